@@ -1,0 +1,9 @@
+"""The two ways a command ends without success (exit codes 2 and 1)."""
+
+
+class InputError(Exception):
+    """The input or the call is wrong: one line that names the file, the field and what was expected. Exit 2."""
+
+
+class CheckFailed(Exception):
+    """The work was done and a check did not hold: a mismatch, a target missed. Exit 1."""

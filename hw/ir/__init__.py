@@ -1,0 +1,1 @@
+"""The network IR: the contract between search, reference and hardware."""

@@ -1,0 +1,39 @@
+"""Fixed-point format of a tensor."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Format:
+    """An integer q in [qmin, qmax] stands for the value q * 2**-frac.
+
+    Parameters
+    ----------
+    signed: two's complement if true, else unsigned
+    width: bits, 1 or more (activations: 2 to 32)
+    frac: fractional bits, may be negative or exceed `width`
+    """
+
+    signed: bool
+    width: int
+    frac: int
+
+    @property
+    def qmin(self) -> int:
+        return -(1 << (self.width - 1)) if self.signed else 0
+
+    @property
+    def qmax(self) -> int:
+        return (1 << (self.width - 1 if self.signed else self.width)) - 1
+
+    def __str__(self) -> str:
+        return f"{'s' if self.signed else 'u'}{self.width}.{self.frac}"
+
+
+IMAGE_FORMAT = Format(signed=False, width=8, frac=8)
+"""Format of every network's input: the image's own bytes."""
+
+
+def width_of(low: int, high: int) -> int:
+    """Bits of the smallest two's complement type that holds [low, high]."""
+    return max(1, (low if low >= 0 else ~low).bit_length() + 1, (high if high >= 0 else ~high).bit_length() + 1)

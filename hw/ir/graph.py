@@ -1,0 +1,155 @@
+"""Graph of operations: what a network is made of, without numbers.
+
+A graph is a tuple of nodes in topological order; each node produces one tensor that carries the node's name.
+Names are paths (`cell0/edge3_sep_conv_3x3/dw1`): the hierarchy of the hardware and the keys of weights, plans and reports.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+Pair = tuple[int, int]
+Shape = tuple[int, int, int]
+"""Height, width, channels of a feature map. Streams and arrays keep this order (NHWC)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """An operation and the tensor it produces.
+
+    Parameters
+    ----------
+    name: path, unique in the graph
+    inputs: names of the tensors it reads, in order; a tensor may be read twice
+    shape: of the tensor it produces
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    shape: Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input(Node):
+    """The image, unsigned bytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv(Node):
+    """Convolution with shift weights, then requantisation with the batch norm (if any) folded in.
+
+    Weights have the shape (channels out, channels in / groups, kernel height, kernel width). No bias of its own.
+    Zero padding on both sides; output side = (in + 2·padding − dilation·(kernel − 1) − 1) // stride + 1.
+    """
+
+    kernel: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    relu_in: bool = False
+    batch_norm: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorizedReduce(Node):
+    """Stride-2 skip as one layer: ReLU, then two 1×1 stride-2 convolutions, taps at (2i, 2j) and (2i+1, 2j+1).
+
+    They give the first C//2 and the remaining channels. Odd sides are zero-padded by one at the bottom or right.
+    Weights (channels out, channels in, 1, 1). Always followed by batch norm.
+    """
+
+    relu_in: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxPool(Node):
+    """Maximum over the window, padding ignored."""
+
+    kernel: Pair = (3, 3)
+    stride: Pair = (1, 1)
+    padding: Pair = (1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AvgPool(Node):
+    """Mean over the window's real pixels (padding not counted)."""
+
+    kernel: Pair = (3, 3)
+    stride: Pair = (1, 1)
+    padding: Pair = (1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Add(Node):
+    """Sum of two or more tensors of one shape."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concat(Node):
+    """Concatenation along the channels, in input order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalPool(Node):
+    """Mean over all pixels; shape (1, 1, C)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(Node):
+    """Classifier: shift weights (classes, channels) and a bias; logits leave unrequantised. Shape (1, 1, classes)."""
+
+
+Weighted = Conv | FactorizedReduce | Linear
+"""Nodes that have parameters."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in topological order; the last one produces the network's output, the first one is the Input."""
+
+    nodes: tuple[Node, ...] = field(default_factory=tuple)
+
+    @cached_property
+    def by_name(self) -> dict[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    def __getitem__(self, name: str) -> Node:
+        return self.by_name[name]
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    @property
+    def input(self) -> Input:
+        node = self.nodes[0]
+        assert isinstance(node, Input)
+        return node
+
+    @property
+    def output(self) -> Node:
+        return self.nodes[-1]
+
+    def in_shapes(self, node: Node) -> tuple[Shape, ...]:
+        """Shapes of the tensors that `node` reads."""
+        return tuple(self[name].shape for name in node.inputs)
+
+    @cached_property
+    def readers(self) -> dict[str, tuple[tuple[str, int], ...]]:
+        """For each tensor, the (node name, input position) pairs that read it."""
+        readers: dict[str, list[tuple[str, int]]] = {node.name: [] for node in self.nodes}
+        for node in self.nodes:
+            for position, name in enumerate(node.inputs):
+                readers[name].append((node.name, position))
+        return {name: tuple(pairs) for name, pairs in readers.items()}
+
+    def pruned(self) -> "Graph":
+        """The same graph without the nodes whose tensors never reach the output."""
+        live = {self.output.name}
+        for node in reversed(self.nodes):
+            if node.name in live:
+                live.update(node.inputs)
+        return Graph(tuple(node for node in self.nodes if node.name in live))

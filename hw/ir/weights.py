@@ -1,0 +1,25 @@
+"""The weight code: 0 or ±2**p in five or six bits (paper eq. 1, 2)."""
+
+import numpy as np
+
+P_MIN = {5: -14, 6: -15}
+"""Smallest exponent p for each code width; the largest is 0."""
+
+
+def encode(sign: np.ndarray, power: np.ndarray, bits: int) -> np.ndarray:
+    """Codes (uint8) of sign·2**power; sign in {-1, 0, 1}, power in [P_MIN[bits], 0], ignored where the sign is 0."""
+    sign, power = np.asarray(sign, np.int64), np.asarray(power, np.int64)
+    used = power[sign != 0]
+    if used.size and (used.min() < P_MIN[bits] or used.max() > 0):
+        raise ValueError(f"weight exponents span [{used.min()}, {used.max()}], a {bits}-bit code holds [{P_MIN[bits]}, 0]")
+    magnitude = np.where(sign == 0, 0, 1 - power)
+    return (magnitude + ((sign < 0).astype(np.int64) << (bits - 1))).astype(np.uint8)
+
+
+def decode(codes: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sign (int8, in {-1, 0, 1}) and power (int8, 0 where the weight is zero) of each code."""
+    magnitude = codes & ((1 << (bits - 1)) - 1)
+    negative = (codes >> (bits - 1)) & 1
+    sign = np.where(magnitude == 0, 0, np.where(negative == 1, -1, 1)).astype(np.int8)
+    power = np.where(magnitude == 0, 0, 1 - magnitude.astype(np.int16)).astype(np.int8)
+    return sign, power
