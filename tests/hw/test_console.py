@@ -1,0 +1,112 @@
+"""How commands end, write and speak."""
+
+import json
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from hw import console
+from hw.errors import CheckFailed, InputError
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "line"),
+    [
+        (InputError("a.yaml: field: expected\nthis"), 2, "shiftnas: error: a.yaml: field: expected this\n"),
+        (CheckFailed("1 bit differs"), 1, "shiftnas: error: 1 bit differs\n"),
+        (KeyboardInterrupt(), 130, "shiftnas: interrupted\n"),
+        (click.UsageError("no such option"), 2, "shiftnas: error: no such option\n"),
+        (PermissionError(13, "Permission denied", "x"), 2, "shiftnas: error: x: Permission denied; choose a path that can be used\n"),
+    ],
+)
+def test_exit_code_and_one_line(capsys, raised, code, line):
+    def body():
+        raise raised
+
+    assert console.run_guarded(body) == code
+    assert capsys.readouterr() == ("", line)
+
+
+def test_a_bug_is_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        console.run_guarded(lambda: 1 // 0)
+
+
+def test_command_guards_itself():
+    @click.command(cls=console.Command)
+    @console.json_option
+    @console.seed_option
+    @console.force_option
+    def command(as_json, seed, force):
+        if force:
+            raise InputError("no force")
+        console.print_json({"as_json": as_json, "seed": seed})
+
+    result = CliRunner().invoke(command, ["--json"])
+    assert result.exit_code == 0 and json.loads(result.stdout) == {"as_json": True, "seed": 1}
+    for wrong in (["--force"], ["--unknown"], ["--seed", "x"], ["stray"]):
+        result = CliRunner().invoke(command, wrong)
+        assert result.exit_code == 2 and result.stdout == ""
+        assert result.stderr.startswith("shiftnas: error: ") and result.stderr.count("\n") == 1
+    with pytest.raises(InputError):
+        command.main(["--force"], standalone_mode=False)
+
+
+def test_output_folder_appears_whole(tmp_path):
+    target = tmp_path / "deep" / "out"
+    with console.output_folder(target) as folder:
+        (folder / "a").write_text("1")
+        assert not target.exists()
+    assert (target / "a").read_text() == "1"
+    assert [p.name for p in target.parent.iterdir()] == ["out"]
+
+
+def test_output_folder_keeps_what_is_there(tmp_path):
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "old").write_text("old")
+    with pytest.raises(InputError, match="out: exists already"), console.output_folder(target):
+        pytest.fail("the block must not run")
+    with pytest.raises(ZeroDivisionError), console.output_folder(target, force=True) as folder:
+        (folder / "new").write_text("half")
+        raise ZeroDivisionError
+    assert [p.name for p in tmp_path.iterdir()] == ["out"] and (target / "old").exists()
+    with console.output_folder(target, force=True) as folder:
+        (folder / "new").write_text("whole")
+    assert [p.name for p in target.iterdir()] == ["new"] and [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_output_folder_refuses_a_file(tmp_path):
+    target = tmp_path / "out"
+    target.write_text("precious")
+    with pytest.raises(InputError, match="expected a folder"), console.output_folder(target, force=True):
+        pytest.fail("the block must not run")
+    assert target.read_text() == "precious"
+
+
+def test_write_atomic(tmp_path):
+    path = tmp_path / "x" / "file"
+    console.write_atomic(path, "text")
+    console.write_atomic(path, b"bytes")
+    assert path.read_bytes() == b"bytes" and [p.name for p in path.parent.iterdir()] == ["file"]
+    with pytest.raises(TypeError):
+        console.write_atomic(path, 3)  # type: ignore[arg-type]
+    assert path.read_bytes() == b"bytes" and [p.name for p in path.parent.iterdir()] == ["file"]
+
+
+def test_print_json_takes_paths_and_numpy(capsys):
+    console.print_json({"path": Path("a/b"), "n": np.int64(3), "list": np.arange(2)})
+    assert json.loads(capsys.readouterr().out) == {"path": "a/b", "n": 3, "list": [0, 1]}
+    with pytest.raises(TypeError, match="object has no JSON form"):
+        console.print_json({"bad": object()})
+
+
+def test_progress_in_plain_lines(capsys):
+    with console.progress("train", 4) as bar:
+        for _ in range(4):
+            bar.advance(note="loss 0.5")
+    out, err = capsys.readouterr()
+    assert out == "" and err == "train: 100 %, 0 s left, loss 0.5\n"
