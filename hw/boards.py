@@ -1,0 +1,161 @@
+"""The boards a bitstream can be built for, and what their FPGAs hold.
+
+Pins, clock and speed grade belong to ``amaranth_boards``; this page names the classes and adds
+the die's capacity, which the planner needs where ``amaranth_boards`` is not installed.
+"""
+
+import importlib
+from dataclasses import dataclass
+
+from hw.errors import InputError
+
+__all__ = ["BOARDS", "Board", "Die", "board", "names"]
+
+LUT_RAM_BITS = 64
+"""Bits of one TRELLIS_DPR16X4, the distributed RAM cell.
+
+It takes six LUT sites: four that store, two that drive."""
+
+RAM_BLOCK_BITS = 18 * 1024
+"""Bits of one DP16KD block RAM (1024 words of 18)."""
+
+
+@dataclass(frozen=True)
+class Die:
+    """Capacity of one ECP5 die, as ``nextpnr-ecp5`` counts it.
+
+    Parameters
+    ----------
+    luts : LUT4 sites (TRELLIS_COMB); there are as many flip-flops.
+    ram_blocks : DP16KD blocks of 18 kbit.
+    dsps : MULT18X18D multipliers, which no network here uses.
+    """
+
+    luts: int
+    ram_blocks: int
+    dsps: int
+
+    @property
+    def flip_flops(self) -> int:
+        return self.luts
+
+    @property
+    def ram_bits(self) -> int:
+        return self.ram_blocks * RAM_BLOCK_BITS
+
+
+_DIE_25 = Die(luts=24_288, ram_blocks=56, dsps=28)
+_DIE_45 = Die(luts=43_848, ram_blocks=108, dsps=72)
+_DIE_85 = Die(luts=83_640, ram_blocks=208, dsps=156)
+
+_DEVICES = {
+    # nextpnr gives the 12F all of the 25F's die, and so do the parts sold.
+    "LFE5U-12F": _DIE_25,
+    "LFE5U-25F": _DIE_25,
+    "LFE5U-45F": _DIE_45,
+    "LFE5U-85F": _DIE_85,
+    "LFE5UM5G-45F": _DIE_45,
+    "LFE5UM5G-85F": _DIE_85,
+}
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board.
+
+    Parameters
+    ----------
+    name : what ``--board`` takes.
+    device : Lattice part without package and speed, such as ``LFE5U-85F``.
+    clock_mhz : frequency of the oscillator that feeds the PLL.
+    platform_class : ``module:class`` within ``amaranth_boards``.
+    """
+
+    name: str
+    device: str
+    clock_mhz: float
+    platform_class: str
+
+    @property
+    def die(self) -> Die:
+        return _DEVICES[self.device]
+
+    @property
+    def luts(self) -> int:
+        """LUT4 sites."""
+        return self.die.luts
+
+    @property
+    def flip_flops(self) -> int:
+        return self.die.flip_flops
+
+    @property
+    def ram_blocks(self) -> int:
+        """Block RAMs of 18 kbit."""
+        return self.die.ram_blocks
+
+    @property
+    def ram_bits(self) -> int:
+        return self.die.ram_bits
+
+    @property
+    def dsps(self) -> int:
+        return self.die.dsps
+
+    def platform(self):
+        """A fresh ``amaranth_boards`` platform of this board: pins, clock, package and speed grade.
+
+        Raises
+        ------
+        InputError
+            If ``amaranth-boards`` is not installed.
+        """
+        module, _, class_name = self.platform_class.partition(":")
+        try:
+            loaded = importlib.import_module(f"amaranth_boards.{module}")
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"board {self.name}: the Python package amaranth-boards is missing; "
+                "pip install amaranth-boards"
+            ) from error
+        return getattr(loaded, class_name)()
+
+
+BOARDS = {
+    entry.name: entry
+    for entry in (
+        Board("ulx3s-12f", "LFE5U-12F", 25.0, "ulx3s:ULX3S_12F_Platform"),
+        Board("ulx3s-25f", "LFE5U-25F", 25.0, "ulx3s:ULX3S_25F_Platform"),
+        Board("ulx3s-45f", "LFE5U-45F", 25.0, "ulx3s:ULX3S_45F_Platform"),
+        Board("ulx3s-85f", "LFE5U-85F", 25.0, "ulx3s:ULX3S_85F_Platform"),
+        Board("icepi-zero", "LFE5U-25F", 50.0, "icepi_zero:IcepiZero1_3Platform"),
+        Board("icesugar-pro", "LFE5U-25F", 25.0, "icesugar_pro:ICESugarProPlatform"),
+        Board(
+            "colorlight-5a75b",
+            "LFE5U-25F",
+            25.0,
+            "colorlight_5a75b_r7_0:Colorlight_5A75B_R70Platform",
+        ),
+        Board("ecpix5-45f", "LFE5UM5G-45F", 100.0, "ecpix5:ECPIX545Platform"),
+        Board("ecpix5-85f", "LFE5UM5G-85F", 100.0, "ecpix5:ECPIX585Platform"),
+    )
+}
+
+
+def names() -> list[str]:
+    """The board names, in the table's order."""
+    return list(BOARDS)
+
+
+def board(name: str) -> Board:
+    """The board called `name`, upper or lower case.
+
+    Raises
+    ------
+    InputError
+        If there is no such board; the message lists those there are.
+    """
+    found = BOARDS.get(name.lower())
+    if found is None:
+        raise InputError(f"board: no board is called {name!r}; choose one of {', '.join(BOARDS)}")
+    return found
