@@ -29,7 +29,8 @@ class Accumulation:
     ----------
     p0: exponent of the accumulator's last bit relative to the input's last bit
     frac: fractional bits of the accumulator, F_in - p0
-    low, high: exact bounds of acc, one pair a channel, over zero (padding) and all inputs the format allows
+    low, high: exact bounds of acc, one pair a channel, over zero (padding) and all inputs the
+        format allows
     width: bits of the two's complement type that holds every channel
     """
 
@@ -42,13 +43,16 @@ class Accumulation:
 
 @dataclass(frozen=True)
 class Requantisation:
-    """From accumulator to output code: q = clamp((u + B + rounding) >> shift), u = sum of s·(acc << (e - e_min)).
+    """From accumulator to output code: q = clamp((u + B + rounding) >> shift).
+
+    u is the sum of s·(acc << (e - e_min)) over the terms of the channel's scale.
 
     Parameters
     ----------
-    e_min, e_max: smallest and largest exponent of the layer's scales (0 and 0 if all channels are dead)
+    e_min, e_max: smallest and largest exponent of the layer's scales (0, 0 if all channels are dead)
     shift: r, to the right; a negative one is a shift to the left by -r
-    rounding: constant added before the shift: 2**(r - 1), or 0 if r <= 0 or the network's rounding is "floor"
+    rounding: constant added before the shift: 2**(r - 1), or 0 if r <= 0 or if the network's
+        rounding is "floor"
     low, high: bounds of u + B + rounding over all channels
     width: bits that hold u, u + B and u + B + rounding of every channel
     """
@@ -64,7 +68,9 @@ class Requantisation:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Sum of aligned inputs brought to the output's format: q = clamp((sum of q_i << left[i], + rounding) >> shift).
+    """Sum of aligned inputs in the output's format: q = clamp((S + rounding) >> shift).
+
+    S is the sum of q_i << left[i] over the inputs.
 
     Parameters
     ----------
@@ -86,7 +92,10 @@ class Alignment:
 
 
 class Average(NamedTuple):
-    """Mean of n codes by a constant product: q = clamp((S·multiplier + 2**(shift - 1)) >> shift), S their sum."""
+    """Mean of n codes of sum S by a constant product.
+
+    q = clamp((S·multiplier + 2**(shift - 1)) >> shift), whatever the network's rounding.
+    """
 
     multiplier: int
     shift: int
@@ -106,7 +115,7 @@ def in_formats(network: Network, name: str) -> tuple[Format, ...]:
 
 
 def operand_range(network: Network, name: str) -> tuple[int, int]:
-    """Smallest and largest input code that meets a weight of node `name`: its format's, after the ReLU if any."""
+    """Bounds of the codes that meet the weights of node `name`: its input's, after any ReLU."""
     (source,) = in_formats(network, name)
     low, high = source.qmin, source.qmax
     return (0, max(high, 0)) if has_relu(network.graph[name]) else (low, high)
@@ -134,7 +143,11 @@ def term_range(low: int, high: int, shift: int) -> tuple[int, int]:
 def bounds(
     codes: np.ndarray, weight_bits: int, p0: int, low: int, high: int
 ) -> tuple[list[int], list[int]]:
-    """Exact bounds of each channel's sum of terms (codes: channels out first) for operands in [low, high]."""
+    """Exact bounds of each channel's sum of terms for operands in [low, high].
+
+    `codes` has the output channels first. Channels are summarised by how often each code occurs,
+    so that the sums are of Python integers and still quick.
+    """
     sign, power = (
         table.tolist() for table in decode(np.arange(1 << weight_bits, dtype=np.uint8), weight_bits)
     )
@@ -175,7 +188,10 @@ def rounding_constant(shift: int, rounding: str) -> int:
 
 
 def scale_multipliers(sign: np.ndarray, exp: np.ndarray) -> tuple[int, int, tuple[int, ...]]:
-    """e_min, e_max of a layer and each channel's scale as the integer sum of s·2**(e - e_min); arrays (C, K)."""
+    """e_min, e_max of a layer and, for each channel, the integer sum of s·2**(e - e_min).
+
+    `sign` and `exp` have the shape (C, K).
+    """
     used = exp[sign != 0]
     e_min, e_max = (int(used.min()), int(used.max())) if used.size else (0, 0)
     scales = []
@@ -185,7 +201,7 @@ def scale_multipliers(sign: np.ndarray, exp: np.ndarray) -> tuple[int, int, tupl
 
 
 def requantisation(network: Network, name: str, acc: Accumulation | None = None) -> Requantisation:
-    """Requantisation of the Conv or FactorizedReduce `name`; `acc` saves computing its accumulation again."""
+    """Requantisation of the Conv or FactorizedReduce `name`; `acc` is its accumulation, if known."""
     params = network.params[name]
     acc = accumulation(network, name) if acc is None else acc
     e_min, e_max, scales = scale_multipliers(params.scale_sign, params.scale_exp)
@@ -210,7 +226,7 @@ def requantisation(network: Network, name: str, acc: Accumulation | None = None)
 
 
 def aligned(sources: Sequence[Format], target: Format, rounding: str) -> Alignment:
-    """How a sum of tensors with the formats `sources` is formed and brought to the format `target`."""
+    """How a sum of tensors of the formats `sources` is formed and brought to the format `target`."""
     frac = max(source.frac for source in sources)
     left = tuple(frac - source.frac for source in sources)
     low = sum(source.qmin << shift for source, shift in zip(sources, left, strict=True))
@@ -242,6 +258,6 @@ def alignments(network: Network, name: str) -> tuple[Alignment, ...]:
 
 
 def average(width: int, n: int) -> Average:
-    """Constants of the mean of n codes of `width` bits: t = W + 8 + ceil(log2 n), R_n = round(2**t / n)."""
+    """Constants of the mean of n `width`-bit codes: t = W + 8 + ceil(log2 n), R = round(2**t / n)."""
     shift = width + 8 + (n - 1).bit_length()
     return Average(multiplier=((2 << shift) + n) // (2 * n), shift=shift)
