@@ -1,0 +1,229 @@
+"""The plan: how each layer of a network is built. The YAML file a hardware designer edits.
+
+A plan never changes a bit of the result; it chooses processing elements, parallelism, memory and FIFO depths.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hw.errors import InputError
+from hw.ir.network import Network
+
+SCHEMA_VERSION = 1
+
+ELEMENTS = ("barrel", "horner", "pool")
+"""Processing elements: of weighted layers a barrel shifter or a sorted Horner sum, of pools their own."""
+
+WEIGHTS = ("logic", "block")
+"""Where a layer's program of taps lies: in LUTs or in block RAM."""
+
+MIN_FIFO_DEPTH = 2
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """How one engine (convolution, FactorizedReduce, classifier, max or average pool) is built.
+
+    Parameters
+    ----------
+    element: one of `ELEMENTS`; "pool" for max and average pools, and for nothing else
+    pe: output channels computed in parallel; divides the layer's channels; 1 unless a barrel of a dense layer
+    store: beats of the circular operand store, a power of two
+    weights: one of `WEIGHTS`; without meaning for pools
+    """
+
+    element: str
+    pe: int
+    store: int
+    weights: str = "logic"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Choices for every layer of one network.
+
+    Parameters
+    ----------
+    network: digest of the network planned
+    board: name of the board, see `hw.boards`
+    clock_mhz: the clock asked for
+    layers: an entry for each Conv, FactorizedReduce, Linear, MaxPool and AvgPool, by node name
+    fifos: for each Add and Concat, the depth in beats (2 or more) of the FIFO on each of its inputs
+    """
+
+    network: str
+    board: str
+    clock_mhz: float
+    layers: Mapping[str, LayerPlan] = field(default_factory=dict)
+    fifos: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the canonical form of the plan."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def propose(
+    network: Network, board: str, fps: float | None = None, luts: int | None = None
+) -> Plan:
+    """The planner's choice; `hw.planner.propose` says how it is made."""
+    # The planner asks the layers for their timing and they read this file: imported when called.
+    from hw import planner
+
+    return planner.propose(network, board, fps=fps, luts=luts)
+
+
+def dumps(plan: Plan) -> str:
+    """The plan as YAML text, always the same for equal plans."""
+    layers = {}
+    for name, layer in plan.layers.items():
+        entry: dict[str, Any] = {"element": layer.element}
+        if layer.element != "pool":
+            entry |= {"pe": layer.pe}
+        entry |= {"store": layer.store}
+        if layer.element != "pool":
+            entry |= {"weights": layer.weights}
+        layers[name] = entry
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "network": plan.network,
+        "board": plan.board,
+        "clock_mhz": plan.clock_mhz,
+        "layers": layers,
+        "fifos": {name: list(depths) for name, depths in plan.fifos.items()},
+    }
+    return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
+
+
+def save(plan: Plan, path: str | Path) -> None:
+    """Writes the plan as YAML."""
+    from hw.console import write_atomic
+
+    write_atomic(Path(path), dumps(plan))
+
+
+def load(path: str | Path) -> Plan:
+    """Reads a plan. `InputError` names file, layer and field; whether it fits a network, `check` says."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such plan; `shiftnas plan` writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: expected a readable YAML file: {error}") from None
+    return loads(text, str(path))
+
+
+def loads(text: str, source: str) -> Plan:
+    """Parses a plan's YAML text; `source` names it in errors."""
+    try:
+        content = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{source}: expected YAML: {_one_line(error)}") from None
+    top = _mapping(
+        content, source, required=("schema_version", "network", "board", "clock_mhz", "layers", "fifos")
+    )
+    version = _integer(top["schema_version"], f"{source}: schema_version", least=1)
+    if version > SCHEMA_VERSION:
+        raise InputError(
+            f"{source}: schema_version: {version} is newer than {SCHEMA_VERSION}, the newest known"
+            " here; update shiftnas or run `shiftnas plan` again"
+        )
+    network, board = top["network"], top["board"]
+    if not isinstance(network, str) or not re.fullmatch(r"[0-9a-f]{64}", network):
+        raise InputError(f"{source}: network: expected a digest of 64 hexadecimal digits")
+    if not isinstance(board, str) or not board:
+        raise InputError(f"{source}: board: expected a board's name")
+    clock = top["clock_mhz"]
+    if isinstance(clock, bool) or not isinstance(clock, int | float) or not 0 < clock <= 1000:
+        raise InputError(f"{source}: clock_mhz: expected a number in (0, 1000], found {clock!r}")
+    layers = {
+        name: _layer(entry, f"{source}: layers: {name}")
+        for name, entry in _mapping(top["layers"], f"{source}: layers").items()
+    }
+    fifos = {}
+    for name, depths in _mapping(top["fifos"], f"{source}: fifos").items():
+        where = f"{source}: fifos: {name}"
+        if not isinstance(depths, list) or len(depths) < 1:
+            raise InputError(f"{where}: expected a list of depths, one for each input")
+        fifos[name] = tuple(
+            _integer(depth, f"{where}: input {position}", least=MIN_FIFO_DEPTH)
+            for position, depth in enumerate(depths)
+        )
+    return Plan(network, board, float(clock), layers, fifos)
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key given twice: of two edits only one would count."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"key {key.value!r} is given twice",
+                                           problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return " ".join(str(error).split())
+
+
+def _layer(entry: Any, where: str) -> LayerPlan:
+    fields = _mapping(entry, where, required=("element", "store"), optional=("pe", "weights"))
+    element = _choice(fields["element"], f"{where}: element", ELEMENTS)
+    store = _integer(fields["store"], f"{where}: store", least=1)
+    if store & (store - 1):
+        raise InputError(f"{where}: store: expected a power of two, found {store}")
+    if element == "pool":
+        for name in ("pe", "weights"):
+            if name in fields:
+                raise InputError(f"{where}: {name}: a pool has none; remove it")
+        return LayerPlan(element, 1, store)
+    for name in ("pe", "weights"):
+        if name not in fields:
+            raise InputError(f"{where}: {name}: missing")
+    pe = _integer(fields["pe"], f"{where}: pe", least=1)
+    if element == "horner" and pe != 1:
+        raise InputError(f"{where}: pe: expected 1 for a horner element, found {pe}")
+    return LayerPlan(element, pe, store, _choice(fields["weights"], f"{where}: weights", WEIGHTS))
+
+
+def _mapping(
+    value: Any, where: str, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    if not isinstance(value, dict) or any(not isinstance(key, str) for key in value):
+        raise InputError(f"{where}: expected a mapping with names as keys")
+    for name in required:
+        if name not in value:
+            raise InputError(f"{where}: {name}: missing")
+    if required:
+        for name in value:
+            if name not in required + optional:
+                known = ", ".join(required + optional)
+                raise InputError(f"{where}: {name}: unknown field; known ones are {known}")
+    return value
+
+
+def _integer(value: Any, where: str, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InputError(f"{where}: expected an integer of at least {least}, found {value!r}")
+    return value
+
+
+def _choice(value: Any, where: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise InputError(f"{where}: expected one of {', '.join(choices)}, found {value!r}")
+    return value
