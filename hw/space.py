@@ -103,7 +103,7 @@ def _dil_conv(kernel: int) -> Callable[[Site], list[Node]]:
 
 
 def _conv_7x1_1x7(site: Site) -> list[Node]:
-    """ReLU, 1x7 with the stride along the width, 7x1 with the stride along the height, batch norm."""
+    """ReLU, 1x7 with the stride along the width, 7x1 with that along the height, batch norm."""
     height, width, _ = site.shape
     across = Conv(
         name=f"{site.name}/conv1x7",
@@ -244,7 +244,7 @@ def _check_cell(key: str, edges: tuple[Edge, ...], concat: tuple[int, ...]) -> N
     last = 1 + len(edges) // 2
     if not concat or len(set(concat)) != len(concat) or not all(2 <= s <= last for s in concat):
         raise InputError(
-            f"{key}_concat: {list(concat)}; list one or more of the cell's nodes 2 to {last}, each once"
+            f"{key}_concat: {list(concat)}; list one or more of the nodes 2 to {last}, each once"
         )
 
 
