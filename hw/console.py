@@ -1,6 +1,7 @@
 """What every command shares: how it ends, what it writes, and what it says while it works.
 
-Results go to stdout, everything else (progress, notes, errors) to stderr, so that `--json` output can be piped.
+Results go to stdout, everything else (progress, notes, errors) to stderr, so that `--json` output
+can be piped.
 """
 
 import json
@@ -25,14 +26,17 @@ EXIT_INTERRUPTED = 130
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-# How a command ends ---------------------------------------------------------------------------------------------------
+# --- How a command ends
 
 
 def run_guarded(body: Callable[[], Any]) -> int:
-    """Call `body`; return the exit code its outcome stands for, with one line on stderr where it did not succeed."""
+    """Call `body`; return the exit code of its outcome, and tell a failure in one line on stderr."""
     try:
         result = body()
         sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return EXIT_INPUT_ERROR
     except (InputError, click.ClickException) as error:
         return _fail(error, EXIT_INPUT_ERROR)
     except CheckFailed as error:
@@ -41,14 +45,18 @@ def run_guarded(body: Callable[[], Any]) -> int:
         click.echo("shiftnas: interrupted", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output went away (`| head`): not an error. Keep the interpreter from flushing again.
+        # The reader of our output went away (`| head`): not an error. Keep the interpreter from
+        # flushing to it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        # A file that cannot be read or written is the user's to mend; anything else is a bug and shows its traceback.
+        # A file that cannot be read or written is the user's to mend; anything else is a bug and
+        # shows its traceback.
         if error.filename is None:
             raise
-        return _fail(f"{error.filename}: {error.strerror}; choose a path that can be used", EXIT_INPUT_ERROR)
+        return _fail(
+            f"{error.filename}: {error.strerror}; choose a path that can be used", EXIT_INPUT_ERROR
+        )
     return result if isinstance(result, int) else 0
 
 
@@ -58,55 +66,64 @@ def _fail(error: Exception | str, code: int) -> int:
     return code
 
 
-class Guarded:
-    """Mix-in for click commands: run on their own, they end with the exit codes and the one line of `run_guarded`."""
+class Command(click.Command):
+    """A subcommand: `@click.command(cls=console.Command)`.
+
+    Run on its own it ends with the exit codes and the one line of `run_guarded`.
+    """
 
     def main(self, args=None, prog_name=None, complete_var=None, standalone_mode=True, **extra):
         def body():
-            return super(Guarded, self).main(args, prog_name, complete_var, standalone_mode=False, **extra)  # type: ignore[misc]
+            return super(Command, self).main(
+                args, prog_name, complete_var, standalone_mode=False, **extra
+            )
 
         if not standalone_mode:
             return body()
         sys.exit(run_guarded(body))
 
 
-class Command(Guarded, click.Command):
-    """A subcommand: `@click.command(cls=console.Command)`."""
-
-
-class Group(Guarded, click.Group):
+class Group(Command, click.Group):
     """A group of subcommands with the same manners."""
 
 
 def json_option(function: F) -> F:
     """Add `--json`, passed as `as_json`: one JSON object on stdout instead of the text."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")(function)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")(
+        function
+    )
 
 
 def force_option(function: F) -> F:
     """Add `--force`, passed as `force`: replace an output that exists."""
-    return click.option("--force", is_flag=True, help="Replace the output where it exists.")(function)
+    return click.option("--force", is_flag=True, help="Replace the output where it exists.")(
+        function
+    )
 
 
 def seed_option(function: F) -> F:
     """Add `--seed`, passed as `seed` (default 1)."""
-    return click.option("--seed", type=int, default=1, show_default=True, help="Makes the run repeatable.")(function)
+    return click.option(
+        "--seed", type=int, default=1, show_default=True, help="Makes the run repeatable."
+    )(function)
 
 
-# What a command writes ------------------------------------------------------------------------------------------------
+# --- What a command writes
 
 
 def require_absent(path: str | Path, force: bool) -> Path:
-    """`path`, or InputError where something is there and `force` is false. For checks before long work."""
+    """`path`, or InputError where something is there and `force` is false: ask before long work."""
     path = Path(path)
     if not force and (path.exists() or path.is_symlink()):
-        raise InputError(f"{path}: exists already; choose another --out or pass --force to replace it")
+        raise InputError(
+            f"{path}: exists already; choose another --out or pass --force to replace it"
+        )
     return path
 
 
 @contextmanager
 def output_folder(path: str | Path, force: bool = False) -> Iterator[Path]:
-    """A temporary folder beside `path`, renamed to `path` when the block succeeds and removed when it fails."""
+    """A temporary folder beside `path`, renamed to it when the block succeeds, removed when not."""
     path = require_absent(path, force)
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: expected a folder, found a file; choose another --out")
@@ -163,7 +180,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-# What a command says --------------------------------------------------------------------------------------------------
+# --- What a command says
 
 
 def note(text: str) -> None:
@@ -203,17 +220,26 @@ class _Lines(Progress):
         self._last = now
         left = (now - self._start) / self._done * (self._total - self._done) if self._done else 0.0
         share = 100 * self._done / self._total if self._total else 100.0
-        click.echo(f"{self._description}: {share:.0f} %, {left:.0f} s left{', ' + note if note else ''}", err=True)
+        click.echo(
+            f"{self._description}: {share:.0f} %, {left:.0f} s left{', ' + note if note else ''}",
+            err=True,
+        )
 
 
 @contextmanager
 def progress(description: str, total: float) -> Iterator[Progress]:
-    """Show the progress of `total` steps: a bar with an ETA on a terminal, plain lines elsewhere. On stderr."""
+    """Progress of `total` steps, on stderr: a bar with an ETA on a terminal, plain lines elsewhere."""
     if not sys.stderr.isatty():
         yield _Lines(description, total)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as RichProgress
 
     columns = (

@@ -15,11 +15,19 @@ from hw.errors import CheckFailed, InputError
 @pytest.mark.parametrize(
     ("raised", "code", "line"),
     [
-        (InputError("a.yaml: field: expected\nthis"), 2, "shiftnas: error: a.yaml: field: expected this\n"),
+        (
+            InputError("a.yaml: field: expected\nthis"),
+            2,
+            "shiftnas: error: a.yaml: field: expected this\n",
+        ),
         (CheckFailed("1 bit differs"), 1, "shiftnas: error: 1 bit differs\n"),
         (KeyboardInterrupt(), 130, "shiftnas: interrupted\n"),
         (click.UsageError("no such option"), 2, "shiftnas: error: no such option\n"),
-        (PermissionError(13, "Permission denied", "x"), 2, "shiftnas: error: x: Permission denied; choose a path that can be used\n"),
+        (
+            PermissionError(13, "Permission denied", "x"),
+            2,
+            "shiftnas: error: x: Permission denied; choose a path that can be used\n",
+        ),
     ],
 )
 def test_exit_code_and_one_line(capsys, raised, code, line):
@@ -76,13 +84,18 @@ def test_output_folder_keeps_what_is_there(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["out"] and (target / "old").exists()
     with console.output_folder(target, force=True) as folder:
         (folder / "new").write_text("whole")
-    assert [p.name for p in target.iterdir()] == ["new"] and [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert [p.name for p in target.iterdir()] == ["new"] and [
+        p.name for p in tmp_path.iterdir()
+    ] == ["out"]
 
 
 def test_output_folder_refuses_a_file(tmp_path):
     target = tmp_path / "out"
     target.write_text("precious")
-    with pytest.raises(InputError, match="expected a folder"), console.output_folder(target, force=True):
+    with (
+        pytest.raises(InputError, match="expected a folder"),
+        console.output_folder(target, force=True),
+    ):
         pytest.fail("the block must not run")
     assert target.read_text() == "precious"
 
