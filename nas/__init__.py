@@ -1,0 +1,1 @@
+"""PyTorch side: shift layers, search, training, exact evaluation, export."""

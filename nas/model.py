@@ -1,0 +1,235 @@
+"""The torch network of a graph: every node of `hw.space.build` becomes a unit, nothing is wired here.
+
+Feature maps are (N, C, H, W) tensors stored channels_last. Images enter as q·2**-8, as the hardware
+sees them.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hw.ir.graph import (
+    Add,
+    AvgPool,
+    Concat,
+    Conv,
+    FactorizedReduce,
+    GlobalPool,
+    Graph,
+    Input,
+    Linear,
+    MaxPool,
+    Node,
+)
+from nas.norm import BatchNorm2d
+from nas.shift import RealConv2d, ShiftConv2d, ShiftLinear, ShiftSettings, ShiftWeight
+
+DOMAINS = ("shift", "real")
+
+
+def image_tensor(images: Tensor) -> Tensor:
+    """Image bytes (N, H, W, C) as real values q·2**-8, (N, C, H, W) channels_last float32."""
+    return images.permute(0, 3, 1, 2).to(torch.float32) * 2.0**-8
+
+
+class ConvUnit(nn.Module):
+    """A Conv node: convolution, then batch norm if it has one. Its ReLU is the caller's (`relu_in`)."""
+
+    def __init__(self, node: Conv, channels: int, conv: type[ShiftConv2d], affine, settings):
+        super().__init__()
+        self.conv = conv(
+            channels,
+            node.shape[2],
+            node.kernel,
+            node.stride,
+            node.padding,
+            node.dilation,
+            node.groups,
+            settings,
+        )
+        self.norm = BatchNorm2d(node.shape[2], affine=affine) if node.batch_norm else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x))
+
+
+class ReduceUnit(nn.Module):
+    """A FactorizedReduce node. The two 1×1 stride-2 convolutions are one 2×2 convolution with zeros."""
+
+    def __init__(self, node: FactorizedReduce, channels: int, conv: type[ShiftConv2d], affine, settings):
+        super().__init__()
+        self.conv = conv(channels, node.shape[2], (1, 1), settings=settings)
+        self.norm = BatchNorm2d(node.shape[2], affine=affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        w = self.conv.weight()
+        half = w.shape[0] // 2
+        # The first half taps (2i, 2j), the rest (2i+1, 2j+1).
+        kernel = torch.cat(
+            (functional.pad(w[:half], (0, 1, 0, 1)), functional.pad(w[half:], (1, 0, 1, 0)))
+        )
+        height, width = x.shape[2:]
+        x = functional.pad(x, (0, width % 2, 0, height % 2))
+        return self.norm(functional.conv2d(x, kernel, stride=2))
+
+
+class PoolUnit(nn.Module):
+    """A MaxPool or AvgPool node; in a supernet a batch norm follows it (`norm`)."""
+
+    def __init__(self, node: MaxPool | AvgPool, norm: bool = False):
+        super().__init__()
+        self.node = node
+        self.norm = BatchNorm2d(node.shape[2], affine=False) if norm else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        node = self.node
+        if isinstance(node, MaxPool):
+            x = functional.max_pool2d(x, node.kernel, node.stride, node.padding)
+        else:
+            x = functional.avg_pool2d(
+                x, node.kernel, node.stride, node.padding, count_include_pad=False
+            )
+        return self.norm(x)
+
+
+class LinearUnit(nn.Module):
+    """The classifier, on a (N, C, 1, 1) tensor; gives (N, classes)."""
+
+    def __init__(self, node: Linear, channels: int, conv: type[ShiftConv2d], settings):
+        super().__init__()
+        self.linear = ShiftLinear(channels, node.shape[2], settings)
+        if conv is RealConv2d:
+            self.linear.weight = RealConv2d.make_weight((node.shape[2], channels), settings)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x.flatten(1))
+
+
+def make_unit(
+    node: Node,
+    channels: int,
+    *,
+    domain: str,
+    settings: ShiftSettings,
+    affine: bool = True,
+    pool_norm: bool = False,
+) -> nn.Module | None:
+    """The unit of a node that reads `channels` channels; None for nodes without parameters or state.
+
+    Parameters
+    ----------
+    domain: "shift" or "real", of the weights
+    affine: whether batch norms have trainable gamma and beta
+    pool_norm: whether pools are followed by a batch norm
+    """
+    real = domain == "real" or not (
+        settings.stem
+        if node.name.startswith("stem")
+        else settings.classifier or not isinstance(node, Linear)
+    )
+    conv = RealConv2d if real else ShiftConv2d
+    match node:
+        case Conv():
+            return ConvUnit(node, channels, conv, affine, settings)
+        case FactorizedReduce():
+            return ReduceUnit(node, channels, conv, affine, settings)
+        case MaxPool() | AvgPool():
+            return PoolUnit(node, pool_norm)
+        case Linear():
+            return LinearUnit(node, channels, conv, settings)
+    return None
+
+
+class Tensors(dict[str, Tensor]):
+    """Tensors by node name; the ReLU of each is computed once, however many nodes read it."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self._rectified: dict[str, Tensor] = {}
+
+    def rectified(self, name: str) -> Tensor:
+        if name not in self._rectified:
+            self._rectified[name] = functional.relu(self[name])
+        return self._rectified[name]
+
+
+def evaluate_nodes(
+    nodes: Iterable[Node], units: nn.ModuleDict, tensors: Tensors, drop_path: float = 0.0
+) -> None:
+    """Compute `nodes`, in topological order, into `tensors`.
+
+    `drop_path` is the rate at which an edge is dropped, per sample, divided by the keep rate;
+    identities are never dropped.
+    """
+    for node in nodes:
+        match node:
+            case Input():
+                continue
+            case Add():
+                terms = [_dropped(tensors[name], name, drop_path) for name in node.inputs]
+                tensors[node.name] = sum(terms[1:], terms[0])
+            case Concat():
+                tensors[node.name] = torch.cat([tensors[name] for name in node.inputs], 1)
+            case GlobalPool():
+                tensors[node.name] = tensors[node.inputs[0]].mean((2, 3), keepdim=True)
+            case _:
+                (source,) = node.inputs
+                relu = isinstance(node, Conv | FactorizedReduce) and node.relu_in
+                x = tensors.rectified(source) if relu else tensors[source]
+                tensors[node.name] = units[node.name](x)
+
+
+def _dropped(x: Tensor, name: str, rate: float) -> Tensor:
+    # An edge that is an identity has no node of its own: its tensor is a state, not ".../edgeJ_...".
+    if not rate or "/edge" not in name:
+        return x
+    keep = torch.rand(x.shape[0], 1, 1, 1, device=x.device) >= rate
+    return x * keep / (1 - rate)
+
+
+class GraphModel(nn.Module):
+    """A network of shift (or real) weights, ready to train.
+
+    Parameters
+    ----------
+    graph: unpruned; states that nobody reads keep their weights and are not computed
+    domain: "shift" or "real"
+    settings: of the shift weights
+    """
+
+    def __init__(self, graph: Graph, domain: str = "shift", settings: ShiftSettings | None = None):
+        super().__init__()
+        if domain not in DOMAINS:
+            raise ValueError(f"domain {domain!r}: expected one of {DOMAINS}")
+        self.graph, self.live = graph, graph.pruned()
+        self.domain, self.settings = domain, settings or ShiftSettings()
+        self.drop_path = 0.0
+        self.units = nn.ModuleDict()
+        for node in graph:
+            if isinstance(node, Input):
+                continue
+            channels = graph.in_shapes(node)[0][2]
+            unit = make_unit(node, channels, domain=domain, settings=self.settings)
+            if unit is not None:
+                self.units[node.name] = unit
+
+    def tensors(self, x: Tensor) -> Tensors:
+        """Every live tensor by name for images as of `image_tensor`."""
+        tensors = Tensors({self.live.input.name: x})
+        evaluate_nodes(self.live, self.units, tensors, self.drop_path if self.training else 0.0)
+        return tensors
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, classes)."""
+        return self.tensors(x)[self.live.output.name]
+
+    def shift_weights(self) -> dict[str, ShiftWeight]:
+        """The shift weight of every weighted node that has one, by node name."""
+        weights = {}
+        for name, unit in self.units.items():
+            layer = getattr(unit, "conv", None) or getattr(unit, "linear", None)
+            if layer is not None and isinstance(layer.weight, ShiftWeight):
+                weights[name] = layer.weight
+        return weights

@@ -1,0 +1,99 @@
+"""Batch norm that is quick for few channels stored innermost.
+
+On a CPU the library's kernel is several times slower than the arithmetic needs for channels_last
+tensors of 4 or 8 channels. Here pixels are grouped so that the innermost dimension fills the vector
+unit. Every other case goes to the library.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+LANES = 32
+"""Elements of the innermost dimension aimed at when pixels are grouped."""
+
+MOST_CHANNELS = 8
+"""Up to so many channels this beats the library's kernel."""
+
+
+def _grouped(x: Tensor) -> Tensor:
+    """A channels_last (N, C, H, W) as (pixels / g, g·C), a view; g pixels a row."""
+    channels = x.shape[1]
+    flat = x.permute(0, 2, 3, 1).reshape(-1, channels)
+    group = math.gcd(flat.shape[0], max(1, LANES // channels))
+    return flat.view(-1, group * channels)
+
+
+def _channel_sums(rows: Tensor, channels: int) -> Tensor:
+    return rows.sum(0).view(-1, channels).sum(0)
+
+
+def _spread(channel_values: Tensor, rows: Tensor) -> Tensor:
+    return channel_values.repeat(rows.shape[1] // channel_values.numel())
+
+
+class _Normalise(torch.autograd.Function):
+    """Returns the normalised tensor and the batch's mean and (biased) variance."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, gamma: Tensor | None, beta: Tensor | None, eps: float):
+        channels, rows = x.shape[1], _grouped(x)
+        pixels = x.numel() // channels
+        mean = _channel_sums(rows, channels) / pixels
+        centred = rows - _spread(mean, rows)
+        variance = _channel_sums(centred * centred, channels) / pixels
+        inverse = torch.rsqrt(variance + eps)
+        scale = inverse if gamma is None else inverse * gamma
+        spread_scale = _spread(scale, rows)
+        if beta is None:
+            out = centred * spread_scale
+        else:
+            out = torch.addcmul(_spread(beta, rows), centred, spread_scale)
+        ctx.save_for_backward(centred, inverse, scale)
+        ctx.affine = gamma is not None
+        ctx.mark_non_differentiable(mean, variance)
+        return _as_map(out, x), mean, variance
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor, *_):
+        centred, inverse, scale = ctx.saved_tensors
+        channels = inverse.numel()
+        pixels = gradient.numel() // channels
+        rows = _grouped(gradient.contiguous(memory_format=torch.channels_last))
+        beta_gradient = _channel_sums(rows, channels)
+        gamma_gradient = _channel_sums(rows * centred, channels) * inverse
+        slope = -gamma_gradient * inverse * scale / pixels
+        offset = -beta_gradient * scale / pixels
+        x_gradient = torch.addcmul(_spread(offset, rows), centred, _spread(slope, rows))
+        x_gradient.addcmul_(rows, _spread(scale, rows))
+        affine = (gamma_gradient, beta_gradient) if ctx.affine else (None, None)
+        return _as_map(x_gradient, gradient), *affine, None
+
+
+def _as_map(rows: Tensor, like: Tensor) -> Tensor:
+    n, channels, height, width = like.shape
+    return rows.view(n, height, width, channels).permute(0, 3, 1, 2)
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """`torch.nn.BatchNorm2d`, the same numbers up to float rounding, quicker for few channels."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        quick = (
+            self.training
+            and input.device.type == "cpu"
+            and input.shape[1] <= MOST_CHANNELS
+            and input.is_contiguous(memory_format=torch.channels_last)
+        )
+        if not quick:
+            return super().forward(input)
+        out, mean, variance = _Normalise.apply(input, self.weight, self.bias, self.eps)
+        if self.track_running_stats:
+            pixels = input.numel() // input.shape[1]
+            with torch.no_grad():
+                self.num_batches_tracked += 1
+                unbiased = variance * (pixels / max(1, pixels - 1))
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(unbiased, self.momentum)
+        return out
