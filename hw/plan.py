@@ -1,6 +1,6 @@
 """The plan: how each layer of a network is built. The YAML file a hardware designer edits.
 
-A plan never changes a bit of the result; it chooses processing elements, parallelism, memory and FIFO depths.
+A plan never changes a bit of the result; it chooses elements, parallelism, memory and FIFO depths.
 """
 
 import hashlib
@@ -14,18 +14,21 @@ from typing import Any
 
 import yaml
 
+from hw.console import write_atomic
 from hw.errors import InputError
 from hw.ir.network import Network
 
 SCHEMA_VERSION = 1
 
 ELEMENTS = ("barrel", "horner", "pool")
-"""Processing elements: of weighted layers a barrel shifter or a sorted Horner sum, of pools their own."""
+"""Processing elements: barrel shifters or a sorted Horner sum for weights; pools have their own."""
 
 WEIGHTS = ("logic", "block")
 """Where a layer's program of taps lies: in LUTs or in block RAM."""
 
 MIN_FIFO_DEPTH = 2
+
+_FIELDS = ("schema_version", "network", "board", "clock_mhz", "layers", "fifos")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class LayerPlan:
     Parameters
     ----------
     element: one of `ELEMENTS`; "pool" for max and average pools, and for nothing else
-    pe: output channels computed in parallel; divides the layer's channels; 1 unless a barrel of a dense layer
+    pe: output channels computed in parallel, a divisor of them all; 1 unless a dense layer's barrel
     store: beats of the circular operand store, a power of two
     weights: one of `WEIGHTS`; without meaning for pools
     """
@@ -106,13 +109,11 @@ def dumps(plan: Plan) -> str:
 
 def save(plan: Plan, path: str | Path) -> None:
     """Writes the plan as YAML."""
-    from hw.console import write_atomic
-
     write_atomic(Path(path), dumps(plan))
 
 
 def load(path: str | Path) -> Plan:
-    """Reads a plan. `InputError` names file, layer and field; whether it fits a network, `check` says."""
+    """Reads a plan; errors name file, layer and field. Whether it fits a network, `check` says."""
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -129,9 +130,7 @@ def loads(text: str, source: str) -> Plan:
         content = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise InputError(f"{source}: expected YAML: {_one_line(error)}") from None
-    top = _mapping(
-        content, source, required=("schema_version", "network", "board", "clock_mhz", "layers", "fifos")
-    )
+    top = _mapping(content, source, required=_FIELDS)
     version = _integer(top["schema_version"], f"{source}: schema_version", least=1)
     if version > SCHEMA_VERSION:
         raise InputError(

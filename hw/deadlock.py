@@ -1,0 +1,183 @@
+"""Deadlock: does a network of given buffers run, and which FIFOs are just large enough.
+
+An untimed token model over the whole network (state 0 skips a cell, so joins reach across cells).
+The network is determinate, so a single maximal run decides: if it ends before the last beat, every
+run does. The model advances each process as far as it can go at once, not beat by beat.
+
+One frame is enough in theory (a frame at a time is a possible schedule and returns every process to
+where it began); the functions here run two, so that the borders between frames are walked over.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+
+import numpy as np
+
+from hw.flow import JOINS, Process, input_space, processes
+from hw.ir.graph import Graph, Node
+
+FRAMES = 2
+
+Place = tuple[str, int]
+"""An input: node name and position."""
+
+
+class Run:
+    """The token model of one network.
+
+    Each process holds one finished beat in its output register until all its readers took it; a
+    reader takes it when it has space (an eager fork: readers need not wait for each other).
+
+    Parameters
+    ----------
+    graph: pruned
+    space: beats each input can hold, see `hw.flow.input_space`; may grow during the run
+    frames: how many are sent
+    """
+
+    def __init__(self, graph: Graph, space: Mapping[Place, int], frames: int = FRAMES):
+        self.graph = graph
+        self.space = dict(space)
+        self._nodes = [_Tokens(one, frames) for one in processes(graph).values()]
+        self._index = {tokens.name: i for i, tokens in enumerate(self._nodes)}
+        self._sources = [[self._index[name] for name in node.inputs] for node in graph]
+        self._readers = [
+            [(self._index[reader], position) for reader, position in graph.readers[node.name]]
+            for node in graph
+        ]
+        self._todo = deque(range(len(self._nodes)))
+        self._queued = [True] * len(self._nodes)
+
+    def advance(self) -> bool:
+        """Runs as far as possible; true if the last beat came out."""
+        while self._todo:
+            index = self._todo.popleft()
+            self._queued[index] = False
+            self._step(index)
+        last = self._nodes[-1]
+        return last.written == last.total
+
+    def _step(self, index: int) -> None:
+        tokens = self._nodes[index]
+        limit = tokens.startable()
+        capacities = [
+            self._nodes[reader].capacity(position, self.space[self._nodes[reader].name, position])
+            for reader, position in self._readers[index]
+        ]
+        for capacity in capacities:
+            limit = min(limit, capacity + 1)
+        if limit > tokens.written:
+            tokens.written = limit
+            for source in self._sources[index]:
+                self._wake(source)
+        for (reader, position), capacity in zip(self._readers[index], capacities, strict=True):
+            taken = min(tokens.written, capacity)
+            accepted = self._nodes[reader].accepted
+            if taken > accepted[position]:
+                accepted[position] = taken
+                self._wake(reader)
+
+    def _wake(self, index: int) -> None:
+        if not self._queued[index]:
+            self._queued[index] = True
+            self._todo.append(index)
+
+    def grow(self, place: Place) -> None:
+        """Adds a beat of space at an input."""
+        self.space[place] += 1
+        self._wake(self._sources[self._index[place[0]]][place[1]])
+
+    def cycle(self) -> list[Place]:
+        """The full inputs in a circle of processes that wait for each other, after a deadlock."""
+        chain: list[tuple[int, Place | None]] = []
+        seen: dict[int, int] = {}
+        index = len(self._nodes) - 1
+        while index not in seen:
+            seen[index] = len(chain)
+            waits_for, full = self._blame(index)
+            chain.append((index, full))
+            index = waits_for
+        return [full for _, full in chain[seen[index] :] if full is not None]
+
+    def _blame(self, index: int) -> tuple[int, Place | None]:
+        """What a stuck process waits for: a source that is empty or a reader that is full."""
+        tokens = self._nodes[index]
+        for position, source in enumerate(self._sources[index]):
+            if tokens.startable_by(position) <= tokens.written:
+                return source, None
+        for reader, position in self._readers[index]:
+            place = (self._nodes[reader].name, position)
+            if self._nodes[reader].capacity(position, self.space[place]) < tokens.written:
+                return reader, place
+        raise AssertionError(f"{tokens.name} is not stuck")
+
+
+class _Tokens:
+    """Counters of one process."""
+
+    def __init__(self, contract: Process, frames: int):
+        self.name = contract.name
+        self.written = 0
+        self.total = contract.out_beats * frames
+        self.accepted = [0] * len(contract.sources)
+        self._group, self._groups = contract.group, contract.groups
+        self._in_beats = contract.in_beats
+        self._base = [base.tolist() for base in contract.base]
+        # Groups that may start once a beats of the frame are there, a = 0 … beats of the frame.
+        self._ready = [
+            np.searchsorted(need, np.arange(beats), side="right").tolist()
+            for need, beats in zip(contract.need, contract.in_beats, strict=True)
+        ]
+
+    def startable_by(self, position: int) -> int:
+        """Output beats that input `position` allows."""
+        frame, beats = divmod(self.accepted[position], self._in_beats[position])
+        groups = frame * self._groups + self._ready[position][beats]
+        return min(self.total, groups * self._group)
+
+    def startable(self) -> int:
+        """Output beats that all inputs allow."""
+        return min(map(self.startable_by, range(len(self.accepted))), default=self.total)
+
+    def capacity(self, position: int, space: int) -> int:
+        """Beats that input `position` can have accepted by now."""
+        frame, group = divmod(self.written // self._group, self._groups)
+        return frame * self._in_beats[position] + self._base[position][group] + space
+
+
+def locks(graph: Graph, stores: Mapping[str, int], fifos: Mapping[str, tuple[int, ...]]) -> bool:
+    """True if the network cannot bring out every frame with these stores and FIFO depths."""
+    return not Run(graph, input_space(graph, stores, fifos)).advance()
+
+
+def culprits(
+    graph: Graph, stores: Mapping[str, int], fifos: Mapping[str, tuple[int, ...]]
+) -> list[Place]:
+    """The full FIFOs that lock the network up; empty if it runs."""
+    run = Run(graph, input_space(graph, stores, fifos))
+    return [] if run.advance() else _full_fifos(graph, run)
+
+
+def depths(graph: Graph, stores: Mapping[str, int], least: int = 2) -> dict[str, tuple[int, ...]]:
+    """FIFO depths with which the network runs, `least` or more at every join's input.
+
+    Starts from the least everywhere and adds to the smallest FIFO in a circle of waiting processes
+    each time the network locks up (Parks' procedure), so no FIFO grows that did not have to.
+    """
+    joins = [node for node in graph if isinstance(node, JOINS)]
+    fifos = {node.name: (least,) * len(node.inputs) for node in joins}
+    run = Run(graph, input_space(graph, stores, fifos))
+    while not run.advance():
+        run.grow(min(_full_fifos(graph, run), key=lambda place: run.space[place]))
+    return {node.name: _depths(run, node) for node in joins}
+
+
+def _full_fifos(graph: Graph, run: Run) -> list[Place]:
+    full = [place for place in run.cycle() if isinstance(graph[place[0]], JOINS)]
+    if not full:
+        raise ValueError("the network locks up without a full FIFO: a store is too small")
+    return full
+
+
+def _depths(run: Run, node: Node) -> tuple[int, ...]:
+    return tuple(run.space[node.name, position] for position in range(len(node.inputs)))
