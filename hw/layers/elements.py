@@ -1,0 +1,275 @@
+"""Processing elements: what is done with the taps of a window. One interface, exchangeable by the plan.
+
+An element takes the tap stream of hw.layers.window and gives one result for each group of taps: the accumulators of the
+group's `pe` output channels, or the pooled value. Each registers its result, so that the next group starts while the
+requantiser works on the last one.
+
+Latency: the result is there the cycle after the group's last tap. Throughput: one tap a cycle.
+"""
+
+from collections.abc import Sequence
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.ir.format import width_of
+from hw.layers.program import Weight, lane_groups
+from hw.layers.window import Tap, tap_layout
+
+
+def sums_layout(width: int, pe: int, rows: int = 1) -> data.StructLayout:
+    """Payload from element to requantiser: `pe` accumulators, and the row of scales where it depends on the data."""
+    return data.StructLayout(
+        {"acc": data.ArrayLayout(signed(width), pe), "row": unsigned((rows - 1).bit_length())}
+    )
+
+
+def add_signed(m: Module, a: Signal, b: Value, negative: Value, *, name: str) -> Value:
+    """a ± b in one carry chain of a's width: the sign inverts b and enters as the carry. Wraps."""
+    operand = Signal.like(a, name=f"{name}_operand")
+    addend = Signal.like(a, name=f"{name}_addend")
+    total = Signal(len(a) + 1, name=f"{name}_total")
+    m.d.comb += [
+        operand.eq(b),
+        addend.eq(Mux(negative, ~operand, operand)),
+        total.eq(Cat(negative, a) + Cat(negative, addend)),
+    ]
+    return total[1:].as_signed()
+
+
+class Element(wiring.Component):
+    """What all elements share: taps in, one registered result a group out.
+
+    Parameters
+    ----------
+    x: shape of an activation
+    operation_bits: width of a tap's operation
+    result: payload shape of the output
+
+    Members
+    -------
+    i: tap stream (`tap_layout`); o: result stream
+    """
+
+    def __init__(self, x: Shape, operation_bits: int, result):
+        self.x, self.operation_bits, self.result = x, operation_bits, result
+        super().__init__(
+            {
+                "i": In(stream.Signature(tap_layout(x, operation_bits))),
+                "o": Out(stream.Signature(result)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        take, close = Signal(), Signal()
+        tap = self.i.payload
+        m.d.comb += [
+            self.i.ready.eq(~tap.last | ~self.o.valid | self.o.ready),
+            take.eq(self.i.valid & self.i.ready),
+            close.eq(take & tap.last),
+        ]
+        with m.If(close):
+            m.d.sync += self.o.valid.eq(1)
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        self.accumulate(m, tap, take, close)
+        return m
+
+    def accumulate(self, m: Module, tap: data.View, take: Signal, close: Signal) -> None:
+        """Add to `m` what happens to a taken tap; when `close` is high it is the group's last and o.payload is due."""
+        raise TypeError("an Element is built through one of its kinds")
+
+
+class Barrel(Element):
+    """Shift, then add or subtract: one tap a cycle for each of `pe` output channels that share the activation.
+
+    Parameters
+    ----------
+    x: shape of an activation
+    shifts: smallest and largest exponent p - p0 of the layer; negative ones floor (guard bits)
+    pe: lanes
+    width: of an accumulator
+    sparse: whether some tap has a lane without a weight
+    """
+
+    def __init__(self, x: Shape, *, shifts: tuple[int, int], pe: int, width: int, sparse: bool):
+        self.shifts, self.pe, self.width, self.sparse = shifts, pe, width, sparse
+        self.lane = data.StructLayout(
+            {
+                "amount": unsigned((shifts[1] - shifts[0]).bit_length()),
+                "negative": 1,
+                "used": unsigned(int(sparse)),
+            }
+        )
+        super().__init__(x, self.lane.size * pe, sums_layout(width, pe))
+
+    def accumulate(self, m, tap, take, close):
+        low, high = self.shifts
+        lanes = data.View(data.ArrayLayout(self.lane, self.pe), tap.operation)
+        for k in range(self.pe):
+            lane = lanes[k]
+            acc = Signal(signed(self.width), name=f"acc{k}")
+            if low >= 0:
+                # Left shifts: the amount counts from the smallest shift.
+                term = (tap.x << lane.amount) << low
+            else:
+                # Right shifts that floor: the amount counts down from the largest shift.
+                term = (tap.x << max(high, 0)) >> (lane.amount + (max(high, 0) - high))
+            if self.sparse:
+                term = Mux(lane.used, term, 0)
+            total = add_signed(m, acc, term, lane.negative, name=f"sum{k}")
+            with m.If(take):
+                m.d.sync += acc.eq(Mux(close, 0, total))
+            with m.If(close):
+                m.d.sync += self.o.payload.acc[k].eq(total)
+
+    def program(self, groups: Sequence[Sequence[Sequence[Weight]]], p0: int) -> list[Tap]:
+        """Taps of all groups; a group without weights keeps one tap that adds nothing."""
+        low, high = self.shifts
+        taps = []
+        for lanes in groups:
+            weights = [{w[:3]: w for w in lane} for lane in lanes]
+            places = sorted({place for lane in weights for place in lane}) or [(0, 0, 0)]
+            for place in places:
+                operation = 0
+                for k, lane in enumerate(weights):
+                    if place in lane:
+                        shift = lane[place].power - p0
+                        amount = shift - low if low >= 0 else high - shift
+                        operation |= self._pack(k, amount, lane[place].sign < 0)
+                taps.append(Tap(*place, operation, place == places[-1]))
+        return taps
+
+    def _pack(self, lane: int, amount: int, negative: bool) -> int:
+        fields = self.lane
+        value = amount | negative << fields["negative"].offset
+        if self.sparse:
+            value |= 1 << fields["used"].offset
+        return value << lane * fields.size
+
+
+class Horner(Element):
+    """Sorted Horner: no shifter. Taps come sorted by falling exponent, the accumulator doubles from one exponent to the next.
+
+    Exact arithmetic only, one output channel. Its program has a step for each non-zero weight and one for each doubling.
+
+    Parameters
+    ----------
+    x: shape of an activation
+    width: of the accumulator
+    """
+
+    lane = data.StructLayout({"double": 1, "negative": 1})
+
+    def __init__(self, x: Shape, *, width: int):
+        self.width = width
+        super().__init__(x, self.lane.size, sums_layout(width, 1))
+
+    def accumulate(self, m, tap, take, close):
+        operation = data.View(self.lane, tap.operation)
+        acc = Signal(signed(self.width))
+        x = Signal(signed(self.width))
+        m.d.comb += x.eq(tap.x)
+        total = add_signed(m, acc, Mux(operation.double, acc, x), operation.negative, name="sum")
+        with m.If(take):
+            m.d.sync += acc.eq(Mux(close, 0, total))
+        with m.If(close):
+            m.d.sync += self.o.payload.acc[0].eq(total)
+
+    def program(self, groups: Sequence[Sequence[Sequence[Weight]]], p0: int) -> list[Tap]:
+        """Taps of all groups of one channel each; a channel without weights doubles zero once."""
+        double = 1
+        taps = []
+        for (channel,) in groups:
+            steps: list[tuple[int, int, int, int]] = []
+            if channel:
+                powers = sorted({w.power for w in channel}, reverse=True)
+                for power, lower in zip(powers, [*powers[1:], p0], strict=True):
+                    steps += [(*w[:3], 2 * (w.sign < 0)) for w in channel if w.power == power]
+                    steps += [(0, 0, 0, double)] * (power - lower)
+            else:
+                steps = [(0, 0, 0, double)]
+            taps += [Tap(*step, last=n == len(steps) - 1) for n, step in enumerate(steps)]
+        return taps
+
+
+class Maximum(Element):
+    """Running maximum over the real taps (max pool)."""
+
+    def __init__(self, x: Shape):
+        super().__init__(x, 0, x)
+
+    def accumulate(self, m, tap, take, close):
+        best = Signal(self.x)
+        some = Signal()
+        winner = Signal(self.x)
+        m.d.comb += winner.eq(Mux(tap.real & (~some | (tap.x > best)), tap.x, best))
+        with m.If(take):
+            m.d.sync += [best.eq(winner), some.eq(~close & (some | tap.real))]
+        with m.If(close):
+            m.d.sync += self.o.payload.eq(winner)
+
+
+class Sum(Element):
+    """Sum of the real taps and the row of scales that their number selects (average pool).
+
+    Parameters
+    ----------
+    x: shape of an activation
+    counts: the numbers of real taps that occur; their positions are the rows
+    width: of the sum
+    """
+
+    def __init__(self, x: Shape, *, counts: Sequence[int], width: int):
+        self.counts, self.width = tuple(counts), width
+        super().__init__(x, 0, sums_layout(width, 1, len(counts)))
+
+    def accumulate(self, m, tap, take, close):
+        acc, total = Signal(signed(self.width)), Signal(signed(self.width))
+        most = max(self.counts)
+        count, number = Signal(range(most + 1)), Signal(range(most + 1))
+        m.d.comb += [total.eq(acc + tap.x), number.eq(count + tap.real)]
+        with m.If(take):
+            m.d.sync += [acc.eq(Mux(close, 0, total)), count.eq(Mux(close, 0, number))]
+        with m.If(close):
+            m.d.sync += self.o.payload.acc[0].eq(total)
+            with m.Switch(number):
+                for row, value in enumerate(self.counts):
+                    with m.Case(value):
+                        m.d.sync += self.o.payload.row.eq(row)
+
+
+def weighted_element(
+    channels: Sequence[list[Weight]], kind: str, *, x: Shape, p0: int, pe: int, width: int
+) -> tuple[Barrel | Horner, list[Tap]]:
+    """The element of a weighted layer and its program.
+
+    `kind` is "barrel" or "horner", `width` the accumulator's.
+    """
+    groups = lane_groups(channels, pe)
+    if kind == "horner":
+        element = Horner(x, width=width)
+    else:
+        shifts = [w.power - p0 for channel in channels for w in channel] or [0]
+        places = [{w[:3] for w in channel} for channel in channels]
+        sparse = any(place != places[n - n % pe] or not place for n, place in enumerate(places))
+        element = Barrel(x, shifts=(min(shifts), max(shifts)), pe=pe, width=width, sparse=sparse)
+    return element, element.program(groups, p0)
+
+
+def pool_program(kernel: tuple[int, int], channels: int) -> list[Tap]:
+    """Taps of a pool: the whole window of one channel after the other."""
+    kh, kw = kernel
+    return [
+        Tap(ky, kx, channel, 0, (ky, kx) == (kh - 1, kw - 1))
+        for channel in range(channels)
+        for ky in range(kh)
+        for kx in range(kw)
+    ]
+
+
+def sum_width(low: int, high: int, n: int) -> int:
+    """Bits of a sum of up to n values in [low, high]."""
+    return width_of(n * min(low, 0), n * max(high, 0))

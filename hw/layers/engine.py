@@ -1,0 +1,189 @@
+"""An engine: window, element and requantiser in a row. Convolutions, reductions, pools and the classifier are engines."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.ir.arithmetic import accumulation, average, in_formats, out_format, requantisation
+from hw.ir.arithmetic import has_relu, scale_multipliers
+from hw.ir.format import Format
+from hw.ir.graph import AvgPool, Linear, MaxPool, Node
+from hw.ir.network import Network
+from hw.layers.elements import Maximum, Sum, pool_program, sum_width, weighted_element
+from hw.layers.program import channel_weights, geometry
+from hw.layers.requantise import AddBias, Requantise, Round, Scale, is_unit, requantise_cycles
+from hw.layers.rounding import signed_of
+from hw.layers.window import Geometry, Window
+from hw.plan import LayerPlan
+
+
+class Engine(wiring.Component):
+    """Submodules `window`, `elements` and, but for a max pool, `requantise`, joined by streams.
+
+    Members
+    -------
+    i: input stream; o: output stream; one channel a beat, raster order
+    """
+
+    def __init__(self, window: Window, elements, requantise, out):
+        self.window, self.elements, self.requantise = window, elements, requantise
+        super().__init__({"i": In(stream.Signature(window.x)), "o": Out(stream.Signature(out))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.window = self.window
+        m.submodules.elements = self.elements
+        wiring.connect(m, wiring.flipped(self.i), self.window.i)
+        wiring.connect(m, self.window.o, self.elements.i)
+        last = self.elements
+        if self.requantise is not None:
+            m.submodules.requantise = self.requantise
+            wiring.connect(m, self.elements.o, self.requantise.i)
+            last = self.requantise
+        wiring.connect(m, last.o, wiring.flipped(self.o))
+        return m
+
+
+def channel_scales(network: Network, node: Node, pe: int) -> list[list[Scale]]:
+    """Multiplier and constant (bias and rounding) of each output channel, in rows of `pe`."""
+    params = network.params[node.name]
+    rounding = requantisation(network, node.name).rounding
+    multipliers = scale_multipliers(params.scale_sign, params.scale_exp)[2]
+    lanes = [Scale(s, b + rounding) for s, b in zip(multipliers, params.bias, strict=True)]
+    return [lanes[first : first + pe] for first in range(0, len(lanes), pe)]
+
+
+def average_scales(width: int, counts: list[int]) -> tuple[list[list[Scale]], int]:
+    """Rows of scales for means of the given numbers of pixels, brought to one shift; and that shift."""
+    means = [average(width, n) for n in counts]
+    shift = max(mean.shift for mean in means)
+    # A common shift moves multiplier and rounding constant alike: the same quotient.
+    rows = [[Scale(mean.multiplier << shift - mean.shift, 1 << shift - 1)] for mean in means]
+    return rows, shift
+
+
+def average_width(scales: list[list[Scale]], low: int, high: int) -> int:
+    """Bits of sum·multiplier + constant for sums in [low, high]."""
+    return max(
+        sum_width(low * lane.multiplier - 1, high * lane.multiplier + lane.constant, 1)
+        for row in scales
+        for lane in row
+    )
+
+
+def pixel_counts(g: Geometry) -> list[int]:
+    """The numbers of real pixels that the windows of a pool hold, rising."""
+    numbers = []
+    for axis in (0, 1):
+        spans = [g.valid(axis, k) for k in range(g.kernel[axis])]
+        numbers.append(
+            {sum(low <= n <= high for low, high in spans) for n in range(g.out[axis])}
+        )
+    return sorted({rows * columns for rows in numbers[0] for columns in numbers[1]})
+
+
+def weighted_engine(network: Network, node: Node, plan: LayerPlan) -> Engine:
+    """Engine of a Conv, FactorizedReduce or Linear."""
+    (source,) = in_formats(network, node.name)
+    fmt, acc = out_format(network, node.name), accumulation(network, node.name)
+    x = signed_of(source)
+    element, taps = weighted_element(
+        channel_weights(network, node), plan.element, x=x, p0=acc.p0, pe=plan.pe, width=acc.width
+    )
+    if isinstance(node, Linear):
+        last = AddBias(network.params[node.name].bias, acc_width=acc.width, fmt=fmt, pe=plan.pe)
+    else:
+        last = _requantiser(network, node, plan, fmt)
+    window = Window(
+        geometry(network, node),
+        taps,
+        store=plan.store,
+        x=x,
+        operation_bits=element.operation_bits,
+        relu=has_relu(node),
+        rom_style=plan.weights,
+    )
+    return Engine(window, element, last, signed_of(fmt))
+
+
+def _requantiser(network: Network, node: Node, plan: LayerPlan, fmt: Format) -> Requantise | Round:
+    acc, req = accumulation(network, node.name), requantisation(network, node.name)
+    scales = channel_scales(network, node, plan.pe)
+    if is_unit(scales):
+        constant = scales[0][0].constant
+        return Round(acc_width=acc.width, constant=constant, shift=req.shift, fmt=fmt, pe=plan.pe)
+    return Requantise(
+        scales,
+        acc_width=acc.width,
+        width=req.width,
+        shift=req.shift,
+        fmt=fmt,
+        rom_style=plan.weights,
+    )
+
+
+def pool_engine(network: Network, node: Node, plan: LayerPlan) -> Engine:
+    """Engine of a MaxPool or AvgPool."""
+    (fmt,) = in_formats(network, node.name)
+    x, g = signed_of(fmt), geometry(network, node)
+    if isinstance(node, MaxPool):
+        element, last = Maximum(x), None
+    else:
+        element, last = _average(fmt, pixel_counts(g))
+    window = Window(
+        g, pool_program(node.kernel, g.shape[2]), store=plan.store, x=x, operation_bits=0
+    )
+    return Engine(window, element, last, x)
+
+
+def _average(fmt: Format, counts: list[int]) -> tuple[Sum, Requantise]:
+    width = sum_width(fmt.qmin, fmt.qmax, max(counts))
+    return Sum(signed_of(fmt), counts=counts, width=width), mean_requantiser(fmt, counts, width)
+
+
+def mean_requantiser(fmt: Format, counts: list[int], acc_width: int) -> Requantise:
+    """Divides a sum of `counts[row]` codes by that number, as numerics says: a constant product and a shift."""
+    scales, shift = average_scales(fmt.width, counts)
+    most = max(counts)
+    return Requantise(
+        scales,
+        acc_width=acc_width,
+        width=average_width(scales, fmt.qmin * most, fmt.qmax * most),
+        shift=shift,
+        fmt=fmt,
+        by_row=len(counts) > 1,
+    )
+
+
+def pixel_cycles(network: Network, node: Node, plan: LayerPlan) -> int:
+    """Cycles an engine takes for an output pixel when nothing stalls it: the slower of taps and requantiser, group by group.
+
+    One more for the window's move. The requantiser works on a group while the taps of the next pass; what one group waits is
+    not made up by another, so this is exact for equal groups and an upper bound otherwise.
+    """
+    if isinstance(node, MaxPool | AvgPool):
+        taps = [node.kernel[0] * node.kernel[1]] * node.shape[2]
+        if isinstance(node, MaxPool):
+            slow = 1
+        else:
+            (fmt,) = in_formats(network, node.name)
+            counts = pixel_counts(geometry(network, node))
+            slow = requantise_cycles(average_scales(fmt.width, counts)[0])
+    else:
+        (source,) = in_formats(network, node.name)
+        acc = accumulation(network, node.name)
+        program = weighted_element(
+            channel_weights(network, node),
+            plan.element,
+            x=signed_of(source),
+            p0=acc.p0,
+            pe=plan.pe,
+            width=acc.width,
+        )[1]
+        ends = [-1] + [n for n, tap in enumerate(program) if tap.last]
+        taps = [after - before for before, after in zip(ends, ends[1:], strict=False)]
+        if isinstance(node, Linear):
+            slow = plan.pe
+        else:
+            slow = requantise_cycles(channel_scales(network, node, plan.pe))
+    return sum(max(group, slow) for group in taps) + 1
