@@ -30,7 +30,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def run_guarded(body: Callable[[], Any]) -> int:
-    """Call `body`; return the exit code of its outcome, and tell a failure in one line on stderr."""
+    """Call `body`; return the exit code it stands for; a failure is one line on stderr."""
     try:
         result = body()
         sys.stdout.flush()
@@ -228,7 +228,7 @@ class _Lines(Progress):
 
 @contextmanager
 def progress(description: str, total: float) -> Iterator[Progress]:
-    """Progress of `total` steps, on stderr: a bar with an ETA on a terminal, plain lines elsewhere."""
+    """Progress of `total` steps on stderr: a bar with an ETA on a terminal, else plain lines."""
     if not sys.stderr.isatty():
         yield _Lines(description, total)
         return

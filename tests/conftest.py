@@ -14,7 +14,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 @pytest.fixture(autouse=True)
 def pin_unused_elaboratables():
-    """Amaranth warns of a component never elaborated when it is collected: in its own test, then."""
+    """Amaranth warns of a component never elaborated when it is collected: in its own test."""
     yield
     if "amaranth" in sys.modules:
         gc.collect()

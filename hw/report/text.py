@@ -1,0 +1,75 @@
+"""The figures of a closing table and how each is written, for the terminal and for the page."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+def percent(share: float) -> str:
+    """0.8765 as `87.65 %`."""
+    return f"{100 * share:.2f} %"
+
+
+def grouped(number: float) -> str:
+    """12345 as `12,345`."""
+    return f"{number:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds, or minutes and seconds from one minute on."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def _megahertz(value: float) -> str:
+    return f"{value:.1f} MHz"
+
+
+def _genotype(value: Any) -> str:
+    def cell(edges: Any) -> str:
+        return ", ".join(f"{operation}({state})" for operation, state in edges)
+
+    return f"normal: {cell(value['normal'])}; reduce: {cell(value['reduce'])}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the closing table.
+
+    Parameters
+    ----------
+    key: in the table's JSON object
+    label: what it is called
+    text: how its value is written
+    headline: whether it stands large at the top of the page
+    """
+
+    key: str
+    label: str
+    text: Callable[[Any], str]
+    headline: bool = False
+
+
+FIGURES = (
+    Figure("data", "data set", str),
+    Figure("genotype", "genotype", _genotype),
+    Figure("accuracy_float", "test accuracy, float model", percent, True),
+    Figure("accuracy_integer", "test accuracy, integer model", percent, True),
+    Figure("weights", "weights", grouped, True),
+    Figure("frames", "frames compared", grouped),
+    Figure("bits", "bits compared", grouped, True),
+    Figure("mismatches", "bits that differ", grouped, True),
+    Figure("cycles_per_frame", "cycles a frame", grouped),
+    Figure("board", "board", str),
+    Figure("clock_mhz", "clock asked for", _megahertz),
+    Figure("fmax_mhz", "Fmax after place and route", _megahertz, True),
+    Figure("fps", "frames a second", grouped, True),
+    Figure("lut", "LUT sites", grouped, True),
+    Figure("ff", "flip-flops", grouped),
+    Figure("ram_bits", "block RAM bits", grouped),
+    Figure("dsp", "DSP blocks", grouped, True),
+    Figure("seconds", "time of all steps", duration),
+)
+"""In the order of the table."""
