@@ -49,7 +49,7 @@ class Requantisation:
 
     Parameters
     ----------
-    e_min, e_max: smallest and largest exponent of the layer's scales (0, 0 if all channels are dead)
+    e_min, e_max: smallest and largest exponent of the layer's scales (0, 0 if all are dead)
     shift: r, to the right; a negative one is a shift to the left by -r
     rounding: constant added before the shift: 2**(r - 1), or 0 if r <= 0 or if the network's
         rounding is "floor"
@@ -201,7 +201,7 @@ def scale_multipliers(sign: np.ndarray, exp: np.ndarray) -> tuple[int, int, tupl
 
 
 def requantisation(network: Network, name: str, acc: Accumulation | None = None) -> Requantisation:
-    """Requantisation of the Conv or FactorizedReduce `name`; `acc` is its accumulation, if known."""
+    """Requantisation of the Conv or FactorizedReduce `name`; `acc`: its accumulation, if known."""
     params = network.params[name]
     acc = accumulation(network, name) if acc is None else acc
     e_min, e_max, scales = scale_multipliers(params.scale_sign, params.scale_exp)
@@ -226,7 +226,7 @@ def requantisation(network: Network, name: str, acc: Accumulation | None = None)
 
 
 def aligned(sources: Sequence[Format], target: Format, rounding: str) -> Alignment:
-    """How a sum of tensors of the formats `sources` is formed and brought to the format `target`."""
+    """How a sum of tensors of formats `sources` is formed and brought to the format `target`."""
     frac = max(source.frac for source in sources)
     left = tuple(frac - source.frac for source in sources)
     low = sum(source.qmin << shift for source, shift in zip(sources, left, strict=True))
@@ -258,6 +258,6 @@ def alignments(network: Network, name: str) -> tuple[Alignment, ...]:
 
 
 def average(width: int, n: int) -> Average:
-    """Constants of the mean of n `width`-bit codes: t = W + 8 + ceil(log2 n), R = round(2**t / n)."""
+    """Constants of a mean of n `width`-bit codes: t = W + 8 + ceil(log2 n), R = round(2**t / n)."""
     shift = width + 8 + (n - 1).bit_length()
     return Average(multiplier=((2 << shift) + n) // (2 * n), shift=shift)

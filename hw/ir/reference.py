@@ -1,0 +1,365 @@
+"""The integer reference: what a network computes, to the bit.
+
+The torch evaluation, the hardware and the gate-level netlist are compared with this. Each operation
+is prepared once (constants, exact bounds, the number type that they allow) and then applied to
+batches of feature maps: NHWC arrays of integers, see `hw.ir.integers`.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import reduce
+
+import numpy as np
+
+from hw.errors import InputError
+from hw.ir.arithmetic import (
+    Accumulation,
+    Alignment,
+    accumulation,
+    alignment,
+    alignments,
+    average,
+    has_relu,
+    in_formats,
+    layer_guard,
+    out_format,
+    requantisation,
+    scale_multipliers,
+)
+from hw.ir.format import Format
+from hw.ir.graph import (
+    Add,
+    AvgPool,
+    Concat,
+    Conv,
+    FactorizedReduce,
+    GlobalPool,
+    Input,
+    Linear,
+    MaxPool,
+    Node,
+    Pair,
+)
+from hw.ir.integers import Integers, bits_of, cast, codes_of, number_type, saturate, shift_right
+from hw.ir.network import Network
+from hw.ir.weights import decode
+
+Operation = Callable[[Sequence[Integers]], Integers]
+"""From a node's input feature maps to its output feature map."""
+
+CHUNK = 1 << 18
+"""Elements of the largest feature map that are computed at a time: about what a cache holds."""
+
+
+def run(
+    network: Network, images: np.ndarray, keep: Collection[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Codes of the tensors named in `keep` (default: all) for a batch of images.
+
+    Parameters
+    ----------
+    images: uint8, shape (N, H, W, C)
+
+    Returns
+    -------
+    For each name an NHWC array, int64, or Python integers where the format is wider than 63 bits.
+
+    Raises
+    ------
+    InputError: images of another type or shape, a name that is not in the network
+    """
+    graph = network.graph
+    names = [node.name for node in graph] if keep is None else list(dict.fromkeys(keep))
+    check_images(network, images)
+    for name in names:
+        if name not in graph.by_name:
+            raise InputError(f"network: no tensor {name!r}; choose one of its node names")
+    results: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for tensors in batches(network, images, names):
+        for name in names:
+            results[name].append(tensors[name])
+    return {name: np.concatenate(parts) for name, parts in results.items()}
+
+
+def logits(network: Network, images: np.ndarray) -> np.ndarray:
+    """Output of the network's last node, shape (N, classes)."""
+    name = network.graph.output.name
+    return run(network, images, [name])[name].reshape(len(images), -1)
+
+
+def classify(network: Network, images: np.ndarray) -> np.ndarray:
+    """Class of each image (int64, shape (N,)): the first largest logit."""
+    return np.argmax(logits(network, images), axis=1)
+
+
+def check_images(network: Network, images: np.ndarray) -> None:
+    """Raise InputError unless `images` is a batch that the network reads."""
+    shape = network.graph.input.shape
+    if images.dtype != np.uint8 or images.shape[1:] != shape or images.ndim != 4 or not len(images):
+        raise InputError(
+            f"images: {images.dtype} of shape {images.shape}; expected uint8 of shape "
+            f"(N, {', '.join(map(str, shape))}) with N >= 1"
+        )
+
+
+def batches(
+    network: Network, images: np.ndarray, names: Collection[str]
+) -> Iterator[dict[str, np.ndarray]]:
+    """The tensors `names` of a few images at a time, computing nothing that they do not need."""
+    graph = network.graph
+    needed = set(names)
+    for node in reversed(graph.nodes):
+        if node.name in needed:
+            needed.update(node.inputs)
+    nodes = [node for node in graph if node.name in needed]
+    last_reader = {source: node.name for node in nodes for source in node.inputs}
+    operations = {node.name: operation(network, node.name) for node in nodes}
+    widths = {name: out_format(network, name).width for name in names}
+    size = max(int(np.prod(node.shape)) for node in nodes)
+    step = max(1, CHUNK // size)
+    for start in range(0, len(images), step):
+        live: dict[str, Integers] = {}
+        kept: dict[str, np.ndarray] = {}
+        for node in nodes:
+            sources = [live[source] for source in node.inputs] or [images[start : start + step]]
+            live[node.name] = operations[node.name](sources)
+            if node.name in widths:
+                kept[node.name] = codes_of(live[node.name], widths[node.name])
+            for source in set(node.inputs):
+                if last_reader[source] == node.name:
+                    del live[source]
+        yield kept
+
+
+def operation(network: Network, name: str) -> Operation:
+    """The operation of node `name`, prepared for repeated use."""
+    node = network.graph[name]
+    match node:
+        case Input():
+            return lambda sources: cast(sources[0].astype(np.int64), np.dtype(np.float64))
+        case Linear():
+            return accumulate(network, name)
+        case Conv() | FactorizedReduce():
+            acc = accumulation(network, name)
+            total = accumulate(network, name, acc)
+            finish = requantise(network, name, acc)
+            return lambda sources: finish(total(sources))
+        case MaxPool():
+            return _max_pool(node, in_formats(network, name)[0])
+        case AvgPool():
+            return _average_pool(
+                node, in_formats(network, name)[0], network.graph.in_shapes(node)[0]
+            )
+        case GlobalPool():
+            return _global_pool(in_formats(network, name)[0], network.graph.in_shapes(node)[0])
+        case Add():
+            return _align(alignment(network, name), network.formats[name])
+        case Concat():
+            parts = [_align(a, network.formats[name]) for a in alignments(network, name)]
+            return lambda sources: np.concatenate(
+                [part([q]) for part, q in zip(parts, sources, strict=True)], axis=3
+            )
+    raise TypeError(f"{name}: no reference for a {type(node).__name__}")
+
+
+# Weighted nodes ------------------------------------------------------------------------------
+
+
+def accumulate(network: Network, name: str, acc: Accumulation | None = None) -> Operation:
+    """From the input of a Conv, FactorizedReduce or Linear to its exact accumulators.
+
+    Every subset of the terms, bias or not, lies within the bounds that choose the type, so that any
+    order of the additions is exact.
+    """
+    node, params = network.graph[name], network.params[name]
+    acc = accumulation(network, name) if acc is None else acc
+    bias = params.bias if isinstance(node, Linear) else (0,) * len(params.codes)
+    edges = [*acc.low, *acc.high, *bias]
+    edges += [
+        edge - b for bounds in (acc.low, acc.high) for edge, b in zip(bounds, bias, strict=True)
+    ]
+    sign, power = decode(params.codes, network.arithmetic.weight_bits)
+    weights = _weights(sign, power, acc.p0, layer_guard(network, name))
+    largest = max((int(np.abs(w).max()) for _, w in weights), default=0)
+    dtype = number_type(bits_of(*edges, largest))
+    weights = [(shift, cast(w, dtype)) for shift, w in weights]
+    relu = has_relu(node)
+
+    def apply(sources: Sequence[Integers]) -> Integers:
+        (q,) = sources
+        q = cast(np.maximum(q, 0) if relu else q, dtype)
+        total = _sum(
+            _multiply(node, shift_right(q, shift) if shift else q, w) for shift, w in weights
+        )
+        return total + np.array(bias, dtype) if isinstance(node, Linear) else total
+
+    return apply
+
+
+def _weights(
+    sign: np.ndarray, power: np.ndarray, p0: int, guard: int | None
+) -> list[tuple[int, np.ndarray]]:
+    """Pairs (right shift of the input, integer weights) whose products add up to the accumulator.
+
+    Weights that need no floor share the shift 0; each smaller power of two has a pair of its own.
+    """
+    shift = np.where(sign == 0, 0, power.astype(np.int64) - p0)
+    exact = sign * (np.int64(1) << np.maximum(shift, 0)) * (shift >= 0)
+    pairs = [(0, exact)]
+    if guard is not None:
+        for floored in np.unique(shift[shift < 0]).tolist():
+            pairs.append((-floored, sign.astype(np.int64) * (shift == floored)))
+    return pairs
+
+
+def _multiply(node: Node, q: Integers, w: Integers) -> Integers:
+    """Sum of weight times input over each output pixel's taps."""
+    match node:
+        case Linear():
+            return (q[:, 0, 0] @ w.T)[:, None, None]
+        case FactorizedReduce():
+            height, width = q.shape[1:3]
+            q = np.pad(q, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
+            half = node.shape[2] // 2
+            matrix = w[:, :, 0, 0].T
+            even, odd = q[:, ::2, ::2] @ matrix[:, :half], q[:, 1::2, 1::2] @ matrix[:, half:]
+            return np.concatenate([even, odd], axis=3)
+        case Conv():
+            return _convolve(node, q, w)
+    raise TypeError(f"{node.name}: a {type(node).__name__} has no weights")
+
+
+def _convolve(node: Conv, q: Integers, w: Integers) -> Integers:
+    """Convolution of q (N, H, W, C_in) with w (C_out, C_in / groups, kh, kw)."""
+    taps = list(_taps(q, node.kernel, node.stride, node.padding, node.shape, node.dilation))
+    if w.shape[1] == 1 and node.groups == w.shape[0]:
+        kernels = w.reshape(node.groups, -1).T
+        return _sum(tap * kernel for tap, kernel in zip(taps, kernels, strict=True))
+    channels_in, channels_out = w.shape[1], w.shape[0] // node.groups
+    parts = []
+    for group in range(node.groups):
+        here = slice(group * channels_in, (group + 1) * channels_in)
+        columns = np.concatenate([tap[..., here] for tap in taps], axis=3)
+        matrix = w[group * channels_out : (group + 1) * channels_out]
+        parts.append(columns @ matrix.transpose(2, 3, 1, 0).reshape(-1, channels_out))
+    return np.concatenate(parts, axis=3)
+
+
+def _taps(
+    q: Integers,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    shape: tuple[int, int, int],
+    dilation: Pair = (1, 1),
+    fill: int = 0,
+) -> Iterator[Integers]:
+    """For each kernel position, in raster order, what it sees of q at every output pixel."""
+    (py, px), (sy, sx), (dy, dx) = padding, stride, dilation
+    if padding != (0, 0):
+        q = np.pad(q, ((0, 0), (py, py), (px, px), (0, 0)), constant_values=fill)
+    for ky in range(kernel[0]):
+        for kx in range(kernel[1]):
+            y, x = ky * dy, kx * dx
+            yield q[:, y : y + sy * (shape[0] - 1) + 1 : sy, x : x + sx * (shape[1] - 1) + 1 : sx]
+
+
+def requantise(
+    network: Network, name: str, acc: Accumulation | None = None
+) -> Callable[[Integers], Integers]:
+    """From the accumulators of a Conv or FactorizedReduce to its output codes."""
+    params, target = network.params[name], network.formats[name]
+    acc = accumulation(network, name) if acc is None else acc
+    constants = requantisation(network, name, acc)
+    _, _, scales = scale_multipliers(params.scale_sign, params.scale_exp)
+    added = [b + constants.rounding for b in params.bias]
+    width = max(bits_of(*acc.low, *acc.high, *scales, *added), constants.width)
+    dtype = number_type(width + max(0, -constants.shift))
+    scale, constant = np.array(scales, dtype), np.array(added, dtype)
+
+    def apply(total: Integers) -> Integers:
+        return saturate(shift_right(cast(total, dtype) * scale + constant, constants.shift), target)
+
+    return apply
+
+
+def _sum(parts: Iterable[Integers]) -> Integers:
+    return reduce(np.add, parts)
+
+
+# Nodes without weights -----------------------------------------------------------------------
+
+
+def _align(constants: Alignment, target: Format) -> Operation:
+    """Inputs shifted to one format and summed, then brought to the format `target`."""
+    dtype = number_type(constants.width + max(0, -constants.shift))
+    factors = [np.array(1 << left, dtype) for left in constants.left]
+
+    def apply(sources: Sequence[Integers]) -> Integers:
+        total = _sum(cast(q, dtype) * f for q, f in zip(sources, factors, strict=True))
+        return saturate(
+            shift_right(total + np.array(constants.rounding, dtype), constants.shift), target
+        )
+
+    return apply
+
+
+def _max_pool(node: MaxPool, source: Format) -> Operation:
+    def apply(sources: Sequence[Integers]) -> Integers:
+        # Every window has a real pixel, and none is below qmin: padding never wins.
+        taps = _taps(
+            sources[0], node.kernel, node.stride, node.padding, node.shape, fill=source.qmin
+        )
+        result = next(taps)
+        for tap in taps:
+            result = np.maximum(result, tap)
+        return result
+
+    return apply
+
+
+def _average_pool(node: AvgPool, source: Format, shape: tuple[int, int, int]) -> Operation:
+    rows, columns = (
+        real_taps(
+            shape[axis], node.shape[axis], node.kernel[axis], node.stride[axis], node.padding[axis]
+        )
+        for axis in (0, 1)
+    )
+    mean = _mean(source, [[row * column for column in columns] for row in rows])
+
+    def apply(sources: Sequence[Integers]) -> Integers:
+        taps = _taps(sources[0], node.kernel, node.stride, node.padding, node.shape)
+        return mean(_sum(taps))
+
+    return apply
+
+
+def real_taps(side: int, out: int, kernel: int, stride: int, padding: int) -> list[int]:
+    """For each of `out` window positions along one axis, how many taps see the map of `side`."""
+    starts = (position * stride - padding for position in range(out))
+    return [min(start + kernel, side) - max(start, 0) for start in starts]
+
+
+def _global_pool(source: Format, shape: tuple[int, int, int]) -> Operation:
+    mean = _mean(source, [[shape[0] * shape[1]]])
+    return lambda sources: mean(sources[0].sum(axis=(1, 2), keepdims=True))
+
+
+def _mean(source: Format, counts: list[list[int]]) -> Callable[[Integers], Integers]:
+    """From sums (N, H, W, C) of counts[y][x] codes of the format `source` to their means."""
+    constants = [[average(source.width, n) for n in row] for row in counts]
+    width = max(
+        bits_of(
+            *(edge * n * a.multiplier + (1 << (a.shift - 1)) for edge in (source.qmin, source.qmax))
+        )
+        for counted, row in zip(counts, constants, strict=True)
+        for n, a in zip(counted, row, strict=True)
+    )
+    dtype = number_type(width)
+    multiplier = np.array([[a.multiplier for a in row] for row in constants], dtype)[:, :, None]
+    half = np.array([[1 << (a.shift - 1) for a in row] for row in constants], dtype)[:, :, None]
+    shift = np.array([[a.shift for a in row] for row in constants], np.int64)[:, :, None]
+
+    def apply(total: Integers) -> Integers:
+        return saturate(shift_right(cast(total, dtype) * multiplier + half, shift), source)
+
+    return apply

@@ -1,0 +1,324 @@
+"""The NETWORK folder: `network.json` (graph, formats, settings) and `weights.npz` (integers).
+
+Both are canonical: one network has one sequence of bytes. The JSON holds the SHA-256 of the weights
+file and of each array in it, and the network's own digest, so that a damaged, truncated or swapped
+file is found before anything is built from it.
+
+Arrays of a node are called `<node>/codes`, `/scale_sign`, `/scale_exp` and `/bias`. A bias may
+exceed 64 bits: it is stored as little-endian two's complement limbs of 64 bits, shape (C, limbs).
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+
+from hw.errors import InputError
+from hw.ir.format import Format
+from hw.ir.graph import (
+    Add,
+    AvgPool,
+    Concat,
+    Conv,
+    FactorizedReduce,
+    GlobalPool,
+    Graph,
+    Input,
+    Linear,
+    MaxPool,
+    Node,
+)
+from hw.ir.network import Arithmetic, LayerParams, Network
+from hw.ir.validate import NAME, Reporter, validate
+
+SCHEMA_VERSION = 1
+
+NODE_TYPES: dict[str, type[Node]] = {
+    kind.__name__: kind
+    for kind in (
+        Input,
+        Conv,
+        FactorizedReduce,
+        MaxPool,
+        AvgPool,
+        Add,
+        Concat,
+        GlobalPool,
+        Linear,
+    )
+}
+
+ARRAYS = {"codes": "|u1", "scale_sign": "|i1", "scale_exp": "<i2", "bias": "<u8"}
+"""Arrays of a node with weights and their types as stored."""
+
+LIMB = 64
+EXPORT_AGAIN = "write the network again with `shiftnas export` or `shiftnas network`"
+
+_HINTS = {kind: get_type_hints(kind) for kind in (*NODE_TYPES.values(), Arithmetic, Format)}
+
+
+def save(network: Network, folder: Path) -> None:
+    """Write the NETWORK folder, creating it if need be. InputError if the network is not valid."""
+    validate(network)
+    arrays = _arrays(network)
+    packed = _pack(arrays)
+    content = _content(network, arrays)
+    document = {
+        **content,
+        "digest": _digest(content),
+        "meta": network.meta,
+        "weights": {
+            **content["weights"],
+            "file": "weights.npz",
+            "sha256": hashlib.sha256(packed).hexdigest(),
+        },
+    }
+    text = json.dumps(document, sort_keys=True, indent=1, allow_nan=False) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "weights.npz").write_bytes(packed)
+    (folder / "network.json").write_text(text, encoding="utf-8")
+
+
+def load(folder: Path) -> Network:
+    """Read and check a NETWORK folder.
+
+    Raises
+    ------
+    InputError: naming the file and the field, for whatever is missing, damaged or does not match
+    """
+    report = Reporter(folder)
+    document = _read_document(folder, report)
+    packed = _read(folder / "weights.npz", folder)
+    weights = _member(document, "weights", dict, report)
+    if hashlib.sha256(packed).hexdigest() != weights.get("sha256"):
+        raise report.weights(
+            "sha256",
+            "differs from the one in network.json: truncated, damaged or of another network; "
+            + EXPORT_AGAIN,
+        )
+    arrays = _unpack(packed, report)
+    arithmetic = _build(
+        Arithmetic, _member(document, "arithmetic", dict, report), "arithmetic", report
+    )
+    nodes = [
+        _node(entry, f"nodes[{position}]", report)
+        for position, entry in enumerate(_member(document, "nodes", list, report))
+    ]
+    formats = {
+        name: _build(Format, entry, f"formats: {name}", report)
+        for name, entry in _member(document, "formats", dict, report).items()
+    }
+    network = Network(
+        graph=Graph(tuple(nodes)),
+        formats=formats,
+        params=_params(arrays, report),
+        arithmetic=arithmetic,
+        meta=_member(document, "meta", dict, report),
+    )
+    validate(network, folder)
+    if network.digest != _member(document, "digest", str, report):
+        raise report.network("digest", f"does not match the contents; {EXPORT_AGAIN}")
+    return network
+
+
+def digest(network: Network) -> str:
+    """SHA-256 (hexadecimal) of everything that decides what the network computes; not of `meta`."""
+    return _digest(_content(network, _arrays(network)))
+
+
+# Writing -------------------------------------------------------------------------------------
+
+
+def _content(network: Network, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The document without `meta` and what depends on how the arrays are packed."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "arithmetic": _fields(network.arithmetic),
+        "nodes": [{"type": type(node).__name__, **_fields(node)} for node in network.graph],
+        "formats": {name: _fields(found) for name, found in network.formats.items()},
+        "weights": {"arrays": {name: _array_digest(array) for name, array in arrays.items()}},
+    }
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _fields(instance: Any) -> dict[str, Any]:
+    return {field.name: getattr(instance, field.name) for field in fields(instance)}
+
+
+def _array_digest(array: np.ndarray) -> str:
+    header = f"{array.dtype.str} {list(array.shape)}\n".encode()
+    return hashlib.sha256(header + array.tobytes()).hexdigest()
+
+
+def _arrays(network: Network) -> dict[str, np.ndarray]:
+    """All parameters as arrays with fixed names and types, in the graph's order."""
+    arrays: dict[str, np.ndarray] = {}
+    for node in network.graph:
+        if node.name in network.params:
+            params = network.params[node.name]
+            values = {**_fields(params), "bias": _limbs(params.bias)}
+            for key, dtype in ARRAYS.items():
+                arrays[f"{node.name}/{key}"] = np.ascontiguousarray(values[key], dtype)
+    return arrays
+
+
+def _limbs(values: tuple[int, ...]) -> np.ndarray:
+    bits = max((value if value >= 0 else ~value).bit_length() + 1 for value in values)
+    limbs = -(-bits // LIMB)
+    data = b"".join(value.to_bytes(limbs * LIMB // 8, "little", signed=True) for value in values)
+    return np.frombuffer(data, ARRAYS["bias"]).reshape(len(values), limbs)
+
+
+def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """An .npz without compression and without the time of day."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            part = io.BytesIO()
+            np.lib.format.write_array(part, array, version=(1, 0), allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.create_system = 3  # the same on every operating system
+            archive.writestr(entry, part.getvalue())
+    return buffer.getvalue()
+
+
+# Reading -------------------------------------------------------------------------------------
+
+
+def _read(path: Path, folder: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path}: {error.strerror}; expected {folder} to be a NETWORK folder with "
+            "network.json and weights.npz"
+        ) from error
+
+
+def _read_document(folder: Path, report: Reporter) -> dict[str, Any]:
+    data = _read(folder / "network.json", folder)
+    try:
+        document = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise report.network("JSON", f"{error}; {EXPORT_AGAIN}") from error
+    if not isinstance(document, dict):
+        raise report.network("JSON", f"expected an object; {EXPORT_AGAIN}")
+    version = _member(document, "schema_version", int, report)
+    if version > SCHEMA_VERSION:
+        raise report.network(
+            "schema_version",
+            f"{version} is newer than {SCHEMA_VERSION}, the newest one known here; update shiftnas",
+        )
+    if version < 1:
+        raise report.network("schema_version", f"{version}; expected 1 to {SCHEMA_VERSION}")
+    known = {
+        "schema_version", "arithmetic", "nodes", "formats", "weights", "meta", "digest"
+    }  # fmt: skip
+    for key in document:
+        if key not in known:
+            raise report.network(key, f"unknown field; {EXPORT_AGAIN}")
+    return document
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _member(document: dict[str, Any], key: str, kind: type, report: Reporter) -> Any:
+    value = document.get(key)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        problem = "missing" if key not in document else f"expected {_KINDS[kind]}"
+        raise report.network(key, f"{problem}; {EXPORT_AGAIN}")
+    return value
+
+
+_KINDS = {
+    int: "an integer",
+    str: "a string",
+    dict: "an object",
+    list: "a list",
+    bool: "true or false",
+}
+
+
+def _node(entry: Any, where: str, report: Reporter) -> Node:
+    if not isinstance(entry, dict) or entry.get("type") not in NODE_TYPES:
+        raise report.network(f"{where}: type", f"expected one of {', '.join(NODE_TYPES)}")
+    rest = {key: value for key, value in entry.items() if key != "type"}
+    return _build(NODE_TYPES[entry["type"]], rest, where, report)
+
+
+def _build(kind: type[Any], entry: Any, where: str, report: Reporter) -> Any:
+    """An instance of the dataclass `kind`; every field must be there, with its type."""
+    if not isinstance(entry, dict):
+        raise report.network(where, "expected an object")
+    names = [field.name for field in fields(kind)]
+    for key in entry:
+        if key not in names:
+            raise report.network(f"{where}: {key}", f"unknown field of a {kind.__name__}")
+    values: dict[str, Any] = {}
+    for key in names:
+        if key not in entry:
+            raise report.network(f"{where}: {key}", "missing")
+        values[key] = _convert(entry[key], _HINTS[kind][key], f"{where}: {key}", report)
+    return kind(**values)
+
+
+def _convert(value: Any, hint: Any, where: str, report: Reporter) -> Any:
+    """A JSON value as the type `hint`: bool, int, str, int | None, a tuple of ints or strings."""
+    if hint in (bool, int, str):
+        if type(value) is not hint:
+            raise report.network(where, f"{value!r}; expected {_KINDS[hint]}")
+        return value
+    if hint == int | None:
+        return None if value is None else _convert(value, int, where, report)
+    item, *others = hint.__args__
+    length = None if others == [Ellipsis] else 1 + len(others)
+    if not isinstance(value, list) or length not in (None, len(value)):
+        what = "a list" if length is None else f"a list of {length}"
+        raise report.network(where, f"{value!r}; expected {what}")
+    return tuple(_convert(element, item, where, report) for element in value)
+
+
+def _unpack(packed: bytes, report: Reporter) -> dict[str, np.ndarray]:
+    try:
+        with np.load(io.BytesIO(packed), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (
+        ValueError, OSError, EOFError, KeyError, AttributeError, TypeError, NotImplementedError,
+        RuntimeError, zipfile.BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
+        raise report.weights("npz", f"cannot be read ({error}); {EXPORT_AGAIN}") from error
+
+
+def _params(arrays: Mapping[str, np.ndarray], report: Reporter) -> dict[str, LayerParams]:
+    nodes: dict[str, dict[str, np.ndarray]] = {}
+    for name, array in arrays.items():
+        node, _, key = name.rpartition("/")
+        if key not in ARRAYS or not NAME.fullmatch(node):
+            raise report.weights(name, "unknown array")
+        if array.dtype.str != ARRAYS[key]:
+            raise report.weights(name, f"{array.dtype.str}; expected the type {ARRAYS[key]}")
+        nodes.setdefault(node, {})[key] = array
+    params = {}
+    for node, values in nodes.items():
+        for key in ARRAYS:
+            if key not in values:
+                raise report.weights(f"{node}/{key}", "missing")
+        limbs = values.pop("bias")
+        if limbs.ndim != 2:
+            raise report.weights(f"{node}/bias", f"shape {list(limbs.shape)}; expected (C, limbs)")
+        bias = tuple(int.from_bytes(row.tobytes(), "little", signed=True) for row in limbs)
+        params[node] = LayerParams(**values, bias=bias)
+    return params
