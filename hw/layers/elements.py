@@ -8,6 +8,7 @@ Latency: the result is there the cycle after the group's last tap. Throughput: o
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
@@ -82,42 +83,92 @@ class Element(wiring.Component):
         raise TypeError("an Element is built through one of its kinds")
 
 
+@dataclass(frozen=True)
+class BarrelCode:
+    """How a barrel's operation is encoded: a field for each lane.
+
+    Parameters
+    ----------
+    shifts: smallest and largest exponent p - p0 of the layer; negative ones floor (guard bits)
+    pe: lanes
+    sparse: whether some tap has a lane without a weight
+    """
+
+    shifts: tuple[int, int]
+    pe: int
+    sparse: bool
+
+    @classmethod
+    def of(cls, groups: Sequence[Sequence[Sequence[Weight]]], p0: int) -> "BarrelCode":
+        """The narrowest code for these weights."""
+        shifts = [w.power - p0 for group in groups for lane in group for w in lane] or [0]
+        sparse = any(
+            not lane or {w[:3] for w in lane} != {w[:3] for w in group[0]}
+            for group in groups
+            for lane in group
+        )
+        return cls((min(shifts), max(shifts)), len(groups[0]), sparse)
+
+    @property
+    def lane(self) -> data.StructLayout:
+        amount = unsigned((self.shifts[1] - self.shifts[0]).bit_length())
+        return data.StructLayout(
+            {"amount": amount, "negative": 1, "used": unsigned(int(self.sparse))}
+        )
+
+    def amount(self, shift: int) -> int:
+        """Left shifts count from the smallest; where some floor, right shifts count down from the largest."""
+        low, high = self.shifts
+        return shift - low if low >= 0 else high - shift
+
+    def pack(self, lane: int, weight: Weight, p0: int) -> int:
+        """The operation's bits for one lane's weight."""
+        fields = self.lane
+        value = self.amount(weight.power - p0)
+        value |= (weight.sign < 0) << fields["negative"].offset
+        value |= int(self.sparse) << fields["used"].offset
+        return value << lane * fields.size
+
+    def program(self, groups: Sequence[Sequence[Sequence[Weight]]], p0: int) -> list[Tap]:
+        """Taps of all groups; a group without weights keeps one tap that adds nothing."""
+        taps = []
+        for group in groups:
+            weights = [{w[:3]: w for w in lane} for lane in group]
+            places = sorted({place for lane in weights for place in lane}) or [(0, 0, 0)]
+            for place in places:
+                operation = 0
+                for k, lane in enumerate(weights):
+                    if place in lane:
+                        operation |= self.pack(k, lane[place], p0)
+                taps.append(Tap(*place, operation, place == places[-1]))
+        return taps
+
+
 class Barrel(Element):
     """Shift, then add or subtract: one tap a cycle for each of `pe` output channels that share the activation.
 
     Parameters
     ----------
     x: shape of an activation
-    shifts: smallest and largest exponent p - p0 of the layer; negative ones floor (guard bits)
-    pe: lanes
+    code: of the operations
     width: of an accumulator
-    sparse: whether some tap has a lane without a weight
     """
 
-    def __init__(self, x: Shape, *, shifts: tuple[int, int], pe: int, width: int, sparse: bool):
-        self.shifts, self.pe, self.width, self.sparse = shifts, pe, width, sparse
-        self.lane = data.StructLayout(
-            {
-                "amount": unsigned((shifts[1] - shifts[0]).bit_length()),
-                "negative": 1,
-                "used": unsigned(int(sparse)),
-            }
-        )
-        super().__init__(x, self.lane.size * pe, sums_layout(width, pe))
+    def __init__(self, x: Shape, code: BarrelCode, *, width: int):
+        self.code, self.width = code, width
+        super().__init__(x, code.lane.size * code.pe, sums_layout(width, code.pe))
 
     def accumulate(self, m, tap, take, close):
-        low, high = self.shifts
-        lanes = data.View(data.ArrayLayout(self.lane, self.pe), tap.operation)
-        for k in range(self.pe):
+        low, high = self.code.shifts
+        lanes = data.View(data.ArrayLayout(self.code.lane, self.code.pe), tap.operation)
+        for k in range(self.code.pe):
             lane = lanes[k]
             acc = Signal(signed(self.width), name=f"acc{k}")
             if low >= 0:
-                # Left shifts: the amount counts from the smallest shift.
                 term = (tap.x << lane.amount) << low
             else:
-                # Right shifts that floor: the amount counts down from the largest shift.
                 term = (tap.x << max(high, 0)) >> (lane.amount + (max(high, 0) - high))
-            if self.sparse:
+            if self.code.sparse:
                 term = Mux(lane.used, term, 0)
             total = add_signed(m, acc, term, lane.negative, name=f"sum{k}")
             with m.If(take):
@@ -125,29 +176,9 @@ class Barrel(Element):
             with m.If(close):
                 m.d.sync += self.o.payload.acc[k].eq(total)
 
-    def program(self, groups: Sequence[Sequence[Sequence[Weight]]], p0: int) -> list[Tap]:
-        """Taps of all groups; a group without weights keeps one tap that adds nothing."""
-        low, high = self.shifts
-        taps = []
-        for lanes in groups:
-            weights = [{w[:3]: w for w in lane} for lane in lanes]
-            places = sorted({place for lane in weights for place in lane}) or [(0, 0, 0)]
-            for place in places:
-                operation = 0
-                for k, lane in enumerate(weights):
-                    if place in lane:
-                        shift = lane[place].power - p0
-                        amount = shift - low if low >= 0 else high - shift
-                        operation |= self._pack(k, amount, lane[place].sign < 0)
-                taps.append(Tap(*place, operation, place == places[-1]))
-        return taps
 
-    def _pack(self, lane: int, amount: int, negative: bool) -> int:
-        fields = self.lane
-        value = amount | negative << fields["negative"].offset
-        if self.sparse:
-            value |= 1 << fields["used"].offset
-        return value << lane * fields.size
+HORNER_LANE = data.StructLayout({"double": 1, "negative": 1})
+"""Operation of the Horner element."""
 
 
 class Horner(Element):
@@ -161,14 +192,12 @@ class Horner(Element):
     width: of the accumulator
     """
 
-    lane = data.StructLayout({"double": 1, "negative": 1})
-
     def __init__(self, x: Shape, *, width: int):
         self.width = width
-        super().__init__(x, self.lane.size, sums_layout(width, 1))
+        super().__init__(x, HORNER_LANE.size, sums_layout(width, 1))
 
     def accumulate(self, m, tap, take, close):
-        operation = data.View(self.lane, tap.operation)
+        operation = data.View(HORNER_LANE, tap.operation)
         acc = Signal(signed(self.width))
         x = Signal(signed(self.width))
         m.d.comb += x.eq(tap.x)
@@ -178,21 +207,20 @@ class Horner(Element):
         with m.If(close):
             m.d.sync += self.o.payload.acc[0].eq(total)
 
-    def program(self, groups: Sequence[Sequence[Sequence[Weight]]], p0: int) -> list[Tap]:
-        """Taps of all groups of one channel each; a channel without weights doubles zero once."""
-        double = 1
-        taps = []
-        for (channel,) in groups:
-            steps: list[tuple[int, int, int, int]] = []
-            if channel:
-                powers = sorted({w.power for w in channel}, reverse=True)
-                for power, lower in zip(powers, [*powers[1:], p0], strict=True):
-                    steps += [(*w[:3], 2 * (w.sign < 0)) for w in channel if w.power == power]
-                    steps += [(0, 0, 0, double)] * (power - lower)
-            else:
-                steps = [(0, 0, 0, double)]
-            taps += [Tap(*step, last=n == len(steps) - 1) for n, step in enumerate(steps)]
-        return taps
+
+def horner_program(groups: Sequence[Sequence[Sequence[Weight]]], p0: int) -> list[Tap]:
+    """Taps of all groups of one channel each; a channel without weights doubles zero once."""
+    double = (0, 0, 0, 1)
+    taps = []
+    for (channel,) in groups:
+        steps: list[tuple[int, int, int, int]] = []
+        powers = sorted({w.power for w in channel}, reverse=True)
+        for power, lower in zip(powers, [*powers, p0][1:], strict=True):
+            steps += [(*w[:3], 2 * (w.sign < 0)) for w in channel if w.power == power]
+            steps += [double] * (power - lower)
+        steps = steps or [double]
+        taps += [Tap(*step, last=n == len(steps) - 1) for n, step in enumerate(steps)]
+    return taps
 
 
 class Maximum(Element):
@@ -241,22 +269,23 @@ class Sum(Element):
                         m.d.sync += self.o.payload.row.eq(row)
 
 
-def weighted_element(
-    channels: Sequence[list[Weight]], kind: str, *, x: Shape, p0: int, pe: int, width: int
-) -> tuple[Barrel | Horner, list[Tap]]:
-    """The element of a weighted layer and its program.
-
-    `kind` is "barrel" or "horner", `width` the accumulator's.
-    """
+def weighted_program(
+    channels: Sequence[list[Weight]], element: str, pe: int, p0: int
+) -> list[Tap]:
+    """Program of a weighted layer for the element "barrel" or "horner" with `pe` lanes."""
     groups = lane_groups(channels, pe)
-    if kind == "horner":
-        element = Horner(x, width=width)
-    else:
-        shifts = [w.power - p0 for channel in channels for w in channel] or [0]
-        places = [{w[:3] for w in channel} for channel in channels]
-        sparse = any(place != places[n - n % pe] or not place for n, place in enumerate(places))
-        element = Barrel(x, shifts=(min(shifts), max(shifts)), pe=pe, width=width, sparse=sparse)
-    return element, element.program(groups, p0)
+    if element == "horner":
+        return horner_program(groups, p0)
+    return BarrelCode.of(groups, p0).program(groups, p0)
+
+
+def weighted_element(
+    channels: Sequence[list[Weight]], element: str, pe: int, p0: int, *, x: Shape, width: int
+) -> Barrel | Horner:
+    """The element that works through `weighted_program`; `width` is the accumulator's."""
+    if element == "horner":
+        return Horner(x, width=width)
+    return Barrel(x, BarrelCode.of(lane_groups(channels, pe), p0), width=width)
 
 
 def pool_program(kernel: tuple[int, int], channels: int) -> list[Tap]:

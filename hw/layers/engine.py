@@ -9,7 +9,14 @@ from hw.ir.arithmetic import has_relu, scale_multipliers
 from hw.ir.format import Format
 from hw.ir.graph import AvgPool, Linear, MaxPool, Node
 from hw.ir.network import Network
-from hw.layers.elements import Maximum, Sum, pool_program, sum_width, weighted_element
+from hw.layers.elements import (
+    Maximum,
+    Sum,
+    pool_program,
+    sum_width,
+    weighted_element,
+    weighted_program,
+)
 from hw.layers.program import channel_weights, geometry
 from hw.layers.requantise import AddBias, Requantise, Round, Scale, is_unit, requantise_cycles
 from hw.layers.rounding import signed_of
@@ -87,16 +94,15 @@ def weighted_engine(network: Network, node: Node, plan: LayerPlan) -> Engine:
     (source,) = in_formats(network, node.name)
     fmt, acc = out_format(network, node.name), accumulation(network, node.name)
     x = signed_of(source)
-    element, taps = weighted_element(
-        channel_weights(network, node), plan.element, x=x, p0=acc.p0, pe=plan.pe, width=acc.width
-    )
+    choice = (channel_weights(network, node), plan.element, plan.pe, acc.p0)
+    element = weighted_element(*choice, x=x, width=acc.width)
     if isinstance(node, Linear):
         last = AddBias(network.params[node.name].bias, acc_width=acc.width, fmt=fmt, pe=plan.pe)
     else:
         last = _requantiser(network, node, plan, fmt)
     window = Window(
         geometry(network, node),
-        taps,
+        weighted_program(*choice),
         store=plan.store,
         x=x,
         operation_bits=element.operation_bits,
@@ -170,16 +176,8 @@ def pixel_cycles(network: Network, node: Node, plan: LayerPlan) -> int:
             counts = pixel_counts(geometry(network, node))
             slow = requantise_cycles(average_scales(fmt.width, counts)[0])
     else:
-        (source,) = in_formats(network, node.name)
-        acc = accumulation(network, node.name)
-        program = weighted_element(
-            channel_weights(network, node),
-            plan.element,
-            x=signed_of(source),
-            p0=acc.p0,
-            pe=plan.pe,
-            width=acc.width,
-        )[1]
+        p0 = accumulation(network, node.name).p0
+        program = weighted_program(channel_weights(network, node), plan.element, plan.pe, p0)
         ends = [-1] + [n for n, tap in enumerate(program) if tap.last]
         taps = [after - before for before, after in zip(ends, ends[1:], strict=False)]
         if isinstance(node, Linear):

@@ -38,7 +38,6 @@ def shift_saturate(m: Module, value: Value, shift: int, fmt: Format, *, name: st
     else:
         overflow = Signal(name=f"{name}_overflow")
         m.d.comb += overflow.eq(Mux(sign, ~above.all(), above.any()) if len(above) else 0)
-        m.d.comb += result.eq(
-            Mux(overflow, Cat(sign.replicate(fmt.width - 1) ^ Const(-1, fmt.width - 1), sign), shifted)
-        )
+        extreme = Cat(~sign.replicate(fmt.width - 1), sign)
+        m.d.comb += result.eq(Mux(overflow, extreme, shifted))
     return result
