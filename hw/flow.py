@@ -78,7 +78,7 @@ class Process:
     sources: names of the tensors read
     in_beats: beats a frame on each input
     out_beats: beats a frame written
-    group: output beats that belong together, the channels of a pixel; 1 in a join
+    group: output beats that belong together: the channels of an engine's pixel; else 1
     need: for each input, how many of the frame's beats must have been accepted before output group
         n may start; non-decreasing, shape (out_beats // group,)
     base: for each input, the frame's beat below which everything may be forgotten while group n is
@@ -114,9 +114,9 @@ def process(graph: Graph, name: str) -> Process:
         group = 1
         need, base = _concat(node.shape, tuple(shape[2] for shape in shapes))
     elif isinstance(node, GlobalPool):
-        # While it writes the means it reads nothing of the next frame.
-        group = node.shape[2]
-        need, base = (np.array([in_beats[0]], np.int64),), (np.zeros(1, np.int64),)
+        # A mean leaves while its channel's last beat is held; there is no room for the next one.
+        group, channel = 1, np.arange(beats, dtype=np.int64)
+        need, base = (in_beats[0] - beats + 1 + channel,), (channel,)
     else:
         group = node.shape[2]
         one_need, one_base = _window(node, shapes[0])
@@ -165,14 +165,15 @@ def _concat(shape: Shape, channels: tuple[int, ...]) -> tuple[tuple, tuple]:
 def input_space(
     graph: Graph, stores: Mapping[str, int], fifos: Mapping[str, tuple[int, ...]]
 ) -> dict[tuple[str, int], int]:
-    """Beats each input can hold, by (node, input position): a store, a FIFO, or a whole frame."""
+    """Beats each input can hold, by (node, input position): a store, a FIFO, or a pool's sums."""
     space = {}
     for node in graph:
         for position, source in enumerate(node.inputs):
             if isinstance(node, JOINS):
                 space[node.name, position] = fifos[node.name][position]
             elif isinstance(node, GlobalPool):
-                space[node.name, position] = prod(graph[source].shape)
+                # All beats of a frame go into its sums at once, but for the last pixel's.
+                space[node.name, position] = prod(graph[source].shape) - node.shape[2] + 1
             else:
                 space[node.name, position] = stores[node.name]
     return space

@@ -1,0 +1,150 @@
+"""Throughput: a timed schedule of the whole network at full speed, and the buffers it needs.
+
+The source sends beats evenly so that a frame takes as long as the slowest process needs for one.
+Then every process keeps up, and with buffers at least as large as this schedule fills them nothing
+is ever held back. A source that sends sooner can only make every beat come sooner, never later.
+
+All times are clock cycles; arrays have a time for each beat of every frame looked at.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hw.flow import JOINS, Process
+from hw.ir.graph import GlobalPool, Graph
+
+FRAMES = 3
+"""Frames looked at: buffers fill up over the first ones, then every frame repeats the last."""
+
+HANDOVER = 1
+"""Cycles from a beat's appearance on a stream to its being readable in a store or FIFO."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Timing of one process; a group is what `hw.flow.Process` calls so, for an engine a pixel.
+
+    Parameters
+    ----------
+    interval: cycles from the start of an output group to the next one's at the earliest
+    reading: cycles from the start of a group until its operands may be forgotten
+    offsets: cycles from the start to each of the group's beats, increasing
+    """
+
+    interval: int
+    reading: int
+    offsets: tuple[int, ...]
+
+
+STREAMING = Timing(interval=1, reading=2, offsets=(2,))
+"""A join's timing: a beat a cycle. Its FIFO may lie in block RAM, which takes a cycle more."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What happens when.
+
+    Parameters
+    ----------
+    period: cycles a frame
+    written: for each node, when each output beat appears; shape (frames · beats,)
+    released: for each node, when each output group (see `hw.flow.Process`) is done with its
+        operands; shape (frames · groups,)
+    """
+
+    period: int
+    written: Mapping[str, np.ndarray]
+    released: Mapping[str, np.ndarray]
+
+
+def pace(graph: Graph, contract: Process, timings: Mapping[str, Timing]) -> np.ndarray:
+    """Cycles from each output group's start to the next one's at the least, for one frame."""
+    interval = timings.get(contract.name, STREAMING).interval
+    cycles = np.full(contract.groups, interval, np.int64)
+    for reader, _ in graph.readers[contract.name]:
+        node = graph[reader]
+        if isinstance(node, GlobalPool):
+            # It takes the beats of the frame's last pixel at the pace at which the means leave.
+            groups = node.shape[2] // contract.group
+            cycles[-groups:] += (timings[reader].interval - 1) * contract.group
+    return cycles
+
+
+def busy(graph: Graph, contract: Process, timings: Mapping[str, Timing]) -> int:
+    """Cycles a process needs for one frame at the least."""
+    cycles = max(contract.out_beats, *contract.in_beats, 0)
+    return max(cycles, int(pace(graph, contract, timings).sum())) if contract.sources else cycles
+
+
+def schedule(
+    graph: Graph,
+    contracts: Mapping[str, Process],
+    timings: Mapping[str, Timing],
+    period: int,
+    frames: int = FRAMES,
+) -> Schedule:
+    """The schedule with a frame every `period` cycles and buffers without limit.
+
+    `timings` has an entry for each engine and global pool of the graph.
+    """
+    written: dict[str, np.ndarray] = {}
+    released: dict[str, np.ndarray] = {}
+    for node in graph:
+        contract = contracts[node.name]
+        if not contract.sources:
+            beat = np.arange(frames * contract.out_beats, dtype=np.int64)
+            written[node.name] = beat * period // contract.out_beats
+            continue
+        ready = np.zeros(frames * contract.groups, np.int64)
+        for source, need, beats in zip(
+            contract.sources, contract.need, contract.in_beats, strict=True
+        ):
+            # Needing none of a frame's beats is needing the last one of the frame before.
+            last = (need + (np.arange(frames) * beats)[:, None]).ravel() - 1
+            arrival = np.where(last >= 0, written[source][last], 0)
+            ready = np.maximum(ready, arrival + HANDOVER)
+        timing = timings.get(node.name, STREAMING)
+        start = _paced(ready, np.tile(pace(graph, contract, timings), frames))
+        offsets = np.array(timing.offsets, np.int64)
+        written[node.name] = (start[:, None] + offsets).ravel()
+        released[node.name] = start + timing.reading
+    return Schedule(period, written, released)
+
+
+def _paced(ready: np.ndarray, cycles: np.ndarray) -> np.ndarray:
+    """Earliest starts: start[n] = max(ready[n], start[n - 1] + cycles[n - 1])."""
+    offset = np.cumsum(cycles) - cycles
+    return np.maximum.accumulate(ready - offset) + offset
+
+
+def occupancy(
+    graph: Graph, contracts: Mapping[str, Process], plan: Schedule
+) -> dict[tuple[str, int], int]:
+    """Beats that each input, by (node, position), has to hold for the schedule to go ahead."""
+    space = {}
+    for node in graph:
+        contract = contracts[node.name]
+        for position, source in enumerate(contract.sources):
+            beats = contract.in_beats[position]
+            arrival = plan.written[source]
+            frames = len(arrival) // beats
+            base = (contract.base[position] + (np.arange(frames) * beats)[:, None]).ravel()
+            # A place freed in a cycle is free in the next.
+            done = np.searchsorted(plan.released[node.name], arrival, side="left")
+            room = done < len(base)
+            held = np.arange(len(arrival))[room] + 1 - base[done[room]]
+            space[node.name, position] = int(held.max(initial=1))
+    return space
+
+
+def join_depths(
+    graph: Graph, space: Mapping[tuple[str, int], int], least: int = 2
+) -> dict[str, tuple[int, ...]]:
+    """The joins' part of `occupancy`, as FIFO depths of `least` or more."""
+    return {
+        node.name: tuple(max(least, space[node.name, i]) for i in range(len(node.inputs)))
+        for node in graph
+        if isinstance(node, JOINS)
+    }

@@ -1,0 +1,99 @@
+"""Cycles of the layers: when an engine's pixel is read and when its beats appear.
+
+The figures follow from a layer's program of taps and its scales, which the generator uses too.
+"""
+
+from hw.flow import ENGINES
+from hw.ir.arithmetic import accumulation, in_formats
+from hw.ir.graph import AvgPool, GlobalPool, Linear, MaxPool, Node
+from hw.ir.network import Network
+from hw.layers.engine import average_scales, channel_scales, pixel_counts
+from hw.layers.program import channel_weights, geometry, lane_groups
+from hw.layers.requantise import Scale, digit_count, is_unit
+from hw.plan import LayerPlan, Plan
+from hw.schedule import Timing
+
+PIXELS = 12
+"""Pixels in a row looked at: by then they follow each other at their final pace."""
+
+
+def group_taps(network: Network, node: Node, layer: LayerPlan) -> list[int]:
+    """Steps of an engine's program for each group of output channels that are computed together."""
+    if isinstance(node, MaxPool | AvgPool):
+        return [node.kernel[0] * node.kernel[1]] * node.shape[2]
+    p0 = accumulation(network, node.name).p0
+    groups = lane_groups(channel_weights(network, node), layer.pe)
+    if layer.element == "horner":
+        # A step for each weight, and one for each doubling from the largest exponent down to p0.
+        return [
+            len(channel) + max(weight.power for weight in channel) - p0 if channel else 1
+            for (channel,) in groups
+        ]
+    # A step for each place where some lane has a weight; a group without any keeps one.
+    return [max(1, len({weight[:3] for lane in lanes for weight in lane})) for lanes in groups]
+
+
+def scales(network: Network, node: Node, pe: int) -> list[list[Scale]]:
+    """Rows of scales of the requantiser of an average or weighted layer other than a classifier."""
+    if isinstance(node, AvgPool | GlobalPool):
+        (fmt,) = in_formats(network, node.name)
+        if isinstance(node, AvgPool):
+            counts = pixel_counts(geometry(network, node))
+        else:
+            ((height, width, _),) = network.graph.in_shapes(node)
+            counts = [height * width]
+        return average_scales(fmt.width, counts)[0]
+    return channel_scales(network, node, pe)
+
+
+def engine_timing(network: Network, node: Node, layer: LayerPlan) -> Timing:
+    """Timing of an engine, its operands there and its output taken at once."""
+    taps, pe = group_taps(network, node, layer), layer.pe
+    rows = None if isinstance(node, MaxPool | Linear) else scales(network, node, pe)
+    if rows is not None and not (is_unit(rows) and not isinstance(node, AvgPool)):
+        # Taken, digits and the constant added up, then a beat for each lane; busy until the last.
+        digits = digit_count(rows)
+        again, free, first = digits + 1 + pe, 0, digits + 2
+    elif isinstance(node, MaxPool):
+        again, free, first = 1, 0, 0
+    else:
+        # Rounding or the classifier's bias: the sums stay where they are until the last lane left.
+        again, free, first = pe, pe - 1, 1
+    tap = last = free_at = 0
+    beats: list[list[int]] = []
+    moved: list[int] = []
+    for pixel in range(PIXELS):
+        # The window's move leaves a gap of one; the very first tap comes two cycles after it could.
+        tap += 1
+        for group, steps in enumerate(taps):
+            tap = max(tap + steps, free_at)
+            last = max(tap + 1, last + again) if pixel or group else tap + 1
+            free_at = last + free
+            beats.append([last + first + k for k in range(pe)])
+        moved.append(tap)
+    half = PIXELS // 2
+    interval = -((moved[half - 1] - moved[-1]) // half)
+    flat = [beat for group in beats for beat in group]
+    per_pixel = len(flat) // PIXELS
+    offsets = tuple(
+        max(flat[n * per_pixel + k] - n * interval for n in range(PIXELS)) for k in range(per_pixel)
+    )
+    reading = max(done - n * interval for n, done in enumerate(moved))
+    return Timing(interval, reading, offsets)
+
+
+def pool_timing(network: Network, node: GlobalPool) -> Timing:
+    """Timing of a global pool: of each mean, once the channel's last beat is there."""
+    digits = digit_count(scales(network, node, 1))
+    return Timing(digits + 2, 0, (digits + 2,))
+
+
+def timings(network: Network, plan: Plan) -> dict[str, Timing]:
+    """Timing of every engine and global pool of a network built as planned."""
+    found = {}
+    for node in network.graph:
+        if isinstance(node, ENGINES):
+            found[node.name] = engine_timing(network, node, plan.layers[node.name])
+        elif isinstance(node, GlobalPool):
+            found[node.name] = pool_timing(network, node)
+    return found
