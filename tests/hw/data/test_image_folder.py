@@ -1,0 +1,104 @@
+"""hw.data.image_folder: small images in ImageNet's layout."""
+
+import importlib.util
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hw import data
+from hw.data import image_folder
+from hw.errors import InputError
+
+
+def save(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes; b has two training images, a has one; sizes differ."""
+    rng = np.random.default_rng(3)
+    save(tmp_path / "train" / "b" / "2.png", rng.integers(0, 256, (12, 10, 3), np.uint8))
+    save(tmp_path / "train" / "b" / "1.png", rng.integers(0, 256, (8, 8), np.uint8))
+    save(tmp_path / "train" / "a" / "9.jpeg", rng.integers(0, 256, (30, 50, 3), np.uint8))
+    (tmp_path / "train" / "a" / "notes.txt").write_text("no image")
+    save(tmp_path / "val" / "b" / "1.png", np.full((8, 8, 3), 77, np.uint8))
+    return tmp_path
+
+
+def test_both_splits(folder):
+    train = data.load(folder, "train", size=(8, 8))
+    assert train.images.shape == (3, 8, 8, 3)
+    assert train.labels.tolist() == [0, 1, 1]  # by class, then by file name
+    assert train.classes == 2
+    test = data.load(folder, "test", size=(8, 8))
+    assert test.labels.tolist() == [1]
+    assert test.classes == 2
+    assert np.all(test.images == 77)
+    assert test.preprocessing == train.preprocessing
+
+
+def test_an_image_of_the_size_asked_for_is_left_alone(folder):
+    with Image.open(folder / "train" / "b" / "2.png") as image:
+        expected = np.asarray(image)
+    assert np.array_equal(data.load(folder, "train", size=(12, 10)).images[2], expected)
+
+
+def test_grey_becomes_three_equal_channels(folder):
+    image = data.load(folder, "train", size=(8, 8)).images[1]
+    assert np.array_equal(image[..., 0], image[..., 1])
+    assert np.array_equal(image[..., 0], image[..., 2])
+
+
+@pytest.mark.parametrize("stored", [(64, 96), (96, 64), (3, 2), (257, 31)])
+def test_resize_covers_and_crops_the_centre(tmp_path, stored):
+    # A gradient keeps its middle in the middle, whatever the size.
+    rows, columns = np.indices(stored)
+    grey = (rows / stored[0] + columns / stored[1]) * 127
+    save(tmp_path / "train" / "a" / "1.png", grey.astype(np.uint8))
+    image = data.load(tmp_path, size=(32, 32)).images[0, ..., 0].astype(int)
+    assert image.shape == (32, 32)
+    assert abs(image[12:20, 12:20].mean() - grey.mean()) < 8
+    assert image[0, 0] < image[31, 31]
+
+
+def test_224_of_256(tmp_path):
+    array = np.random.default_rng(0).integers(0, 256, (256, 300, 3), np.uint8)
+    save(tmp_path / "train" / "a" / "1.png", array)
+    assert np.array_equal(data.load(tmp_path).images[0], array[16:240, 38:262])
+
+
+def test_what_is_wrong_is_named(folder, monkeypatch):
+    (folder / "train" / "a" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    with pytest.raises(InputError, match=r"broken.png: not an image that can be read"):
+        data.load(folder, "train", size=(8, 8))
+    (folder / "train" / "a" / "broken.png").unlink()
+    save(folder / "val" / "c" / "1.png", np.zeros((8, 8, 3), np.uint8))
+    message = f"{folder / 'val' / 'c'}: a class that the training split does not have"
+    with pytest.raises(InputError, match=re.escape(message)):
+        data.load(folder, "test", size=(8, 8))
+    monkeypatch.setattr(image_folder, "MEMORY_LIMIT", 575)
+    with pytest.raises(InputError, match=r"3 images of 8x8 need 0 GiB of memory"):
+        data.load(folder, "train", size=(8, 8))
+
+
+def test_folders_without_images(tmp_path):
+    (tmp_path / "train").mkdir()
+    with pytest.raises(
+        InputError, match=r"train: no images; expected one folder of images a class"
+    ):
+        data.load(tmp_path, "train")
+    with pytest.raises(InputError, match=r"val: missing; expected one folder of images a class"):
+        data.load(tmp_path, "test")
+    (tmp_path / "train" / "a").mkdir()
+    with pytest.raises(InputError, match=r"train: no images"):
+        data.load(tmp_path, "train")
+
+
+def test_pillow_is_named_where_it_is_missing(folder, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"run: pip install pillow$"):
+        data.load(folder, "train")
