@@ -56,7 +56,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Done:
-    """A step's record: `result` is the JSON object it printed, `kept` whether it was not run now."""
+    """A step's record: `result` is the JSON object it printed, `kept` that it was not run now."""
 
     name: str
     command: str
@@ -190,7 +190,8 @@ def _files(path: Path) -> Sequence[Path]:
 def call(arguments: Sequence[str], command: str) -> dict[str, Any]:
     """Run `shiftnas` with `arguments` and --json; its messages pass to stderr."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "shiftnas", *arguments, "--json"],
+        # -P: a folder `hw` where the user stands must not be taken for ours.
+        [sys.executable, "-P", "-m", "shiftnas", *arguments, "--json"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

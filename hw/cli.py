@@ -1,0 +1,18 @@
+"""The subcommands of the hardware side, by name."""
+
+from hw.commands.build import bitstream, emit, synth
+from hw.commands.inspect import doctor, evaluate, genotypes
+from hw.commands.prepare import network, plan
+from hw.commands.report import report
+
+COMMANDS = {
+    "doctor": doctor,
+    "network": network,
+    "genotypes": genotypes,
+    "eval": evaluate,
+    "plan": plan,
+    "emit": emit,
+    "synth": synth,
+    "bitstream": bitstream,
+    "report": report,
+}

@@ -1,0 +1,170 @@
+"""Subcommands that look and change nothing: doctor, genotypes, eval."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from hw import console
+from hw.commands.options import network_argument
+from hw.errors import CheckFailed, InputError
+
+CIFAR10 = {"channels": 36, "cells": 20, "image": (32, 32, 3), "classes": 10}
+IMAGENET = {"channels": 48, "cells": 14, "image": (224, 224, 3), "classes": 1000}
+
+PAPER_MILLIONS = {
+    "NASNet": 3.3,
+    "AmoebaNet": 2.3,
+    "DARTS_V1": 3.2,
+    "DARTS_V2": 3.5,
+    "GDAS_V1": 2.5,
+    "PDARTS": 3.4,
+    "DARTS_MINUS_C10": 3.4,
+    "DARTS_MINUS_C100": 3.5,
+    "DOTS_C10": 3.7,
+    "DOTS_C100": 4.2,
+    "ShiftNAS_C10": 3.3,
+    "ShiftNAS_C100": 3.8,
+}
+"""Weights in millions by table 1 of the ShiftNAS paper (the CIFAR-100 column for C100)."""
+
+EVAL_BATCH = 250
+
+
+@click.command(cls=console.Command)
+@console.json_option
+def doctor(as_json: bool) -> None:
+    """Which tools are there, their versions, and the commands that install the missing ones."""
+    from hw import doctor as check_up
+
+    tools = check_up.check()
+    missing = [tool for tool in tools if not tool.found]
+    if as_json:
+        console.print_json({"tools": [vars(tool) for tool in tools], "missing": len(missing)})
+    else:
+        _print_tools(tools)
+    if missing:
+        raise CheckFailed(f"missing: {', '.join(tool.name for tool in missing)}")
+
+
+@click.command(cls=console.Command)
+@click.argument("name", required=False)
+@console.json_option
+def genotypes(name: str | None, as_json: bool) -> None:
+    """List the published genotypes, or show the one called NAME (or in a genotype.yaml).
+
+    Weights and additions are those of the CIFAR-10 network (36 channels, 20 cells, 32x32x3) and of
+    the ImageNet network (48 channels, 14 cells, 224x224x3); the paper's figure stands beside ours.
+    """
+    from hw import genotypes as library
+
+    names = [name] if name is not None else list(library.published())
+    entries = [_describe(entry) for entry in names]
+    if as_json:
+        console.print_json({"genotypes": entries})
+    elif name is not None:
+        click.echo(library.to_yaml(library.get(name)), nl=False)
+        for key in ("cifar10", "imagenet"):
+            size = entries[0][key]
+            click.echo(f"# {key}: {size['weights']:,} weights, {size['additions']:,} additions")
+    else:
+        _print_genotypes(entries)
+
+
+@click.command("eval", cls=console.Command)
+@network_argument
+@click.option("--data", "data_set", metavar="D", required=True, help="Data set or folder.")
+@click.option("--images", type=click.IntRange(min=1), help="Only the first so many test images.")
+@console.json_option
+def evaluate(folder: Path, data_set: str, images: int | None, as_json: bool) -> None:
+    """Accuracy of the integer reference over the test images."""
+    from hw import data
+    from hw.ir import reference, serialize
+
+    network = serialize.load(folder)
+    shape = network.graph.input.shape
+    test = data.load(data_set, "test", size=shape[:2])
+    classes = network.graph.output.shape[2]
+    if test.image_shape != shape:
+        raise InputError(
+            f"{data_set}: images are {_by(test.image_shape)}, {folder} takes {_by(shape)}; "
+            "use the data it was trained on"
+        )
+    if test.classes > classes:
+        raise InputError(f"{data_set}: {test.classes} classes, {folder} tells {classes} apart")
+    chosen, labels = test.images[:images], test.labels[:images]
+    right = 0
+    with console.progress("eval", len(chosen)) as bar:
+        for start in range(0, len(chosen), EVAL_BATCH):
+            batch = slice(start, start + EVAL_BATCH)
+            right += int(np.sum(reference.classify(network, chosen[batch]) == labels[batch]))
+            bar.advance(len(chosen[batch]))
+    accuracy = right / len(chosen)
+    if as_json:
+        console.print_json({"accuracy": accuracy, "images": len(chosen), "right": right})
+    else:
+        click.echo(f"accuracy {100 * accuracy:.2f} % over {len(chosen)} test images of {test.name}")
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _describe(name: str) -> dict:
+    """A genotype's entry: cells, and the size of the two standard networks."""
+    from hw import genotypes as library
+    from hw.counts import count
+    from hw.space import build
+
+    genotype = library.get(name)
+    known = library.published().get(name)
+    entry = {
+        "name": name,
+        "source": known.source if known else "",
+        "genotype": library.to_mapping(genotype),
+        "paper_millions": PAPER_MILLIONS.get(name),
+    }
+    for key, sizes, stem in (("cifar10", CIFAR10, "cifar"), ("imagenet", IMAGENET, "imagenet")):
+        size = count(build(genotype, **sizes, stem=stem))
+        entry[key] = {"weights": size.weights, "additions": size.additions}
+    return entry
+
+
+def _print_genotypes(entries: list[dict]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("genotype")
+    for title in (
+        "CIFAR-10 weights",
+        "paper, M",
+        "additions, M",
+        "ImageNet weights",
+        "additions, M",
+    ):
+        table.add_column(title, justify="right")
+    for entry in entries:
+        cifar, imagenet, paper = entry["cifar10"], entry["imagenet"], entry["paper_millions"]
+        table.add_row(
+            entry["name"],
+            f"{cifar['weights']:,}",
+            f"{paper:g}" if paper else "",
+            f"{cifar['additions'] / 1e6:.0f}",
+            f"{imagenet['weights']:,}",
+            f"{imagenet['additions'] / 1e6:.0f}",
+        )
+    Console().print(table)
+
+
+def _print_tools(tools: list) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for title in ("tool", "version", "for", "install with"):
+        table.add_column(title, overflow="fold")
+    for tool in tools:
+        version = tool.version if tool.found else "[red]missing[/]"
+        table.add_row(tool.name, version, tool.purpose, "" if tool.found else tool.install)
+    Console().print(table)

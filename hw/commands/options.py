@@ -1,0 +1,43 @@
+"""Arguments that several subcommands share."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hw.ir.graph import Shape
+
+FOLDER = click.Path(path_type=Path)
+
+
+class ImageShape(click.ParamType):
+    """HxWxC, such as 28x28x1."""
+
+    name = "HxWxC"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Shape:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d+)x(\d+)x(\d+)", value)
+        if match is None:
+            self.fail(f"{value!r}: expected HxWxC, such as 28x28x1", param, ctx)
+        height, width, channels = map(int, match.groups())
+        return height, width, channels
+
+
+def out_option(what: str, **options: Any):
+    """`--out`, passed as `out`."""
+    return click.option("--out", type=FOLDER, help=what, **{"required": True, **options})
+
+
+network_argument = click.argument("folder", metavar="NET", type=FOLDER)
+plan_option = click.option(
+    "--plan",
+    "plan_file",
+    metavar="P",
+    type=FOLDER,
+    help="plan.yaml; default: what `plan` proposes.",
+)

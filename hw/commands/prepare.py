@@ -1,0 +1,138 @@
+"""Subcommands that come before the hardware: network, plan."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from hw import console
+from hw.commands.options import ImageShape, network_argument, out_option
+from hw.ir.graph import Shape
+
+
+@click.command(cls=console.Command)
+@click.option("--genotype", "genotype_name", metavar="G", required=True, help="Name or file.")
+@click.option("--channels", type=int, required=True, help="C, of the first cells' nodes.")
+@click.option("--cells", type=int, required=True, help="L.")
+@click.option("--image", type=ImageShape(), required=True, help="Such as 28x28x1.")
+@click.option("--classes", type=int, required=True)
+@click.option("--stem", type=click.Choice(["cifar", "imagenet"]), default="cifar")
+@click.option("--act-bits", type=click.IntRange(2, 32), default=8, show_default=True)
+@click.option("--scale-terms", type=click.IntRange(1, 4), default=3, show_default=True)
+@click.option("--guard", type=click.IntRange(min=0), help="Guard bits; default: exact products.")
+@click.option("--weight-bits", type=click.Choice(["5", "6"]), default="5", show_default=True)
+@click.option("--paper", is_flag=True, help="The paper's 16.16 arithmetic, floors, guard 0.")
+@out_option("The NETWORK folder.")
+@console.seed_option
+@console.force_option
+@console.json_option
+def network(
+    genotype_name: str,
+    channels: int,
+    cells: int,
+    image: Shape,
+    classes: int,
+    stem: str,
+    act_bits: int,
+    scale_terms: int,
+    guard: int | None,
+    weight_bits: str,
+    paper: bool,
+    out: Path,
+    seed: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Make a NETWORK with random weights and fitting formats, without training."""
+    from hw import genotypes
+    from hw.counts import count
+    from hw.ir import serialize
+    from hw.random_network import random_network
+    from hw.space import build
+
+    console.require_absent(out, force)
+    genotype = genotypes.get(genotype_name)
+    sizes = {"channels": channels, "cells": cells, "image": image, "classes": classes}
+    graph = build(genotype, **sizes, stem=stem)
+    made = random_network(
+        graph,
+        seed=seed,
+        act_bits=act_bits,
+        scale_terms=scale_terms,
+        guard=guard,
+        weight_bits=int(weight_bits),
+        paper=paper,
+    )
+    meta = {
+        "genotype": genotypes.to_mapping(genotype),
+        **sizes,
+        "stem": stem,
+        "seed": seed,
+        "weights": "random",
+    }
+    with console.output_folder(out, force) as folder:
+        serialize.save(replace(made, meta=meta), folder)
+    result = {
+        "out": out,
+        "digest": made.digest,
+        "nodes": len(made.graph),
+        "weights": count(made.graph).weights,
+    }
+    if as_json:
+        console.print_json(result)
+    else:
+        click.echo(f"{out}: {result['nodes']} nodes, {result['weights']:,} weights")
+
+
+@click.command(cls=console.Command)
+@network_argument
+@click.option("--board", metavar="B", required=True)
+@click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames a second wanted.")
+@click.option("--luts", type=click.IntRange(min=1), help="LUT budget; default: 80 % of the board.")
+@out_option("plan.yaml.", default=Path("plan.yaml"), required=False, show_default=True)
+@console.force_option
+@console.json_option
+def plan(
+    folder: Path,
+    board: str,
+    fps: float | None,
+    luts: int | None,
+    out: Path,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Choose elements, parallelism and FIFO depths for a board; predict size and speed.
+
+    Every line of the plan may be edited: a plan never changes a bit of the result.
+    """
+    from hw import boards, cost
+    from hw import plan as plans
+    from hw.ir import serialize
+
+    console.require_absent(out, force)
+    known = boards.board(board)
+    made = serialize.load(folder)
+    proposed = plans.propose(made, known.name, fps=fps, luts=luts)
+    predicted = cost.predict(made, proposed)
+    plans.save(proposed, out)
+    result = {
+        "out": out,
+        "board": known.name,
+        "clock_mhz": proposed.clock_mhz,
+        "lut": predicted.lut,
+        "ff": predicted.ff,
+        "ram_bits": predicted.ram_bits,
+        "cycles_per_frame": predicted.cycles_per_frame,
+        "fps": predicted.fps,
+        "limiting_layer": predicted.limiting_layer,
+        "latency": predicted.latency,
+    }
+    if as_json:
+        console.print_json(result)
+    else:
+        click.echo(
+            f"{out}: about {predicted.lut:,} LUT, {predicted.ff:,} FF, {predicted.ram_bits:,} RAM "
+            f"bits on {known.name}; {predicted.cycles_per_frame:,} cycles a frame, "
+            f"{predicted.fps:.0f} frames/s at {proposed.clock_mhz:g} MHz, limited by "
+            f"{predicted.limiting_layer}"
+        )

@@ -1,0 +1,145 @@
+"""The report page: complete, self-contained, and honest about what is missing."""
+
+import json
+import re
+import xml.dom.minidom
+from html.parser import HTMLParser
+
+import pytest
+
+from hw import genotypes
+from hw.errors import InputError
+from hw.report import page
+
+VOID = {"meta", "br", "link", "img", "input"}
+
+
+class Balanced(HTMLParser):
+    """Fails where a tag is closed that is not open; collects tags and attributes."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open[-1] == tag, (tag, self.open)
+        self.open.pop()
+
+
+def record(epoch, **fields):
+    return {"stage": "train", "epoch": epoch, "loss": 1.0 / epoch, "accuracy": 0.5, **fields}
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """A folder as a demo leaves it."""
+    for name, lines in (
+        ("search", [record(1, stage="operation", phase="warmup"), record(2, stage="topology")]),
+        ("train", [record(e, lr=0.01, validation_accuracy=0.4) for e in (1, 2, 3)]),
+    ):
+        (tmp_path / name).mkdir()
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (tmp_path / name / "log.jsonl").write_text(text)
+    found = genotypes.to_yaml(genotypes.get("ShiftNAS_C10"))
+    (tmp_path / "search" / "genotype.yaml").write_text(found)
+    layers = [
+        {"name": "cell0/edge0_sep_conv_3x3/dw1", "lut": 300, "ff": 100, "ram_bits": 18, "dsp": 0},
+        {"name": "classifier", "lut": 1234, "ff": 99, "ram_bits": 0, "dsp": 0},
+    ]
+    table = {
+        "data": "fashion <b>",
+        "accuracy_float": 0.8765,
+        "accuracy_integer": 0.87,
+        "bits": 1234567,
+        "mismatches": 0,
+        "checks": [{"what": "no DSP block", "measured": "1", "passed": False}],
+    }
+    steps = [
+        {"name": "search", "command": "shiftnas search", "seconds": 75.2, "result": {}},
+        {
+            "name": "bitstream",
+            "command": "shiftnas bitstream",
+            "seconds": 3,
+            "result": {"layers": layers},
+        },
+    ]
+    (tmp_path / "demo.json").write_text(
+        json.dumps({"schema_version": 1, "started": {}, "steps": steps, "table": table})
+    )
+    return tmp_path
+
+
+def test_everything_is_on_the_page(demo):
+    text = page.write(demo).read_text()
+    for part in (
+        "87.65 %",
+        "87.00 %",
+        "1,234,567",
+        "MISSED",
+        "classifier",
+        "1,234",
+        "1 min 15 s",
+        "Normal cell",
+        "Reduction cell",
+        "fashion &lt;b&gt;",
+        "<h2>Search</h2>",
+        "<h2>Training</h2>",
+    ):
+        assert part in text, part
+    assert text.index("classifier") < text.index("cell0/edge0_sep_conv_3x3/dw1"), "largest first"
+
+
+def test_the_page_is_well_formed_and_self_contained(demo):
+    text = page.write(demo).read_text()
+    parser = Balanced()
+    parser.feed(text)
+    assert parser.open == []
+    tags = {tag for tag, _ in parser.seen}
+    assert not tags & {"script", "link", "img", "iframe", "object"}
+    assert not re.search(r"(src|href)=|@import|url\(|https?://", text)
+    drawings = re.findall(r"<svg.*?</svg>", text, re.S)
+    assert len(drawings) == 2 + 2 + 3
+    for drawing in drawings:
+        xml.dom.minidom.parseString(drawing)
+
+
+def test_a_training_alone(demo, tmp_path):
+    text = page.write(demo / "train", tmp_path / "page.html").read_text()
+    assert "<h2>Training</h2>" in text and "Normal cell" not in text and "demo" not in text
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda run: (run / "demo.json").write_text("{"), r"demo\.json: not valid JSON"),
+        (lambda run: (run / "demo.json").write_text("[]"), r"demo\.json: expected a JSON object"),
+        (
+            lambda run: (run / "train/log.jsonl").write_text("{}\nx"),
+            r"log\.jsonl: line 2: expected",
+        ),
+        (
+            lambda run: (run / "search/genotype.yaml").write_text("a: 1"),
+            r"genotype\.yaml: normal: ",
+        ),
+    ],
+)
+def test_broken_files_are_named(demo, damage, message):
+    damage(demo)
+    with pytest.raises(InputError, match=message):
+        page.write(demo)
+    assert not (demo / "report.html").exists()
+
+
+def test_not_a_run(tmp_path):
+    with pytest.raises(InputError, match="it is not a run's folder"):
+        page.read(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        page.read(tmp_path / "none")
