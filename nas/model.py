@@ -64,15 +64,22 @@ class ReduceUnit(nn.Module):
         self.norm = BatchNorm2d(node.shape[2], affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        w = self.conv.weight()
-        half = w.shape[0] // 2
-        # The first half taps (2i, 2j), the rest (2i+1, 2j+1).
-        kernel = torch.cat(
-            (functional.pad(w[:half], (0, 1, 0, 1)), functional.pad(w[half:], (1, 0, 1, 0)))
-        )
-        height, width = x.shape[2:]
-        x = functional.pad(x, (0, width % 2, 0, height % 2))
-        return self.norm(functional.conv2d(x, kernel, stride=2))
+        kernel = factorized_kernel(self.conv.weight())
+        return self.norm(functional.conv2d(pad_to_even(x), kernel, stride=2))
+
+
+def factorized_kernel(w: Tensor) -> Tensor:
+    """2×2 kernel of a FactorizedReduce: the first half of `w` taps (2i, 2j), the rest (2i+1, 2j+1)."""
+    half = w.shape[0] // 2
+    return torch.cat(
+        (functional.pad(w[:half], (0, 1, 0, 1)), functional.pad(w[half:], (1, 0, 1, 0)))
+    )
+
+
+def pad_to_even(x: Tensor) -> Tensor:
+    """Zeros at the bottom and right where a side is odd."""
+    height, width = x.shape[2:]
+    return functional.pad(x, (0, width % 2, 0, height % 2)) if height % 2 or width % 2 else x
 
 
 class PoolUnit(nn.Module):
@@ -114,7 +121,6 @@ def make_unit(
     domain: str,
     settings: ShiftSettings,
     affine: bool = True,
-    pool_norm: bool = False,
 ) -> nn.Module | None:
     """The unit of a node that reads `channels` channels; None for nodes without parameters or state.
 
@@ -122,7 +128,6 @@ def make_unit(
     ----------
     domain: "shift" or "real", of the weights
     affine: whether batch norms have trainable gamma and beta
-    pool_norm: whether pools are followed by a batch norm
     """
     real = domain == "real" or not (
         settings.stem
@@ -136,7 +141,7 @@ def make_unit(
         case FactorizedReduce():
             return ReduceUnit(node, channels, conv, affine, settings)
         case MaxPool() | AvgPool():
-            return PoolUnit(node, pool_norm)
+            return PoolUnit(node)
         case Linear():
             return LinearUnit(node, channels, conv, settings)
     return None

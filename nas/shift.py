@@ -85,10 +85,14 @@ class _Quantise(torch.autograd.Function):
 
 
 class ShiftWeight(nn.Module):
-    """A tensor of shift weights; calling it gives the quantised weights, differentiable in `power` and `sign`."""
+    """A tensor of shift weights; calling it gives the quantised weights, differentiable in `power`, `sign`.
 
-    def __init__(self, shape: tuple[int, ...], settings: ShiftSettings):
+    `fan_in`, of the Kaiming draw, is that of a weight (out, in, ...) unless given.
+    """
+
+    def __init__(self, shape: tuple[int, ...], settings: ShiftSettings, fan_in: int | None = None):
         super().__init__()
+        self.fan_in = fan_in or math.prod(shape[1:])
         self.settings = settings
         self.power = nn.Parameter(torch.empty(shape))
         self.sign = nn.Parameter(torch.empty(shape))
@@ -98,7 +102,7 @@ class ShiftWeight(nn.Module):
     def reset(self) -> None:
         """Draw new P and S."""
         if self.settings.init == "kaiming":
-            real = nn.init.kaiming_normal_(torch.empty(self.power.shape))
+            real = torch.randn(self.power.shape) * math.sqrt(2 / self.fan_in)
             self.power.copy_(real.abs().log2().clamp(self.settings.power_min, 0))
             self.sign.copy_(torch.where(real < 0, -1.0, 1.0))
         else:

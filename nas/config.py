@@ -1,0 +1,246 @@
+"""Configuration of search and training: dataclasses, read from YAML, checked field by field.
+
+The defaults are the paper's CIFAR settings (`presets/paper.yaml` is empty); the shipped presets `demo`
+and `digits` change what a small CPU cannot afford.
+"""
+
+import types
+import typing
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hw.errors import InputError
+from hw.ir.weights import P_MIN
+from nas.optimise import REGULARISATIONS
+from nas.shift import GRAD_RULES, INITS, ShiftSettings
+
+PRESETS = ("paper", "demo", "digits")
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """Search (paper section 4.2, appendix A). Epochs are of the images used, a warm-up's too.
+
+    Parameters
+    ----------
+    channels, cells: of the supernet
+    batch: images a step
+    images: how many training images are used; None: all
+    operation_warmup, operation_epochs: of the operation search: weights alone, then weights and alpha
+    topology_warmup, topology_epochs: of the topology search: weights alone, then weights, alpha, beta
+    bilevel: operation search trains weights and alpha on two random halves (eq. 5), else on all
+    lr: first learning rate of the weights, cosine to 0
+    lr_reset: a new cosine for each stage; else one cosine over both
+    weight_decay, regularisation: see `nas.optimise.StepSettings`
+    clip: largest gradient norm; 0 switches clipping off
+    arch_lr, arch_decay: Adam's, for alpha and beta
+    temperature_start, temperature_end: T of eq. 12, over the epochs of the topology search
+    alpha_temperature: alpha's softmax in the topology stage runs at this times T
+    scale_edges: the factor 1/N(c) of eq. 13
+    zero: the zero operation is a candidate of O_t (never chosen)
+    """
+
+    channels: int = 16
+    cells: int = 8
+    batch: int = 128
+    images: int | None = None
+    operation_warmup: int = 15
+    operation_epochs: int = 15
+    topology_warmup: int = 20
+    topology_epochs: int = 20
+    bilevel: bool = True
+    lr: float = 0.01
+    lr_reset: bool = True
+    weight_decay: float = 3e-4
+    regularisation: str = "weight"
+    clip: float = 5.0
+    arch_lr: float = 3e-4
+    arch_decay: float = 1e-3
+    temperature_start: float = 10.0
+    temperature_end: float = 0.02
+    alpha_temperature: float = 1e-3
+    scale_edges: bool = False
+    zero: bool = False
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Training of the network found (paper appendix B).
+
+    Parameters
+    ----------
+    channels, cells, stem: of the network; stem "cifar" or "imagenet"
+    batch: images a step
+    images: how many training images are used; None: all
+    epochs: of those images
+    warmup_epochs: the learning rate rises linearly over these, then falls on a cosine to 0
+    lr, weight_decay, regularisation, clip: as in the search
+    drop_path: rate at the last epoch, risen linearly from 0
+    crop: pixels of zero padding before a random crop; 0: no crop
+    flip: random left-right flips
+    cutout: side of the square set to zero; 0: none
+    label_smoothing: share of the target spread over all classes
+    """
+
+    channels: int = 36
+    cells: int = 20
+    stem: str = "cifar"
+    batch: int = 128
+    images: int | None = None
+    epochs: int = 200
+    warmup_epochs: int = 0
+    lr: float = 0.01
+    weight_decay: float = 3e-4
+    regularisation: str = "weight"
+    clip: float = 5.0
+    drop_path: float = 0.2
+    crop: int = 4
+    flip: bool = True
+    cutout: int = 16
+    label_smoothing: float = 0.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that a run of `search` or `train` depends on, but for the data and the genotype.
+
+    Parameters
+    ----------
+    seed: of every random draw
+    device: "auto" (a GPU if there is one), "cpu", "cuda"
+    shift: how shift weights are made
+    """
+
+    seed: int = 1
+    device: str = "auto"
+    shift: ShiftSettings = field(default_factory=ShiftSettings)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(asdict(self), sort_keys=False)
+
+
+_CHOICES: dict[str, tuple] = {
+    "device": ("auto", "cpu", "cuda"),
+    "shift.weight_bits": tuple(P_MIN),
+    "shift.grad_rule": GRAD_RULES,
+    "shift.init": INITS,
+    "search.regularisation": REGULARISATIONS,
+    "train.regularisation": REGULARISATIONS,
+    "train.stem": ("cifar", "imagenet"),
+}
+
+_LEAST: dict[str, float] = {
+    "channels": 1,
+    "cells": 1,
+    "batch": 2,
+    "images": 4,
+    "epochs": 1,
+    "operation_epochs": 1,
+    "topology_epochs": 1,
+}
+"""Smallest value of a number, by field; 0 where not listed."""
+
+_POSITIVE = ("lr", "arch_lr", "temperature_start", "temperature_end", "alpha_temperature")
+_RATES = ("drop_path", "label_smoothing")
+
+
+def load_config(source: str | Path | None = None, overrides: tuple[str, ...] = ()) -> Config:
+    """Configuration from a preset's name or a YAML file, with `section.field=value` overrides on top.
+
+    Raises
+    ------
+    InputError: naming the file and the field
+    """
+    config, where = Config(), "config"
+    if source is not None:
+        where = str(source)
+        config = _merge(config, _read(source), where)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key:
+            raise InputError(f"--set {override}: expected KEY=VALUE, such as train.epochs=10")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {override}: {_one_line(error)}") from error
+        nested: Any = value
+        for part in reversed(key.split(".")):
+            nested = {part: nested}
+        config = _merge(config, nested, "--set")
+    return config
+
+
+def _read(source: str | Path) -> Any:
+    path = Path(source)
+    if str(source) in PRESETS and not path.exists():
+        text = resources.files("nas").joinpath("presets", f"{source}.yaml").read_text()
+    else:
+        try:
+            text = path.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"{source}: expected a YAML file or one of {', '.join(PRESETS)}; {_one_line(error)}"
+            ) from error
+    try:
+        return yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise InputError(f"{source}: not valid YAML: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _merge(section: Any, values: Any, where: str, prefix: str = "") -> Any:
+    if not isinstance(values, dict):
+        raise InputError(f"{where}: {prefix.rstrip('.') or 'top level'}: expected a mapping")
+    types_by_name = typing.get_type_hints(type(section))
+    known = {f.name for f in fields(section)}
+    changes = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if key not in known:
+            raise InputError(f"{where}: {name}: not a field; expected one of {', '.join(sorted(known))}")
+        current = getattr(section, key)
+        if is_dataclass(current):
+            changes[key] = _merge(current, value, where, f"{name}.")
+        else:
+            changes[key] = _checked(value, types_by_name[key], name, where)
+    return replace(section, **changes)
+
+
+def _checked(value: Any, kind: Any, name: str, where: str) -> Any:
+    allowed = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    if float in allowed and isinstance(value, str):
+        # YAML reads 1e-3 (no dot) as a string.
+        try:
+            value = float(value)
+        except ValueError:
+            pass
+    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) not in allowed:
+        expected = " or ".join("null" if t is type(None) else t.__name__ for t in allowed)
+        raise InputError(f"{where}: {name}: expected {expected}, found {value!r}")
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise InputError(f"{where}: {name}: expected one of {_CHOICES[name]}, found {value!r}")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        _check_number(value, name, where)
+    return value
+
+
+def _check_number(value: float, name: str, where: str) -> None:
+    key = name.rpartition(".")[2]
+    least = _LEAST.get(key, 0)
+    if value != value or value in (float("inf"), float("-inf")) or value < least:
+        raise InputError(f"{where}: {name}: expected at least {least}, found {value!r}")
+    if key in _POSITIVE and value == 0:
+        raise InputError(f"{where}: {name}: expected more than 0, found {value!r}")
+    if key in _RATES and value >= 1:
+        raise InputError(f"{where}: {name}: expected less than 1, found {value!r}")

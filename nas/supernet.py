@@ -1,0 +1,120 @@
+"""The network in which the search runs: every edge mixes its candidate operations (paper eq. 3, 4, 14).
+
+Stem, cells and head come from `hw.space.skeleton`, the inside of each edge from the same operations
+that evaluation networks are built of.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hw.ir.graph import Node
+from hw.space import CellPlan, Skeleton
+from nas.architecture import EDGES, NODES, ZERO, Candidates
+from nas.model import Tensors, evaluate_nodes, make_unit
+from nas.shift import ShiftSettings
+from nas.wide import WideOperation, scaled
+
+
+@dataclass(frozen=True)
+class Group:
+    """Edges of one state that hold the same candidate.
+
+    Parameters
+    ----------
+    edges: their positions in `EDGES`
+    candidates: for each of them, which of its candidates this is
+    key: of the operation in the supernet's `operations`
+    """
+
+    edges: tuple[int, ...]
+    candidates: tuple[int, ...]
+    key: str
+
+
+class Supernet(nn.Module):
+    """Weights of all candidates; how they are mixed is an argument of `forward`.
+
+    Batch norms inside the cells have no trainable scale (it would undo the mixing weights), and pools
+    have one too, so that no candidate is louder than the others.
+    """
+
+    def __init__(self, skeleton: Skeleton, candidates: Candidates, settings: ShiftSettings):
+        super().__init__()
+        self.skeleton, self.settings = skeleton, settings
+        self.units, self.operations = nn.ModuleDict(), nn.ModuleDict()
+        shapes = {node.name: node.shape for node in (*skeleton.stem, *skeleton.head)}
+        shapes |= {cell.output: cell.out_shape for cell in skeleton.cells}
+        cell_nodes = [node for cell in skeleton.cells for node in cell.preprocess]
+        for node in (*skeleton.stem, *cell_nodes, *skeleton.head):
+            affine = node not in cell_nodes
+            channels = shapes[node.inputs[0]][2] if node.inputs else 0
+            unit = make_unit(node, channels, domain="shift", settings=settings, affine=affine)
+            if unit is not None:
+                self.units[node.name] = unit
+        self._groups = [
+            [self._make_groups(cell, state, candidates[cell.reduction]) for state in range(1 + NODES)]
+            for cell in skeleton.cells
+        ]
+
+    def _make_groups(
+        self, cell: CellPlan, state: int, candidates: tuple[tuple[str, ...], ...]
+    ) -> list[Group]:
+        holders: dict[str, list[tuple[int, int]]] = {}
+        for position, (source, _) in enumerate(EDGES):
+            if source == state:
+                for index, operation in enumerate(candidates[position]):
+                    holders.setdefault(operation, []).append((position, index))
+        groups = []
+        for operation, members in holders.items():
+            if operation == ZERO:
+                continue
+            edges, indices = zip(*members, strict=True)
+            group = Group(edges, indices, f"{cell.name}/state{state}_{operation}")
+            nodes: list[Node] = cell.edge_nodes(edges[0], operation, state, "state")
+            channels = cell.state_shape(state)[2]
+            self.operations[group.key] = WideOperation(nodes, len(edges), channels, self.settings)
+            groups.append(group)
+        return groups
+
+    def forward(self, x: Tensor, coefficients: Tensor) -> Tensor:
+        """Logits (N, classes) of images as of `nas.model.image_tensor`.
+
+        `coefficients` (2, edges, operations) weighs every candidate, of normal cells [0] and reduction
+        cells [1].
+        """
+        tensors = Tensors({self.skeleton.stem[0].name: x})
+        evaluate_nodes(self.skeleton.stem, self.units, tensors)
+        for cell, groups in zip(self.skeleton.cells, self._groups, strict=True):
+            evaluate_nodes(cell.preprocess, self.units, tensors)
+            states = [tensors[node.name] for node in cell.preprocess]
+            weights = coefficients[int(cell.reduction)]
+            terms: list[list[Tensor]] = [[] for _ in range(NODES)]
+            for state in range(1 + NODES):
+                if state >= 2:
+                    states.append(_total(terms[state - 2]))
+                self._apply(groups[state], states[state], weights, terms)
+            states.append(_total(terms[-1]))
+            tensors[cell.output] = torch.cat(states[2:], 1)
+        evaluate_nodes(self.skeleton.head, self.units, tensors)
+        return tensors[self.skeleton.head[-1].name]
+
+    def _apply(
+        self, groups: list[Group], x: Tensor, weights: Tensor, terms: list[list[Tensor]]
+    ) -> None:
+        """Add what the edges that leave state `x` give to the terms of the nodes they enter."""
+        # Operations held by the same edges are summed before they are taken apart.
+        sums: dict[tuple[int, ...], Tensor] = {}
+        for group in groups:
+            operation = self.operations[group.key]
+            coefficients = weights[list(group.edges), list(group.candidates)]
+            part = scaled(operation(x), coefficients, operation.copies)
+            sums[group.edges] = sums[group.edges] + part if group.edges in sums else part
+        for edges, wide in sums.items():
+            for edge, part in zip(edges, wide.chunk(len(edges), 1), strict=True):
+                terms[EDGES[edge][1]].append(part)
+
+
+def _total(terms: list[Tensor]) -> Tensor:
+    return sum(terms[1:], terms[0]).contiguous(memory_format=torch.channels_last)
