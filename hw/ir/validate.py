@@ -143,7 +143,7 @@ def check_graph(graph: Graph, report: Reporter) -> None:
 def check_node(graph: Graph, node: Node, report: Reporter) -> None:
     """Number of inputs, attributes and shape of one node."""
     many = isinstance(node, Add | Concat)
-    expected = 0 if isinstance(node, Input) else 2 if many else 1
+    expected = 0 if isinstance(node, Input) else 2 if isinstance(node, Add) else 1
     if len(node.inputs) < expected or (len(node.inputs) > expected and not many):
         raise report.network(
             f"nodes: {node.name}: inputs",
