@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from hw.ir.arithmetic import accumulation, average, in_formats, out_format, requantisation
 from hw.ir.arithmetic import has_relu, scale_multipliers
 from hw.ir.format import Format
-from hw.ir.graph import AvgPool, Linear, MaxPool, Node
+from hw.ir.graph import Linear, MaxPool, Node
 from hw.ir.network import Network
 from hw.layers.elements import (
     Maximum,
@@ -18,7 +18,7 @@ from hw.layers.elements import (
     weighted_program,
 )
 from hw.layers.program import channel_weights, geometry
-from hw.layers.requantise import AddBias, Requantise, Round, Scale, is_unit, requantise_cycles
+from hw.layers.requantise import AddBias, Requantise, Round, Scale, is_unit
 from hw.layers.rounding import signed_of
 from hw.layers.window import Geometry, Window
 from hw.plan import LayerPlan
@@ -159,29 +159,3 @@ def mean_requantiser(fmt: Format, counts: list[int], acc_width: int) -> Requanti
         fmt=fmt,
         by_row=len(counts) > 1,
     )
-
-
-def pixel_cycles(network: Network, node: Node, plan: LayerPlan) -> int:
-    """Cycles an engine takes for an output pixel when nothing stalls it: the slower of taps and requantiser, group by group.
-
-    One more for the window's move. The requantiser works on a group while the taps of the next pass; what one group waits is
-    not made up by another, so this is exact for equal groups and an upper bound otherwise.
-    """
-    if isinstance(node, MaxPool | AvgPool):
-        taps = [node.kernel[0] * node.kernel[1]] * node.shape[2]
-        if isinstance(node, MaxPool):
-            slow = 1
-        else:
-            (fmt,) = in_formats(network, node.name)
-            counts = pixel_counts(geometry(network, node))
-            slow = requantise_cycles(average_scales(fmt.width, counts)[0])
-    else:
-        p0 = accumulation(network, node.name).p0
-        program = weighted_program(channel_weights(network, node), plan.element, plan.pe, p0)
-        ends = [-1] + [n for n, tap in enumerate(program) if tap.last]
-        taps = [after - before for before, after in zip(ends, ends[1:], strict=False)]
-        if isinstance(node, Linear):
-            slow = plan.pe
-        else:
-            slow = requantise_cycles(channel_scales(network, node, plan.pe))
-    return sum(max(group, slow) for group in taps) + 1

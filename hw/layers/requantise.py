@@ -35,12 +35,6 @@ def digit_count(scales: Sequence[Sequence[Scale]]) -> int:
     return max(1, max(len(naf_digits(lane.multiplier)) for row in scales for lane in row))
 
 
-def requantise_cycles(scales: Sequence[Sequence[Scale]]) -> int:
-    """Cycles between the results of two groups of channels."""
-    pe = len(scales[0])
-    return pe if is_unit(scales) else digit_count(scales) + 1 + pe
-
-
 class Requantise(wiring.Component):
     """Serial requantiser: v by Horner over the multiplier's digits, one adder a lane, no shifter, no multiplier.
 

@@ -215,16 +215,19 @@ class Window(wiring.Component):
         m.d.comb += [out.real.eq(real2), out.x.eq(Mux(real2, read.data, 0))]
 
         # The pixel's last word has left the program: move the window.
-        step = Signal(range(max(steps) + 1))
+        back = Signal(level.shape())
+        moved = Signal(len(level) + 1)
         move = Signal()
         last_column, last_row = ox == g.out[1] - 1, oy == g.out[0] - 1
         m.d.comb += move.eq(valid1 & final1 & advance)
         with m.If(move):
-            m.d.comb += step.eq(Mux(last_column, Mux(last_row, steps[2], steps[1]), steps[0]))
-            m.d.sync += [base.eq(base + step), ox.eq(Mux(last_column, 0, ox + 1))]
+            m.d.comb += back.eq(Mux(last_column, Mux(last_row, -steps[2], -steps[1]), -steps[0]))
+            m.d.sync += [base.eq(base - back), ox.eq(Mux(last_column, 0, ox + 1))]
             with m.If(last_column):
                 m.d.sync += oy.eq(Mux(last_row, 0, oy + 1))
-        m.d.sync += level.eq(level + accept - step)
+        # level + accept - step in one carry chain: the accepted beat enters as the carry.
+        m.d.comb += moved.eq(Cat(accept, level) + Cat(accept, back))
+        m.d.sync += level.eq(moved[1:])
         return m
 
     def _word_layout(self) -> data.StructLayout:

@@ -94,13 +94,14 @@ def saturating(network: Network, name: str, arrays: list[np.ndarray], width: int
     raise ValueError("no format keeps the outputs in range")
 
 
-def layer_plan(network: Network, name: str, element: str = "barrel", pe: int = 1) -> Plan:
+def layer_plan(network: Network, name: str, element: str = "barrel", pe: int = 1, slack: int = 1) -> Plan:
+    """A plan for the one layer; `slack` is a factor on the least store, which only just avoids deadlock."""
     node = network.graph[name]
     layers, fifos = {}, {}
     if isinstance(node, g.Add | g.Concat):
         fifos[name] = tuple(4 + 40 * k for k in range(len(node.inputs)))
     elif not isinstance(node, g.GlobalPool):
-        store = 1 << (max(2, geometry(network, node).span) - 1).bit_length()
+        store = slack << (max(2, geometry(network, node).span) - 1).bit_length()
         pool = isinstance(node, g.MaxPool | g.AvgPool)
         layers[name] = LayerPlan("pool" if pool else element, pe, store, "logic")
     return Plan("0" * 64, "ulx3s-85f", 50.0, layers, fifos)
