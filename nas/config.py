@@ -160,7 +160,7 @@ def load_config(source: str | Path | None = None, overrides: tuple[str, ...] = (
     config, where = Config(), "config"
     if source is not None:
         where = str(source)
-        config = _merge(config, _read(source), where)
+        config = merge(config, _read(source), where)
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key:
@@ -172,7 +172,7 @@ def load_config(source: str | Path | None = None, overrides: tuple[str, ...] = (
         nested: Any = value
         for part in reversed(key.split(".")):
             nested = {part: nested}
-        config = _merge(config, nested, "--set")
+        config = merge(config, nested, "--set")
     return config
 
 
@@ -197,7 +197,11 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _merge(section: Any, values: Any, where: str, prefix: str = "") -> Any:
+def merge(section: Any, values: Any, where: str, prefix: str = "") -> Any:
+    """`section`, a configuration dataclass, with the fields in `values` replaced.
+
+    InputErrors begin with `where`; `prefix` is the section's own path.
+    """
     if not isinstance(values, dict):
         raise InputError(f"{where}: {prefix.rstrip('.') or 'top level'}: expected a mapping")
     types_by_name = typing.get_type_hints(type(section))
@@ -209,7 +213,7 @@ def _merge(section: Any, values: Any, where: str, prefix: str = "") -> Any:
             raise InputError(f"{where}: {name}: not a field; expected one of {', '.join(sorted(known))}")
         current = getattr(section, key)
         if is_dataclass(current):
-            changes[key] = _merge(current, value, where, f"{name}.")
+            changes[key] = merge(current, value, where, f"{name}.")
         else:
             changes[key] = _checked(value, types_by_name[key], name, where)
     return replace(section, **changes)

@@ -94,13 +94,13 @@ class Supernet(nn.Module):
             for state in range(1 + NODES):
                 if state >= 2:
                     states.append(_total(terms[state - 2]))
-                self._apply(groups[state], states[state], weights, terms)
+                self._leave(groups[state], states[state], weights, terms)
             states.append(_total(terms[-1]))
             tensors[cell.output] = torch.cat(states[2:], 1)
         evaluate_nodes(self.skeleton.head, self.units, tensors)
         return tensors[self.skeleton.head[-1].name]
 
-    def _apply(
+    def _leave(
         self, groups: list[Group], x: Tensor, weights: Tensor, terms: list[list[Tensor]]
     ) -> None:
         """Add what the edges that leave state `x` give to the terms of the nodes they enter."""

@@ -1,0 +1,94 @@
+"""Batches of images for training: order, augmentation, targets."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hw.data import Dataset
+from nas.model import image_tensor
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images (N, H, W, C) uint8 and labels (N) int64 on a device."""
+
+    pixels: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, index: Tensor) -> "Images":
+        index = index.to(self.labels.device)
+        return Images(self.pixels[index], self.labels[index])
+
+    def batches(self, size: int, shuffle: bool = False) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pixels and labels; shuffled, the last batch is left out unless it is whole or the only one."""
+        order = torch.randperm(len(self)) if shuffle else torch.arange(len(self))
+        for start in range(0, steps_of(len(self), size, shuffle) * size, size):
+            index = order[start : start + size].to(self.labels.device)
+            yield self.pixels[index], self.labels[index]
+
+
+def steps_of(images: int, size: int, shuffle: bool) -> int:
+    """Number of batches of `size` that `images` images make; see `Images.batches`."""
+    return max(1, images // size) if shuffle else -(-images // size)
+
+
+def load_images(data: Dataset, device: torch.device, limit: int | None = None) -> Images:
+    """A data set's images on `device`; with `limit`, that many drawn by torch's generator."""
+    pixels, labels = data.images, data.labels
+    if limit is not None and limit < len(labels):
+        keep = torch.randperm(len(labels))[:limit].numpy()
+        pixels, labels = pixels[keep], labels[keep]
+    return Images(
+        torch.from_numpy(np.ascontiguousarray(pixels)).to(device),
+        torch.from_numpy(labels.astype(np.int64)).to(device),
+    )
+
+
+def halves(images: Images) -> tuple[Images, Images]:
+    """Two random halves, for weights and for architecture parameters (paper appendix A)."""
+    order = torch.randperm(len(images))
+    half = len(images) // 2
+    return images.subset(order[:half]), images.subset(order[half:])
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of training images; 0 and False switch them off. See `nas.config.TrainConfig`."""
+
+    crop: int = 0
+    flip: bool = False
+    cutout: int = 0
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Images as of `nas.model.image_tensor`, changed one by one."""
+        n, height, width, _ = pixels.shape
+        device = pixels.device
+        if self.crop or self.flip:
+            rows = torch.arange(height, device=device).expand(n, height)
+            columns = torch.arange(width, device=device).expand(n, width)
+            if self.flip:
+                turned = torch.rand(n, 1, device=device) < 0.5
+                columns = torch.where(turned, width - 1 - columns, columns)
+            if self.crop:
+                pixels = torch.nn.functional.pad(pixels, (0, 0) + (self.crop,) * 4)
+                rows = rows + torch.randint(0, 2 * self.crop + 1, (n, 1), device=device)
+                columns = columns + torch.randint(0, 2 * self.crop + 1, (n, 1), device=device)
+            image = torch.arange(n, device=device)[:, None, None]
+            pixels = pixels[image, rows[:, :, None], columns[:, None, :]]
+        x = image_tensor(pixels)
+        return self._cut(x) if self.cutout else x
+
+    def _cut(self, x: Tensor) -> Tensor:
+        n, _, height, width = x.shape
+        outside = []
+        for side in (height, width):
+            centre = torch.randint(0, side, (n, 1), device=x.device)
+            distance = torch.arange(side, device=x.device) - centre
+            outside.append((distance < -(self.cutout // 2)) | (distance >= self.cutout - self.cutout // 2))
+        return x * (outside[0][:, None, :, None] | outside[1][:, None, None, :])

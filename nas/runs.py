@@ -1,0 +1,163 @@
+"""A run's folder: what it was asked to do, its log, its checkpoint. All written whole or not at all."""
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+import yaml
+
+from hw import genotypes
+from hw.console import write_atomic
+from hw.errors import InputError
+from hw.space import Genotype
+from nas.config import Config, merge
+
+CONFIG, GENOTYPE, LOG = "config.yaml", "genotype.yaml", "log.jsonl"
+CHECKPOINT, METRICS = "checkpoint.pt", "metrics.json"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a run is for: two runs with equal tasks do the same work.
+
+    Parameters
+    ----------
+    kind: "search" or "train"
+    data: name or folder of the data set
+    config: every setting
+    genotype: of the network trained; None in a search
+    domain: "shift" or "real"
+    """
+
+    kind: str
+    data: str
+    config: Config
+    genotype: Genotype | None = None
+    domain: str = "shift"
+
+
+class Run:
+    """The folder of a run. Use `Run.start` or `Run.open`."""
+
+    def __init__(self, folder: str | Path, task: Task):
+        self.folder, self.task = Path(folder), task
+
+    @classmethod
+    def start(cls, folder: str | Path, task: Task, *, resume: bool, force: bool) -> "Run":
+        """A new run, or with `resume` the one that is there, which must have the same task.
+
+        Raises
+        ------
+        InputError: the folder holds something else and `force` is false
+        """
+        path = Path(folder)
+        if resume and (path / CONFIG).exists():
+            run = cls.open(path)
+            if run.task != task:
+                raise InputError(
+                    f"{path / CONFIG}: not the run asked for (other settings, data or genotype); "
+                    "resume with the same call, or choose another --out"
+                )
+            return run
+        if path.exists() and (not path.is_dir() or any(path.iterdir())) and not force:
+            raise InputError(f"{path}: exists already; pass --force to replace it or --resume to go on")
+        run = cls(path, task)
+        for name in (LOG, CHECKPOINT, METRICS, GENOTYPE):
+            (path / name).unlink(missing_ok=True)
+        if task.genotype is not None:
+            run.write_genotype(task.genotype)
+        write_atomic(path / CONFIG, _task_yaml(task))
+        return run
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Run":
+        """The run in `folder`; InputError where it is none."""
+        path = Path(folder) / CONFIG
+        try:
+            values = yaml.safe_load(path.read_text())
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{folder}: not a run of `search` or `train`: {reason}") from error
+        return cls(folder, _read_task(values, path))
+
+    # --- what a run writes ---------------------------------------------------------------
+
+    def write_genotype(self, genotype: Genotype) -> None:
+        write_atomic(self.folder / GENOTYPE, genotypes.to_yaml(genotype))
+
+    def write_metrics(self, metrics: dict[str, Any]) -> None:
+        write_atomic(self.folder / METRICS, json.dumps(metrics, indent=2) + "\n")
+
+    def write_log(self, entries: list[dict[str, Any]]) -> None:
+        lines = (json.dumps(entry) for entry in entries)
+        write_atomic(self.folder / LOG, "".join(f"{line}\n" for line in lines))
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the checkpoint: plain values and tensors only."""
+        buffer = io.BytesIO()
+        torch.save({"schema_version": SCHEMA_VERSION, **state}, buffer)
+        write_atomic(self.folder / CHECKPOINT, buffer.getvalue())
+
+    def load(self) -> dict[str, Any] | None:
+        """The checkpoint, or None where there is none yet. InputError where it is damaged."""
+        path = self.folder / CHECKPOINT
+        if not path.exists():
+            return None
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, EOFError, RuntimeError, KeyError, ValueError, UnpicklingError) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise InputError(f"{path}: damaged checkpoint ({reason}); run again with --force") from error
+        if not isinstance(state, dict) or state.get("schema_version") != SCHEMA_VERSION:
+            raise InputError(f"{path}: schema_version: expected {SCHEMA_VERSION}; made by another version")
+        return state
+
+
+def _task_yaml(task: Task) -> str:
+    head: dict[str, Any] = {"kind": task.kind, "data": task.data, "domain": task.domain}
+    return yaml.safe_dump(head, sort_keys=False) + task.config.to_yaml()
+
+
+def _read_task(values: Any, path: Path) -> Task:
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: expected a mapping")
+    head = {}
+    for key, allowed in (("kind", ("search", "train")), ("domain", ("shift", "real")), ("data", None)):
+        value = values.pop(key, None)
+        if not isinstance(value, str) or (allowed and value not in allowed):
+            raise InputError(f"{path}: {key}: expected {' or '.join(allowed or ['a name'])}")
+        head[key] = value
+    config = merge(Config(), values, str(path))
+    genotype = genotypes.load(path.parent / GENOTYPE) if head["kind"] == "train" else None
+    return Task(head["kind"], head["data"], config, genotype, head["domain"])
+
+
+# --- repeatable randomness ---------------------------------------------------------------
+
+
+def random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """State of the random generators that training draws from."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def restore_random_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def pick_device(name: str) -> torch.device:
+    """Device of a config's `device` field."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device: cuda: this torch sees no GPU; use cpu or auto")
+    return torch.device(name)

@@ -1,0 +1,188 @@
+"""Training of a network of shift weights (paper appendix B)."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hw import data as datasets
+from hw.console import progress
+from hw.data import Dataset
+from hw.space import Genotype, build
+from nas.batches import Augmentation, Images, load_images, steps_of
+from nas.config import Config
+from nas.model import GraphModel, image_tensor
+from nas.optimise import ShiftOptimiser, StepSettings, cosine
+from nas.runs import Run, Task, pick_device, random_state, restore_random_state
+
+EVALUATION_BATCH = 500
+
+
+def make_model(task: Task, image: tuple[int, int, int], classes: int) -> GraphModel:
+    """The network that a training task trains, with new weights, on the CPU."""
+    assert task.genotype is not None
+    train = task.config.train
+    graph = build(
+        task.genotype,
+        channels=train.channels,
+        cells=train.cells,
+        image=image,
+        classes=classes,
+        stem=train.stem,
+    )
+    return GraphModel(graph, task.domain, task.config.shift)
+
+
+@torch.no_grad()
+def accuracy_of(logits_of: Callable[[Tensor], Tensor], images: Images) -> float:
+    """Share of images whose class is the first largest logit."""
+    right = 0
+    for pixels, labels in images.batches(EVALUATION_BATCH):
+        right += int((logits_of(image_tensor(pixels)).argmax(1) == labels).sum())
+    return right / len(images)
+
+
+def train(
+    genotype: Genotype,
+    data: str,
+    out: str | Path,
+    config: Config,
+    *,
+    domain: str = "shift",
+    resume: bool = False,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Train the network of `genotype` and write the run; returns its metrics.
+
+    The run's folder holds config.yaml, genotype.yaml, log.jsonl, checkpoint.pt and metrics.json. It
+    is brought up to date after every epoch, so that a run cut short goes on with `resume` and ends
+    as it would have.
+    """
+    task = Task("train", data, config, genotype, domain)
+    training, test = datasets.load(data, "train"), datasets.load(data, "test")
+    device = pick_device(config.device)
+    run = Run.start(out, task, resume=resume, force=force)
+    trainer = _Trainer(run, training, device)
+    images = load_images(test, device)
+    seconds = trainer.run_epochs(images)
+    model = trainer.model.eval()
+    metrics = {
+        "accuracy": accuracy_of(model, images),
+        "images": len(images),
+        "training_images": len(trainer.images),
+        "weights": sum(p.numel() for p in model.parameters())
+        - sum(w.power.numel() for w in model.shift_weights().values()),
+        "epochs": config.train.epochs,
+        "domain": domain,
+        "seconds": round(seconds, 1),
+    }
+    run.write_metrics(metrics)
+    return metrics
+
+
+class _Trainer:
+    """State of a training run: model, optimiser, log."""
+
+    def __init__(self, run: Run, training: Dataset, device: torch.device):
+        self.run, self.device = run, device
+        self.config = run.task.config.train
+        torch.manual_seed(run.task.config.seed)
+        self.images = load_images(training, device, self.config.images)
+        self.model = make_model(run.task, training.image_shape, training.classes).to(device)
+        settings = StepSettings(
+            self.config.weight_decay, self.config.regularisation, self.config.clip
+        )
+        self.optimiser = ShiftOptimiser(
+            self.model, self.config.lr, settings, run.task.config.shift
+        )
+        self.augment = Augmentation(self.config.crop, self.config.flip, self.config.cutout)
+        self.log: list[dict[str, Any]] = []
+        state = run.load()
+        if state is not None:
+            self.model.load_state_dict(state["model"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            restore_random_state(state["random"], device)
+            self.log = state["log"]
+
+    def run_epochs(self, test: Images) -> float:
+        """Train the epochs that are left; seconds of all of them."""
+        config = self.config
+        steps = steps_of(len(self.images), config.batch, shuffle=True)
+        with progress("train", (config.epochs - len(self.log)) * steps) as bar:
+            for epoch in range(len(self.log), config.epochs):
+                start = time.monotonic()
+                loss, accuracy = self._epoch(epoch, steps, bar.advance)
+                entry = {
+                    "stage": "train",
+                    "phase": "train",
+                    "epoch": epoch + 1,
+                    "epochs": config.epochs,
+                    "lr": self._lr(epoch * steps, steps),
+                    "loss": loss,
+                    "accuracy": accuracy,
+                    "validation_accuracy": accuracy_of(self.model.eval(), test),
+                    "seconds": round(time.monotonic() - start, 2),
+                }
+                self._record(entry)
+        return sum(entry["seconds"] for entry in self.log)
+
+    def _lr(self, step: int, steps: int) -> float:
+        config = self.config
+        return cosine(config.lr, step, config.epochs * steps, config.warmup_epochs * steps)
+
+    def _epoch(self, epoch: int, steps: int, advance: Callable[..., None]) -> tuple[float, float]:
+        config = self.config
+        self.model.train()
+        self.model.drop_path = config.drop_path * epoch / max(1, config.epochs - 1)
+        total, right, seen = 0.0, 0, 0
+        for step, (pixels, labels) in enumerate(self.images.batches(config.batch, shuffle=True)):
+            self.optimiser.set_lr(self._lr(epoch * steps + step, steps))
+            self.optimiser.zero_grad()
+            logits = self.model(self.augment(pixels))
+            loss = functional.cross_entropy(
+                logits, labels, label_smoothing=config.label_smoothing
+            )
+            loss.backward()
+            self.optimiser.step()
+            total += float(loss.detach()) * len(labels)
+            right += int((logits.argmax(1) == labels).sum())
+            seen += len(labels)
+            advance(1, f"loss {total / seen:.3f}, accuracy {right / seen:.3f}")
+        return total / seen, right / seen
+
+    def _record(self, entry: dict[str, Any]) -> None:
+        self.log.append(entry)
+        self.run.write_log(self.log)
+        self.run.save(
+            {
+                "model": self.model.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "random": random_state(self.device),
+                "log": self.log,
+            }
+        )
+
+
+def load_trained(folder: str | Path, image: tuple[int, int, int], classes: int) -> GraphModel:
+    """The network of a finished or unfinished training run, in evaluation mode, on the CPU.
+
+    Raises
+    ------
+    InputError: not a training run, or no epoch done yet
+    """
+    from hw.errors import InputError
+
+    run = Run.open(folder)
+    state = run.load() if run.task.kind == "train" else None
+    if state is None:
+        raise InputError(f"{folder}: no trained network; give the folder that `train` wrote")
+    model = make_model(run.task, image, classes)
+    try:
+        model.load_state_dict(state["model"])
+    except (RuntimeError, KeyError) as error:
+        raise InputError(f"{folder}: checkpoint and config.yaml do not belong together") from error
+    return model.eval()
