@@ -48,3 +48,30 @@ def emit(folder: Path, plan_file: Path | None, out: Path, force: bool, as_json: 
         )
     else:
         click.echo(f"{out}: {', '.join(names)} in {seconds:.1f} s; digest {emitted.digest[:12]}")
+
+
+@click.command(cls=console.Command)
+@network_argument
+@plan_option
+@click.option("--target", type=click.Choice(["ecp5"]), default="ecp5", show_default=True)
+@console.json_option
+def synth(folder: Path, plan_file: Path | None, target: str, as_json: bool) -> None:
+    """Synthesise: LUT, FF, RAM, DSP, carry; by layer. Nothing is placed."""
+    from hw import emit as emission
+    from hw.build import synth as synthesis
+
+    report = synthesis.synthesise(emission.emit(*load(folder, plan_file)))
+    console.print_json(report)
+
+
+@click.command(cls=console.Command)
+@network_argument
+@click.option("--board", metavar="B", default=DEFAULT_BOARD, show_default=True)
+@plan_option
+@out_option("The folder of the bitstream.")
+@console.force_option
+@console.json_option
+def bitstream(
+    folder: Path, board: str, plan_file: Path | None, out: Path, force: bool, as_json: bool
+) -> None:
+    """Synthesise, place and route, pack: bitstream, Fmax, utilisation, manifest."""

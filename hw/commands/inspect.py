@@ -135,7 +135,7 @@ def _print_genotypes(entries: list[dict]) -> None:
     from rich.table import Table
 
     table = Table()
-    table.add_column("genotype")
+    table.add_column("genotype", no_wrap=True)
     for title in (
         "CIFAR-10 weights",
         "paper, M",
