@@ -90,5 +90,7 @@ class Augmentation:
         for side in (height, width):
             centre = torch.randint(0, side, (n, 1), device=x.device)
             distance = torch.arange(side, device=x.device) - centre
-            outside.append((distance < -(self.cutout // 2)) | (distance >= self.cutout - self.cutout // 2))
+            outside.append(
+                (distance < -(self.cutout // 2)) | (distance >= self.cutout - self.cutout // 2)
+            )
         return x * (outside[0][:, None, :, None] | outside[1][:, None, None, :])

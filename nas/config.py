@@ -1,7 +1,7 @@
 """Configuration of search and training: dataclasses, read from YAML, checked field by field.
 
-The defaults are the paper's CIFAR settings (`presets/paper.yaml` is empty); the shipped presets `demo`
-and `digits` change what a small CPU cannot afford.
+The defaults are the paper's CIFAR settings (`presets/paper.yaml` is empty); the shipped presets
+`demo` and `digits` change what a small CPU cannot afford, and `tiny` only shows that all of it runs.
 """
 
 import types
@@ -18,7 +18,7 @@ from hw.ir.weights import P_MIN
 from nas.optimise import REGULARISATIONS
 from nas.shift import GRAD_RULES, INITS, ShiftSettings
 
-PRESETS = ("paper", "demo", "digits")
+PRESETS = ("paper", "demo", "digits", "tiny")
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,9 @@ def merge(section: Any, values: Any, where: str, prefix: str = "") -> Any:
     for key, value in values.items():
         name = f"{prefix}{key}"
         if key not in known:
-            raise InputError(f"{where}: {name}: not a field; expected one of {', '.join(sorted(known))}")
+            raise InputError(
+                f"{where}: {name}: not a field; expected one of {', '.join(sorted(known))}"
+            )
         current = getattr(section, key)
         if is_dataclass(current):
             changes[key] = merge(current, value, where, f"{name}.")

@@ -58,7 +58,9 @@ class ConvUnit(nn.Module):
 class ReduceUnit(nn.Module):
     """A FactorizedReduce node. The two 1×1 stride-2 convolutions are one 2×2 convolution with zeros."""
 
-    def __init__(self, node: FactorizedReduce, channels: int, conv: type[ShiftConv2d], affine, settings):
+    def __init__(
+        self, node: FactorizedReduce, channels: int, conv: type[ShiftConv2d], affine, settings
+    ):
         super().__init__()
         self.conv = conv(channels, node.shape[2], (1, 1), settings=settings)
         self.norm = BatchNorm2d(node.shape[2], affine=affine)

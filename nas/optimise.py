@@ -116,7 +116,5 @@ def cosine(lr: float, step: int, steps: int, warmup: int = 0) -> float:
 
 def gradients_of(loss: Tensor, parameters: list[nn.Parameter]) -> None:
     """Set the gradients of `parameters` alone; no other parameter's gradient is computed."""
-    for parameter, gradient in zip(
-        parameters, torch.autograd.grad(loss, parameters), strict=True
-    ):
+    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
         parameter.grad = gradient

@@ -65,7 +65,9 @@ class Run:
                 )
             return run
         if path.exists() and (not path.is_dir() or any(path.iterdir())) and not force:
-            raise InputError(f"{path}: exists already; pass --force to replace it or --resume to go on")
+            raise InputError(
+                f"{path}: exists already; pass --force to replace it or --resume to go on"
+            )
         run = cls(path, task)
         for name in (LOG, CHECKPOINT, METRICS, GENOTYPE):
             (path / name).unlink(missing_ok=True)
@@ -112,9 +114,13 @@ class Run:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except (OSError, EOFError, RuntimeError, KeyError, ValueError, UnpicklingError) as error:
             reason = " ".join(str(error).split())[:120]
-            raise InputError(f"{path}: damaged checkpoint ({reason}); run again with --force") from error
+            raise InputError(
+                f"{path}: damaged checkpoint ({reason}); run again with --force"
+            ) from error
         if not isinstance(state, dict) or state.get("schema_version") != SCHEMA_VERSION:
-            raise InputError(f"{path}: schema_version: expected {SCHEMA_VERSION}; made by another version")
+            raise InputError(
+                f"{path}: schema_version: expected {SCHEMA_VERSION}; made by another version"
+            )
         return state
 
 
@@ -127,7 +133,11 @@ def _read_task(values: Any, path: Path) -> Task:
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected a mapping")
     head = {}
-    for key, allowed in (("kind", ("search", "train")), ("domain", ("shift", "real")), ("data", None)):
+    for key, allowed in (
+        ("kind", ("search", "train")),
+        ("domain", ("shift", "real")),
+        ("data", None),
+    ):
         value = values.pop(key, None)
         if not isinstance(value, str) or (allowed and value not in allowed):
             raise InputError(f"{path}: {key}: expected {' or '.join(allowed or ['a name'])}")

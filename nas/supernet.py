@@ -54,7 +54,10 @@ class Supernet(nn.Module):
             if unit is not None:
                 self.units[node.name] = unit
         self._groups = [
-            [self._make_groups(cell, state, candidates[cell.reduction]) for state in range(1 + NODES)]
+            [
+                self._make_groups(cell, state, candidates[cell.reduction])
+                for state in range(1 + NODES)
+            ]
             for cell in skeleton.cells
         ]
 

@@ -11,7 +11,9 @@ from torch.nn import functional
 
 from hw import data as datasets
 from hw.console import progress
+from hw.counts import count
 from hw.data import Dataset
+from hw.errors import InputError
 from hw.space import Genotype, build
 from nas.batches import Augmentation, Images, load_images, steps_of
 from nas.config import Config
@@ -74,8 +76,7 @@ def train(
         "accuracy": accuracy_of(model, images),
         "images": len(images),
         "training_images": len(trainer.images),
-        "weights": sum(p.numel() for p in model.parameters())
-        - sum(w.power.numel() for w in model.shift_weights().values()),
+        "weights": count(model.graph).weights,
         "epochs": config.train.epochs,
         "domain": domain,
         "seconds": round(seconds, 1),
@@ -96,9 +97,7 @@ class _Trainer:
         settings = StepSettings(
             self.config.weight_decay, self.config.regularisation, self.config.clip
         )
-        self.optimiser = ShiftOptimiser(
-            self.model, self.config.lr, settings, run.task.config.shift
-        )
+        self.optimiser = ShiftOptimiser(self.model, self.config.lr, settings, run.task.config.shift)
         self.augment = Augmentation(self.config.crop, self.config.flip, self.config.cutout)
         self.log: list[dict[str, Any]] = []
         state = run.load()
@@ -143,9 +142,7 @@ class _Trainer:
             self.optimiser.set_lr(self._lr(epoch * steps + step, steps))
             self.optimiser.zero_grad()
             logits = self.model(self.augment(pixels))
-            loss = functional.cross_entropy(
-                logits, labels, label_smoothing=config.label_smoothing
-            )
+            loss = functional.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
             loss.backward()
             self.optimiser.step()
             total += float(loss.detach()) * len(labels)
@@ -174,8 +171,6 @@ def load_trained(folder: str | Path, image: tuple[int, int, int], classes: int) 
     ------
     InputError: not a training run, or no epoch done yet
     """
-    from hw.errors import InputError
-
     run = Run.open(folder)
     state = run.load() if run.task.kind == "train" else None
     if state is None:

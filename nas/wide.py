@@ -32,7 +32,14 @@ class Order(Enum):
 class WideConv(nn.Module):
     """A Conv or FactorizedReduce node on n edges; weights (n, out, in / groups, height, width)."""
 
-    def __init__(self, node: Conv | FactorizedReduce, edges: int, channels: int, order: Order, settings: ShiftSettings):
+    def __init__(
+        self,
+        node: Conv | FactorizedReduce,
+        edges: int,
+        channels: int,
+        order: Order,
+        settings: ShiftSettings,
+    ):
         super().__init__()
         self.node, self.edges, self.order = node, edges, order
         groups = node.groups if isinstance(node, Conv) else 1

@@ -1,0 +1,143 @@
+"""The subcommands that need PyTorch: search, train, export."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from hw import console
+from nas.config import Config, load_config
+
+FOLDER = click.Path(path_type=Path)
+
+
+def _run_options(command):
+    """Options that `search` and `train` share."""
+    for option in reversed(
+        (
+            click.option("--data", metavar="D", required=True, help="Data set: name or folder."),
+            click.option("--out", type=FOLDER, required=True, help="Folder of the run."),
+            click.option(
+                "--config", metavar="F", help="Settings: a YAML file, or paper, demo, digits, tiny."
+            ),
+            click.option(
+                "--set", "overrides", metavar="K=V", multiple=True, help="One setting; repeatable."
+            ),
+            click.option("--seed", type=click.IntRange(min=0), help="Makes the run repeatable."),
+            click.option("--resume", is_flag=True, help="Go on with a run that was cut short."),
+            console.force_option,
+            console.json_option,
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _config(source: str | None, overrides: tuple[str, ...], seed: int | None) -> Config:
+    config = load_config(source, overrides)
+    return config if seed is None else replace(config, seed=seed)
+
+
+@click.command(cls=console.Command)
+@_run_options
+def search(
+    data: str,
+    out: Path,
+    config: str | None,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    resume: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Search a genotype of bit-shift operations."""
+    from hw import genotypes
+    from nas import search as searching
+
+    settings, start = _config(config, overrides, seed), time.monotonic()
+    genotype = searching.search(data, out, settings, resume=resume, force=force)
+    if as_json:
+        console.print_json(
+            {
+                "genotype": genotypes.to_mapping(genotype),
+                "out": out,
+                "seconds": round(time.monotonic() - start, 1),
+            }
+        )
+    else:
+        click.echo(genotypes.to_yaml(genotype), nl=False)
+        click.echo(f"written to {out / 'genotype.yaml'}")
+
+
+@click.command(cls=console.Command)
+@click.option("--genotype", "genotype_name", metavar="G", required=True, help="Name or file.")
+@click.option("--domain", type=click.Choice(["shift", "real"]), default="shift", show_default=True)
+@_run_options
+def train(
+    genotype_name: str,
+    domain: str,
+    data: str,
+    out: Path,
+    config: str | None,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    resume: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Train the network of a genotype with bit-shift weights."""
+    from hw import genotypes
+    from nas import train as training
+
+    settings, genotype = _config(config, overrides, seed), genotypes.get(genotype_name)
+    metrics = training.train(
+        genotype, data, out, settings, domain=domain, resume=resume, force=force
+    )
+    if as_json:
+        console.print_json({**metrics, "out": out})
+    else:
+        click.echo(
+            f"accuracy {100 * metrics['accuracy']:.2f} % on {metrics['images']} test images, "
+            f"{metrics['weights']} weights, {metrics['seconds']:.0f} s; written to {out}"
+        )
+
+
+@click.command(cls=console.Command)
+@click.argument("run", metavar="RUN", type=FOLDER)
+@click.option("--out", type=FOLDER, required=True, help="The NETWORK folder.")
+@click.option("--act-bits", type=click.IntRange(2, 32), default=8, show_default=True)
+@click.option("--scale-terms", type=click.IntRange(1, 4), default=3, show_default=True)
+@click.option("--guard", type=click.IntRange(min=0), help="Guard bits; default: exact products.")
+@console.force_option
+@console.json_option
+def export(
+    run: Path,
+    out: Path,
+    act_bits: int,
+    scale_terms: int,
+    guard: int | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Turn a trained network into a NETWORK of integers."""
+    from hw.ir import serialize
+    from nas import export as exporting
+
+    console.require_absent(out, force)
+    network = exporting.export(run, act_bits=act_bits, scale_terms=scale_terms, guard=guard)
+    with console.output_folder(out, force) as folder:
+        serialize.save(network, folder)
+    meta = network.meta
+    if as_json:
+        keys = ("accuracy_float", "accuracy_integer", "test_images", "weights")
+        result = {key: meta[key] for key in keys}
+        console.print_json({**result, "digest": network.digest, "out": out})
+    else:
+        click.echo(
+            f"accuracy on {meta['test_images']} test images: float {100 * meta['accuracy_float']:.2f} %, "
+            f"integer {100 * meta['accuracy_integer']:.2f} %; written to {out}"
+        )
+
+
+COMMANDS = {"search": search, "train": train, "export": export}

@@ -1,0 +1,66 @@
+"""From a training run to a NETWORK, with the accuracy of both sides of the step."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hw import data as datasets
+from hw import genotypes
+from hw.counts import count
+from hw.ir.network import Arithmetic, Network
+from hw.ir.reference import classify
+from hw.ir.validate import validate
+from nas.batches import load_images
+from nas.model import image_tensor
+from nas.quantise import CALIBRATION_IMAGES, calibrate, quantise
+from nas.runs import Run
+from nas.train import accuracy_of, load_trained
+
+
+def export(
+    run: str | Path,
+    *,
+    act_bits: int = 8,
+    scale_terms: int = 3,
+    guard: int | None = None,
+) -> Network:
+    """The integer network of a training run, its accuracy over the whole test set in its `meta`.
+
+    Parameters
+    ----------
+    run: folder that `train` wrote
+    act_bits: width of every tensor but the image, 2 to 32
+    scale_terms: K, the most powers of two a scale is the sum of, 1 to 4
+    guard: bits kept below the input's last one; None: exact products
+
+    Raises
+    ------
+    InputError: not a training run, an unfinished one without a single epoch, or real weights
+    """
+    task = Run.open(run).task
+    training, test = datasets.load(task.data, "train"), datasets.load(task.data, "test")
+    model = load_trained(run, training.image_shape, training.classes)
+    chosen = np.random.default_rng(0).permutation(len(training))[:CALIBRATION_IMAGES]
+    x = image_tensor(torch.from_numpy(training.images[np.sort(chosen)]))
+    arithmetic = Arithmetic(
+        weight_bits=task.config.shift.weight_bits, guard=guard, scale_terms=scale_terms
+    )
+    train = task.config.train
+    meta = {
+        "genotype": genotypes.to_mapping(task.genotype),
+        "data": task.data,
+        "classes": training.classes,
+        "preprocessing": training.preprocessing,
+        "channels": train.channels,
+        "cells": train.cells,
+        "stem": train.stem,
+    }
+    network = quantise(model, calibrate(model, x, act_bits), arithmetic, meta)
+    validate(network)
+    right = classify(network, test.images) == test.labels
+    network.meta["accuracy_float"] = accuracy_of(model, load_images(test, torch.device("cpu")))
+    network.meta["accuracy_integer"] = float(right.mean())
+    network.meta["test_images"] = len(test)
+    network.meta["weights"] = count(network.graph).weights
+    return network
