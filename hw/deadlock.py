@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hw.flow import JOINS, Process, input_space, processes
-from hw.ir.graph import Graph, Node
+from hw.ir.graph import Graph
 
 FRAMES = 2
 
@@ -150,26 +150,27 @@ def locks(graph: Graph, stores: Mapping[str, int], fifos: Mapping[str, tuple[int
     return not Run(graph, input_space(graph, stores, fifos)).advance()
 
 
-def culprits(
-    graph: Graph, stores: Mapping[str, int], fifos: Mapping[str, tuple[int, ...]]
-) -> list[Place]:
-    """The full FIFOs that lock the network up; empty if it runs."""
-    run = Run(graph, input_space(graph, stores, fifos))
-    return [] if run.advance() else _full_fifos(graph, run)
-
-
 def depths(graph: Graph, stores: Mapping[str, int], least: int = 2) -> dict[str, tuple[int, ...]]:
-    """FIFO depths with which the network runs, `least` or more at every join's input.
+    """FIFO depths with which the network runs, `least` or more at every join's input."""
+    joins = {node.name: (least,) * len(node.inputs) for node in graph if isinstance(node, JOINS)}
+    return repaired(graph, stores, joins)
 
-    Starts from the least everywhere and adds to the smallest FIFO in a circle of waiting processes
-    each time the network locks up (Parks' procedure), so no FIFO grows that did not have to.
+
+def repaired(
+    graph: Graph, stores: Mapping[str, int], fifos: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[int, ...]]:
+    """The given depths, made larger where the network locks up with them.
+
+    Adds a beat to the smallest FIFO in a circle of waiting processes each time the network locks up
+    (Parks' procedure), so no FIFO grows that does not have to.
     """
-    joins = [node for node in graph if isinstance(node, JOINS)]
-    fifos = {node.name: (least,) * len(node.inputs) for node in joins}
     run = Run(graph, input_space(graph, stores, fifos))
     while not run.advance():
         run.grow(min(_full_fifos(graph, run), key=lambda place: run.space[place]))
-    return {node.name: _depths(run, node) for node in joins}
+    return {
+        name: tuple(run.space[name, position] for position in range(len(depths)))
+        for name, depths in fifos.items()
+    }
 
 
 def _full_fifos(graph: Graph, run: Run) -> list[Place]:
@@ -177,7 +178,3 @@ def _full_fifos(graph: Graph, run: Run) -> list[Place]:
     if not full:
         raise ValueError("the network locks up without a full FIFO: a store is too small")
     return full
-
-
-def _depths(run: Run, node: Node) -> tuple[int, ...]:
-    return tuple(run.space[node.name, position] for position in range(len(node.inputs)))

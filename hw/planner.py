@@ -1,33 +1,240 @@
-"""The planner: proposes a plan for a network and a board."""
+"""The planner: proposes a plan for a network and a board.
 
-from math import prod
+One rule: every layer starts as the cheapest variant of its datapath; while the frame rate asked for
+is not reached, the layer that limits it gets its next faster variant, as long as the estimated LUT
+stay within the budget. Stores and FIFOs are made as large as the resulting speed needs.
+"""
 
-from hw.ir.graph import Add, AvgPool, Concat, Conv, FactorizedReduce, Linear, MaxPool
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from hw import cost, deadlock
+from hw.boards import board as board_named
+from hw.errors import CheckFailed
+from hw.flow import ENGINES, JOINS, Process, least_store, processes
+from hw.ir.graph import AvgPool, Conv, GlobalPool, MaxPool, Node
 from hw.ir.network import Network
-from hw.plan import LayerPlan, Plan
+from hw.plan import MIN_FIFO_DEPTH, LayerPlan, Plan
+from hw.schedule import Timing, busy, occupancy, schedule
+from hw.timing import engine_timing, pool_timing
+
+CLOCK_MHZ = 50.0
+
+SHARE = 0.8
+"""Of the board's LUT that a network may take if no budget is given; and of its block RAMs."""
+
+LUTS_A_BLOCK = 100
+"""Estimated LUT that a block RAM must save for a program to go there."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to build a layer, its timing and its estimated size."""
+
+    layer: LayerPlan
+    timing: Timing
+    lut: int
 
 
 def propose(
     network: Network, board: str, *, fps: float | None = None, luts: int | None = None
 ) -> Plan:
-    """The cheapest plan: one output channel at a time everywhere, FIFOs of a whole frame."""
+    """A plan by the rule above.
+
+    Without `fps` it is the fastest one within the budget of `luts` LUT sites (default: 80 % of the
+    board's), with `fps` the first on the way that reaches so many frames a second.
+
+    Raises
+    ------
+    InputError: no such board
+    CheckFailed: no plan reaches `fps`, or none fits the budget or the board's block RAM
+    """
+    target = board_named(board)
+    budget = luts if luts is not None else int(SHARE * target.luts)
+    search = _Search(network, target.name)
+    # Every state is kept: buffers are only known at the end, and may cost the last step or two.
+    states = [dict.fromkeys(search.ladders, 0)]
+    while (fps is None or search.fps(states[-1]) < fps) and search.faster(states[-1]) is not None:
+        states.append(search.faster(states[-1]))
+        if search.lut(states[-1]) > budget:
+            break
+    reached = search.fps(states[-1])
+    while True:
+        plan = search.plan(states[-1])
+        lut = cost.logic(network, plan).lut
+        if lut <= budget:
+            break
+        if len(states) == 1:
+            raise CheckFailed(
+                f"plan: the smallest plan takes about {lut} LUT, more than the {budget} allowed;"
+                " choose a larger --luts, a larger board, or a smaller network"
+            )
+        states.pop()
+    best = search.fps(states[-1])
+    if fps is not None and best < fps:
+        limit = "with no faster layer to choose" if reached == best else f"within {budget} LUT"
+        raise CheckFailed(
+            f"plan: {best:.1f} frames/s at {CLOCK_MHZ:g} MHz are the most {limit}, {fps:g} were"
+            f" asked for; the limit is {search.limiting(states[-1])}"
+        )
+    plan = _within_ram(network, plan, int(SHARE * target.ram_blocks))
+    blocks = sum(cost.ram_blocks(network, node, plan) for node in network.graph)
+    if blocks > target.ram_blocks:
+        raise CheckFailed(
+            f"plan: {blocks} block RAMs needed, {target.name} has {target.ram_blocks};"
+            " choose a larger board"
+        )
+    return plan
+
+
+class _Search:
+    """The variants of every engine, from the cheapest to the fastest."""
+
+    def __init__(self, network: Network, board: str):
+        self.network, self.board, self.graph = network, board, network.graph
+        self.contracts: Mapping[str, Process] = processes(self.graph)
+        self.ladders = {
+            node.name: variants(network, node) for node in self.graph if isinstance(node, ENGINES)
+        }
+        self.pools = {
+            node.name: pool_timing(network, node)
+            for node in self.graph
+            if isinstance(node, GlobalPool)
+        }
+        first = self.plan(dict.fromkeys(self.ladders, 0))
+        self._joins = sum(
+            cost.layer_logic(network, node, first).lut
+            for node in self.graph
+            if node.name in first.fifos or node.name in self.pools
+        )
+
+    def chosen(self, state: Mapping[str, int]) -> dict[str, Variant]:
+        return {name: self.ladders[name][step] for name, step in state.items()}
+
+    def timings(self, state: Mapping[str, int]) -> dict[str, Timing]:
+        return self.pools | {n: variant.timing for n, variant in self.chosen(state).items()}
+
+    def lut(self, state: Mapping[str, int]) -> int:
+        """Estimate with the FIFOs of the first state."""
+        return self._joins + sum(variant.lut for variant in self.chosen(state).values())
+
+    def cycles(self, state: Mapping[str, int]) -> dict[str, int]:
+        timings = self.timings(state)
+        return {n: busy(self.graph, one, timings) for n, one in self.contracts.items()}
+
+    def limiting(self, state: Mapping[str, int]) -> str:
+        cycles = self.cycles(state)
+        return max(cycles, key=lambda name: cycles[name])
+
+    def fps(self, state: Mapping[str, int]) -> float:
+        return CLOCK_MHZ * 1e6 / max(self.cycles(state).values())
+
+    def faster(self, state: Mapping[str, int]) -> dict[str, int] | None:
+        """The state with the next variant of the layer that limits, or None if it has none."""
+        name = self.limiting(state)
+        if name not in state or state[name] + 1 == len(self.ladders[name]):
+            return None
+        return {**state, name: state[name] + 1}
+
+    def plan(self, state: Mapping[str, int]) -> Plan:
+        """The plan of a state, with stores and FIFOs as large as its speed needs."""
+        layers = {name: variant.layer for name, variant in self.chosen(state).items()}
+        plan = Plan(self.network.digest, self.board, CLOCK_MHZ, layers, {})
+        return with_buffers(self.network, plan, self.contracts, self.timings(state))
+
+
+def variants(network: Network, node: Node) -> list[Variant]:
+    """Ways to build an engine, each larger and faster than the one before."""
+    (shape,) = network.graph.in_shapes(node)
+    store = power_of_two(least_store(node, shape))
+    if isinstance(node, MaxPool | AvgPool):
+        kinds = [LayerPlan("pool", 1, store)]
+    else:
+        channels = node.shape[2]
+        dense = not isinstance(node, Conv) or node.groups == 1
+        lanes = [pe for pe in range(1, channels + 1) if channels % pe == 0] if dense else [1]
+        kinds = [LayerPlan("barrel", pe, store) for pe in lanes]
+        if network.arithmetic.guard is None:
+            kinds.append(LayerPlan("horner", 1, store))
+        kinds = [_placed(network, node, layer) for layer in kinds]
+    found = [
+        Variant(layer, engine_timing(network, node, layer), _lut(network, node, layer))
+        for layer in kinds
+    ]
+    ladder: list[Variant] = []
+    for variant in sorted(found, key=lambda one: (one.lut, one.timing.interval)):
+        if not ladder or variant.timing.interval < ladder[-1].timing.interval:
+            ladder.append(variant)
+    return ladder
+
+
+def _lut(network: Network, node: Node, layer: LayerPlan) -> int:
+    return cost.layer_logic(network, node, _alone(node, layer)).lut
+
+
+def _alone(node: Node, layer: LayerPlan) -> Plan:
+    """A plan for one node, to ask for its cost."""
+    return Plan("", "", CLOCK_MHZ, {node.name: layer}, {})
+
+
+def _placed(network: Network, node: Node, layer: LayerPlan) -> LayerPlan:
+    """The layer with its program where it is cheaper."""
+    block = replace(layer, weights="block")
+    saved = _lut(network, node, layer) - _lut(network, node, block)
+    blocks = _extra_blocks(network, node, layer)
+    return block if saved >= LUTS_A_BLOCK * blocks else layer
+
+
+def _extra_blocks(network: Network, node: Node, layer: LayerPlan) -> int:
+    """Block RAMs of a layer's program."""
+    block, logic = (replace(layer, weights=place) for place in ("block", "logic"))
+    return cost.ram_blocks(network, node, _alone(node, block)) - cost.ram_blocks(
+        network, node, _alone(node, logic)
+    )
+
+
+def _within_ram(network: Network, plan: Plan, blocks: int) -> Plan:
+    """The plan with as many programs back in logic as the block RAMs require, smallest first."""
+    excess = sum(cost.ram_blocks(network, node, plan) for node in network.graph) - blocks
+    moved = {
+        name: replace(layer, weights="logic")
+        for name, layer in plan.layers.items()
+        if layer.weights == "block"
+    }
+    price = {n: _lut(network, network.graph[n], layer) for n, layer in moved.items()}
+    layers = dict(plan.layers)
+    for name in sorted(moved, key=lambda name: price[name]):
+        if excess <= 0:
+            break
+        excess -= _extra_blocks(network, network.graph[name], layers[name])
+        layers[name] = moved[name]
+    return replace(plan, layers=layers)
+
+
+def with_buffers(
+    network: Network,
+    plan: Plan,
+    contracts: Mapping[str, Process],
+    timings: Mapping[str, Timing],
+) -> Plan:
+    """The plan with the stores and FIFOs that let its slowest process run without a pause."""
     graph = network.graph
-    layers, fifos = {}, {}
-    for node in graph:
-        shapes = graph.in_shapes(node)
-        if isinstance(node, Add | Concat):
-            fifos[node.name] = tuple(max(2, prod(shape)) for shape in shapes)
-            continue
-        if isinstance(node, Conv | MaxPool | AvgPool):
-            (kh, kw), (dy, dx) = node.kernel, getattr(node, "dilation", (1, 1))
-        elif isinstance(node, FactorizedReduce):
-            (kh, kw), (dy, dx) = (2, 2), (1, 1)
-        elif isinstance(node, Linear):
-            (kh, kw), (dy, dx) = (1, 1), (1, 1)
-        else:
-            continue
-        _, width, channels = shapes[0]
-        span = ((kh - 1) * dy * width + (kw - 1) * dx + 3) * channels
-        element = "pool" if isinstance(node, MaxPool | AvgPool) else "barrel"
-        layers[node.name] = LayerPlan(element, 1, 1 << (span - 1).bit_length())
-    return Plan(network.digest, board, 50.0, layers, fifos)
+    period = max(busy(graph, one, timings) for one in contracts.values())
+    space = occupancy(graph, contracts, schedule(graph, contracts, timings, period, even=True))
+    layers = {
+        name: replace(layer, store=max(layer.store, power_of_two(space[name, 0])))
+        for name, layer in plan.layers.items()
+    }
+    fifos = {
+        node.name: tuple(max(MIN_FIFO_DEPTH, space[node.name, k]) for k in range(len(node.inputs)))
+        for node in graph
+        if isinstance(node, JOINS)
+    }
+    # A schedule exists, so nothing locks up; the token model, which knows of no time, must agree.
+    stores = {name: layer.store for name, layer in layers.items()}
+    return replace(plan, layers=layers, fifos=deadlock.repaired(graph, stores, fifos))
+
+
+def power_of_two(beats: int) -> int:
+    """The smallest power of two of at least `beats`, and of at least two."""
+    return 1 << max(1, (beats - 1).bit_length())

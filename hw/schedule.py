@@ -1,8 +1,8 @@
-"""Throughput: a timed schedule of the whole network at full speed, and the buffers it needs.
+"""Throughput: timed schedules of the whole network at full speed, and the buffers they need.
 
 The source sends beats evenly so that a frame takes as long as the slowest process needs for one.
-Then every process keeps up, and with buffers at least as large as this schedule fills them nothing
-is ever held back. A source that sends sooner can only make every beat come sooner, never later.
+Then every process keeps up, and buffers as large as one such schedule fills them hold nobody back.
+A source or a process that runs sooner can only make every beat come sooner, never later.
 
 All times are clock cycles; arrays have a time for each beat of every frame looked at.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hw.flow import JOINS, Process
+from hw.flow import Process
 from hw.ir.graph import GlobalPool, Graph
 
 FRAMES = 3
@@ -83,10 +83,14 @@ def schedule(
     contracts: Mapping[str, Process],
     timings: Mapping[str, Timing],
     period: int,
+    *,
+    even: bool,
     frames: int = FRAMES,
 ) -> Schedule:
-    """The schedule with a frame every `period` cycles and buffers without limit.
+    """A schedule with a frame every `period` cycles and buffers without limit.
 
+    Every process starts its groups as early as it can; with `even` it spreads them over the period.
+    That needs the smallest buffers, because nothing runs ahead of its readers, but is late.
     `timings` has an entry for each engine and global pool of the graph.
     """
     written: dict[str, np.ndarray] = {}
@@ -97,20 +101,27 @@ def schedule(
             beat = np.arange(frames * contract.out_beats, dtype=np.int64)
             written[node.name] = beat * period // contract.out_beats
             continue
-        ready = np.zeros(frames * contract.groups, np.int64)
-        for source, need, beats in zip(
-            contract.sources, contract.need, contract.in_beats, strict=True
-        ):
-            # Needing none of a frame's beats is needing the last one of the frame before.
-            last = (need + (np.arange(frames) * beats)[:, None]).ravel() - 1
-            arrival = np.where(last >= 0, written[source][last], 0)
-            ready = np.maximum(ready, arrival + HANDOVER)
         timing = timings.get(node.name, STREAMING)
-        start = _paced(ready, np.tile(pace(graph, contract, timings), frames))
-        offsets = np.array(timing.offsets, np.int64)
-        written[node.name] = (start[:, None] + offsets).ravel()
+        cycles = pace(graph, contract, timings)
+        if even:
+            spare = period - int(cycles.sum())
+            cycles += np.diff(np.arange(len(cycles) + 1, dtype=np.int64) * spare // len(cycles))
+        start = _paced(_ready(contract, written, frames), np.tile(cycles, frames))
+        written[node.name] = (start[:, None] + np.array(timing.offsets, np.int64)).ravel()
         released[node.name] = start + timing.reading
     return Schedule(period, written, released)
+
+
+def _ready(contract: Process, written: Mapping[str, np.ndarray], frames: int) -> np.ndarray:
+    """When the beats that each output group needs are there."""
+    ready = np.zeros(frames * contract.groups, np.int64)
+    frame = np.arange(frames, dtype=np.int64)[:, None]
+    for source, need, beats in zip(contract.sources, contract.need, contract.in_beats, strict=True):
+        # Needing none of a frame's beats is needing the last one of the frame before.
+        last = (need + frame * beats).ravel() - 1
+        arrival = np.where(last >= 0, written[source][last], 0)
+        ready = np.maximum(ready, arrival + HANDOVER)
+    return ready
 
 
 def _paced(ready: np.ndarray, cycles: np.ndarray) -> np.ndarray:
@@ -137,14 +148,3 @@ def occupancy(
             held = np.arange(len(arrival))[room] + 1 - base[done[room]]
             space[node.name, position] = int(held.max(initial=1))
     return space
-
-
-def join_depths(
-    graph: Graph, space: Mapping[tuple[str, int], int], least: int = 2
-) -> dict[str, tuple[int, ...]]:
-    """The joins' part of `occupancy`, as FIFO depths of `least` or more."""
-    return {
-        node.name: tuple(max(least, space[node.name, i]) for i in range(len(node.inputs)))
-        for node in graph
-        if isinstance(node, JOINS)
-    }
