@@ -163,7 +163,11 @@ def closing_table(done: dict[str, Done], *, data_set: str, board: str) -> dict[s
         **{key: built[key] for key in ("fmax_mhz", "fps", "lut", "ff", "ram_bits", "dsp")},
         "seconds": round(sum(step.seconds for step in done.values()), 1),
     }
-    table["checks"] = checks(table)
+    table["checks"] = checks(table) + [
+        {"what": f"`{step.command}`", "measured": "exit code 1", "passed": False}
+        for step in done.values()
+        if not step.passed
+    ]
     return table
 
 
@@ -306,7 +310,8 @@ def _report(out: Path, number: int) -> Path:
     """The page, made by `report` like any other step, but always anew."""
     step = Step("report", ("report", str(out), "--force"))
     announce(number, number, step)
-    return Path(call(step.arguments, step.command)["report"])
+    result, _ = call(step.arguments, step.command)
+    return Path(result["report"])
 
 
 COMMANDS = {"demo": demo}

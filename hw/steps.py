@@ -56,7 +56,18 @@ class Step:
 
 @dataclass(frozen=True)
 class Done:
-    """A step's record: `result` is the JSON object it printed, `kept` that it was not run now."""
+    """A step's record.
+
+    Parameters
+    ----------
+    name, command: of the step
+    seconds: that it took when it was run
+    result: the JSON object it printed
+    key: digest of all that decides the result
+    output: digest of what it wrote
+    passed: false if the command ended with exit code 1: a check of its own did not hold
+    kept: not run now but earlier
+    """
 
     name: str
     command: str
@@ -64,6 +75,7 @@ class Done:
     result: dict[str, Any]
     key: str
     output: str
+    passed: bool = True
     kept: bool = False
 
 
@@ -116,7 +128,7 @@ class Ledger:
 
         Raises
         ------
-        CheckFailed: the command ended with exit code 1
+        CheckFailed: the command ended with exit code 1 and told no result
         InputError: the command ended with exit code 2, or died
         KeyboardInterrupt: the command was interrupted
         """
@@ -133,9 +145,10 @@ class Ledger:
         self.started[step.name] = key
         self.save()
         start = time.monotonic()
-        result = call([*step.arguments, *flags], step.command)
+        result, passed = call([*step.arguments, *flags], step.command)
         seconds = round(time.monotonic() - start, 1)
-        done = Done(step.name, step.command, seconds, result, key, digest(step.writes))
+        output = digest(step.writes)
+        done = Done(step.name, step.command, seconds, result, key, output, passed)
         self.done[step.name] = done
         del self.started[step.name]
         self.save()
@@ -187,8 +200,12 @@ def _files(path: Path) -> Sequence[Path]:
     return sorted(file for file in path.rglob("*") if file.is_file())
 
 
-def call(arguments: Sequence[str], command: str) -> dict[str, Any]:
-    """Run `shiftnas` with `arguments` and --json; its messages pass to stderr."""
+def call(arguments: Sequence[str], command: str) -> tuple[dict[str, Any], bool]:
+    """Run `shiftnas` with `arguments` and --json; its messages pass to stderr.
+
+    Returns the JSON object it printed, and whether it ended with exit code 0. With exit code 1 it
+    may have told its result all the same.
+    """
     process = subprocess.Popen(
         # -P: a folder `hw` where the user stands must not be taken for ours.
         [sys.executable, "-P", "-m", "shiftnas", *arguments, "--json"],
@@ -204,8 +221,9 @@ def call(arguments: Sequence[str], command: str) -> dict[str, Any]:
         raise
     if process.returncode == EXIT_INTERRUPTED:
         raise KeyboardInterrupt
-    if process.returncode:
-        error = CheckFailed if process.returncode == EXIT_CHECK_FAILED else InputError
+    missed = process.returncode == EXIT_CHECK_FAILED
+    if process.returncode and not (missed and output):
+        error = CheckFailed if missed else InputError
         raise error(
             f"`{command}` ended with exit code {process.returncode}, its message is above; "
             "steps already done are kept for the next run"
@@ -214,7 +232,7 @@ def call(arguments: Sequence[str], command: str) -> dict[str, Any]:
         result = json.loads(output)
     except ValueError as error:
         raise InputError(f"`{command}` printed no JSON object: {output[:80]!r}") from error
-    return result
+    return result, not missed
 
 
 def announce(number: int, count: int, step: Step) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -60,13 +61,18 @@ def synth(folder: Path, plan_file: Path | None, target: str, as_json: bool) -> N
     from hw import emit as emission
     from hw.build import synth as synthesis
 
-    report = synthesis.synthesise(emission.emit(*load(folder, plan_file)))
-    console.print_json(report)
+    network, plan = load(folder, plan_file)
+    console.note(f"synthesising for {target}")
+    result = synthesis.synthesise(emission.emit(network, plan))
+    if as_json:
+        console.print_json(result)
+    else:
+        _print_layers(result)
 
 
 @click.command(cls=console.Command)
 @network_argument
-@click.option("--board", metavar="B", default=DEFAULT_BOARD, show_default=True)
+@click.option("--board", metavar="B", required=True)
 @plan_option
 @out_option("The folder of the bitstream.")
 @console.force_option
@@ -74,4 +80,48 @@ def synth(folder: Path, plan_file: Path | None, target: str, as_json: bool) -> N
 def bitstream(
     folder: Path, board: str, plan_file: Path | None, out: Path, force: bool, as_json: bool
 ) -> None:
-    """Synthesise, place and route, pack: bitstream, Fmax, utilisation, manifest."""
+    """Synthesise, place and route, pack: bitstream, Fmax, utilisation, manifest.
+
+    Exit code 1 where the design is slower than its clock; the folder is written all the same.
+    """
+    from hw import boards
+    from hw.build import bitstream as building
+
+    console.require_absent(out, force)
+    known = boards.board(board)
+    network, plan = load(folder, plan_file, known.name)
+    start = time.monotonic()
+    built = building.build(network, plan, known.name, console.note)
+    with console.output_folder(out, force) as target:
+        building.write(built, target)
+    result = {
+        "out": out,
+        **built.manifest,
+        "cached": built.cached,
+        "seconds": round(time.monotonic() - start, 1),
+    }
+    if as_json:
+        console.print_json(result)
+    else:
+        there = result["available"]
+        click.echo(
+            f"{out / result['bitstream']}: {result['fmax_mhz']:.1f} MHz reached, "
+            f"{result['clock_mhz']:g} MHz asked for, {result['fps']:.0f} frames/s; "
+            f"{result['lut']:,} of {there['lut']:,} LUT sites, {result['ff']:,} FF, "
+            f"{result['ram_blocks']} of {there['ram_blocks']} block RAMs, {result['dsp']} DSP"
+        )
+    built.require_timing()
+
+
+def _print_layers(result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = {"lut": "LUT sites", "ff": "FF", "ram_blocks": "RAM", "dsp": "DSP", "carry": "carry"}
+    table = Table(show_footer=True)
+    table.add_column("layer", footer="all", overflow="fold")
+    for key, title in columns.items():
+        table.add_column(title, justify="right", footer=f"{result[key]:,}")
+    for row in result["layers"]:
+        table.add_row(row["name"], *(f"{row[key]:,}" for key in columns))
+    Console().print(table)

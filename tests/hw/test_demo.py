@@ -37,7 +37,7 @@ def calls(monkeypatch):
     def call(arguments, command):
         made.append(tuple(arguments))
         if arguments[0] == "report":
-            return {"report": f"{arguments[1]}/report.html"}
+            return {"report": f"{arguments[1]}/report.html"}, True
         if "--out" in arguments:
             target = Path(arguments[arguments.index("--out") + 1])
             if target.suffix:
@@ -45,9 +45,9 @@ def calls(monkeypatch):
             else:
                 target.mkdir(exist_ok=True)
                 (target / "file").write_text(arguments[0])
-        return results[arguments[0]]
+        return results[arguments[0]], arguments[0] not in results["missed"]
 
-    results = {name: dict(result) for name, result in RESULTS.items()}
+    results = {name: dict(result) for name, result in RESULTS.items()} | {"missed": set()}
     monkeypatch.setattr(steps, "call", call)
     monkeypatch.setattr(demo, "call", call)
     made.append(results)
@@ -111,6 +111,13 @@ def test_a_missed_condition_is_told_at_the_end(tmp_path, calls, command, key, va
     assert "MISSED" in result.stdout and calls[-1][0] == "report"
 
 
+def test_a_command_with_exit_code_1_is_told_at_the_end(tmp_path, calls):
+    calls[0]["missed"].add("bitstream")
+    result = run("--out", tmp_path, "--data", "digits")
+    assert result.exit_code == 1 and "missed: `shiftnas bitstream" in result.stderr
+    assert calls[-1][0] == "report"
+
+
 def test_every_command_called_is_a_public_one(tmp_path):
     way = demo.steps(
         tmp_path, data_set="digits", config="digits", board="ulx3s-85f", frames=2, stall=0.3, seed=1
@@ -151,7 +158,7 @@ def test_wrong_calls(tmp_path, calls):
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A machine whose state the test sets: is Fashion-MNIST there, who are we, does apt-get work."""
+    """A machine whose state the test sets: what is installed, who we are, whether apt-get works."""
     state = {"fashion": False, "root": True, "apt": True, "ran": []}
 
     def run_apt(command, **options):

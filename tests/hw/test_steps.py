@@ -20,7 +20,7 @@ def calls(monkeypatch):
         if "--out" in arguments:
             target = Path(arguments[arguments.index("--out") + 1])
             target.write_text(f"made from {arguments[0]}")
-        return {"number": len(made)}
+        return {"number": len(made)}, True
 
     monkeypatch.setattr(steps, "call", call)
     return made
@@ -148,4 +148,10 @@ def test_how_a_command_ends(tmp_path, monkeypatch, body, error, text):
 def test_call_passes_json(tmp_path, monkeypatch):
     (tmp_path / "shiftnas.py").write_text("import json, sys; print(json.dumps(sys.argv[1:]))")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert steps.call(["emit", "a b"], "") == ["emit", "a b", "--json"]
+    assert steps.call(["emit", "a b"], "") == (["emit", "a b", "--json"], True)
+
+
+def test_a_result_with_a_missed_check_is_a_result(tmp_path, monkeypatch):
+    (tmp_path / "shiftnas.py").write_text("import sys; print('{}'); sys.exit(1)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert steps.call(["cosim"], "") == ({}, False)
