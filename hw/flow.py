@@ -68,6 +68,11 @@ def least_store(node: Node, in_shape: Shape) -> int:
     return ((kh - 1) * dy * width + (kw - 1) * dx + 1) * channels
 
 
+def power_of_two(beats: int) -> int:
+    """The smallest store, a power of two, of at least `beats` and at least two."""
+    return 1 << max(1, (beats - 1).bit_length())
+
+
 @dataclass(frozen=True)
 class Process:
     """One node's part in the flow, for one frame; every later frame repeats it.

@@ -14,8 +14,11 @@ from typing import Any
 
 import yaml
 
+from hw import deadlock, flow
 from hw.console import write_atomic
 from hw.errors import InputError
+from hw.ir.arithmetic import layer_guard
+from hw.ir.graph import AvgPool, Conv, MaxPool, Node
 from hw.ir.network import Network
 
 SCHEMA_VERSION = 1
@@ -112,8 +115,13 @@ def save(plan: Plan, path: str | Path) -> None:
     write_atomic(Path(path), dumps(plan))
 
 
-def load(path: str | Path) -> Plan:
-    """Reads a plan; errors name file, layer and field. Whether it fits a network, `check` says."""
+def load(path: str | Path, network: Network | None = None) -> Plan:
+    """Reads a plan and, where a network is given, checks that it fits it.
+
+    Raises
+    ------
+    InputError: naming file, layer and field, what was expected and what to do
+    """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -121,7 +129,69 @@ def load(path: str | Path) -> Plan:
         raise InputError(f"{path}: no such plan; `shiftnas plan` writes one") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: expected a readable YAML file: {error}") from None
-    return loads(text, str(path))
+    plan = loads(text, str(path))
+    if network is not None:
+        check(plan, network, str(path))
+    return plan
+
+
+def check(plan: Plan, network: Network, source: str = "plan") -> None:
+    """Raises InputError unless the network can be built, and runs, as planned.
+
+    `source` names the plan in the message.
+    """
+    if plan.network != network.digest:
+        raise InputError(
+            f"{source}: network: made for the network {plan.network[:12]}…, this one is"
+            f" {network.digest[:12]}…; run `shiftnas plan` again"
+        )
+    graph = network.graph
+    engines = {node.name: node for node in graph if isinstance(node, flow.ENGINES)}
+    joins = {node.name: node for node in graph if isinstance(node, flow.JOINS)}
+    for field_name, planned, nodes in (
+        ("layers", plan.layers, engines),
+        ("fifos", plan.fifos, joins),
+    ):
+        for name in sorted(nodes.keys() - planned.keys()):
+            raise InputError(f"{source}: {field_name}: {name}: missing; run `shiftnas plan` again")
+        for name in sorted(planned.keys() - nodes.keys()):
+            raise InputError(f"{source}: {field_name}: {name}: no such layer; remove the entry")
+    for name, node in engines.items():
+        _check_layer(network, node, plan.layers[name], f"{source}: layers: {name}")
+    for name, node in joins.items():
+        if len(plan.fifos[name]) != len(node.inputs):
+            raise InputError(f"{source}: fifos: {name}: expected {len(node.inputs)} depths")
+    stores = {name: layer.store for name, layer in plan.layers.items()}
+    running = deadlock.repaired(graph, stores, plan.fifos)
+    for name, depths in plan.fifos.items():
+        for position, (given, needed) in enumerate(zip(depths, running[name], strict=True)):
+            if given < needed:
+                raise InputError(
+                    f"{source}: fifos: {name}: input {position}: {given} beats lock the network up;"
+                    f" give it {needed} or more"
+                )
+
+
+def _check_layer(network: Network, node: Node, layer: LayerPlan, where: str) -> None:
+    pool = isinstance(node, MaxPool | AvgPool)
+    if pool != (layer.element == "pool"):
+        expected = "pool" if pool else "barrel or horner"
+        raise InputError(f"{where}: element: expected {expected}, found {layer.element}")
+    if layer.element == "horner" and layer_guard(network, node.name) is not None:
+        raise InputError(
+            f"{where}: element: horner needs exact products, the network has guard bits; use barrel"
+        )
+    if layer.pe > 1 and isinstance(node, Conv) and node.groups > 1:
+        raise InputError(f"{where}: pe: expected 1 for a convolution in groups, found {layer.pe}")
+    if node.shape[2] % layer.pe:
+        raise InputError(
+            f"{where}: pe: expected a divisor of {node.shape[2]} channels, found {layer.pe}"
+        )
+    least = flow.least_store(node, network.graph.in_shapes(node)[0])
+    if layer.store < least:
+        raise InputError(
+            f"{where}: store: expected {flow.power_of_two(least)} or more, found {layer.store}"
+        )
 
 
 def loads(text: str, source: str) -> Plan:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from hw import cost, deadlock
 from hw.boards import board as board_named
 from hw.errors import CheckFailed
-from hw.flow import ENGINES, JOINS, Process, least_store, processes
+from hw.flow import ENGINES, JOINS, Process, least_store, power_of_two, processes
 from hw.ir.graph import AvgPool, Conv, GlobalPool, MaxPool, Node
 from hw.ir.network import Network
 from hw.plan import MIN_FIFO_DEPTH, LayerPlan, Plan
@@ -233,8 +233,3 @@ def with_buffers(
     # A schedule exists, so nothing locks up; the token model, which knows of no time, must agree.
     stores = {name: layer.store for name, layer in layers.items()}
     return replace(plan, layers=layers, fifos=deadlock.repaired(graph, stores, fifos))
-
-
-def power_of_two(beats: int) -> int:
-    """The smallest power of two of at least `beats`, and of at least two."""
-    return 1 << max(1, (beats - 1).bit_length())

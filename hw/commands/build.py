@@ -22,7 +22,7 @@ def load(folder: Path, plan_file: Path | None, board: str = DEFAULT_BOARD) -> tu
 
     network = serialize.load(folder)
     if plan_file is not None:
-        return network, plans.load(plan_file)
+        return network, plans.load(plan_file, network)
     return network, plans.propose(network, boards.board(board).name)
 
 
