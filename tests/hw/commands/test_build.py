@@ -1,0 +1,110 @@
+"""emit, synth, bitstream."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from hw import emit as emission
+from hw import plan as plans
+from hw.build import bitstream as building
+from hw.build import synth as synthesis
+from hw.cli import COMMANDS
+from hw.ir import serialize
+
+
+def run(name, *arguments):
+    return CliRunner().invoke(COMMANDS[name], [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("net") / "net"
+    sizes = ("--channels", 1, "--cells", 1, "--image", "4x4x1", "--classes", 2)
+    assert run("network", "--genotype", "ShiftNAS_C10", *sizes, "--out", folder).exit_code == 0
+    return folder
+
+
+@pytest.fixture
+def plan(net, tmp_path):
+    path = tmp_path / "given.yaml"
+    assert run("plan", net, "--board", "ulx3s-85f", "--out", path).exit_code == 0
+    return path
+
+
+def test_emit(net, plan, tmp_path):
+    result = run("emit", net, "--plan", plan, "--out", tmp_path / "rtl", "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert sorted(path.name for path in (tmp_path / "rtl").iterdir()) == told["files"]
+    emitted = emission.read(tmp_path / "rtl")
+    assert told["digest"] == emitted.digest and told["seconds"] > 0
+    assert emitted.manifest["plan_digest"] == plans.load(plan).digest
+    assert emitted.manifest["network_digest"] == serialize.load(net).digest
+    again = run("emit", net, "--plan", plan, "--out", tmp_path / "rtl")
+    assert again.exit_code == 2 and "exists already" in again.stderr
+    assert run("emit", net, "--out", tmp_path / "rtl", "--force").exit_code == 0
+
+
+def test_a_plan_of_another_network(net, plan, tmp_path):
+    plan.write_text(plan.read_text().replace(serialize.load(net).digest, 64 * "0"))
+    result = run("emit", net, "--plan", plan, "--out", tmp_path / "rtl")
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert "network" in result.stderr and not (tmp_path / "rtl").exists()
+
+
+def test_a_plan_that_is_not_there(net, tmp_path):
+    for command in (("emit", "--out", tmp_path / "rtl"), ("synth",)):
+        result = run(command[0], net, "--plan", tmp_path / "none.yaml", *command[1:])
+        assert result.exit_code == 2 and "none.yaml" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+COUNTS = {"lut": 1234, "ff": 99, "ram_bits": 18432, "ram_blocks": 1, "dsp": 0, "carry": 5}
+
+
+def test_synth_prints_every_layer(net, monkeypatch):
+    made = []
+
+    def synthesise(emitted):
+        made.append(emitted)
+        layers = [{"name": entry["name"], **COUNTS} for entry in emitted.manifest["layers"]]
+        return {"target": "ecp5", **COUNTS, "layers": layers}
+
+    monkeypatch.setattr(synthesis, "synthesise", synthesise)
+    result = run("synth", net, "--json")
+    told = json.loads(result.stdout)
+    nodes = [node.name for node in serialize.load(net).graph.nodes[1:]]
+    assert [layer["name"] for layer in told["layers"]] == nodes and told["lut"] == 1234
+    text = run("synth", net).stdout
+    assert "1,234" in text and all(name.split("/")[-1] in text for name in nodes)
+    assert made[0].digest == made[1].digest
+    assert run("synth", net, "--target", "abacus").exit_code == 2
+
+
+def built(fmax):
+    manifest = {
+        **{"board": "ulx3s-85f", "bitstream": "x.bit", "clock_mhz": 50.0, "fmax_mhz": fmax},
+        **{"fps": 100.0, "layers": [], **COUNTS, "available": COUNTS},
+    }
+    return building.Bitstream({"x.bit": b"bits", "manifest.json": b"{}"}, manifest, cached=False)
+
+
+@pytest.mark.parametrize(("fmax", "code"), [(50.0, 0), (49.99, 1)])
+def test_bitstream_is_written_even_where_timing_is_missed(net, tmp_path, monkeypatch, fmax, code):
+    monkeypatch.setattr(building, "build", lambda *arguments: built(fmax))
+    out = tmp_path / "bits"
+    result = run("bitstream", net, "--board", "ulx3s-85f", "--out", out, "--json")
+    assert result.exit_code == code
+    assert ("timing" in result.stderr) == bool(code)
+    told = json.loads(result.stdout)
+    assert told["fmax_mhz"] == fmax and told["lut"] == 1234 and told["cached"] is False
+    assert (out / "x.bit").read_bytes() == b"bits"
+    text = run("bitstream", net, "--board", "ulx3s-85f", "--out", out, "--force").stdout
+    assert "1,234 of 1,234 LUT sites" in text
+
+
+def test_bitstream_for_an_unknown_board(net, tmp_path):
+    result = run("bitstream", net, "--board", "breadboard", "--out", tmp_path / "bits")
+    assert result.exit_code == 2 and "breadboard" in result.stderr
+    assert list(tmp_path.iterdir()) == []
