@@ -50,6 +50,8 @@ EPS = 1e-5
 LEAST_RANGE = 0.5
 MOST_SATURATED = 0.05
 
+REDRAWS = 8
+
 
 def random_network(
     graph: Graph,
@@ -169,8 +171,7 @@ class _Maker:
             case Linear():
                 self.draw(node)
             case Conv() | FactorizedReduce():
-                acc = self.draw(node)
-                total = accumulate(self.network, name, acc)(sources)
+                acc, total = self.draw_live(node, sources)
                 self.scale(node, acc, total.astype(np.float64) * 2.0**-acc.frac)
                 return self.checked(node, lambda net: requantise(net, name, acc)(total))
             case Add():
@@ -199,6 +200,17 @@ class _Maker:
         while saturated_share(values, found) >= MOST_SATURATED:
             found = replace(found, frac=found.frac - 1)
         return found
+
+    def draw_live(
+        self, node: Conv | FactorizedReduce, sources: list[Integers]
+    ) -> tuple[Accumulation, Integers]:
+        """`draw` and the accumulators; a few times over where small shapes leave them all zero."""
+        for _ in range(REDRAWS):
+            acc = self.draw(node)
+            total = accumulate(self.network, node.name, acc)(sources)
+            if total.any():
+                break
+        return acc, total
 
     def draw(self, node: Weighted) -> Accumulation:
         """Random weights, and a Linear's bias."""

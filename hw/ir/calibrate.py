@@ -10,20 +10,19 @@ from hw.ir.format import Format
 def quantise(values: np.ndarray, target: Format) -> np.ndarray:
     """Codes (as float64) nearest to `values`: floor(x·2**F + 1/2), saturated."""
     codes = np.floor(np.asarray(values, np.float64) * 2.0**target.frac + 0.5)
-    return np.clip(codes, target.qmin, target.qmax)
+    return np.clip(codes, target.qmin, target.qmax, out=codes)
 
 
 def squared_error(values: np.ndarray, target: Format) -> float:
     """Sum of the squared errors that quantising `values` makes."""
-    error = quantise(values, target) * 2.0**-target.frac - values
-    return float(np.vdot(error, error))
+    return float(np.square(quantise(values, target) * 2.0**-target.frac - values).sum())
 
 
 def saturation_error(values: np.ndarray, target: Format) -> float:
     """Sum of the squared distances of `values` from the range of the format."""
-    step = 2.0**-target.frac
-    error = np.clip(values, target.qmin * step, target.qmax * step) - values
-    return float(np.vdot(error, error))
+    low, high = target.qmin * 2.0**-target.frac, target.qmax * 2.0**-target.frac
+    below, above = values[values < low], values[values > high]
+    return float(np.square(below - low).sum() + np.square(above - high).sum())
 
 
 def choose_frac(values: np.ndarray, width: int, signed: bool) -> int:

@@ -42,7 +42,8 @@ def codes_of(values: Integers, width: int) -> Integers:
 def shift_right(values: Integers, shift: Any) -> Integers:
     """Floor of values / 2**shift; `shift` is an integer or an array of non-negative ones."""
     if values.dtype == np.float64:
-        return np.floor(values * np.ldexp(1.0, -np.asarray(shift)))
+        scaled = values * np.ldexp(1.0, -np.asarray(shift))
+        return np.floor(scaled, out=scaled)
     if np.ndim(shift) == 0:
         return values >> shift if shift >= 0 else values << -shift
     return values >> shift

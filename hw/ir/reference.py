@@ -233,7 +233,11 @@ def _convolve(node: Conv, q: Integers, w: Integers) -> Integers:
     taps = list(_taps(q, node.kernel, node.stride, node.padding, node.shape, node.dilation))
     if w.shape[1] == 1 and node.groups == w.shape[0]:
         kernels = w.reshape(node.groups, -1).T
-        return _sum(tap * kernel for tap, kernel in zip(taps, kernels, strict=True))
+        total = taps[0] * kernels[0]
+        product = np.empty_like(total)
+        for tap, kernel in zip(taps[1:], kernels[1:], strict=True):
+            total += np.multiply(tap, kernel, out=product)
+        return total
     channels_in, channels_out = w.shape[1], w.shape[0] // node.groups
     parts = []
     for group in range(node.groups):
@@ -277,7 +281,9 @@ def requantise(
     scale, constant = np.array(scales, dtype), np.array(added, dtype)
 
     def apply(total: Integers) -> Integers:
-        return saturate(shift_right(cast(total, dtype) * scale + constant, constants.shift), target)
+        v = cast(total, dtype) * scale
+        v += constant
+        return saturate(shift_right(v, constants.shift), target)
 
     return apply
 
