@@ -162,7 +162,7 @@ def repaired(
     """The given depths, made larger where the network locks up with them.
 
     Adds a beat to the smallest FIFO in a circle of waiting processes each time the network locks up
-    (Parks' procedure), so no FIFO grows that does not have to.
+    (Parks' procedure), so hardly a FIFO grows that would not have to.
     """
     run = Run(graph, input_space(graph, stores, fifos))
     while not run.advance():

@@ -56,7 +56,7 @@ def taps(node: g.Node, shape: g.Shape, oy: int, ox: int) -> list[tuple[int, int]
 @pytest.mark.parametrize("name", CASES)
 def test_a_window_needs_its_real_taps_and_holds_all_of_them(name):
     node, shape = CASES[name]
-    graph, contract = one(node, shape)
+    _, contract = one(node, shape)
     height, width, channels = shape
     needed, most = 0, 0
     for n, (oy, ox) in enumerate(product(range(node.shape[0]), range(node.shape[1]))):
