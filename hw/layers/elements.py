@@ -39,6 +39,14 @@ def add_signed(m: Module, a: Signal, b: Value, negative: Value, *, name: str) ->
     return total[1:].as_signed()
 
 
+def restart(m: Module, register: Signal, value: Value, take: Value, close: Value) -> None:
+    """Load `value` at every tap but a group's last, which clears. Written so that clearing is the flip-flop's own reset."""
+    with m.If(close):
+        m.d.sync += register.eq(0)
+    with m.Elif(take):
+        m.d.sync += register.eq(value)
+
+
 class Element(wiring.Component):
     """What all elements share: taps in, one registered result a group out.
 
@@ -171,8 +179,7 @@ class Barrel(Element):
             if self.code.sparse:
                 term = Mux(lane.used, term, 0)
             total = add_signed(m, acc, term, lane.negative, name=f"sum{k}")
-            with m.If(take):
-                m.d.sync += acc.eq(Mux(close, 0, total))
+            restart(m, acc, total, take, close)
             with m.If(close):
                 m.d.sync += self.o.payload.acc[k].eq(total)
 
@@ -202,8 +209,7 @@ class Horner(Element):
         x = Signal(signed(self.width))
         m.d.comb += x.eq(tap.x)
         total = add_signed(m, acc, Mux(operation.double, acc, x), operation.negative, name="sum")
-        with m.If(take):
-            m.d.sync += acc.eq(Mux(close, 0, total))
+        restart(m, acc, total, take, close)
         with m.If(close):
             m.d.sync += self.o.payload.acc[0].eq(total)
 
@@ -259,8 +265,8 @@ class Sum(Element):
         most = max(self.counts)
         count, number = Signal(range(most + 1)), Signal(range(most + 1))
         m.d.comb += [total.eq(acc + tap.x), number.eq(count + tap.real)]
-        with m.If(take):
-            m.d.sync += [acc.eq(Mux(close, 0, total)), count.eq(Mux(close, 0, number))]
+        restart(m, acc, total, take, close)
+        restart(m, count, number, take, close)
         with m.If(close):
             m.d.sync += self.o.payload.acc[0].eq(total)
             with m.Switch(number):

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from amaranth import *
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.ir.format import Format
+from hw.ir.format import Format, width_of
 from hw.layers.elements import sums_layout
 from hw.layers.program import naf_digits
 from hw.layers.rounding import shift_saturate, signed_of
@@ -33,6 +33,20 @@ def is_unit(scales: Sequence[Sequence[Scale]]) -> bool:
 def digit_count(scales: Sequence[Sequence[Scale]]) -> int:
     """Binary digits (non-adjacent form) of the longest multiplier: the Horner steps of every row."""
     return max(1, max(len(naf_digits(lane.multiplier)) for row in scales for lane in row))
+
+
+class Operand(enum.Enum, shape=2):
+    """What a step adds. A code of two bits, so that choosing it takes one 4-input LUT a bit."""
+
+    ZERO = 0
+    PLUS = 1
+    MINUS = 2
+    BIAS = 3
+
+    @classmethod
+    def of(cls, digit: int) -> "Operand":
+        """The operand of a multiplier's digit."""
+        return {0: cls.ZERO, 1: cls.PLUS, -1: cls.MINUS}[digit]
 
 
 class Requantise(wiring.Component):
@@ -80,16 +94,16 @@ class Requantise(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        rows, steps = len(self.scales), self.digits
-        bias_rom, digit_rom = self._roms(m)
-        bias, digit = bias_rom.read_port(), digit_rom.read_port()
+        rows, length = len(self.scales), self.digits + 1
+        bias_rom, step_rom = self._roms(m)
+        bias, steps = bias_rom.read_port(), step_rom.read_port()
         row = Signal(range(rows))
-        pointer = Signal(range(rows * steps))
-        step = Signal(range(steps + 2))
+        pointer = Signal(range(rows * length))
         lane = Signal(range(self.pe))
         accept, busy, done, leave = Signal(), Signal(), Signal(), Signal()
+        last = steps.data.last
 
-        # Idle (step 0 and not done), then `steps` + 1 additions, then `pe` beats; the last one makes room for the next sums.
+        # Idle, then a row's steps, then `pe` beats; the last of them makes room for the next sums.
         m.d.comb += [
             leave.eq(done & self.o.ready & (lane == self.pe - 1)),
             self.i.ready.eq((~busy & ~done) | leave),
@@ -97,92 +111,89 @@ class Requantise(wiring.Component):
             self.o.valid.eq(done),
             bias.addr.eq(self.i.payload.row if self.by_row else row),
             bias.en.eq(accept),
-            digit.addr.eq(pointer),
-            digit.en.eq(busy),
+            steps.addr.eq(pointer),
+            # The step read now is done in the next cycle.
+            steps.en.eq(accept | (busy & ~last)),
         ]
+        if self.by_row:
+            with m.If(accept), m.Switch(self.i.payload.row):
+                for number in range(rows):
+                    with m.Case(number):
+                        m.d.comb += steps.addr.eq(number * length)
+        else:
+            with m.If(accept):
+                m.d.sync += row.eq(Mux(row == rows - 1, 0, row + 1))
+        with m.If(steps.en):
+            m.d.sync += pointer.eq(Mux(steps.addr == rows * length - 1, 0, steps.addr + 1))
         with m.If(done & self.o.ready):
             m.d.sync += lane.eq(Mux(lane == self.pe - 1, 0, lane + 1))
         with m.If(leave):
             m.d.sync += done.eq(0)
         with m.If(accept):
-            m.d.sync += [busy.eq(1), step.eq(0)]
-            if self.by_row:
-                with m.Switch(self.i.payload.row):
-                    for number in range(rows):
-                        with m.Case(number):
-                            m.d.sync += pointer.eq(number * steps)
-            else:
-                m.d.sync += row.eq(Mux(row == rows - 1, 0, row + 1))
-        with m.If(busy):
-            m.d.sync += step.eq(step + 1)
-            # The digit read now is used in the next step; the last step reads none.
-            with m.If(step != steps):
-                wrap = pointer == rows * steps - 1
-                m.d.sync += pointer.eq(Mux(wrap, 0, pointer + 1))
-            with m.Else():
-                m.d.sync += [busy.eq(0), done.eq(1)]
+            m.d.sync += busy.eq(1)
+        with m.If(busy & last):
+            m.d.sync += [busy.eq(0), done.eq(1)]
 
         results = []
         for k in range(self.pe):
             acc = Signal(signed(self.acc_width), name=f"acc{k}")
             v = Signal(signed(self.width), name=f"v{k}")
-            operand = Signal(signed(self.width), name=f"operand{k}")
-            code = digit.data[k]
-            with m.If(accept):
-                m.d.sync += [acc.eq(self.i.payload.acc[k]), v.eq(0)]
-            with m.If(step == 0):
-                m.d.comb += operand.eq(bias.data[k])
-            with m.Else():
-                m.d.comb += operand.eq(Mux(code.used, Mux(code.negative, ~acc, acc), 0))
-            carry = Signal(name=f"carry{k}")
-            low = Signal(name=f"low{k}")
-            m.d.comb += [
-                carry.eq((step != 0) & code.used & code.negative),
-                low.eq((step != 0) & code.bit),
-            ]
+            addend = Signal(signed(self.width), name=f"addend{k}")
             total = Signal(self.width + 1, name=f"total{k}")
-            m.d.comb += total.eq(Cat(carry, low, v[:-1]) + Cat(carry, operand))
-            with m.If(busy):
+            step = steps.data.lanes[k]
+            with m.If(accept):
+                m.d.sync += acc.eq(self.i.payload.acc[k])
+            with m.Switch(step.operand):
+                with m.Case(Operand.PLUS):
+                    m.d.comb += addend.eq(acc)
+                with m.Case(Operand.MINUS):
+                    m.d.comb += addend.eq(~acc)
+                with m.Case(Operand.BIAS):
+                    m.d.comb += addend.eq(bias.data[k])
+            carry = step.operand == Operand.MINUS
+            m.d.comb += total.eq(Cat(carry, step.bit, v[:-1]) + Cat(carry, addend))
+            # Never both; in this order clearing is the flip-flop's own reset.
+            with m.If(accept):
+                m.d.sync += v.eq(0)
+            with m.Elif(busy):
                 m.d.sync += v.eq(total[1:])
             results.append(shift_saturate(m, v, self.shift, self.fmt, name=f"lane{k}"))
         m.d.comb += self.o.payload.eq(Array(results)[lane] if self.pe > 1 else results[0])
         return m
 
     def _roms(self, m: Module) -> tuple[Memory, Memory]:
-        """High part of each row's constants; digits and low bits of each row's steps, most significant first."""
-        D, pe = self.digits, self.pe
-        highs = [[lane.constant >> D for lane in row] for row in self.scales]
-        flat = [value for row in highs for value in row]
-        bits = max(max(v if v >= 0 else ~v for v in flat).bit_length() + 1, 1)
-        bias_shape = data.ArrayLayout(signed(bits), pe)
+        """High parts of each row's constants; each row's steps: the constant, then the digits, highest first."""
+        pe = self.pe
+        highs = [[lane.constant >> self.digits for lane in row] for row in self.scales]
+        extremes = [value for row in highs for value in row]
+        bits = width_of(min(extremes), max(extremes))
         m.submodules.bias = bias = Memory(
-            shape=bias_shape,
+            shape=data.ArrayLayout(signed(bits), pe),
             depth=len(highs),
             init=highs,
             attrs={"rom_style": "logic" if len(highs) <= BIAS_LOGIC_ROWS else "block"},
         )
-        code = data.StructLayout({"used": 1, "negative": 1, "bit": 1})
         words = []
         for row in self.scales:
+            words.append({"lanes": [{"operand": Operand.BIAS, "bit": 0}] * pe, "last": 0})
             digits = [naf_digits(lane.multiplier) for lane in row]
-            for n in reversed(range(D)):
-                words.append(
-                    [
-                        {
-                            "used": n < len(d) and d[n] != 0,
-                            "negative": n < len(d) and d[n] < 0,
-                            "bit": lane.constant >> n & 1,
-                        }
-                        for d, lane in zip(digits, row, strict=True)
-                    ]
-                )
-        m.submodules.digits = digits = Memory(
-            shape=data.ArrayLayout(code, pe),
+            for n in reversed(range(self.digits)):
+                lanes = [
+                    {
+                        "operand": Operand.of(d[n] if n < len(d) else 0),
+                        "bit": lane.constant >> n & 1,
+                    }
+                    for d, lane in zip(digits, row, strict=True)
+                ]
+                words.append({"lanes": lanes, "last": n == 0})
+        step = data.StructLayout({"operand": Operand, "bit": 1})
+        m.submodules.steps = steps = Memory(
+            shape=data.StructLayout({"lanes": data.ArrayLayout(step, pe), "last": 1}),
             depth=len(words),
             init=words,
             attrs={"rom_style": self.rom_style},
         )
-        return bias, digits
+        return bias, steps
 
 
 class Round(wiring.Component):
@@ -256,7 +267,7 @@ class AddBias(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         low, high = min(self.biases), max(self.biases)
-        bits = max(v.bit_length() if v >= 0 else (~v).bit_length() for v in (low, high)) + 1
+        bits = width_of(low, high)
         m.submodules.biases = rom = Memory(
             shape=signed(bits), depth=len(self.biases), init=self.biases, attrs={"rom_style": "logic"}
         )
