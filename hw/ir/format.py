@@ -36,4 +36,4 @@ IMAGE_FORMAT = Format(signed=False, width=8, frac=8)
 
 def width_of(low: int, high: int) -> int:
     """Bits of the smallest two's complement type that holds [low, high]."""
-    return max(1, (low if low >= 0 else ~low).bit_length() + 1, (high if high >= 0 else ~high).bit_length() + 1)
+    return 1 + max((end if end >= 0 else ~end).bit_length() for end in (low, high))

@@ -1,7 +1,8 @@
 """Graph of operations: what a network is made of, without numbers.
 
-A graph is a tuple of nodes in topological order; each node produces one tensor that carries the node's name.
-Names are paths (`cell0/edge3_sep_conv_3x3/dw1`): the hierarchy of the hardware and the keys of weights, plans and reports.
+A graph is a tuple of nodes in topological order; each node produces one tensor that carries the
+node's name. Names are paths (`cell0/edge3_sep_conv_3x3/dw1`): the hierarchy of the hardware and the
+keys of weights, plans and reports.
 """
 
 from collections.abc import Iterator
@@ -38,8 +39,9 @@ class Input(Node):
 class Conv(Node):
     """Convolution with shift weights, then requantisation with the batch norm (if any) folded in.
 
-    Weights have the shape (channels out, channels in / groups, kernel height, kernel width). No bias of its own.
-    Zero padding on both sides; output side = (in + 2·padding − dilation·(kernel − 1) − 1) // stride + 1.
+    Weights have the shape (channels out, channels in / groups, kernel height, kernel width). No
+    bias of its own. Zero padding on both sides;
+    output side = (in + 2·padding − dilation·(kernel − 1) − 1) // stride + 1.
     """
 
     kernel: Pair = (1, 1)
@@ -53,9 +55,10 @@ class Conv(Node):
 
 @dataclass(frozen=True, kw_only=True)
 class FactorizedReduce(Node):
-    """Stride-2 skip as one layer: ReLU, then two 1×1 stride-2 convolutions, taps at (2i, 2j) and (2i+1, 2j+1).
+    """Stride-2 skip as one layer: ReLU, then two 1×1 stride-2 convolutions.
 
-    They give the first C//2 and the remaining channels. Odd sides are zero-padded by one at the bottom or right.
+    Their taps at (2i, 2j) and (2i+1, 2j+1) give the first C//2 and the remaining channels. Odd
+    sides are zero-padded by one at the bottom or right.
     Weights (channels out, channels in, 1, 1). Always followed by batch norm.
     """
 
@@ -97,7 +100,10 @@ class GlobalPool(Node):
 
 @dataclass(frozen=True, kw_only=True)
 class Linear(Node):
-    """Classifier: shift weights (classes, channels) and a bias; logits leave unrequantised. Shape (1, 1, classes)."""
+    """Classifier: shift weights (classes, channels) and a bias; logits leave unrequantised.
+
+    Shape (1, 1, classes).
+    """
 
 
 Weighted = Conv | FactorizedReduce | Linear
@@ -106,7 +112,7 @@ Weighted = Conv | FactorizedReduce | Linear
 
 @dataclass(frozen=True)
 class Graph:
-    """Nodes in topological order; the last one produces the network's output, the first one is the Input."""
+    """Nodes in topological order: the Input first, the network's output last."""
 
     nodes: tuple[Node, ...] = field(default_factory=tuple)
 

@@ -32,10 +32,11 @@ class Arithmetic:
 class LayerParams:
     """Integer parameters of one weighted node.
 
-    `codes` are the weights (uint8, the node's weight shape): sign bit above the magnitude m; m = 0 is zero, else p = 1 - m.
-    The scale of output channel c is the sum of sign·2**exp over the K terms `scale_sign[c]`, `scale_exp[c]`
-    (int8 and int16, shape (C, K); unused terms have sign 0, exp 0, and come last). `bias` holds one Python integer a
-    channel: B of the requantisation, or the classifier's bias at the accumulator's format. A Linear has K = 0.
+    `codes` are the weights (uint8, the node's weight shape): sign bit above the magnitude m; m = 0
+    is zero, else p = 1 - m. The scale of output channel c is the sum of sign·2**exp over the K
+    terms `scale_sign[c]`, `scale_exp[c]` (int8 and int16, shape (C, K); unused terms have sign 0,
+    exp 0, and come last). `bias` holds one Python integer a channel: B of the requantisation, or
+    the classifier's bias at the accumulator's format. A Linear has K = 0.
     """
 
     codes: np.ndarray
@@ -48,7 +49,9 @@ class LayerParams:
 class Network:
     """The contract between search, reference and hardware.
 
-    `formats` has one entry a node of the (pruned) graph but for a Linear, whose format follows from its accumulator. `meta` is free, JSON-serialisable information: genotype, data set, preprocessing, accuracies.
+    `formats` has one entry a node of the (pruned) graph but for a Linear, whose format follows from
+    its accumulator. `meta` is free, JSON-serialisable information: genotype, data set,
+    preprocessing, accuracies.
     """
 
     graph: Graph

@@ -7,11 +7,17 @@ P_MIN = {5: -14, 6: -15}
 
 
 def encode(sign: np.ndarray, power: np.ndarray, bits: int) -> np.ndarray:
-    """Codes (uint8) of sign·2**power; sign in {-1, 0, 1}, power in [P_MIN[bits], 0], ignored where the sign is 0."""
+    """Codes (uint8) of sign·2**power.
+
+    sign in {-1, 0, 1}; power in [P_MIN[bits], 0], ignored where the sign is 0, else ValueError.
+    """
     sign, power = np.asarray(sign, np.int64), np.asarray(power, np.int64)
     used = power[sign != 0]
     if used.size and (used.min() < P_MIN[bits] or used.max() > 0):
-        raise ValueError(f"weight exponents span [{used.min()}, {used.max()}], a {bits}-bit code holds [{P_MIN[bits]}, 0]")
+        raise ValueError(
+            f"weight exponents span [{used.min()}, {used.max()}], "
+            f"a {bits}-bit code holds [{P_MIN[bits]}, 0]"
+        )
     magnitude = np.where(sign == 0, 0, 1 - power)
     return (magnitude + ((sign < 0).astype(np.int64) << (bits - 1))).astype(np.uint8)
 
