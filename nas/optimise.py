@@ -79,6 +79,7 @@ class ShiftOptimiser:
         self.power.clamp_(self.shift.power_min, 0)
         self.sign.clamp_(-1, 1)
 
+    @torch.no_grad()
     def _clip(self) -> None:
         if self.settings.clip:
             norm = torch.stack([t.grad.norm() for t in self._tensors]).norm()
@@ -86,6 +87,7 @@ class ShiftOptimiser:
             for tensor in self._tensors:
                 tensor.grad.mul_(scale)
 
+    @torch.no_grad()
     def _regularise(self) -> None:
         decay, kind = self.settings.weight_decay, self.settings.regularisation
         if kind == "none" or not decay:

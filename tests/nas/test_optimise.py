@@ -1,0 +1,96 @@
+"""Flat parameters, modified L2, clamps, schedule."""
+
+import pytest
+import torch
+from torch import nn
+
+from nas.optimise import ShiftOptimiser, StepSettings, cosine, flatten, gradients_of
+from nas.shift import ShiftLinear, ShiftSettings
+
+PLAIN = StepSettings(weight_decay=0.0, regularisation="none", clip=0.0)
+
+
+def test_flat_parameters_are_views():
+    layer = nn.Linear(3, 2)
+    before = [p.detach().clone() for p in layer.parameters()]
+    flat = flatten(list(layer.parameters()), torch.device("cpu"))
+    assert [p.tolist() for p in layer.parameters()] == [p.tolist() for p in before]
+    layer(torch.ones(1, 3)).sum().backward()
+    assert flat.grad.tolist() == [1.0] * 8
+    flat.data.zero_()
+    assert not any(p.any() for p in layer.parameters())
+
+
+def test_a_step_is_that_of_the_library():
+    torch.manual_seed(0)
+    ours, theirs = nn.Linear(4, 3), nn.Linear(4, 3)
+    theirs.load_state_dict(ours.state_dict())
+    mine = ShiftOptimiser(ours, 0.01, PLAIN, ShiftSettings())
+    library = torch.optim.RAdam(theirs.parameters(), lr=0.01)
+    for _ in range(12):
+        x = torch.randn(5, 4)
+        for net, optimiser in ((ours, mine), (theirs, library)):
+            optimiser.zero_grad()
+            net(x).square().sum().backward()
+            optimiser.step()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("rule", ["paper", "exact"])
+def test_modified_l2_is_the_gradient_of_half_lambda_w_squared(rule):
+    torch.manual_seed(0)
+    decay, settings = 0.3, ShiftSettings(grad_rule=rule)
+    layer = ShiftLinear(6, 4, settings)
+    (decay / 2 * layer.weight().square().sum()).backward()
+    expected = layer.weight.power.grad.clone(), layer.weight.sign.grad.clone()
+    optimiser = ShiftOptimiser(layer, 0.0, StepSettings(decay, "weight", 0.0), settings)
+    optimiser.zero_grad()
+    optimiser._regularise()
+    torch.testing.assert_close(layer.weight.power.grad, expected[0])
+    torch.testing.assert_close(layer.weight.sign.grad, expected[1])
+    assert layer.weight.power.grad.any()
+
+
+def test_conventional_l2_pulls_at_the_latent_parameters():
+    layer = ShiftLinear(3, 2)
+    optimiser = ShiftOptimiser(layer, 0.0, StepSettings(0.5, "latent", 0.0), ShiftSettings())
+    optimiser.zero_grad()
+    optimiser._regularise()
+    torch.testing.assert_close(layer.weight.power.grad, 0.5 * layer.weight.power)
+    torch.testing.assert_close(layer.weight.sign.grad, 0.5 * layer.weight.sign)
+
+
+def test_clip_bounds_the_norm_over_all_parameters():
+    layer = ShiftLinear(3, 2)
+    optimiser = ShiftOptimiser(layer, 0.0, StepSettings(0.0, "none", 2.0), ShiftSettings())
+    for parameter in layer.parameters():
+        parameter.grad.fill_(7.0)
+    optimiser._clip()
+    norm = torch.cat([p.grad.flatten() for p in layer.parameters()]).norm()
+    assert float(norm) == pytest.approx(2.0, rel=1e-4)
+
+
+def test_a_step_keeps_the_latent_parameters_in_range():
+    layer = ShiftLinear(3, 2)
+    optimiser = ShiftOptimiser(layer, 100.0, PLAIN, ShiftSettings())
+    for sign in (1.0, -1.0):
+        for _ in range(10):
+            layer.weight.power.grad.fill_(sign)
+            layer.weight.sign.grad.fill_(sign)
+            optimiser.step()
+        assert layer.weight.power.min() >= -14 and layer.weight.power.max() <= 0
+        assert layer.weight.sign.abs().max() <= 1
+
+
+def test_cosine_rises_then_falls_to_zero():
+    rates = [cosine(0.1, step, 10, warmup=2) for step in range(11)]
+    assert rates[:3] == [0.05, 0.1, 0.1]
+    assert rates == sorted(rates[:2]) + sorted(rates[2:], reverse=True)
+    assert rates[-1] == pytest.approx(0.0)
+
+
+def test_gradients_of_leaves_other_parameters_alone():
+    a, b = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    gradients_of((a * b).sum(), [a])
+    assert a.grad is not None and b.grad is None
