@@ -118,7 +118,7 @@ def predict(network: Network, plan: Plan) -> Prediction:
     cycles = {name: busy(graph, one, timing) for name, one in contracts.items()}
     limiting = max(cycles, key=lambda name: cycles[name])
     period = cycles[limiting]
-    written = schedule(graph, contracts, timing, period, even=False, frames=1).written
+    written = schedule(graph, contracts, timing, period, even=False).written
     layers = {n.name: layer_logic(network, n, plan) for n in graph.nodes[1:]}
     blocks = sum(ram_blocks(network, node, plan) for node in graph.nodes[1:])
     return Prediction(

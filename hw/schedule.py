@@ -4,7 +4,8 @@ The source sends beats evenly so that a frame takes as long as the slowest proce
 Then every process keeps up, and buffers as large as one such schedule fills them hold nobody back.
 A source or a process that runs sooner can only make every beat come sooner, never later.
 
-All times are clock cycles; arrays have a time for each beat of every frame looked at.
+All times are clock cycles. Arrays have a time for each beat of one frame in the steady state; the
+frame before is a period earlier. (From reset, every beat can only come sooner.)
 """
 
 from collections.abc import Mapping
@@ -14,9 +15,6 @@ import numpy as np
 
 from hw.flow import Process
 from hw.ir.graph import GlobalPool, Graph
-
-FRAMES = 3
-"""Frames looked at: buffers fill up over the first ones, then every frame repeats the last."""
 
 HANDOVER = 1
 """Cycles from a beat's appearance on a stream to its being readable in a store or FIFO."""
@@ -49,9 +47,9 @@ class Schedule:
     Parameters
     ----------
     period: cycles a frame
-    written: for each node, when each output beat appears; shape (frames · beats,)
-    released: for each node, when each output group (see `hw.flow.Process`) is done with its
-        operands; shape (frames · groups,)
+    written: for each node, when each output beat appears; shape (beats,), increasing
+    released: for each node but the input, when each output group (see `hw.flow.Process`) is done
+        with its operands; shape (groups,), increasing
     """
 
     period: int
@@ -85,7 +83,6 @@ def schedule(
     period: int,
     *,
     even: bool,
-    frames: int = FRAMES,
 ) -> Schedule:
     """A schedule with a frame every `period` cycles and buffers without limit.
 
@@ -98,7 +95,7 @@ def schedule(
     for node in graph:
         contract = contracts[node.name]
         if not contract.sources:
-            beat = np.arange(frames * contract.out_beats, dtype=np.int64)
+            beat = np.arange(contract.out_beats, dtype=np.int64)
             written[node.name] = beat * period // contract.out_beats
             continue
         timing = timings.get(node.name, STREAMING)
@@ -106,28 +103,27 @@ def schedule(
         if even:
             spare = period - int(cycles.sum())
             cycles += np.diff(np.arange(len(cycles) + 1, dtype=np.int64) * spare // len(cycles))
-        start = _paced(_ready(contract, written, frames), np.tile(cycles, frames))
+        start = _paced(_ready(contract, written, period), cycles, period)
         written[node.name] = (start[:, None] + np.array(timing.offsets, np.int64)).ravel()
         released[node.name] = start + timing.reading
     return Schedule(period, written, released)
 
 
-def _ready(contract: Process, written: Mapping[str, np.ndarray], frames: int) -> np.ndarray:
+def _ready(contract: Process, written: Mapping[str, np.ndarray], period: int) -> np.ndarray:
     """When the beats that each output group needs are there."""
-    ready = np.zeros(frames * contract.groups, np.int64)
-    frame = np.arange(frames, dtype=np.int64)[:, None]
-    for source, need, beats in zip(contract.sources, contract.need, contract.in_beats, strict=True):
+    arrivals = [
         # Needing none of a frame's beats is needing the last one of the frame before.
-        last = (need + frame * beats).ravel() - 1
-        arrival = np.where(last >= 0, written[source][last], 0)
-        ready = np.maximum(ready, arrival + HANDOVER)
-    return ready
+        np.where(need > 0, written[source][need - 1], written[source][-1] - period)
+        for source, need in zip(contract.sources, contract.need, strict=True)
+    ]
+    return np.max(arrivals, axis=0) + HANDOVER
 
 
-def _paced(ready: np.ndarray, cycles: np.ndarray) -> np.ndarray:
-    """Earliest starts: start[n] = max(ready[n], start[n - 1] + cycles[n - 1])."""
+def _paced(ready: np.ndarray, cycles: np.ndarray, period: int) -> np.ndarray:
+    """Earliest starts: max(ready[n], start[n - 1] + cycles[n - 1]), the frame before included."""
     offset = np.cumsum(cycles) - cycles
-    return np.maximum.accumulate(ready - offset) + offset
+    early = np.maximum.accumulate(ready - offset)
+    return np.maximum(early, early[-1] + int(cycles.sum()) - period) + offset
 
 
 def occupancy(
@@ -138,13 +134,14 @@ def occupancy(
     for node in graph:
         contract = contracts[node.name]
         for position, source in enumerate(contract.sources):
-            beats = contract.in_beats[position]
-            arrival = plan.written[source]
-            frames = len(arrival) // beats
-            base = (contract.base[position] + (np.arange(frames) * beats)[:, None]).ravel()
-            # A place freed in a cycle is free in the next.
-            done = np.searchsorted(plan.released[node.name], arrival, side="left")
-            room = done < len(base)
-            held = np.arange(len(arrival))[room] + 1 - base[done[room]]
-            space[node.name, position] = int(held.max(initial=1))
+            arrival, released = plan.written[source], plan.released[node.name]
+            # Groups done before each arrival, counted from this frame's first; the frames before
+            # and after have done theirs whole periods earlier and later. A place freed in a cycle
+            # is free in the next one.
+            frame, rest = np.divmod(arrival - released[0], plan.period)
+            done = np.searchsorted(released, rest + released[0], side="left")
+            wrapped = done == len(released)
+            frame, done = frame + wrapped, np.where(wrapped, 0, done)
+            base = frame * contract.in_beats[position] + contract.base[position][done]
+            space[node.name, position] = max(1, int((np.arange(len(arrival)) + 1 - base).max()))
     return space
