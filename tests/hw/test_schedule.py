@@ -140,7 +140,7 @@ def test_the_buffers_found_let_the_slowest_process_run_without_a_pause(seed, eve
 
 def test_fifos_that_only_avoid_deadlock_cost_speed():
     """The simulation can tell: with less than the schedule's buffers, frames take longer."""
-    graph, contracts, timings, plan = solved(0, even=True)
+    graph, contracts, timings, plan = solved(2, even=True)
     space_of = occupancy(graph, contracts, plan)
     stores = {node.name: space_of[node.name, 0] for node in graph if node.name in timings}
     less = flow.input_space(graph, stores, deadlock.depths(graph, stores))
