@@ -12,10 +12,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from hw.errors import CheckFailed, InputError
@@ -29,6 +31,12 @@ SPLIT = 4000
 """Statements in one C++ file: enough files to keep the cores busy, few enough not to repeat the
 headers much.
 """
+
+SMALL_BYTES = 300_000
+"""C++ up to this size is compiled in one piece."""
+
+POLL_S = 0.5
+"""Seconds between two looks at a running simulation."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ def build(
     top: str,
     *,
     public: Sequence[str] = (),
+    visible: Sequence[str] = (),
     optimise: str = "-O1",
     waves: bool = False,
 ) -> Model:
@@ -69,7 +78,8 @@ def build(
     ----------
     sources: file name -> Verilog or SystemVerilog text
     top: name of the top module, as declared
-    public: signals of the top module that cocotb reads or drives
+    public: signals of the top module that cocotb drives (and reads)
+    visible: signals of the top module that it only reads, which costs less
     optimise: g++ optimisation of the model: -O0 for a model that runs a thousand cycles, -O1 or -O2
     for a long run
     waves: build with VCD tracing (slower; a separate cache entry)
@@ -81,7 +91,7 @@ def build(
     """
     start = time.monotonic()
     found = tools.find()
-    options = _public(top, public)
+    options = _public(top, public, visible)
     shim = "".join(path.read_text() for path in sorted(SHIM.iterdir()))
     digest = cache.digest_of(
         found.versions,
@@ -109,10 +119,12 @@ def run(
     seed: int = 0,
     env: Mapping[str, str] | None = None,
     waves: bool = False,
+    poll: Callable[[], None] | None = None,
 ) -> Path:
     """Run the cocotb tests of `test_module` in `folder` (made if need be); return the log file.
 
-    The log is `folder/sim.log`, the results `folder/results.xml`, the waves `folder/dump.vcd`.
+    `poll` is called now and then while it runs. The log is `folder/sim.log`, the results
+    `folder/results.xml`, the waves `folder/dump.vcd`.
 
     Raises
     ------
@@ -122,34 +134,38 @@ def run(
     results, log = folder / "results.xml", folder / "sim.log"
     results.unlink(missing_ok=True)
     command = [str(model.program), *(["--trace"] if waves else [])]
+    environment = _environment(model.top, test_module, results, seed) | dict(env or {})
     with log.open("wb") as file:
-        status = subprocess.run(
-            command,
-            cwd=folder,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            check=False,
-            env=_environment(model.top, test_module, results, seed) | dict(env or {}),
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=file, stderr=subprocess.STDOUT, env=environment
         )
+        try:
+            while process.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(POLL_S)
+                if poll is not None:
+                    poll()
+        finally:
+            process.kill()
+            status = process.wait()
     if not results.is_file():
         raise CheckFailed(
-            f"{log}: the simulator ended with status {status.returncode}, no results: {_tail(log)}"
+            f"{log}: the simulator ended with status {status}, no results: {_tail(log)}"
         )
     tests, failures = _results(results)
     if failures:
         raise CheckFailed(failures[0])
     if not tests:
         raise CheckFailed(f"{log}: no test ran in {test_module}")
-    if status.returncode:
-        raise CheckFailed(
-            f"{log}: the simulator ended with status {status.returncode}: {_tail(log)}"
-        )
+    if status:
+        raise CheckFailed(f"{log}: the simulator ended with status {status}: {_tail(log)}")
     return log
 
 
-def _public(top: str, signals: Sequence[str]) -> str:
+def _public(top: str, public: Sequence[str], visible: Sequence[str]) -> str:
     """Verilator's control file that opens the signals to VPI."""
-    lines = [f'public_flat_rw -module "{top}" -var "{name}"' for name in signals]
+    opened = [("rw", name) for name in public] + [("rd", name) for name in visible]
+    lines = [f'public_flat_{how} -module "{top}" -var "{name}"' for how, name in opened]
     return "\n".join(["`verilator_config", *lines, ""])
 
 
@@ -163,7 +179,6 @@ def _build(
     waves: bool,
 ) -> None:
     runtime = _runtime(found, waves)
-    headers = _headers(found, optimise, waves)
     work = folder / "work"
     work.mkdir()
     for name, text in sources.items():
@@ -192,27 +207,16 @@ def _build(
         work,
         {"VERILATOR_ROOT": str(found.verilator_root)},
     )
-    generated = sorted((work / "cpp").glob("*.cpp"))
-    small = sum(path.stat().st_size for path in generated) < 300_000
-    slow = [path for path in generated if "Slow" in path.name]
-    fast = [SHIM / "model.cpp", *(path for path in generated if "Slow" not in path.name)]
-    jobs = []
-    if small:
-        jobs.append(("all", [*fast, *slow]))
-    else:
-        jobs += [
-            (path.stem, [path])
-            for path in sorted([*fast, *slow], key=lambda path: -path.stat().st_size)
-        ]
+    units = _units(sorted((work / "cpp").glob("*.cpp")), optimise)
+    headers = {flag: _headers(found, flag, waves) for flag in {unit.optimise for unit in units}}
 
-    def compile_one(job: tuple[str, list[Path]]) -> None:
-        name, files = job
-        unit = work / f"{name}.unit.cpp"
-        unit.write_text("".join(f'#include "{path}"\n' for path in files))
-        _compile(found, unit, work / f"{name}.o", headers, optimise, waves, work / "cpp")
+    def compile_unit(unit: Unit) -> Path:
+        source, target = work / f"{unit.name}.unit.cpp", work / f"{unit.name}.o"
+        source.write_text("".join(f'#include "{path}"\n' for path in unit.files))
+        _compile(found, source, target, headers[unit.optimise], unit.optimise, waves, work / "cpp")
+        return target
 
-    _parallel(compile_one, jobs)
-    objects = [work / f"{name}.o" for name, _ in jobs]
+    objects = _parallel(compile_unit, units)
     libraries = found.cocotb_libs
     _call(
         [
@@ -232,6 +236,28 @@ def _build(
     for path in sorted(work.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     work.rmdir()
+
+
+@dataclass(frozen=True)
+class Unit:
+    """C++ files compiled as one."""
+
+    name: str
+    files: Sequence[Path]
+    optimise: str
+
+
+def _units(generated: Sequence[Path], optimise: str) -> list[Unit]:
+    """A small model in one piece; a large one file by file, the largest first.
+
+    What runs once, at the start, is left unoptimised in a large model: the contents of its ROMs,
+    mostly.
+    """
+    files = [SHIM / "model.cpp", *generated]
+    if sum(path.stat().st_size for path in files) < SMALL_BYTES:
+        return [Unit("all", files, optimise)]
+    files.sort(key=lambda path: -path.stat().st_size)
+    return [Unit(path.stem, [path], "-O0" if "Slow" in path.name else optimise) for path in files]
 
 
 def _runtime(found: tools.Tools, waves: bool) -> Path:
@@ -344,10 +370,10 @@ def _call(
         raise CheckFailed(f"{Path(command[0]).name} rejects the design: {detail}")
 
 
-def _parallel(work, items) -> None:
+def _parallel(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+    """Results of `work` on each item, on all cores: each call waits for a compiler."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for _ in pool.map(work, items):
-            pass
+        return list(pool.map(work, items))
 
 
 def _environment(top: str, test_module: str, results: Path, seed: int) -> dict[str, str]:

@@ -1,0 +1,301 @@
+"""Generates the SystemVerilog around a design: agents on its ports, taps on its layers, a watchdog.
+
+Everything runs free of Python: cocotb sets the registers of the harness, starts the clock and waits
+for `stop`. Taps are hierarchical references, so that the design is simulated as it was emitted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+TOP = "cosim_harness"
+
+CONTROLS = ("clk", "go", "frames", "stall_from", "stall", "seed", "patience")
+"""Registers that the test sets. `rst` is none of them: what it feeds would be evaluated twice a
+cycle.
+"""
+
+REPORTS = (
+    "stop",
+    "cycle",
+    "broken",
+    "stopped_valid",
+    "stopped_ready",
+    "stopped_full",
+    "stopped_empty",
+    "surplus",
+    "tlast_wrong",
+)
+"""Registers that it reads."""
+
+RUNNING, DONE, HUNG, SURPLUS = range(4)
+"""Values of `stop`: still running; every tap has its beats; nothing moved; a layer gave too
+many.
+"""
+
+SETTLE = 256
+"""Cycles watched after the last beat: another one would be one too many."""
+
+AGENTS = Path(__file__).parent / "rtl" / "streams.sv"
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream at a port of a design or inside it.
+
+    Parameters
+    ----------
+    tensor: name of the tensor that it carries
+    port: prefix of its three signals; "s_axis" and "m_axis" are AXI4-Stream, all others Amaranth's
+    width, signed: of the payload as a number; an AXI4-Stream's data are padded to whole bytes
+    beats: of one frame
+    """
+
+    tensor: str
+    port: str
+    width: int
+    signed: bool
+    beats: int
+
+    @property
+    def is_axis(self) -> bool:
+        return self.port.endswith("_axis")
+
+    @property
+    def data_width(self) -> int:
+        """Bits of the port's data."""
+        return -(-self.width // 8) * 8 if self.is_axis else self.width
+
+    def signal(self, part: str) -> str:
+        """Name of one signal: part is valid, ready or payload."""
+        if not self.is_axis:
+            return f"{self.port}__{part}"
+        return f"{self.port}_t{'data' if part == 'payload' else part}"
+
+
+@dataclass(frozen=True)
+class Design:
+    """A module under test with agents on all its ports.
+
+    Parameters
+    ----------
+    instance: its name in the harness
+    module: the Verilog module
+    sources, sinks: its input and output streams
+    taps: streams inside it; `port` is the path below the module and the name of the stream there
+    fifos: (label, path below the module) of each FIFO that the watchdog reports
+    """
+
+    instance: str
+    module: str
+    sources: Sequence[Stream]
+    sinks: Sequence[Stream]
+    taps: Sequence[Stream]
+    fifos: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Harness:
+    """The generated text and what its files and bits mean.
+
+    Parameters
+    ----------
+    text: SystemVerilog; top module `TOP`
+    sources: streams whose beats are read from `source_<k>.bin`
+    taps: streams whose beats are written to `tap_<k>.bin`; those at the designs' outputs come first
+    sinks: streams whose frame ends are written to `sink_<k>.txt`
+    fifos: labels, in the order of the bits of `stopped_full` and `stopped_empty`
+    """
+
+    text: str
+    sources: tuple[Stream, ...]
+    taps: tuple[Stream, ...]
+    sinks: tuple[Stream, ...]
+    fifos: tuple[str, ...]
+
+
+def source_bytes(stream: Stream) -> int:
+    """Bytes of one beat in a source's file."""
+    return 1 if stream.width <= 8 else 2 if stream.width <= 16 else 4 * -(-stream.width // 32)
+
+
+def tap_words(stream: Stream) -> int:
+    """Words of 32 bits of one beat in a tap's file."""
+    return -(-stream.width // 32)
+
+
+def generate(designs: Sequence[Design]) -> Harness:
+    """The harness of one or more designs, each driven on its own."""
+    body: list[str] = []
+    sources: list[Stream] = []
+    sinks: list[Stream] = []
+    taps: list[tuple[Stream, str]] = []
+    fifos: list[tuple[str, str]] = []
+    for design in designs:
+        ports = [".clk(clk)", ".rst(rst)"]
+        for stream in design.sources:
+            ports += _source(body, len(sources), design.instance, stream)
+            sources.append(stream)
+        for stream in design.sinks:
+            ports += _sink(body, len(sinks), design.instance, stream)
+            sinks.append(stream)
+            taps.append((stream, f"{design.instance}_{stream.port}"))
+        taps += [(stream, f"{design.instance}.{stream.port}") for stream in design.taps]
+        fifos += [(label, f"{design.instance}.{path}") for label, path in design.fifos]
+        body.append(f"  {_name(design.module)} {design.instance} ({', '.join(ports)});\n")
+    for number, (stream, place) in enumerate(taps):
+        body.append(_tap(number, stream, place))
+    places = [(stream, place) for stream, place in taps]
+    text = _HARNESS.format(
+        top=TOP,
+        settle=SETTLE,
+        taps=len(taps),
+        fifos=max(1, len(fifos)),
+        body="".join(body),
+        valid=_vector([_signal(stream, place, "valid") for stream, place in places]),
+        ready=_vector([_signal(stream, place, "ready") for stream, place in places]),
+        full=_vector([f"~{path}.i__ready" for _, path in fifos] or ["1'b0"]),
+        empty=_vector([f"~{path}.o__valid" for _, path in fifos] or ["1'b0"]),
+    )
+    return Harness(
+        text,
+        tuple(sources),
+        tuple(stream for stream, _ in taps),
+        tuple(sinks),
+        tuple(label for label, _ in fifos),
+    )
+
+
+def _name(module: str) -> str:
+    """A Verilog identifier, escaped where it must be."""
+    return f"\\{module} " if "." in module else module
+
+
+def _vector(bits: Sequence[str]) -> str:
+    return "{" + ", ".join(reversed(bits)) + "}"
+
+
+def _signal(stream: Stream, place: str, part: str) -> str:
+    """The signal of a stream whose port is called `place` here."""
+    return place + stream.signal(part).removeprefix(stream.port)
+
+
+def _wires(instance: str, stream: Stream) -> tuple[str, list[str]]:
+    """Declarations of a port's signals, and the port connections."""
+    place = f"{instance}_{stream.port}"
+    valid, ready, payload = (_signal(stream, place, part) for part in ("valid", "ready", "payload"))
+    text = f"  bit {valid}, {ready};\n  bit [{stream.data_width - 1}:0] {payload};\n"
+    ports = [
+        f".{stream.signal(part)}({_signal(stream, place, part)})"
+        for part in ("valid", "ready", "payload")
+    ]
+    return text, ports
+
+
+def _connections(stream: Stream, place: str, *parts: str) -> str:
+    """An agent's ports joined to a stream's signals."""
+    return ", ".join(f".{part}({_signal(stream, place, part)})" for part in parts)
+
+
+def _source(body: list[str], number: int, instance: str, stream: Stream) -> list[str]:
+    text, ports = _wires(instance, stream)
+    place = f"{instance}_{stream.port}"
+    last = ""
+    if stream.is_axis:
+        text += f"  bit {place}_tlast;\n"
+        ports.append(f".{stream.port}_tlast({place}_tlast)")
+        last = f"{place}_tlast"
+    parameters = (
+        f"#(.ID({2 * number}), .WIDTH({stream.data_width}), .BYTES({source_bytes(stream)}), "
+        f'.BEATS({stream.beats}), .FILE("source_{number}.bin"))'
+    )
+    body.append(
+        f"{text}  stream_source {parameters} source_{number} (\n"
+        f"      .clk, .rst, .frames, .stall_from, .stall, .seed, .last({last}),\n"
+        f"      {_connections(stream, place, 'valid', 'ready', 'payload')});\n"
+    )
+    return ports
+
+
+def _sink(body: list[str], number: int, instance: str, stream: Stream) -> list[str]:
+    text, ports = _wires(instance, stream)
+    place = f"{instance}_{stream.port}"
+    if stream.is_axis:
+        text += f"  bit {place}_tlast;\n"
+        ports.append(f".{stream.port}_tlast({place}_tlast)")
+    body.append(
+        f"{text}  stream_sink #(.ID({2 * number + 1}), .BEATS({stream.beats}), "
+        f'.FILE("sink_{number}.txt")) sink_{number} (\n'
+        f"      .clk, .rst, .stall_from, .stall, .seed, .cycle,\n"
+        f"      {_connections(stream, place, 'valid', 'ready')});\n"
+    )
+    if stream.is_axis:
+        body.append(
+            f"  int {place}_beat;\n"
+            f"  always @(posedge clk) if (rst) {place}_beat <= 0;\n"
+            f"    else if ({place}_tvalid && {place}_tready) begin\n"
+            f"      {place}_beat <= {place}_tlast ? 0 : {place}_beat + 1;\n"
+            f"      if ({place}_tlast != ({place}_beat == {stream.beats - 1})) tlast_wrong <= 1;\n"
+            f"    end\n"
+        )
+    return ports
+
+
+def _tap(number: int, stream: Stream, place: str) -> str:
+    valid, ready, payload = (_signal(stream, place, part) for part in ("valid", "ready", "payload"))
+    parameters = (
+        f"#(.WIDTH({stream.data_width}), .WORDS({tap_words(stream)}), "
+        f".SIGNED({int(stream.signed)}), .BEATS({stream.beats}), "
+        f'.FILE("tap_{number}.bin"))'
+    )
+    return (
+        f"  stream_tap {parameters} tap_{number} (\n"
+        f"      .clk, .rst, .frames, .flush, .valid({valid}), .ready({ready}),\n"
+        f"      .payload({payload}), .complete(complete[{number}]), .broken(broken[{number}]));\n"
+    )
+
+
+_HARNESS = """\
+// Generated: agents and taps around the design under test.
+module {top};
+  bit clk, go, rst = 1, flush, tlast_wrong;
+  int frames, stall_from, patience, idle, stop;
+  bit [16:0] stall;
+  bit [31:0] seed;
+  longint cycle;
+  bit [{taps}-1:0] complete, broken, surplus, stopped_valid, stopped_ready;
+  bit [{fifos}-1:0] stopped_full, stopped_empty;
+
+{body}
+  wire [{taps}-1:0] valid = {valid};
+  wire [{taps}-1:0] ready = {ready};
+  wire [{taps}-1:0] moves = valid & ready;
+
+  always @(posedge clk) rst <= !go;
+
+  always @(posedge clk) begin
+    flush <= 0;
+    if (rst) begin
+      cycle <= 0;
+      idle <= 0;
+      stop <= 0;
+    end else begin
+      cycle <= cycle + 1;
+      idle <= |moves ? 0 : idle + 1;
+      if (stop == 0) begin
+        surplus <= moves & complete;
+        if (|(moves & complete)) stop <= 3;
+        else if (idle >= {settle} && &complete) stop <= 1;
+        else if (idle >= patience) stop <= 2;
+        if (|(moves & complete) || idle >= patience || (idle >= {settle} && &complete)) begin
+          flush <= 1;
+          stopped_valid <= valid;
+          stopped_ready <= ready;
+          stopped_full <= {full};
+          stopped_empty <= {empty};
+        end
+      end
+    end
+  end
+endmodule
+"""

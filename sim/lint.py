@@ -1,0 +1,38 @@
+"""Verilator's lint over emitted Verilog: all warnings on, but for the waivers of waive.vlt."""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from hw.errors import CheckFailed
+from sim import tools
+from sim.runner import WAIVERS
+
+_FINDING = re.compile(r"%(?:Error|Warning)(?:-(?P<rule>\w+))?: (?P<where>[^:]+:\d+)")
+
+
+def lint(sources: Mapping[str, str], top: str, waivers: Path = WAIVERS) -> None:
+    """Run `verilator --lint-only -Wall` on Verilog texts (file name -> text).
+
+    Raises
+    ------
+    CheckFailed: the number of findings and the first one; InputError: no Verilator.
+    """
+    found = tools.find()
+    with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
+        for name, text in sources.items():
+            (Path(temporary) / name).write_text(text)
+        done = subprocess.run(
+            [found.verilator, "--lint-only", "-Wall", "--top-module", top, waivers, *sources],
+            cwd=temporary,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"VERILATOR_ROOT": str(found.verilator_root)},
+        )
+    findings = [line for line in done.stderr.splitlines() if _FINDING.match(line)]
+    if findings or done.returncode:
+        first = findings[0] if findings else done.stderr.strip()
+        raise CheckFailed(f"lint: {len(findings)} findings, the first: {first}")

@@ -1,0 +1,151 @@
+// Agents of a co-simulation: they run beside the design without any call into Python, which is what makes it fast.
+// All are passive or drive top-level ports only; nothing inside the design is touched.
+
+package agents;
+  // Marsaglia's xorshift32: one step.
+  function automatic bit [31:0] step(bit [31:0] x);
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    return x;
+  endfunction
+
+  // A start that differs for each agent and is never zero.
+  function automatic bit [31:0] start(bit [31:0] seed, int id);
+    return step(step(((seed + 32'(id) + 1) * 32'h9E3779B9) | 1));
+  endfunction
+endpackage
+
+// Offers the beats of a file (BYTES bytes each, little-endian), `frames` frames of BEATS beats. From frame `stall_from`
+// on it pauses before a beat with probability stall / 65536. A beat once offered stays until it is taken.
+module stream_source #(
+    int ID = 0,
+    int WIDTH = 8,
+    int BYTES = 1,
+    int BEATS = 1,
+    string FILE = ""
+) (
+    input bit clk,
+    input bit rst,
+    input int frames,
+    input int stall_from,
+    input bit [16:0] stall,
+    input bit [31:0] seed,
+    input bit ready,
+    output bit valid,
+    output bit last,
+    output bit [WIDTH-1:0] payload
+);
+  int file, frame, beat;
+  bit [31:0] random;
+  bit [8*BYTES-1:0] word;
+
+  initial file = $fopen(FILE, "rb");
+
+  always @(posedge clk) begin
+    random <= rst ? agents::start(seed, ID) : agents::step(random);
+    if (rst) begin
+      valid <= 0;
+      frame <= 0;
+      beat  <= 0;
+    end else if (!valid || ready) begin
+      valid <= 0;
+      if (frame < frames && !(frame >= stall_from && {1'b0, random[15:0]} < stall)) begin
+        for (int k = 0; k < BYTES; k++) word[8*k+:8] = 8'($fgetc(file));
+        valid <= 1;
+        last <= beat == BEATS - 1;
+        payload <= WIDTH'(word);
+        beat <= beat == BEATS - 1 ? 0 : beat + 1;
+        if (beat == BEATS - 1) frame <= frame + 1;
+      end
+    end
+  end
+endmodule
+
+// Takes beats; from frame `stall_from` on it is not ready with probability stall / 65536. Writes the cycle in which each
+// frame ends, one a line.
+module stream_sink #(
+    int ID = 0,
+    int BEATS = 1,
+    string FILE = ""
+) (
+    input bit clk,
+    input bit rst,
+    input int stall_from,
+    input bit [16:0] stall,
+    input bit [31:0] seed,
+    input longint cycle,
+    input bit valid,
+    output bit ready
+);
+  int file, frame, beat;
+  bit [31:0] random;
+
+  initial file = $fopen(FILE, "w");
+
+  always @(posedge clk) begin
+    random <= rst ? agents::start(seed, ID) : agents::step(random);
+    if (rst) begin
+      ready <= 0;
+      frame <= 0;
+      beat  <= 0;
+    end else begin
+      ready <= !(frame >= stall_from && {1'b0, random[15:0]} < stall);
+      if (valid && ready) begin
+        beat <= beat == BEATS - 1 ? 0 : beat + 1;
+        if (beat == BEATS - 1) begin
+          frame <= frame + 1;
+          $fwrite(file, "%0d\n", cycle);
+          $fflush(file);
+        end
+      end
+    end
+  end
+endmodule
+
+// Writes every beat of one stream to a file (WORDS words of 32 bits each, little-endian, sign-extended where SIGNED), and
+// checks that valid is not withdrawn and that the payload does not change before it is taken.
+module stream_tap #(
+    int WIDTH = 8,
+    int WORDS = 1,
+    bit SIGNED = 0,
+    int BEATS = 1,
+    string FILE = ""
+) (
+    input bit clk,
+    input bit rst,
+    input int frames,
+    input bit flush,
+    input bit valid,
+    input bit ready,
+    input bit [WIDTH-1:0] payload,
+    output bit complete,
+    output bit broken
+);
+  int file, count;
+  bit waiting;
+  bit [WIDTH-1:0] offered;
+  bit [32*WORDS-1:0] word;
+
+  initial file = $fopen(FILE, "wb");
+
+  always @(posedge clk) begin
+    if (rst) begin
+      count <= 0;
+      complete <= 0;
+      broken <= 0;
+      waiting <= 0;
+    end else begin
+      waiting <= valid && !ready;
+      if (valid) offered <= payload;
+      if (waiting && (!valid || payload != offered)) broken <= 1;
+      if (valid && ready) begin
+        word = SIGNED ? (32*WORDS)'($signed(payload)) : (32*WORDS)'(payload);
+        for (int k = 0; k < WORDS; k++) $fwrite(file, "%u", word[32*k+:32]);
+        count <= count + 1;
+        complete <= count + 1 >= BEATS * frames;
+      end
+    end
+    if (flush) $fflush(file);
+  end
+endmodule

@@ -1,0 +1,112 @@
+"""cocotb test of whole designs inside the harness; started by sim.cosim, never collected by pytest.
+
+It sets the harness' registers, lets the clock run until the harness stops, and compares what the
+taps have written with the reference.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles
+
+from sim import scoreboard
+from sim.harness import CONTROLS, HUNG, SURPLUS
+
+NAMES_SHOWN = 6
+
+
+@cocotb.test()
+async def frames(dut):
+    """All frames through all designs; every tap equal to the reference."""
+    case = json.loads(Path(os.environ["SHIFTNAS_CASE"]).read_text())
+    for name in CONTROLS:
+        if name in case:
+            getattr(dut, name).value = case[name]
+    Clock(dut.clk, 2, unit="ns").start()
+    await ClockCycles(dut.clk, 4)
+    dut.go.value = 1
+    start = time.monotonic()
+    await dut.stop.value_change
+    seconds = time.monotonic() - start
+    stop, cycles = int(dut.stop.value), int(dut.cycle.value)
+    await ClockCycles(dut.clk, 4)
+
+    taps = case["taps"]
+    compared = [compare(tap, number) for number, tap in enumerate(taps)]
+    compared = [compared[number] for number in case["order"]]
+    layers = [tap["layer"] for tap in taps]
+    broken = chosen(dut.broken, layers)
+    result = {
+        "cycles": cycles,
+        "seconds": seconds,
+        "layers": [layer.as_dict() for layer in compared],
+    }
+    Path("result.json").write_text(json.dumps(result))
+
+    differing = [layer for layer in compared if layer.mismatches]
+    if differing:
+        first = differing[0]
+        raise AssertionError(
+            f"{first.layer}: {first.difference} "
+            f"({len(differing)} of {len(compared)} layers differ, this is the first)"
+        )
+    if broken:
+        raise AssertionError(
+            f"{broken[0]}: valid was withdrawn or the payload changed before taken"
+        )
+    if int(dut.tlast_wrong.value):
+        raise AssertionError("m_axis: tlast is not where the frames end")
+    if stop == SURPLUS:
+        surplus = [layers[k] for k in range(len(layers)) if bit(dut.surplus, k)]
+        raise AssertionError(f"{surplus[0]}: a beat more than the frames have")
+    if stop == HUNG:
+        raise AssertionError(hang(dut, case, cycles, compared))
+
+
+def compare(tap: dict, number: int) -> scoreboard.Compared:
+    captured = scoreboard.read_words(Path(f"tap_{number}.bin"), tap["words"])
+    expected = scoreboard.read_words(Path(tap["expected"]), tap["words"])
+    passes = [expected] * tap["passes"]
+    return scoreboard.compare(
+        tap["layer"], captured, scoreboard.stack(passes), tap["shape"], tap["signed"]
+    )
+
+
+def bit(handle, position: int) -> bool:
+    return bool(handle.value.to_unsigned() >> position & 1)
+
+
+def chosen(handle, names: list[str]) -> list[str]:
+    """The names whose bit is set."""
+    bits = handle.value.to_unsigned()
+    return [name for position, name in enumerate(names) if bits >> position & 1]
+
+
+def hang(dut, case: dict, cycles: int, compared: list[scoreboard.Compared]) -> str:
+    """What the watchdog saw: the FIFOs that are full and empty, the layers that hold a beat
+    back.
+    """
+    layers = [tap["layer"] for tap in case["taps"]]
+    valid, ready = (
+        set(chosen(handle, layers)) for handle in (dut.stopped_valid, dut.stopped_ready)
+    )
+    missing = [layer for layer in compared if layer.difference]
+    first = missing[0] if missing else compared[-1]
+    parts = [
+        f"hang: nothing moved for {case['patience']} cycles up to cycle {cycles}",
+        f"first layer short of beats: {first.layer} ({first.beats} of {first.expected_beats})",
+        "full FIFOs: " + listed(chosen(dut.stopped_full, case["fifos"])),
+        "empty FIFOs: " + listed(chosen(dut.stopped_empty, case["fifos"])),
+        "blocked layers: " + listed([name for name in layers if name in valid - ready]),
+    ]
+    return "; ".join(parts)
+
+
+def listed(names: list[str]) -> str:
+    names = list(dict.fromkeys(names))
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more if names else "none"
