@@ -135,8 +135,10 @@ def accumulator_exponent(power: np.ndarray, sign: np.ndarray, guard: int | None)
 
 
 def term_range(low: int, high: int, shift: int) -> tuple[int, int]:
-    """Bounds of (q << shift) for q in [low, high] and q = 0; a negative shift floors."""
-    low, high = min(low, 0), max(high, 0)
+    """Bounds of (q << shift) for q in [low, high]; a negative shift floors.
+
+    The range of every format, with or without a ReLU, contains the zero of the padding.
+    """
     return (low << shift, high << shift) if shift >= 0 else (low >> -shift, high >> -shift)
 
 

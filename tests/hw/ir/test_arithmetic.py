@@ -69,7 +69,7 @@ def test_relu_leaves_no_negative_operands():
 
 
 def test_bounds_contain_zero_for_the_padding():
-    """A format whose smallest code is not below zero, and weights of one sign."""
+    """Weights of one sign on a format whose smallest code is zero."""
     network = one_conv([[(1, 0), (1, 0)]])
     assert accumulation(network, "a").low == (0, 0)
     assert accumulation(network, "a").high == (2 * 255, 2 * 255)
