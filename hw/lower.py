@@ -13,6 +13,7 @@ from amaranth.lib.stream import Interface
 from amaranth.lib.wiring import In, Out
 
 from hw.ir.arithmetic import out_format
+from hw.ir.graph import Add, Concat
 from hw.ir.network import Network
 from hw.layers.layer import layer
 from hw.layers.rounding import signed_of
@@ -111,7 +112,8 @@ def children_of(network: Network, plan: Plan, shapes: Mapping[str, Shape], prefi
             continue
         name, *below = node.name[len(prefix) :].split("/")
         if not below:
-            ports = ["i"] if len(node.inputs) == 1 else [f"i{k}" for k in range(len(node.inputs))]
+            joins = isinstance(node, Add | Concat)
+            ports = [f"i{k}" for k in range(len(node.inputs))] if joins else ["i"]
             reads = dict(zip(ports, node.inputs, strict=True))
             children[name] = Child(layer(network, node, plan), reads, {"o": node.name})
         elif name not in children:

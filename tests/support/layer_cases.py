@@ -3,7 +3,7 @@
 import numpy as np
 
 from hw.ir import graph as g
-from hw.ir.arithmetic import in_formats, operand_range, out_format
+from hw.ir.arithmetic import in_formats
 from hw.ir.format import Format
 from hw.ir.network import Arithmetic, LayerParams, Network
 from hw.ir.reference import operation
@@ -107,4 +107,38 @@ def layer_plan(network: Network, name: str, element: str = "barrel", pe: int = 1
     return Plan("0" * 64, "ulx3s-85f", 50.0, layers, fifos)
 
 
-__all__ = ["expected", "layer_network", "layer_plan", "operand_range", "out_format", "random_frames", "saturating"]
+S8 = Format(True, 8, 5)
+
+
+def conv(shape, out, **fields) -> tuple[g.Node, list[g.Shape]]:
+    return g.Conv(name="x", inputs=("a",), shape=out, **fields), [shape]
+
+
+LAYERS = {
+    "pointwise": conv((4, 5, 6), (4, 5, 4), relu_in=True),
+    "stem": conv((5, 4, 1), (5, 4, 6), kernel=(3, 3), padding=(1, 1)),
+    "dense_stride2_odd": conv((5, 7, 2), (3, 4, 2), kernel=(3, 3), padding=(1, 1), stride=(2, 2)),
+    "depthwise3": conv((5, 6, 3), (5, 6, 3), kernel=(3, 3), padding=(1, 1), groups=3, relu_in=True, batch_norm=False),
+    "depthwise5_stride2": conv(
+        (6, 6, 2), (3, 3, 2), kernel=(5, 5), padding=(2, 2), stride=(2, 2), groups=2, relu_in=True, batch_norm=False
+    ),
+    "dilated5": conv(
+        (6, 7, 2), (6, 7, 2), kernel=(5, 5), padding=(4, 4), dilation=(2, 2), groups=2, relu_in=True, batch_norm=False
+    ),
+    "dilated3_stride2_tiny": conv(
+        (3, 3, 2), (2, 2, 2), kernel=(3, 3), padding=(2, 2), dilation=(2, 2), stride=(2, 2), groups=2
+    ),
+    "conv1x7": conv((4, 5, 2), (4, 3, 2), kernel=(1, 7), padding=(0, 3), stride=(1, 2), relu_in=True, batch_norm=False),
+    "grouped": conv((3, 4, 4), (3, 4, 4), kernel=(3, 3), padding=(1, 1), groups=2),
+    "reduce_even": (g.FactorizedReduce(name="x", inputs=("a",), shape=(2, 3, 5)), [(4, 6, 4)]),
+    "reduce_odd": (g.FactorizedReduce(name="x", inputs=("a",), shape=(3, 2, 4)), [(5, 3, 3)]),
+    "linear": (g.Linear(name="x", inputs=("a",), shape=(1, 1, 6)), [(1, 1, 9)]),
+    "max": (g.MaxPool(name="x", inputs=("a",), shape=(5, 4, 3)), [(5, 4, 3)]),
+    "max_stride2": (g.MaxPool(name="x", inputs=("a",), shape=(3, 2, 3), stride=(2, 2)), [(5, 4, 3)]),
+    "avg": (g.AvgPool(name="x", inputs=("a",), shape=(4, 5, 2)), [(4, 5, 2)]),
+    "avg_stride2": (g.AvgPool(name="x", inputs=("a",), shape=(3, 2, 2), stride=(2, 2)), [(6, 3, 2)]),
+    "global": (g.GlobalPool(name="x", inputs=("a",), shape=(1, 1, 5)), [(3, 7, 5)]),
+    "add": (g.Add(name="x", inputs=("a", "b"), shape=(3, 2, 4)), [(3, 2, 4), (3, 2, 4)]),
+    "concat": (g.Concat(name="x", inputs=("a", "b", "c"), shape=(3, 2, 7)), [(3, 2, 2), (3, 2, 4), (3, 2, 1)]),
+}
+DENSE = {"pointwise", "stem", "dense_stride2_odd", "reduce_even", "linear"}
