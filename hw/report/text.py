@@ -59,6 +59,7 @@ FIGURES = (
     Figure("accuracy_integer", "test accuracy, integer model", percent, True),
     Figure("weights", "weights", grouped, True),
     Figure("frames", "frames compared", grouped),
+    Figure("stalled_frames", "of these under stalls", grouped),
     Figure("bits", "bits compared", grouped, True),
     Figure("mismatches", "bits that differ", grouped, True),
     Figure("cycles_per_frame", "cycles a frame", grouped),
