@@ -64,9 +64,15 @@ def pace(graph: Graph, contract: Process, timings: Mapping[str, Timing]) -> np.n
     for reader, _ in graph.readers[contract.name]:
         node = graph[reader]
         if isinstance(node, GlobalPool):
-            # It takes the beats of the frame's last pixel at the pace at which the means leave.
-            groups = node.shape[2] // contract.group
-            cycles[-groups:] += (timings[reader].interval - 1) * contract.group
+            # It takes the channels of the frame's last pixel at the pace at which the means leave,
+            # but goes on with the next frame while it works on the last mean.
+            wait = timings[reader].interval - 1
+            others = contract.out_beats - node.shape[2]
+            if contract.group == 1:
+                cycles[-node.shape[2] : -1] += wait
+                cycles[-1] += max(0, wait - others)
+            else:
+                cycles[-1] += (node.shape[2] - 1) * wait + max(0, wait - others)
     return cycles
 
 

@@ -182,5 +182,7 @@ def test_busy_counts_whatever_takes_longest():
     mean = Timing(12, 0, (12,))
     assert busy(graph, contracts["pool"], {"pool": fast}) == 32  # its input's beats
     assert busy(graph, contracts["pool"], {"pool": slow}) == 4 * 30
-    # The sum's last two beats are taken at the pace of the means.
-    assert busy(graph, contracts["node"], {"mean": mean}) == 6 + 2 * 12
+    # The second-last beat waits for the last mean, and that for the 6 of the next frame and more.
+    assert busy(graph, contracts["node"], {"mean": mean}) == 12 + 12
+    assert busy(graph, contracts["node"], {"mean": Timing(4, 0, (4,))}) == 6 + 4 + 1
+    assert busy(graph, contracts["mean"], {"mean": mean}) == 24
