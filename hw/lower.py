@@ -1,6 +1,8 @@
-"""From network and plan to the top component: AXI4-Stream in, AXI4-Stream out, one module for each path of the graph.
+"""From network and plan to the top component: AXI4-Stream in, AXI4-Stream out, one module for each
+path of the graph.
 
-The hierarchy follows the node names (`cell0/edge3_sep_conv_3x3/dw1` becomes top.cell0.edge3_sep_conv_3x3.dw1), which makes the
+The hierarchy follows the node names (`cell0/edge3_sep_conv_3x3/dw1` becomes
+top.cell0.edge3_sep_conv_3x3.dw1), which makes the
 paths of weights, plans, reports, scoreboards and waves the same.
 """
 
@@ -23,7 +25,8 @@ from hw.streams import Fork
 
 @dataclass(frozen=True)
 class Child:
-    """A submodule of a group: its component, the tensor behind each input port and each output port."""
+    """A submodule of a group: its component, the tensor behind each input port and each output
+    port."""
 
     component: wiring.Component
     reads: Mapping[str, str]
@@ -42,7 +45,8 @@ def connect_children(
     sinks: Mapping[str, Interface],
     shapes: Mapping[str, Shape],
 ) -> None:
-    """Adds the children to `m` and joins every tensor's producer and readers, by a fork where there are several.
+    """Adds the children to `m` and joins every tensor's producer and readers, by a fork where
+    there are several.
 
     `sources` are the tensors that enter from outside, `sinks` those that leave.
     """
@@ -104,7 +108,9 @@ class Group(wiring.Component):
         return m
 
 
-def children_of(network: Network, plan: Plan, shapes: Mapping[str, Shape], prefix: str = "") -> dict[str, Child]:
+def children_of(
+    network: Network, plan: Plan, shapes: Mapping[str, Shape], prefix: str = ""
+) -> dict[str, Child]:
     """The modules directly below the path `prefix` ("" or ending in "/"), each with its tensors."""
     children: dict[str, Child] = {}
     for node in network.graph.nodes[1:]:
@@ -143,7 +149,8 @@ class Top(wiring.Component):
 
     Members
     -------
-    s_axis: the image, one byte a beat, raster order, channels innermost; `tlast` is not needed and not looked at
+    s_axis: the image, one byte a beat, raster order, channels innermost; `tlast` is not needed and
+        not looked at
     m_axis: the logits, one a beat, sign-extended to whole bytes; `tlast` on the frame's last
 
     Frames follow each other without a gap. Reset is synchronous.

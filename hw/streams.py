@@ -1,6 +1,7 @@
 """Fork and FIFO for valid/ready streams.
 
-Rules of every stream here: `valid` never waits for `ready`; the payload is stable from `valid` until it is taken.
+Rules of every stream here: `valid` never waits for `ready`; the payload is stable from `valid`
+    until it is taken.
 """
 
 from amaranth import *
@@ -23,7 +24,8 @@ class Fork(wiring.Component):
     -------
     i: input stream; o0, o1, …: output streams
 
-    Latency: none. Throughput: one beat a cycle. Storage: one bit a branch (has it taken the current beat?).
+    Latency: none. Throughput: one beat a cycle. Storage: one bit a branch (has it taken the
+        current beat?).
     """
 
     def __init__(self, shape, branches: int):
@@ -62,7 +64,8 @@ class Fifo(wiring.Component):
     -------
     i, o: input and output stream
 
-    Latency: 1 cycle in LUT-RAM (up to LUT_RAM_DEPTH beats), 2 in block RAM. Throughput: one beat a cycle.
+    Latency: 1 cycle in LUT-RAM (up to LUT_RAM_DEPTH beats), 2 in block RAM. Throughput: one beat a
+        cycle.
     """
 
     def __init__(self, shape, depth: int):

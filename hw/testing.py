@@ -19,8 +19,10 @@ def run_streams(
 ) -> tuple[list[int], int]:
     """The first `count` beats of output `o` and the cycle the last one left.
 
-    `inputs` has the beats of each input port; `stall` is the chance that a source or the sink pauses in a cycle. Raises
-    TimeoutError after `limit` cycles, AssertionError where `valid` drops or a payload changes before it is taken.
+    `inputs` has the beats of each input port; `stall` is the chance that a source or the sink
+    pauses in a cycle. Raises
+    TimeoutError after `limit` cycles, AssertionError where `valid` drops or a payload changes
+    before it is taken.
     """
     out: list[int] = []
     now = [0]

@@ -1,7 +1,10 @@
-"""Processing elements: what is done with the taps of a window. One interface, exchangeable by the plan.
+"""Processing elements: what is done with the taps of a window. One interface, exchangeable by the
+plan.
 
-An element takes the tap stream of hw.layers.window and gives one result for each group of taps: the accumulators of the
-group's `pe` output channels, or the pooled value. Each registers its result, so that the next group starts while the
+An element takes the tap stream of hw.layers.window and gives one result for each group of taps:
+the accumulators of the
+group's `pe` output channels, or the pooled value. Each registers its result, so that the next
+group starts while the
 requantiser works on the last one.
 
 Latency: the result is there the cycle after the group's last tap. Throughput: one tap a cycle.
@@ -20,7 +23,8 @@ from hw.layers.window import Tap, tap_layout
 
 
 def sums_layout(width: int, pe: int, rows: int = 1) -> data.StructLayout:
-    """Payload from element to requantiser: `pe` accumulators, and the row of scales where it depends on the data."""
+    """Payload from element to requantiser: `pe` accumulators, and the row of scales where it
+    depends on the data."""
     return data.StructLayout(
         {"acc": data.ArrayLayout(signed(width), pe), "row": unsigned((rows - 1).bit_length())}
     )
@@ -40,7 +44,8 @@ def add_signed(m: Module, a: Signal, b: Value, negative: Value, *, name: str) ->
 
 
 def restart(m: Module, register: Signal, value: Value, take: Value, close: Value) -> None:
-    """Load `value` at every tap but a group's last, which clears. Written so that clearing is the flip-flop's own reset."""
+    """Load `value` at every tap but a group's last, which clears. Written so that clearing is the
+    flip-flop's own reset."""
     with m.If(close):
         m.d.sync += register.eq(0)
     with m.Elif(take):
@@ -87,7 +92,8 @@ class Element(wiring.Component):
         return m
 
     def accumulate(self, m: Module, tap: data.View, take: Signal, close: Signal) -> None:
-        """Add to `m` what happens to a taken tap; when `close` is high it is the group's last and o.payload is due."""
+        """Add to `m` what happens to a taken tap; when `close` is high it is the group's last and
+        o.payload is due."""
         raise TypeError("an Element is built through one of its kinds")
 
 
@@ -125,7 +131,8 @@ class BarrelCode:
         )
 
     def amount(self, shift: int) -> int:
-        """Left shifts count from the smallest; where some floor, right shifts count down from the largest."""
+        """Left shifts count from the smallest; where some floor, right shifts count down from the
+        largest."""
         low, high = self.shifts
         return shift - low if low >= 0 else high - shift
 
@@ -153,7 +160,8 @@ class BarrelCode:
 
 
 class Barrel(Element):
-    """Shift, then add or subtract: one tap a cycle for each of `pe` output channels that share the activation.
+    """Shift, then add or subtract: one tap a cycle for each of `pe` output channels that share the
+    activation.
 
     Parameters
     ----------
@@ -189,9 +197,11 @@ HORNER_LANE = data.StructLayout({"double": 1, "negative": 1})
 
 
 class Horner(Element):
-    """Sorted Horner: no shifter. Taps come sorted by falling exponent, the accumulator doubles from one exponent to the next.
+    """Sorted Horner: no shifter. Taps come sorted by falling exponent, the accumulator doubles
+    from one exponent to the next.
 
-    Exact arithmetic only, one output channel. Its program has a step for each non-zero weight and one for each doubling.
+    Exact arithmetic only, one output channel. Its program has a step for each non-zero weight and
+    one for each doubling.
 
     Parameters
     ----------
@@ -275,9 +285,7 @@ class Sum(Element):
                         m.d.sync += self.o.payload.row.eq(row)
 
 
-def weighted_program(
-    channels: Sequence[list[Weight]], element: str, pe: int, p0: int
-) -> list[Tap]:
+def weighted_program(channels: Sequence[list[Weight]], element: str, pe: int, p0: int) -> list[Tap]:
     """Program of a weighted layer for the element "barrel" or "horner" with `pe` lanes."""
     groups = lane_groups(channels, pe)
     if element == "horner":

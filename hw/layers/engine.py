@@ -1,11 +1,19 @@
-"""An engine: window, element and requantiser in a row. Convolutions, reductions, pools and the classifier are engines."""
+"""An engine: window, element and requantiser in a row. Convolutions, reductions, pools and the
+classifier are engines."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.ir.arithmetic import accumulation, average, in_formats, out_format, requantisation
-from hw.ir.arithmetic import has_relu, scale_multipliers
+from hw.ir.arithmetic import (
+    accumulation,
+    average,
+    has_relu,
+    in_formats,
+    out_format,
+    requantisation,
+    scale_multipliers,
+)
 from hw.ir.format import Format
 from hw.ir.graph import Linear, MaxPool, Node
 from hw.ir.network import Network
@@ -61,7 +69,8 @@ def channel_scales(network: Network, node: Node, pe: int) -> list[list[Scale]]:
 
 
 def average_scales(width: int, counts: list[int]) -> tuple[list[list[Scale]], int]:
-    """Rows of scales for means of the given numbers of pixels, brought to one shift; and that shift."""
+    """Rows of scales for means of the given numbers of pixels, brought to one shift; and that
+    shift."""
     means = [average(width, n) for n in counts]
     shift = max(mean.shift for mean in means)
     # A common shift moves multiplier and rounding constant alike: the same quotient.
@@ -83,9 +92,7 @@ def pixel_counts(g: Geometry) -> list[int]:
     numbers = []
     for axis in (0, 1):
         spans = [g.valid(axis, k) for k in range(g.kernel[axis])]
-        numbers.append(
-            {sum(low <= n <= high for low, high in spans) for n in range(g.out[axis])}
-        )
+        numbers.append({sum(low <= n <= high for low, high in spans) for n in range(g.out[axis])})
     return sorted({rows * columns for rows in numbers[0] for columns in numbers[1]})
 
 
@@ -148,7 +155,8 @@ def _average(fmt: Format, counts: list[int]) -> tuple[Sum, Requantise]:
 
 
 def mean_requantiser(fmt: Format, counts: list[int], acc_width: int) -> Requantise:
-    """Divides a sum of `counts[row]` codes by that number, as numerics says: a constant product and a shift."""
+    """Divides a sum of `counts[row]` codes by that number, as numerics says: a constant product
+    and a shift."""
     scales, shift = average_scales(fmt.width, counts)
     most = max(counts)
     return Requantise(

@@ -1,4 +1,5 @@
-"""Global average pool: a partial sum a channel, added to with every pixel, divided after the last."""
+"""Global average pool: a partial sum a channel, added to with every pixel, divided after the
+last."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring

@@ -13,7 +13,8 @@ from hw.streams import Fifo
 
 
 def aligned(m: Module, operands: Sequence[Value], how: Alignment, fmt: Format, name: str) -> Value:
-    """The sum of the operands in the format `fmt`: shifted, added, rounded, saturated. Combinational."""
+    """The sum of the operands in the format `fmt`: shifted, added, rounded, saturated.
+    Combinational."""
     total = Signal(signed(how.width), name=f"{name}_sum")
     value: Value = Const(how.rounding)
     for operand, left in zip(operands, how.left, strict=True):
@@ -61,7 +62,8 @@ class Join(wiring.Component):
         return m
 
     def join(self, m: Module, heads, room: Value) -> tuple[Value, Value]:
-        """Next output beat and whether there is one; sets the heads' `ready`, only where `room` is high."""
+        """Next output beat and whether there is one; sets the heads' `ready`, only where `room` is
+        high."""
         raise TypeError("a Join is built through one of its kinds")
 
 

@@ -25,13 +25,15 @@ class Scale(NamedTuple):
 
 
 def is_unit(scales: Sequence[Sequence[Scale]]) -> bool:
-    """Whether all channels have scale 1 and one constant: a rounding shift, no requantiser needed."""
+    """Whether all channels have scale 1 and one constant: a rounding shift, no requantiser
+    needed."""
     lanes = [lane for row in scales for lane in row]
     return all(lane.multiplier == 1 and lane.constant == lanes[0].constant for lane in lanes)
 
 
 def digit_count(scales: Sequence[Sequence[Scale]]) -> int:
-    """Binary digits (non-adjacent form) of the longest multiplier: the Horner steps of every row."""
+    """Binary digits (non-adjacent form) of the longest multiplier: the Horner steps of every
+    row."""
     return max(1, max(len(naf_digits(lane.multiplier)) for row in scales for lane in row))
 
 
@@ -50,14 +52,17 @@ class Operand(enum.Enum, shape=2):
 
 
 class Requantise(wiring.Component):
-    """Serial requantiser: v by Horner over the multiplier's digits, one adder a lane, no shifter, no multiplier.
+    """Serial requantiser: v by Horner over the multiplier's digits, one adder a lane, no shifter,
+    no multiplier.
 
-    v = 2·(… 2·(2·(constant >> D) + d·acc + b) …) + d0·acc + b0, with D digits d of the multiplier in {-1, 0, 1} and the D low bits b
+    v = 2·(… 2·(2·(constant >> D) + d·acc + b) …) + d0·acc + b0, with D digits d of the multiplier
+    in {-1, 0, 1} and the D low bits b
     of the constant. Then q = clamp(v >> shift).
 
     Parameters
     ----------
-    scales: one row of `pe` scales for each group of output channels, in stream order; or one row for each value of i.payload.row
+    scales: one row of `pe` scales for each group of output channels, in stream order; or one row
+        for each value of i.payload.row
     acc_width: of an accumulator; width: of v
     shift: right shift, negative to the left
     fmt: output format
@@ -87,7 +92,9 @@ class Requantise(wiring.Component):
         self.pe, self.digits = len(self.scales[0]), digit_count(scales)
         super().__init__(
             {
-                "i": In(stream.Signature(sums_layout(acc_width, self.pe, len(scales) if by_row else 1))),
+                "i": In(
+                    stream.Signature(sums_layout(acc_width, self.pe, len(scales) if by_row else 1))
+                ),
                 "o": Out(stream.Signature(signed_of(fmt))),
             }
         )
@@ -162,7 +169,8 @@ class Requantise(wiring.Component):
         return m
 
     def _roms(self, m: Module) -> tuple[Memory, Memory]:
-        """High parts of each row's constants; each row's steps: the constant, then the digits, highest first."""
+        """High parts of each row's constants; each row's steps: the constant, then the digits,
+        highest first."""
         pe = self.pe
         highs = [[lane.constant >> self.digits for lane in row] for row in self.scales]
         extremes = [value for row in highs for value in row]
@@ -201,7 +209,8 @@ class Round(wiring.Component):
 
     Parameters
     ----------
-    acc_width: of the accumulator; constant: rounding constant; shift: right shift; fmt: output format
+    acc_width: of the accumulator; constant: rounding constant; shift: right shift; fmt: output
+        format
     pe: accumulators a group
 
     Members
@@ -269,7 +278,10 @@ class AddBias(wiring.Component):
         low, high = min(self.biases), max(self.biases)
         bits = width_of(low, high)
         m.submodules.biases = rom = Memory(
-            shape=signed(bits), depth=len(self.biases), init=self.biases, attrs={"rom_style": "logic"}
+            shape=signed(bits),
+            depth=len(self.biases),
+            init=self.biases,
+            attrs={"rom_style": "logic"},
         )
         bias = rom.read_port(domain="comb")
         number = Signal(range(len(self.biases)))

@@ -11,9 +11,11 @@ def signed_of(fmt: Format) -> Shape:
 
 
 def shift_saturate(m: Module, value: Value, shift: int, fmt: Format, *, name: str) -> Value:
-    """floor(value · 2**-shift) clamped to the format's range; a negative shift is a left shift. Combinational.
+    """floor(value · 2**-shift) clamped to the format's range; a negative shift is a left shift.
+    Combinational.
 
-    `value` is signed and already holds the rounding constant. `name` prefixes the signals added to `m`.
+    `value` is signed and already holds the rounding constant. `name` prefixes the signals added to
+    `m`.
     """
     value = value.as_signed()
     if shift >= len(value):

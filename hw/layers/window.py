@@ -1,7 +1,10 @@
-"""Operand store and tap sequencer: turns a raster stream into the stream of taps an element works through.
+"""Operand store and tap sequencer: turns a raster stream into the stream of taps an element works
+through.
 
-One circular RAM takes the input beats in order. For every output pixel a program (a ROM, the same for each pixel) names
-the taps to read, by their distance from the window's top-left beat; padding is never stored: a tap outside the image is
+One circular RAM takes the input beats in order. For every output pixel a program (a ROM, the same
+for each pixel) names
+the taps to read, by their distance from the window's top-left beat; padding is never stored: a tap
+outside the image is
 marked not real. Zero weights are not in the program, so they cost nothing.
 
                  ┌────────────┐ base + offset ┌───────┐
@@ -17,14 +20,16 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.ir.graph import Pair, Shape as FeatureShape
+from hw.ir.graph import Pair
+from hw.ir.graph import Shape as FeatureShape
 
 
 @dataclass(frozen=True)
 class Geometry:
     """How an output pixel's window lies on the input.
 
-    `out` is the output's height and width; the other fields as in hw.ir.graph.Conv. Positions beyond the image on any
+    `out` is the output's height and width; the other fields as in hw.ir.graph.Conv. Positions
+    beyond the image on any
     side are padding, which covers the odd sides of a FactorizedReduce.
     """
 
@@ -47,7 +52,8 @@ class Geometry:
 
     @property
     def span(self) -> int:
-        """Beats from the window's first to its last tap, both included: the least a store must hold."""
+        """Beats from the window's first to its last tap, both included: the least a store must
+        hold."""
         (kh, kw), (dy, dx) = self.kernel, self.dilation
         return (kh - 1) * dy * self.row + ((kw - 1) * dx + 1) * self.shape[2]
 
@@ -56,24 +62,29 @@ class Geometry:
         return ky * self.dilation[0] * self.row + kx * self.dilation[1] * self.shape[2] + channel
 
     def base(self, oy: int, ox: int) -> int:
-        """Index within the frame of the window's first beat; negative where that lies in the padding."""
+        """Index within the frame of the window's first beat; negative where that lies in the
+        padding."""
         return (oy * self.stride[0] - self.padding[0]) * self.row + (
             ox * self.stride[1] - self.padding[1]
         ) * self.shape[2]
 
     def valid(self, axis: int, k: int) -> tuple[int, int]:
-        """First and last output row (axis 0) or column (axis 1) for which tap k of that axis is a real pixel."""
+        """First and last output row (axis 0) or column (axis 1) for which tap k of that axis is a
+        real pixel."""
         real = [
             n
             for n in range(self.out[axis])
-            if 0 <= n * self.stride[axis] + k * self.dilation[axis] - self.padding[axis] < self.shape[axis]
+            if 0
+            <= n * self.stride[axis] + k * self.dilation[axis] - self.padding[axis]
+            < self.shape[axis]
         ]
         return (real[0], real[-1]) if real else (1, 0)
 
 
 @dataclass(frozen=True)
 class Tap:
-    """One step of the program: read tap (ky, kx, channel) and do `operation` (element-specific bits) with it.
+    """One step of the program: read tap (ky, kx, channel) and do `operation` (element-specific
+    bits) with it.
 
     `last` closes a group: the element hands its result on.
     """
@@ -106,8 +117,10 @@ class Window(wiring.Component):
     -------
     i: input stream, one channel a beat, raster order; o: tap stream (`tap_layout`)
 
-    Flow: accepts beat n while n < base(pixel in progress) + store; starts a pixel when its last real tap is stored.
-    Latency: 2 cycles from a stored last beat to the first tap. Throughput: one tap a cycle, one idle cycle a pixel.
+    Flow: accepts beat n while n < base(pixel in progress) + store; starts a pixel when its last
+        real tap is stored.
+    Latency: 2 cycles from a stored last beat to the first tap. Throughput: one tap a cycle, one
+        idle cycle a pixel.
     """
 
     def __init__(
@@ -137,7 +150,8 @@ class Window(wiring.Component):
         g = self.geometry
         address_bits = (self.store - 1).bit_length()
 
-        # The pixel in progress: output position, base address, and how many beats beyond its base are stored.
+        # The pixel in progress: output position, base address, and how many beats beyond its base
+        # are stored.
         oy, ox = Signal(range(g.out[0])), Signal(range(g.out[1]))
         base = Signal(address_bits, init=g.base(0, 0) % self.store)
         steps = self._steps()
@@ -175,7 +189,8 @@ class Window(wiring.Component):
         )
         fetch = rom.read_port()
 
-        # Stage 0 issues a program address, stage 1 has the word and reads the store, stage 2 is the output.
+        # Stage 0 issues a program address, stage 1 has the word and reads the store, stage 2 is
+        # the output.
         advance, issue = Signal(), Signal()
         running = Signal()
         pc = Signal(range(len(self.program)))
@@ -266,7 +281,8 @@ class Window(wiring.Component):
         )
 
     def _borders(self, m: Module, oy: Signal, ox: Signal):
-        """Beats the pixel needs beyond its base, and which taps of each axis are real (None: always)."""
+        """Beats the pixel needs beyond its base, and which taps of each axis are real (None:
+        always)."""
         g = self.geometry
         strides = (g.dilation[0] * g.row, g.dilation[1] * g.shape[2])
         need = Const(g.shape[2])

@@ -1,4 +1,5 @@
-"""Every operation in Verilator under cocotb, with random stalls, against the reference: one model holds them all."""
+"""Every operation in Verilator under cocotb, with random stalls, against the reference: one model
+holds them all."""
 
 import numpy as np
 import pytest
@@ -50,7 +51,10 @@ def case(name: str, arithmetic: Arithmetic) -> tuple[Network, list[np.ndarray]]:
     return network, arrays
 
 
-def bench(names, arithmetic=Arithmetic(), element="barrel"):
+EXACT = Arithmetic()
+
+
+def bench(names, arithmetic=EXACT, element="barrel"):
     parts, inputs, outputs = {}, {}, {}
     for name in names:
         network, arrays = case(name, arithmetic)

@@ -11,6 +11,8 @@ from hw.ir.weights import P_MIN, encode
 from hw.layers.program import geometry
 from hw.plan import LayerPlan, Plan
 
+EXACT = Arithmetic()
+
 
 def weight_shape(node: g.Node, channels: int) -> tuple[int, ...]:
     if isinstance(node, g.Conv):
@@ -25,7 +27,7 @@ def layer_network(
     seed: int,
     sources: list[Format] | None = None,
     fmt: Format,
-    arithmetic: Arithmetic = Arithmetic(),
+    arithmetic: Arithmetic = EXACT,
     p_min: int | None = None,
     zeros: float = 0.3,
 ) -> Network:
@@ -52,9 +54,13 @@ def layer_network(
         elif isinstance(node, g.Conv) and not node.batch_norm:
             one = np.zeros((channels, K), np.int8)
             one[:, 0] = 1
-            params[node.name] = LayerParams(codes, one, np.zeros((channels, K), np.int16), (0,) * channels)
+            params[node.name] = LayerParams(
+                codes, one, np.zeros((channels, K), np.int16), (0,) * channels
+            )
         else:
-            exps = np.sort(rng.permuted(np.tile(np.arange(-8, 1), (channels, 1)), axis=1)[:, :K])[:, ::-1]
+            exps = np.sort(rng.permuted(np.tile(np.arange(-8, 1), (channels, 1)), axis=1)[:, :K])[
+                :, ::-1
+            ]
             signs = rng.choice([-1, 1], (channels, K)).astype(np.int8)
             signs[rng.random((channels, K)) < 0.2] = 0
             exps = np.where(signs == 0, 0, exps).astype(np.int16)
@@ -82,7 +88,8 @@ def expected(network: Network, name: str, arrays: list[np.ndarray]) -> list[int]
 
 
 def saturating(network: Network, name: str, arrays: list[np.ndarray], width: int) -> Network:
-    """The same layer in the output format, `width` bits wide, that saturates on some but not most of its outputs."""
+    """The same layer in the output format, `width` bits wide, that saturates on some but not most
+    of its outputs."""
     for frac in range(24, -24, -1):
         fmt = Format(True, width, frac)
         trial = Network(
@@ -94,8 +101,11 @@ def saturating(network: Network, name: str, arrays: list[np.ndarray], width: int
     raise ValueError("no format keeps the outputs in range")
 
 
-def layer_plan(network: Network, name: str, element: str = "barrel", pe: int = 1, slack: int = 1) -> Plan:
-    """A plan for the one layer; `slack` is a factor on the least store, which only just avoids deadlock."""
+def layer_plan(
+    network: Network, name: str, element: str = "barrel", pe: int = 1, slack: int = 1
+) -> Plan:
+    """A plan for the one layer; `slack` is a factor on the least store, which only just avoids
+    deadlock."""
     node = network.graph[name]
     layers, fifos = {}, {}
     if isinstance(node, g.Add | g.Concat):
@@ -118,27 +128,72 @@ LAYERS = {
     "pointwise": conv((4, 5, 6), (4, 5, 4), relu_in=True),
     "stem": conv((5, 4, 1), (5, 4, 6), kernel=(3, 3), padding=(1, 1)),
     "dense_stride2_odd": conv((5, 7, 2), (3, 4, 2), kernel=(3, 3), padding=(1, 1), stride=(2, 2)),
-    "depthwise3": conv((5, 6, 3), (5, 6, 3), kernel=(3, 3), padding=(1, 1), groups=3, relu_in=True, batch_norm=False),
+    "depthwise3": conv(
+        (5, 6, 3),
+        (5, 6, 3),
+        kernel=(3, 3),
+        padding=(1, 1),
+        groups=3,
+        relu_in=True,
+        batch_norm=False,
+    ),
     "depthwise5_stride2": conv(
-        (6, 6, 2), (3, 3, 2), kernel=(5, 5), padding=(2, 2), stride=(2, 2), groups=2, relu_in=True, batch_norm=False
+        (6, 6, 2),
+        (3, 3, 2),
+        kernel=(5, 5),
+        padding=(2, 2),
+        stride=(2, 2),
+        groups=2,
+        relu_in=True,
+        batch_norm=False,
     ),
     "dilated5": conv(
-        (6, 7, 2), (6, 7, 2), kernel=(5, 5), padding=(4, 4), dilation=(2, 2), groups=2, relu_in=True, batch_norm=False
+        (6, 7, 2),
+        (6, 7, 2),
+        kernel=(5, 5),
+        padding=(4, 4),
+        dilation=(2, 2),
+        groups=2,
+        relu_in=True,
+        batch_norm=False,
     ),
     "dilated3_stride2_tiny": conv(
-        (3, 3, 2), (2, 2, 2), kernel=(3, 3), padding=(2, 2), dilation=(2, 2), stride=(2, 2), groups=2
+        (3, 3, 2),
+        (2, 2, 2),
+        kernel=(3, 3),
+        padding=(2, 2),
+        dilation=(2, 2),
+        stride=(2, 2),
+        groups=2,
     ),
-    "conv1x7": conv((4, 5, 2), (4, 3, 2), kernel=(1, 7), padding=(0, 3), stride=(1, 2), relu_in=True, batch_norm=False),
+    "conv1x7": conv(
+        (4, 5, 2),
+        (4, 3, 2),
+        kernel=(1, 7),
+        padding=(0, 3),
+        stride=(1, 2),
+        relu_in=True,
+        batch_norm=False,
+    ),
     "grouped": conv((3, 4, 4), (3, 4, 4), kernel=(3, 3), padding=(1, 1), groups=2),
     "reduce_even": (g.FactorizedReduce(name="x", inputs=("a",), shape=(2, 3, 5)), [(4, 6, 4)]),
     "reduce_odd": (g.FactorizedReduce(name="x", inputs=("a",), shape=(3, 2, 4)), [(5, 3, 3)]),
     "linear": (g.Linear(name="x", inputs=("a",), shape=(1, 1, 6)), [(1, 1, 9)]),
     "max": (g.MaxPool(name="x", inputs=("a",), shape=(5, 4, 3)), [(5, 4, 3)]),
-    "max_stride2": (g.MaxPool(name="x", inputs=("a",), shape=(3, 2, 3), stride=(2, 2)), [(5, 4, 3)]),
+    "max_stride2": (
+        g.MaxPool(name="x", inputs=("a",), shape=(3, 2, 3), stride=(2, 2)),
+        [(5, 4, 3)],
+    ),
     "avg": (g.AvgPool(name="x", inputs=("a",), shape=(4, 5, 2)), [(4, 5, 2)]),
-    "avg_stride2": (g.AvgPool(name="x", inputs=("a",), shape=(3, 2, 2), stride=(2, 2)), [(6, 3, 2)]),
+    "avg_stride2": (
+        g.AvgPool(name="x", inputs=("a",), shape=(3, 2, 2), stride=(2, 2)),
+        [(6, 3, 2)],
+    ),
     "global": (g.GlobalPool(name="x", inputs=("a",), shape=(1, 1, 5)), [(3, 7, 5)]),
     "add": (g.Add(name="x", inputs=("a", "b"), shape=(3, 2, 4)), [(3, 2, 4), (3, 2, 4)]),
-    "concat": (g.Concat(name="x", inputs=("a", "b", "c"), shape=(3, 2, 7)), [(3, 2, 2), (3, 2, 4), (3, 2, 1)]),
+    "concat": (
+        g.Concat(name="x", inputs=("a", "b", "c"), shape=(3, 2, 7)),
+        [(3, 2, 2), (3, 2, 4), (3, 2, 1)],
+    ),
 }
 DENSE = {"pointwise", "stem", "dense_stride2_odd", "reduce_even", "linear"}

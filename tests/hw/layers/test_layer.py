@@ -20,7 +20,20 @@ from hw.layers.layer import layer
 from hw.testing import run_streams
 from hw.timing import engine_timing
 
-def check(node, shapes, *, element="barrel", pe=1, stall=0.0, seed=0, frames=2, width=8, slack=1, **options) -> int:
+
+def check(
+    node,
+    shapes,
+    *,
+    element="barrel",
+    pe=1,
+    stall=0.0,
+    seed=0,
+    frames=2,
+    width=8,
+    slack=1,
+    **options,
+) -> int:
     sources = options.pop("sources", [S8] * len(shapes))
     network = layer_network(node, shapes, seed=seed, sources=sources, fmt=sources[0], **options)
     arrays = random_frames(network, "x", frames, seed)
@@ -42,7 +55,9 @@ def test_layer_equals_reference(name, stall):
     check(node, shapes, stall=stall, seed=len(name))
 
 
-@pytest.mark.parametrize("name", [n for n, (node, _) in LAYERS.items() if isinstance(node, g.Weighted)])
+@pytest.mark.parametrize(
+    "name", [n for n, (node, _) in LAYERS.items() if isinstance(node, g.Weighted)]
+)
 def test_horner_element(name):
     node, shapes = LAYERS[name]
     check(node, shapes, element="horner", seed=3)
@@ -67,12 +82,19 @@ def test_paper_mode():
     paper = Arithmetic(weight_bits=6, guard=0, rounding="floor")
     for name in ("pointwise", "stem", "depthwise3", "reduce_odd", "add", "avg", "max", "global"):
         node, shapes = LAYERS[name]
-        check(node, shapes, seed=9, sources=[wide] * len(shapes), width=32, arithmetic=paper, frames=1)
+        check(
+            node, shapes, seed=9, sources=[wide] * len(shapes), width=32, arithmetic=paper, frames=1
+        )
 
 
 @pytest.mark.parametrize(
     "source, width",
-    [(IMAGE_FORMAT, 4), (Format(True, 16, 12), 16), (Format(True, 2, 0), 5), (Format(True, 6, 7), 12)],
+    [
+        (IMAGE_FORMAT, 4),
+        (Format(True, 16, 12), 16),
+        (Format(True, 2, 0), 5),
+        (Format(True, 6, 7), 12),
+    ],
 )
 def test_formats(source, width):
     for name in ("pointwise", "depthwise3", "add", "concat", "reduce_odd"):
