@@ -128,8 +128,7 @@ def fit(rows: list) -> None:
         fitted, _ = nnls(matrix * weight[:, None], target * weight)
         print(f"{table} = {{")
         for name, value in zip(names, fitted, strict=True):
-            if value:
-                print(f'    "{name}": {value:.3g},')
+            print(f'    "{name}": {value:.3g},')
         print("}")
         error = np.abs(matrix @ fitted / target - 1)
         print(f"# mean absolute error of a layer {error.mean():.1%}")

@@ -27,34 +27,50 @@ from hw.timing import group_taps, scales, timings
 BLOCK_SHAPES = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512))
 """Width and depth that one block RAM can have."""
 
-YOSYS_LUT_RAMS = 16
+YOSYS_LUT_RAMS = 20
 """Most LUT-RAM cells for which Yosys prefers them to a block RAM where it has the choice."""
 
 LUT = {
     "acc_bits": 5.96,
-    "block_fifo": 85.1,
-    "fifo": 13.3,
-    "join_bits": 1.77,
+    "shift_bits": 0,
+    "round_bits": 0,
+    "rom_bits": 0.08,
+    "window": 81.7,
+    "window_address": 3.16,
+    "window_border": 0,
     "lut_ram": 9.02,
     "max_bits": 4.47,
-    "requantise_acc": 0.46,
+    "requantise": 0,
     "requantise_bits": 3.06,
-    "rom_bits": 0.08,
+    "requantise_acc": 0.46,
     "scale_bits": 0.08,
-    "window": 81.69,
-    "window_address": 3.16,
+    "global_pool": 0,
+    "join": 0,
+    "join_bits": 1.77,
+    "fifo": 13.3,
+    "fifo_address": 0,
+    "block_fifo": 85.1,
 }
 FF = {
     "acc_bits": 2.15,
-    "block_fifo": 32.74,
-    "fifo_address": 0.57,
-    "global_pool": 3.1,
-    "join": 27.56,
-    "max_bits": 0.06,
-    "requantise_acc": 2.71,
-    "scale_bits": 0.02,
+    "shift_bits": 0,
+    "round_bits": 0,
+    "rom_bits": 0,
     "window": 46.3,
     "window_address": 4.95,
+    "window_border": 0,
+    "lut_ram": 0,
+    "max_bits": 0.06,
+    "requantise": 0,
+    "requantise_bits": 0,
+    "requantise_acc": 2.71,
+    "scale_bits": 0.02,
+    "global_pool": 3.1,
+    "join": 27.6,
+    "join_bits": 0,
+    "fifo": 0,
+    "fifo_address": 0.57,
+    "block_fifo": 32.7,
 }
 
 Features = Mapping[str, float]
@@ -96,8 +112,8 @@ def layer_logic(network: Network, node: Node, plan: Plan) -> Logic:
     """Estimate for one node, the FIFOs of a join included."""
     found = features(network, node, plan)
     return Logic(
-        round(sum(LUT.get(name, 0) * amount for name, amount in found.items())),
-        round(sum(FF.get(name, 0) * amount for name, amount in found.items())),
+        round(sum(LUT[name] * amount for name, amount in found.items())),
+        round(sum(FF[name] * amount for name, amount in found.items())),
     )
 
 

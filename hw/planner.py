@@ -7,6 +7,7 @@ stay within the budget. Stores and FIFOs are made as large as the resulting spee
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from hw import cost, deadlock
 from hw.boards import board as board_named
@@ -16,7 +17,7 @@ from hw.ir.graph import AvgPool, Conv, GlobalPool, MaxPool, Node
 from hw.ir.network import Network
 from hw.plan import MIN_FIFO_DEPTH, LayerPlan, Plan
 from hw.schedule import Timing, busy, occupancy, schedule
-from hw.timing import engine_timing, pool_timing
+from hw.timing import engine_timing, pool_timing, timings
 
 CLOCK_MHZ = 50.0
 
@@ -209,6 +210,28 @@ def _within_ram(network: Network, plan: Plan, blocks: int) -> Plan:
         excess -= _extra_blocks(network, network.graph[name], layers[name])
         layers[name] = moved[name]
     return replace(plan, layers=layers)
+
+
+class Depth(NamedTuple):
+    """What a join's FIFO must hold: lest the network lock up, and lest it slow down."""
+
+    deadlock: int
+    throughput: int
+
+
+def needed_depths(network: Network, plan: Plan) -> dict[str, tuple[Depth, ...]]:
+    """Depths that each FIFO of a plan needs, with the plan's stores.
+
+    One beat less than `deadlock` locks the network up (in a FIFO deeper than the least); with
+    `throughput` beats everywhere it takes `cost.predict`'s cycles a frame.
+    """
+    graph = network.graph
+    least = deadlock.depths(graph, {name: layer.store for name, layer in plan.layers.items()})
+    fast = with_buffers(network, plan, processes(graph), timings(network, plan)).fifos
+    return {
+        name: tuple(Depth(*pair) for pair in zip(least[name], fast[name], strict=True))
+        for name in plan.fifos
+    }
 
 
 def with_buffers(

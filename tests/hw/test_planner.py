@@ -122,6 +122,14 @@ def test_fifos_are_as_deep_as_speed_needs(network, fastest):
             assert depth <= shape[0] * shape[1] * shape[2]
 
 
+def test_needed_depths(network, fastest):
+    needed = planner.needed_depths(network, fastest)
+    stores = {name: layer.store for name, layer in fastest.layers.items()}
+    assert {n: tuple(d.throughput for d in depths) for n, depths in needed.items()} == fastest.fifos
+    least = {n: tuple(d.deadlock for d in depths) for n, depths in needed.items()}
+    assert least == deadlock.depths(network.graph, stores)
+
+
 def test_programs_leave_block_ram_that_is_short(network, fastest):
     plan = replace(
         fastest,
