@@ -78,6 +78,9 @@ def propose(
             f"plan: {best:.1f} frames/s at {CLOCK_MHZ:g} MHz are the most {limit}, {fps:g} were"
             f" asked for; the limit is {search.limiting(states[-1])}"
         )
+    # A schedule exists, so nothing locks up; the token model, which knows of no time, must agree.
+    stores = {name: layer.store for name, layer in plan.layers.items()}
+    plan = replace(plan, fifos=deadlock.repaired(network.graph, stores, plan.fifos))
     plan = _within_ram(network, plan, int(SHARE * target.ram_blocks))
     blocks = sum(cost.ram_blocks(network, node, plan) for node in network.graph)
     if blocks > target.ram_blocks:
@@ -253,6 +256,4 @@ def with_buffers(
         for node in graph
         if isinstance(node, JOINS)
     }
-    # A schedule exists, so nothing locks up; the token model, which knows of no time, must agree.
-    stores = {name: layer.store for name, layer in layers.items()}
-    return replace(plan, layers=layers, fifos=deadlock.repaired(graph, stores, fifos))
+    return replace(plan, layers=layers, fifos=fifos)

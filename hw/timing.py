@@ -3,15 +3,12 @@
 The figures follow from a layer's program of taps and its scales, which the generator uses too.
 """
 
-from itertools import pairwise
-
 from hw.flow import ENGINES
 from hw.ir.arithmetic import accumulation, in_formats
 from hw.ir.graph import AvgPool, GlobalPool, Linear, MaxPool, Node
 from hw.ir.network import Network
-from hw.layers.elements import weighted_program
 from hw.layers.engine import average_scales, channel_scales, pixel_counts
-from hw.layers.program import channel_weights, geometry
+from hw.layers.program import channel_weights, geometry, lane_groups
 from hw.layers.requantise import Scale, digit_count, is_unit
 from hw.plan import LayerPlan, Plan
 from hw.schedule import Timing
@@ -25,9 +22,16 @@ def group_taps(network: Network, node: Node, layer: LayerPlan) -> list[int]:
     if isinstance(node, MaxPool | AvgPool):
         return [node.kernel[0] * node.kernel[1]] * node.shape[2]
     p0 = accumulation(network, node.name).p0
-    program = weighted_program(channel_weights(network, node), layer.element, layer.pe, p0)
-    ends = [-1] + [n for n, tap in enumerate(program) if tap.last]
-    return [end - before for before, end in pairwise(ends)]
+    groups = lane_groups(channel_weights(network, node), layer.pe)
+    # What `weighted_program` makes of them, counted without making it.
+    if layer.element == "horner":
+        # A step for each weight, and one for each doubling from the largest exponent down to p0.
+        return [
+            len(channel) + max(weight.power for weight in channel) - p0 if channel else 1
+            for (channel,) in groups
+        ]
+    # A step for each place where some lane has a weight; a group without any keeps one.
+    return [max(1, len({weight[:3] for lane in lanes for weight in lane})) for lanes in groups]
 
 
 def scales(network: Network, node: Node, pe: int) -> list[list[Scale]]:

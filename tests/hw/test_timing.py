@@ -8,8 +8,11 @@ from amaranth.sim import Simulator
 
 from hw import cost, flow, space
 from hw import plan as plans
-from hw.ir.weights import decode
+from hw.ir import graph as g
+from hw.ir.arithmetic import accumulation
+from hw.layers.elements import weighted_program
 from hw.layers.layer import layer
+from hw.layers.program import channel_weights
 from hw.lower import lower
 from hw.plan import LayerPlan, Plan
 from hw.random_network import random_network
@@ -99,22 +102,20 @@ def test_engines_keep_their_time(small, name, element, pe):
         assert beats[-1][-1] - beats[-2][-1] == timing.interval
 
 
-def test_taps_of_a_group(small):
-    """By hand from the weights: zero ones cost nothing, a Horner sum doubles down to p0."""
-    name = "cell0/edge0_dil_conv_3x3/pw"
-    node, params = small.graph[name], small.params[name]
-    sign, power = decode(params.codes[:, :, 0, 0], small.arithmetic.weight_bits)
-    used, p0 = sign != 0, power[sign != 0].min()
-    barrel = [max(1, int(row.sum())) for row in used]
-    assert group_taps(small, node, LayerPlan("barrel", 1, 2)) == barrel
-    assert group_taps(small, node, LayerPlan("barrel", 2, 2)) == [int(used.any(axis=0).sum())]
-    horner = [
-        int(row.sum() + powers[row].max() - p0) if row.any() else 1
-        for row, powers in zip(used, power, strict=True)
-    ]
-    assert group_taps(small, node, LayerPlan("horner", 1, 2)) == horner
-    pool = "cell0/edge3_max_pool_3x3/pool"
-    assert group_taps(small, small.graph[pool], LayerPlan("pool", 1, 16)) == [9, 9]
+@pytest.mark.parametrize(("element", "pe"), [("barrel", 1), ("barrel", 2), ("horner", 1)])
+def test_groups_have_the_taps_of_the_program(small, element, pe):
+    for node in small.graph:
+        if not isinstance(node, g.Conv | g.FactorizedReduce | g.Linear) or node.shape[2] % pe:
+            continue
+        weights, p0 = channel_weights(small, node), accumulation(small, node.name).p0
+        ends = [n for n, tap in enumerate(weighted_program(weights, element, pe, p0)) if tap.last]
+        taps = np.diff([-1, *ends]).tolist()
+        assert group_taps(small, node, LayerPlan(element, pe, 2)) == taps
+
+
+def test_pools_read_whole_windows(small):
+    pool = small.graph["cell0/edge3_max_pool_3x3/pool"]
+    assert group_taps(small, pool, LayerPlan("pool", 1, 16)) == [9, 9]
 
 
 def test_a_network_gives_a_frame_every_predicted_period(small):
