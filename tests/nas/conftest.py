@@ -1,0 +1,5 @@
+"""One thread for each test process: they run side by side, and threads that share cores only wait."""
+
+import torch
+
+torch.set_num_threads(1)

@@ -1,0 +1,86 @@
+"""Batches and augmentation."""
+
+import numpy as np
+import pytest
+import torch
+
+from hw.data import Dataset
+from nas.batches import Augmentation, Images, halves, load_images, steps_of
+from nas.model import image_tensor
+
+
+@pytest.fixture
+def images() -> Images:
+    pixels = torch.randint(1, 256, (10, 6, 7, 2), dtype=torch.uint8)
+    return Images(pixels, torch.arange(10))
+
+
+def test_in_order_every_image_comes_once(images):
+    labels = torch.cat([labels for _, labels in images.batches(4)])
+    assert labels.tolist() == list(range(10))
+    assert steps_of(10, 4, shuffle=False) == 3
+
+
+def test_shuffled_batches_are_whole(images):
+    batches = [labels for _, labels in images.batches(4, shuffle=True)]
+    assert [len(b) for b in batches] == [4, 4] == [4] * steps_of(10, 4, shuffle=True)
+    assert len(set(torch.cat(batches).tolist())) == 8
+    assert [len(b) for _, b in images.batches(64, shuffle=True)] == [10]
+
+
+def test_halves_are_disjoint_and_random(images):
+    first, second = halves(images)
+    assert sorted(first.labels.tolist() + second.labels.tolist()) == list(range(10))
+    torch.manual_seed(1)
+    again = halves(images)[0].labels.tolist()
+    torch.manual_seed(2)
+    assert again != halves(images)[0].labels.tolist()
+
+
+def test_limit_draws_images():
+    labels = np.arange(20, dtype=np.int64)
+    pixels = np.repeat(labels.astype(np.uint8), 4).reshape(20, 2, 2, 1)
+    loaded = load_images(Dataset("d", pixels, labels, 20), torch.device("cpu"), limit=5)
+    assert len(loaded) == 5
+    assert torch.equal(loaded.pixels[:, 0, 0, 0].long(), loaded.labels)
+
+
+def test_nothing_switched_on_changes_nothing(images):
+    assert torch.equal(Augmentation()(images.pixels), image_tensor(images.pixels))
+
+
+def test_flip_turns_about_half_of_the_images(images):
+    pixels = images.pixels.repeat(20, 1, 1, 1)
+    torch.manual_seed(0)
+    x, plain = Augmentation(flip=True)(pixels), image_tensor(pixels)
+    same = (x == plain).flatten(1).all(1)
+    turned = (x == plain.flip(3)).flatten(1).all(1)
+    assert (same | turned).all()
+    assert 60 < int(turned.sum()) < 140
+
+
+def test_crop_shifts_the_padded_image(images):
+    torch.manual_seed(0)
+    x = Augmentation(crop=2)(images.pixels)
+    padded = torch.nn.functional.pad(image_tensor(images.pixels), (2, 2, 2, 2))
+    places = set()
+    for index in range(len(images)):
+        found = [
+            (row, column)
+            for row in range(5)
+            for column in range(5)
+            if torch.equal(x[index], padded[index, :, row : row + 6, column : column + 7])
+        ]
+        assert len(found) == 1
+        places.update(found)
+    assert len(places) > 3
+
+
+def test_cutout_blanks_a_square(images):
+    torch.manual_seed(0)
+    x, plain = Augmentation(cutout=3)(images.pixels), image_tensor(images.pixels)
+    blank = (x == 0).all(1)
+    assert torch.equal(torch.where(blank[:, None], 0, plain), x)
+    sizes = blank.flatten(1).sum(1)
+    assert sizes.max() <= 9 and sizes.min() >= 2
+    assert (sizes == 9).any()

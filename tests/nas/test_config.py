@@ -1,0 +1,85 @@
+"""Configuration files and overrides."""
+
+import pytest
+import yaml
+
+from hw.errors import InputError
+from nas.config import PRESETS, Config, SearchConfig, load_config, merge
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_load(name):
+    assert isinstance(load_config(name), Config)
+
+
+def test_defaults_are_the_papers():
+    config = load_config("paper")
+    assert config == Config()
+    assert (config.search.channels, config.search.cells, config.search.batch) == (16, 8, 128)
+    stages = (config.search.operation_warmup, config.search.operation_epochs)
+    assert sum(stages) == 30
+    assert config.search.topology_warmup + config.search.topology_epochs == 40
+    assert (config.train.channels, config.train.cells, config.train.epochs) == (36, 20, 200)
+    assert config.search.lr == config.train.lr == 0.01
+    assert config.search.weight_decay == 3e-4
+
+
+def test_round_trip(tmp_path):
+    config = load_config("demo", ("seed=7", "search.images=null", "shift.weight_bits=6"))
+    path = tmp_path / "config.yaml"
+    path.write_text(config.to_yaml())
+    assert load_config(path) == config
+    assert config.search.images is None and config.seed == 7
+
+
+def test_overrides_come_last_and_take_yaml_values():
+    config = load_config("demo", ("train.lr=1e-3", "train.flip=true", "search.zero=yes"))
+    assert config.train.lr == 1e-3
+    assert config.train.flip is True
+    assert config.search.zero is True
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train: {epochs: many}", "train.epochs: expected int, found 'many'"),
+        ("train: {epochs: 0}", "train.epochs: expected at least 1"),
+        ("train: {epochs: true}", "train.epochs: expected int"),
+        ("search: {lr: -0.1}", "search.lr: expected at least 0"),
+        ("search: {lr: 0}", "search.lr: expected more than 0"),
+        ("search: {lr: .nan}", "search.lr: expected at least 0"),
+        ("train: {drop_path: 1.0}", "train.drop_path: expected less than 1"),
+        ("search: {images: [1]}", "search.images: expected int or null"),
+        ("shift: {init: gauss}", "shift.init: expected one of"),
+        ("shift: {weight_bits: 4}", "shift.weight_bits: expected one of"),
+        ("serch: {}", "serch: not a field"),
+        ("search: 3", "search: expected a mapping"),
+        ("- 1", "top level: expected a mapping"),
+        ("a: [", "not valid YAML"),
+    ],
+)
+def test_mistakes_name_the_file_and_the_field(tmp_path, text, message):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_config(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("override", ["epochs", "=3", "train.epochs=a", "nothing.x=1", "seed.x=1"])
+def test_wrong_overrides(override):
+    with pytest.raises(InputError, match="--set"):
+        load_config("demo", (override,))
+
+
+def test_missing_file_lists_the_presets():
+    with pytest.raises(InputError, match="one of paper, demo, digits, tiny"):
+        load_config("no_such_preset")
+
+
+def test_merge_leaves_the_original_alone():
+    original = Config()
+    changed = merge(original, yaml.safe_load("search: {cells: 5}"), "here")
+    assert changed.search.cells == 5 and original.search == SearchConfig()
