@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from amaranth.lib.wiring import In
 
 from hw import emit, verilog
 from hw.errors import CheckFailed, InputError
@@ -214,9 +215,10 @@ def parts(network: Network, plan: Plan, level: str) -> tuple[list[Design], dict[
     else:
         modules = {}
         for node in graph.nodes[1:]:
-            ports = ["i"] if len(node.inputs) == 1 else [f"i{k}" for k in range(len(node.inputs))]
+            component = layer(network, node, plan)
+            ports = [port for port, end in component.signature.members.items() if end.flow is In]
             reads = dict(zip(ports, node.inputs, strict=True))
-            modules[node.name] = (layer(network, node, plan), reads, {"o": node.name})
+            modules[node.name] = (component, reads, {"o": node.name})
     for number, (name, (component, reads, writes)) in enumerate(modules.items()):
         module = f"dut{number}"
         sources[f"{module}.v"] = verilog.convert(component, module)

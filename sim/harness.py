@@ -242,7 +242,6 @@ def _sink(body: list[str], number: int, instance: str, stream: Stream) -> list[s
 
 
 def _tap(number: int, stream: Stream, place: str) -> str:
-    valid, ready, payload = (_signal(stream, place, part) for part in ("valid", "ready", "payload"))
     parameters = (
         f"#(.WIDTH({stream.data_width}), .WORDS({tap_words(stream)}), "
         f".SIGNED({int(stream.signed)}), .BEATS({stream.beats}), "
@@ -250,8 +249,9 @@ def _tap(number: int, stream: Stream, place: str) -> str:
     )
     return (
         f"  stream_tap {parameters} tap_{number} (\n"
-        f"      .clk, .rst, .frames, .flush, .valid({valid}), .ready({ready}),\n"
-        f"      .payload({payload}), .complete(complete[{number}]), .broken(broken[{number}]));\n"
+        f"      .clk, .rst, .frames, .flush,\n"
+        f"      {_connections(stream, place, 'valid', 'ready', 'payload')},\n"
+        f"      .complete(complete[{number}]), .broken(broken[{number}]));\n"
     )
 
 

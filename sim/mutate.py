@@ -13,7 +13,7 @@ from hw.errors import InputError
 FLIPS = {"+": "-", "-": "+", "&": "|", "|": "&", "^": "&", "<": ">=", ">": "<=", "==": "!="}
 """Binary operators, and what each is replaced by."""
 
-_ASSIGN = re.compile(r"  assign \S+ = (?P<left>.+) (?P<operator>[-+&|^<>]|==) (?P<right>.+);")
+_ASSIGN = re.compile(r"  assign \S+ += (?P<left>.+) (?P<operator>[-+&|^<>]|==) (?P<right>.+);")
 _MODULE = re.compile(r"module (?P<name>\S+)")
 
 
