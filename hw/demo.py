@@ -44,8 +44,8 @@ CODE = {
 def choose_data(name: str | None) -> str:
     """`name` where given, else Fashion-MNIST where it is or can be installed, else digits."""
     if name is not None:
-        if name not in data.NAMES and not Path(name).exists():
-            data.load(name)  # raises, saying what can be given
+        if name not in data.NAMES or not data.is_available(name):
+            data.load(name, "test")  # raises where it is not to be had, and says why
         return name
     if data.is_available("fashion"):
         return "fashion"
