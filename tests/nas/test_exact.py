@@ -1,0 +1,169 @@
+"""Torch's exact evaluation equals the integer reference, every bit of every tensor, on real images."""
+
+import numpy as np
+import pytest
+import torch
+
+from hw import data, genotypes
+from hw.ir import reference
+from hw.ir.network import Arithmetic
+from hw.space import Genotype, build
+from nas import exact
+from nas.exact import ExactModel
+from nas.model import GraphModel, image_tensor
+from nas.quantise import calibrate, quantise
+from nas.shift import ShiftSettings
+
+EVERY_OPERATION = Genotype(
+    normal=(
+        ("sep_conv_3x3", 0),
+        ("dil_conv_5x5", 1),
+        ("max_pool_3x3", 0),
+        ("conv_7x1_1x7", 2),
+        ("avg_pool_3x3", 1),
+        ("skip_connect", 3),
+        ("sep_conv_5x5", 4),
+        ("dil_conv_3x3", 1),
+    ),
+    normal_concat=(2, 3, 4, 5),
+    reduce=(
+        ("skip_connect", 0),
+        ("sep_conv_7x7", 1),
+        ("avg_pool_3x3", 0),
+        ("conv_7x1_1x7", 1),
+        ("max_pool_3x3", 1),
+        ("skip_connect", 2),
+        ("dil_conv_5x5", 0),
+        ("sep_conv_3x3", 4),
+    ),
+    reduce_concat=(2, 4, 5),
+)
+
+
+def trained_like(model: GraphModel) -> GraphModel:
+    """A model with the batch norms of one that was trained: statistics, scales of both signs, biases."""
+    torch.manual_seed(3)
+    images = torch.from_numpy(data.load("digits").images[:256])
+    if model.live.input.shape != (8, 8, 1):
+        images = torch.randint(0, 256, (64, *model.live.input.shape), dtype=torch.uint8)
+    model.train()
+    for norm in model.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            norm.momentum = 1.0
+            norm.weight.data.normal_(0.8, 0.5)
+            norm.bias.data.normal_(0, 0.4)
+    with torch.no_grad():
+        model(image_tensor(images))
+    model.units["classifier"].linear.bias.data.normal_()
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def model() -> GraphModel:
+    torch.manual_seed(0)
+    settings = ShiftSettings(weight_bits=6, init="uniform")
+    graph = build(EVERY_OPERATION, channels=3, cells=3, image=(8, 8, 1), classes=10)
+    return trained_like(GraphModel(graph, settings=settings))
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return data.load("digits", "test").images[:24]
+
+
+def assert_equal_everywhere(model: GraphModel, network, images: np.ndarray) -> None:
+    ours, expected = ExactModel(model, network).codes(images), reference.run(network, images)
+    assert set(ours) == {node.name for node in network.graph} == set(expected)
+    for node in network.graph:
+        mine, its = ours[node.name].astype(object), expected[node.name].astype(object)
+        assert mine.shape == its.shape and (mine == its).all(), node.name
+
+
+CASES = {
+    "default": (8, None, Arithmetic(weight_bits=6)),
+    "one scale term": (8, None, Arithmetic(weight_bits=6, scale_terms=1)),
+    "four scale terms": (6, None, Arithmetic(weight_bits=6, scale_terms=4)),
+    "guard 4": (8, None, Arithmetic(weight_bits=6, guard=4)),
+    "guard 0, floor": (8, None, Arithmetic(weight_bits=6, guard=0, rounding="floor")),
+    "floor": (8, None, Arithmetic(weight_bits=6, rounding="floor")),
+    "2 bits": (2, None, Arithmetic(weight_bits=6)),
+    "16 bits": (16, None, Arithmetic(weight_bits=6)),
+    "24 bits": (24, None, Arithmetic(weight_bits=6)),
+    "32 bits": (32, None, Arithmetic(weight_bits=6)),
+    "paper": (32, 16, Arithmetic(weight_bits=6, guard=0, rounding="floor")),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_equal_to_the_reference_in_every_tensor(model, images, case):
+    width, frac, arithmetic = CASES[case]
+    x = image_tensor(torch.from_numpy(data.load("digits").images[:128]))
+    network = quantise(model, calibrate(model, x, width, frac), arithmetic)
+    assert_equal_everywhere(model, network, images)
+
+
+@pytest.mark.parametrize("float_bits", [0, 20])
+@pytest.mark.parametrize("int_bits", [63, 0])
+@pytest.mark.parametrize("case", ["default", "guard 4", "floor"])
+def test_every_path_gives_the_same(model, images, case, float_bits, int_bits, monkeypatch):
+    monkeypatch.setattr(exact, "FLOAT_BITS", float_bits)
+    monkeypatch.setattr(exact, "INT_BITS", int_bits)
+    width, frac, arithmetic = CASES[case]
+    x = image_tensor(torch.from_numpy(images))
+    network = quantise(model, calibrate(model, x, width, frac), arithmetic)
+    assert_equal_everywhere(model, network, images[:4])
+
+
+def test_odd_and_rectangular_images_of_three_channels():
+    torch.manual_seed(1)
+    sizes = {"channels": 4, "cells": 4, "image": (11, 14, 3), "classes": 7}
+    model = trained_like(GraphModel(build(genotypes.get("ShiftNAS_C100"), **sizes)))
+    images = np.random.default_rng(0).integers(0, 256, (6, 11, 14, 3), dtype=np.uint8)
+    x = image_tensor(torch.from_numpy(images))
+    network = quantise(model, calibrate(model, x, 8), Arithmetic())
+    assert_equal_everywhere(model, network, images)
+
+
+def test_imagenet_stem():
+    torch.manual_seed(1)
+    sizes = {"channels": 4, "cells": 3, "image": (40, 33, 3), "classes": 4}
+    graph = build(genotypes.get("ShiftNAS_C10"), **sizes, stem="imagenet")
+    model = trained_like(GraphModel(graph))
+    images = np.random.default_rng(0).integers(0, 256, (3, 40, 33, 3), dtype=np.uint8)
+    network = quantise(model, calibrate(model, image_tensor(torch.from_numpy(images)), 8), Arithmetic())
+    assert_equal_everywhere(model, network, images)
+
+
+def test_a_layer_whose_weights_are_all_zero(images):
+    torch.manual_seed(1)
+    sizes = {"channels": 2, "cells": 1, "image": (8, 8, 1), "classes": 3}
+    model = trained_like(GraphModel(build(genotypes.get("GDAS_V1"), **sizes)))
+    model.shift_weights()["stem/conv"].sign.data.zero_()
+    x = image_tensor(torch.from_numpy(images))
+    for guard in (None, 2):
+        network = quantise(model, calibrate(model, x, 8), Arithmetic(guard=guard))
+        assert_equal_everywhere(model, network, images)
+
+
+def test_rounding_half_to_even_would_be_seen(model, images, monkeypatch):
+    """The comparison fails for an evaluation that rounds as torch.round does."""
+    network = quantise(
+        model, calibrate(model, image_tensor(torch.from_numpy(images)), 4), Arithmetic(6)
+    )
+    expected = reference.run(network, images)
+
+    def half_even(self, v):
+        q = torch.round(v * 2.0**self.target.frac)
+        return q.clamp(self.target.qmin, self.target.qmax) * 2.0**-self.target.frac
+
+    monkeypatch.setattr(exact._Rounding, "value", half_even)
+    ours = ExactModel(model, network).codes(images)
+    assert any((ours[name] != expected[name]).any() for name in expected)
+
+
+def test_logits_and_kept_tensors(model, images):
+    x = image_tensor(torch.from_numpy(images))
+    network = quantise(model, calibrate(model, x, 8), Arithmetic(6))
+    evaluation = ExactModel(model, network)
+    assert (evaluation.logits(images) == reference.logits(network, images)).all()
+    assert set(evaluation.codes(images, ["stem/conv"])) == {"stem/conv"}
