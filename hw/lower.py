@@ -2,8 +2,8 @@
 path of the graph.
 
 The hierarchy follows the node names (`cell0/edge3_sep_conv_3x3/dw1` becomes
-top.cell0.edge3_sep_conv_3x3.dw1), which makes the
-paths of weights, plans, reports, scoreboards and waves the same.
+top.cell0.edge3_sep_conv_3x3.dw1), which makes the paths of weights, plans, reports, scoreboards and
+waves the same.
 """
 
 from collections.abc import Iterable, Mapping

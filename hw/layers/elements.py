@@ -1,11 +1,9 @@
 """Processing elements: what is done with the taps of a window. One interface, exchangeable by the
 plan.
 
-An element takes the tap stream of hw.layers.window and gives one result for each group of taps:
-the accumulators of the
-group's `pe` output channels, or the pooled value. Each registers its result, so that the next
-group starts while the
-requantiser works on the last one.
+An element takes the tap stream of hw.layers.window and gives one result for each group of taps: the
+accumulators of the group's `pe` output channels, or the pooled value. Each registers its result, so
+that the next group starts while the requantiser works on the last one.
 
 Latency: the result is there the cycle after the group's last tap. Throughput: one tap a cycle.
 """

@@ -56,8 +56,7 @@ class Requantise(wiring.Component):
     no multiplier.
 
     v = 2·(… 2·(2·(constant >> D) + d·acc + b) …) + d0·acc + b0, with D digits d of the multiplier
-    in {-1, 0, 1} and the D low bits b
-    of the constant. Then q = clamp(v >> shift).
+    in {-1, 0, 1} and the D low bits b of the constant. Then q = clamp(v >> shift).
 
     Parameters
     ----------

@@ -2,10 +2,9 @@
 through.
 
 One circular RAM takes the input beats in order. For every output pixel a program (a ROM, the same
-for each pixel) names
-the taps to read, by their distance from the window's top-left beat; padding is never stored: a tap
-outside the image is
-marked not real. Zero weights are not in the program, so they cost nothing.
+for each pixel) names the taps to read, by their distance from the window's top-left beat; padding
+is never stored: a tap outside the image is marked not real. Zero weights are not in the program, so
+they cost nothing.
 
                  ┌────────────┐ base + offset ┌───────┐
     pc ────────▶ │ program    │ ────────────▶ │ store │ ──▶ o.x, o.real
@@ -29,8 +28,7 @@ class Geometry:
     """How an output pixel's window lies on the input.
 
     `out` is the output's height and width; the other fields as in hw.ir.graph.Conv. Positions
-    beyond the image on any
-    side are padding, which covers the odd sides of a FactorizedReduce.
+    beyond the image on any side are padding, which covers the odd sides of a FactorizedReduce.
     """
 
     shape: FeatureShape
