@@ -31,7 +31,7 @@ def edge_pairs(node: int) -> tuple[tuple[int, int], ...]:
 
 
 class OperationArchitecture(nn.Module):
-    """Operation search: O_c and O_t each have a softmax of their own on every edge (eq. 3, grouped)."""
+    """Operation search: O_c and O_t have a softmax of their own on each edge (eq. 3, grouped)."""
 
     def __init__(self, zero: bool = False):
         super().__init__()
@@ -49,7 +49,7 @@ class OperationArchitecture(nn.Module):
         return torch.cat((self.conv.softmax(-1), self.topology.softmax(-1)), -1)
 
     def retained(self) -> Candidates:
-        """The strongest operation of each group on each edge (eq. 11): the candidates from here on."""
+        """The strongest operation of each group on each edge (eq. 11), candidates from here on."""
         conv = self.conv.argmax(-1).tolist()
         topology = self.topology[..., : len(TOPOLOGY_OPERATIONS)].argmax(-1).tolist()
         normal, reduction = (
@@ -63,7 +63,7 @@ class OperationArchitecture(nn.Module):
 
 
 class TopologyArchitecture(nn.Module):
-    """Topology search: a softmax over the pairs of edges into each node (eq. 12) gives edges their weight.
+    """Topology search: a softmax over the pairs of edges into each node weighs edges (eq. 12).
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ class Images:
         return Images(self.pixels[index], self.labels[index])
 
     def batches(self, size: int, shuffle: bool = False) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pixels and labels; shuffled, the last batch is left out unless it is whole or the only one."""
+        """Pixels and labels; shuffled, a last batch that is not whole is left out."""
         order = torch.randperm(len(self)) if shuffle else torch.arange(len(self))
         for start in range(0, steps_of(len(self), size, shuffle) * size, size):
             index = order[start : start + size].to(self.labels.device)
@@ -59,7 +59,7 @@ def halves(images: Images) -> tuple[Images, Images]:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of training images; 0 and False switch them off. See `nas.config.TrainConfig`."""
+    """Random changes of training images, see `nas.config.TrainConfig`; 0 and False are off."""
 
     crop: int = 0
     flip: bool = False

@@ -135,7 +135,8 @@ def export(
         console.print_json({**result, "digest": network.digest, "out": out})
     else:
         click.echo(
-            f"accuracy on {meta['test_images']} test images: float {100 * meta['accuracy_float']:.2f} %, "
+            f"accuracy on {meta['test_images']} test images: "
+            f"float {100 * meta['accuracy_float']:.2f} %, "
             f"integer {100 * meta['accuracy_integer']:.2f} %; written to {out}"
         )
 

@@ -1,7 +1,7 @@
 """Configuration of search and training: dataclasses, read from YAML, checked field by field.
 
-The defaults are the paper's CIFAR settings (`presets/paper.yaml` is empty); the shipped presets
-`demo` and `digits` change what a small CPU cannot afford, and `tiny` only shows that all of it runs.
+The defaults are the paper's CIFAR settings (`presets/paper.yaml` is empty). The presets `demo` and
+`digits` change what a small CPU cannot afford, and `tiny` only shows that all of it runs.
 """
 
 import types
@@ -30,8 +30,8 @@ class SearchConfig:
     channels, cells: of the supernet
     batch: images a step
     images: how many training images are used; None: all
-    operation_warmup, operation_epochs: of the operation search: weights alone, then weights and alpha
-    topology_warmup, topology_epochs: of the topology search: weights alone, then weights, alpha, beta
+    operation_warmup, operation_epochs: operation search: weights alone, then weights and alpha
+    topology_warmup, topology_epochs: topology search: weights alone, then weights, alpha, beta
     bilevel: operation search trains weights and alpha on two random halves (eq. 5), else on all
     lr: first learning rate of the weights, cosine to 0
     lr_reset: a new cosine for each stage; else one cosine over both
@@ -151,7 +151,7 @@ _RATES = ("drop_path", "label_smoothing")
 
 
 def load_config(source: str | Path | None = None, overrides: tuple[str, ...] = ()) -> Config:
-    """Configuration from a preset's name or a YAML file, with `section.field=value` overrides on top.
+    """A preset or a YAML file, with `section.field=value` overrides on top.
 
     Raises
     ------

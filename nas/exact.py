@@ -51,9 +51,9 @@ class ExactModel:
     def codes(
         self, images: np.ndarray, keep: Collection[str] | None = None
     ) -> dict[str, np.ndarray]:
-        """Integer codes of the tensors in `keep` (default: all), NHWC, as `hw.ir.reference.run` gives them.
+        """Integer codes of the tensors in `keep` (default: all), NHWC.
 
-        `images` is uint8, (N, H, W, C).
+        They are what `hw.ir.reference.run` gives. `images` is uint8, (N, H, W, C).
         """
         names = [node.name for node in self.graph] if keep is None else list(keep)
         parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
@@ -156,7 +156,7 @@ class ExactModel:
         return target.value(v)
 
     def _half_up(self, shift: int) -> bool:
-        """Whether a right shift by `shift` rounds half up (a shift by nothing has nothing to round)."""
+        """Whether a right shift by `shift` rounds half up; a shift by nothing has nothing to."""
         return self.network.arithmetic.rounding == "half_up" and shift > 0
 
     @staticmethod
@@ -262,7 +262,7 @@ class ExactModel:
             half_up = self.network.arithmetic.rounding == "half_up"
             return _Rounding(target, half_up).value(sum(inputs[1:], inputs[0]))
         frac = max(source.frac for source in sources)
-        total = sum(_integers(x, frac, bits) for x in inputs)
+        total = np.sum([_integers(x, frac, bits) for x in inputs], axis=0)
         shift = frac - target.frac
         return _Rounding(target).decode(_shifted(total, shift, self._half_up(shift), target))
 
@@ -311,7 +311,7 @@ def _used(sign: Tensor, power: Tensor) -> Iterator[tuple[int, tuple[int, int]]]:
 def _windows(
     node: Conv | FactorizedReduce, q: np.ndarray, sign: Tensor
 ) -> Iterator[tuple[int, tuple[int, int, int], np.ndarray]]:
-    """For every non-zero weight: output channel, its index within that channel, what it sees of q."""
+    """For every non-zero weight: output channel, index within it, what it sees of q."""
     height, width = node.shape[:2]
     if isinstance(node, FactorizedReduce):
         q = np.pad(q, ((0, 0), (0, 0), (0, q.shape[2] % 2), (0, q.shape[3] % 2)))

@@ -46,9 +46,10 @@ def export(
     arithmetic = Arithmetic(
         weight_bits=task.config.shift.weight_bits, guard=guard, scale_terms=scale_terms
     )
-    train = task.config.train
+    train, genotype = task.config.train, task.genotype
+    assert genotype is not None  # or `load_trained` had raised
     meta = {
-        "genotype": genotypes.to_mapping(task.genotype),
+        "genotype": genotypes.to_mapping(genotype),
         "data": task.data,
         "classes": training.classes,
         "preprocessing": training.preprocessing,

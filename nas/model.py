@@ -1,7 +1,7 @@
-"""The torch network of a graph: every node of `hw.space.build` becomes a unit, nothing is wired here.
+"""The torch network of a graph: each node of `hw.space.build` is a unit, nothing is wired here.
 
-Feature maps are (N, C, H, W) tensors stored channels_last. Images enter as q·2**-8, as the hardware
-sees them.
+Feature maps are (N, C, H, W) tensors stored channels_last. Images enter as q·2**-8, as the
+hardware sees them.
 """
 
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ def image_tensor(images: Tensor) -> Tensor:
 
 
 class ConvUnit(nn.Module):
-    """A Conv node: convolution, then batch norm if it has one. Its ReLU is the caller's (`relu_in`)."""
+    """A Conv node: convolution, then batch norm if it has one. Its ReLU is the caller's."""
 
     def __init__(self, node: Conv, channels: int, conv: type[ShiftConv2d], affine, settings):
         super().__init__()
@@ -56,7 +56,7 @@ class ConvUnit(nn.Module):
 
 
 class ReduceUnit(nn.Module):
-    """A FactorizedReduce node. The two 1×1 stride-2 convolutions are one 2×2 convolution with zeros."""
+    """A FactorizedReduce node: two 1×1 stride-2 convolutions as one 2×2 convolution with zeros."""
 
     def __init__(
         self, node: FactorizedReduce, channels: int, conv: type[ShiftConv2d], affine, settings
@@ -71,7 +71,7 @@ class ReduceUnit(nn.Module):
 
 
 def factorized_kernel(w: Tensor) -> Tensor:
-    """2×2 kernel of a FactorizedReduce: the first half of `w` taps (2i, 2j), the rest (2i+1, 2j+1)."""
+    """2×2 kernel of a FactorizedReduce: half of `w` taps (2i, 2j), the rest (2i+1, 2j+1)."""
     half = w.shape[0] // 2
     return torch.cat(
         (functional.pad(w[:half], (0, 1, 0, 1)), functional.pad(w[half:], (1, 0, 1, 0)))
@@ -124,7 +124,7 @@ def make_unit(
     settings: ShiftSettings,
     affine: bool = True,
 ) -> nn.Module | None:
-    """The unit of a node that reads `channels` channels; None for nodes without parameters or state.
+    """The unit of a node that reads `channels` channels; None where a node needs none.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def evaluate_nodes(
 
 
 def _dropped(x: Tensor, name: str, rate: float) -> Tensor:
-    # An edge that is an identity has no node of its own: its tensor is a state, not ".../edgeJ_...".
+    # An identity has no node of its own: its tensor is a state's, not ".../edgeJ_...".
     if not rate or "/edge" not in name:
         return x
     keep = torch.rand(x.shape[0], 1, 1, 1, device=x.device) >= rate

@@ -82,6 +82,8 @@ class BatchNorm2d(nn.BatchNorm2d):
     def forward(self, input: Tensor) -> Tensor:
         quick = (
             self.training
+            and self.track_running_stats
+            and self.momentum is not None
             and input.device.type == "cpu"
             and input.shape[1] <= MOST_CHANNELS
             and input.is_contiguous(memory_format=torch.channels_last)
@@ -89,11 +91,15 @@ class BatchNorm2d(nn.BatchNorm2d):
         if not quick:
             return super().forward(input)
         out, mean, variance = _Normalise.apply(input, self.weight, self.bias, self.eps)
-        if self.track_running_stats:
-            pixels = input.numel() // input.shape[1]
-            with torch.no_grad():
-                self.num_batches_tracked += 1
-                unbiased = variance * (pixels / max(1, pixels - 1))
-                self.running_mean.lerp_(mean, self.momentum)
-                self.running_var.lerp_(unbiased, self.momentum)
+        self._track(mean, variance, input.numel() // input.shape[1])
         return out
+
+    @torch.no_grad()
+    def _track(self, mean: Tensor, variance: Tensor, pixels: int) -> None:
+        """Update the running statistics, the variance unbiased as the library does."""
+        unbiased = variance * (pixels / max(1, pixels - 1))
+        for running, value in ((self.running_mean, mean), (self.running_var, unbiased)):
+            assert running is not None and self.momentum is not None
+            running.lerp_(value, self.momentum)
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked += 1

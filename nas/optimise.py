@@ -1,7 +1,7 @@
 """Optimiser of a network of shift weights: few large tensors instead of many small ones.
 
-All P, all S and all other parameters are laid end to end, so that an optimiser step, the modified L2
-and the clamps cost a handful of operations however many layers there are.
+All P, all S and all other parameters are laid end to end, so that an optimiser step, the modified
+L2 and the clamps cost a handful of operations however many layers there are.
 """
 
 import math
@@ -15,30 +15,33 @@ from nas.shift import ShiftSettings, ShiftWeight, latent_gradients, quantised
 REGULARISATIONS = ("weight", "latent", "none")
 
 
-def flatten(parameters: list[nn.Parameter], device: torch.device) -> nn.Parameter:
-    """Lay parameters and their gradients end to end; they become views of the tensor returned."""
+def flatten(parameters: list[nn.Parameter], device: torch.device) -> tuple[nn.Parameter, Tensor]:
+    """Lay parameters and their gradients end to end; views of the two tensors returned."""
     total = sum(p.numel() for p in parameters)
     flat = nn.Parameter(torch.empty(total, device=device))
-    flat.grad = torch.zeros_like(flat)
+    gradient = torch.zeros_like(flat)
+    flat.grad = gradient
     start = 0
     with torch.no_grad():
         for p in parameters:
             part = slice(start, start + p.numel())
             flat[part] = p.flatten()
             p.data = flat.data[part].view(p.shape)
-            p.grad = flat.grad[part].view(p.shape)
+            p.grad = gradient[part].view(p.shape)
             start += p.numel()
-    return flat
+    return flat, gradient
 
 
 @dataclass(frozen=True)
 class StepSettings:
-    """Parameters
+    """What a step does besides following the gradient.
+
+    Parameters
     ----------
     weight_decay: lambda of eq. 15
     regularisation: "weight": lambda/2·sum of w² of the quantised w, through the straight-through
-        gradients (eq. 15); "latent": the conventional lambda/2·(P² + S²); "none". Other parameters
-        (batch norm, bias, real weights) have plain L2 in all but "none"
+        gradients (eq. 15); "latent": the conventional lambda/2·(P² + S²); "none". Other
+        parameters (batch norm, bias, real weights) have plain L2 in all but "none"
     clip: largest norm of the loss gradient, before the regularisation; 0 switches clipping off
     """
 
@@ -56,19 +59,19 @@ class ShiftOptimiser:
         others = [p for p in module.parameters() if id(p) not in latent]
         device = next(module.parameters()).device
         self.settings, self.shift = settings, shift
-        self.power = flatten([m.power for m in weights], device)
-        self.sign = flatten([m.sign for m in weights], device)
-        self.other = flatten(others, device)
-        self._tensors = (self.power, self.sign, self.other)
-        self._radam = torch.optim.RAdam(self._tensors, lr=lr)
+        self.power, self._power_gradient = flatten([m.power for m in weights], device)
+        self.sign, self._sign_gradient = flatten([m.sign for m in weights], device)
+        self.other, self._other_gradient = flatten(others, device)
+        self._gradients = (self._power_gradient, self._sign_gradient, self._other_gradient)
+        self._radam = torch.optim.RAdam((self.power, self.sign, self.other), lr=lr)
 
     def set_lr(self, lr: float) -> None:
         for group in self._radam.param_groups:
             group["lr"] = lr
 
     def zero_grad(self) -> None:
-        for tensor in self._tensors:
-            tensor.grad.zero_()
+        for gradient in self._gradients:
+            gradient.zero_()
 
     @torch.no_grad()
     def step(self) -> None:
@@ -82,25 +85,25 @@ class ShiftOptimiser:
     @torch.no_grad()
     def _clip(self) -> None:
         if self.settings.clip:
-            norm = torch.stack([t.grad.norm() for t in self._tensors]).norm()
+            norm = torch.stack([gradient.norm() for gradient in self._gradients]).norm()
             scale = (self.settings.clip / (norm + 1e-6)).clamp(max=1.0)
-            for tensor in self._tensors:
-                tensor.grad.mul_(scale)
+            for gradient in self._gradients:
+                gradient.mul_(scale)
 
     @torch.no_grad()
     def _regularise(self) -> None:
         decay, kind = self.settings.weight_decay, self.settings.regularisation
         if kind == "none" or not decay:
             return
-        self.other.grad.add_(self.other, alpha=decay)
+        self._other_gradient.add_(self.other, alpha=decay)
         if kind == "latent":
-            self.power.grad.add_(self.power, alpha=decay)
-            self.sign.grad.add_(self.sign, alpha=decay)
+            self._power_gradient.add_(self.power, alpha=decay)
+            self._sign_gradient.add_(self.sign, alpha=decay)
             return
         w = quantised(self.power, self.sign, self.shift.power_min)
         power_gradient, sign_gradient = latent_gradients(decay * w, w, self.shift.grad_rule)
-        self.power.grad.add_(power_gradient)
-        self.sign.grad.add_(sign_gradient)
+        self._power_gradient.add_(power_gradient)
+        self._sign_gradient.add_(sign_gradient)
 
     def state_dict(self) -> dict:
         return self._radam.state_dict()

@@ -15,8 +15,6 @@ from hw.ir.fold import Scales, fixed_point, fold, unit_scales
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import (
     AvgPool,
-    Conv,
-    FactorizedReduce,
     GlobalPool,
     Input,
     Linear,
@@ -26,7 +24,7 @@ from hw.ir.graph import (
 )
 from hw.ir.network import Arithmetic, LayerParams, Network
 from hw.ir.weights import encode
-from nas.model import GraphModel
+from nas.model import ConvUnit, GraphModel, LinearUnit, ReduceUnit
 
 CALIBRATION_IMAGES = 512
 """Training images on which formats are chosen."""
@@ -102,13 +100,15 @@ def _fold_layer(model: GraphModel, network: Network, node: Node) -> LayerParams:
     unit, codes = model.units[node.name], network.params[node.name].codes
     acc = accumulation(network, node.name)
     if isinstance(node, Linear):
+        assert isinstance(unit, LinearUnit)
         none = np.zeros((len(codes), 0))
         bias = tuple(fixed_point(b, acc.frac) for b in unit.linear.bias.tolist())
         return LayerParams(codes, none.astype(np.int8), none.astype(np.int16), bias)
-    assert isinstance(node, Conv | FactorizedReduce)
+    assert isinstance(unit, ConvUnit | ReduceUnit)
     norm = unit.norm
     if not isinstance(norm, nn.BatchNorm2d):
         return _layer(codes, unit_scales(len(codes)))
+    assert norm.running_mean is not None and norm.running_var is not None
     scales = fold(
         norm.weight.tolist(),
         norm.bias.tolist(),

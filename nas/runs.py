@@ -1,4 +1,4 @@
-"""A run's folder: what it was asked to do, its log, its checkpoint. All written whole or not at all."""
+"""A run's folder: its task, its log, its checkpoint, each written whole or not at all."""
 
 import io
 import json

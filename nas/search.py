@@ -27,7 +27,7 @@ ADAM_BETAS = (0.5, 0.999)
 
 
 def temperature(config: SearchConfig, epoch: int) -> float:
-    """T of eq. 12 in epoch `epoch` (from 0) of the topology search: T0·theta**t, from start to end."""
+    """T of eq. 12 in epoch `epoch` (from 0) of the topology search: T0·theta**t."""
     last = max(1, config.topology_epochs - 1)
     ratio = config.temperature_end / config.temperature_start
     return config.temperature_start * ratio ** (max(0, epoch) / last)
@@ -38,8 +38,8 @@ def search(
 ) -> Genotype:
     """Search a genotype on a data set's training images and write the run; returns the genotype.
 
-    The run's folder holds config.yaml, genotype.yaml, log.jsonl and checkpoint.pt, brought up to date
-    after every epoch; a run cut short goes on with `resume` and ends as it would have.
+    The run's folder holds config.yaml, genotype.yaml, log.jsonl and checkpoint.pt, brought up to
+    date after every epoch; a run cut short goes on with `resume` and ends as it would have.
     """
     training = datasets.load(data, "train")
     device = pick_device(config.device)
@@ -169,7 +169,7 @@ class _Searcher:
             self._record(stage)
 
     def _lr(self, stage: _Stage, epoch: int) -> float:
-        """Learning rate of an epoch of a stage: reset at the stage's start, or one cosine over both."""
+        """Learning rate of a stage's epoch: reset at the stage's start, or one cosine over both."""
         config = self.config
         if config.lr_reset:
             return cosine(config.lr, epoch, stage.warmup + stage.epochs)
@@ -218,7 +218,7 @@ class _Searcher:
     def _architecture_step(
         self, stage: _Stage, parameters: list[nn.Parameter], pixels: Tensor, labels: Tensor
     ) -> None:
-        """alpha on the held-out half, first order (eq. 5); the weights' gradients are not computed."""
+        """alpha on the held-out half, first order (eq. 5), without the weights' gradients."""
         logits = stage.net(image_tensor(pixels), stage.coefficients(1.0))
         gradients_of(functional.cross_entropy(logits, labels), parameters)
         stage.arch_optimiser.step()

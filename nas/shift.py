@@ -1,7 +1,8 @@
 """Weights that are 0 or ±2**p, trained through straight-through estimators (paper section 4.1).
 
-A shift weight is a pair of trainable real numbers (P, S). Its value is w = sign(S)·2**round(P), eq. 6; sign(S) is
-(S >= 0.5) - (S <= -0.5), eq. 7 as written; rounding is floor(x + 1/2), the rounding of the whole project.
+A shift weight is a pair of trainable real numbers (P, S). Its value is w = sign(S)·2**round(P),
+eq. 6; sign(S) is (S >= 0.5) - (S <= -0.5), eq. 7 as written; rounding is floor(x + 1/2), the
+rounding of the whole project.
 """
 
 import math
@@ -24,9 +25,10 @@ class ShiftSettings:
     Parameters
     ----------
     weight_bits: 5 (p in [-14, 0]) or 6 (p in [-15, 0])
-    grad_rule: "paper": dw/dP = w·2**p·ln 2 (eq. 9); "exact": the derivative of s·2**P, w·ln 2. dw/dS = 1 in both
+    grad_rule: "paper": dw/dP = w·2**p·ln 2 (eq. 9); "exact": the derivative of s·2**P, w·ln 2;
+        dw/dS = 1 in both
     init: "kaiming": P and S of a Kaiming-normal draw; "uniform": P ~ U(-10, -1), S ~ U(-1, 1)
-    stem, classifier: whether these are shifted too; a network with a real-valued layer cannot be exported
+    stem, classifier: whether these are shifted too; a real-valued layer cannot be exported
     """
 
     weight_bits: int = 5
@@ -52,7 +54,7 @@ def sign_of(s: Tensor) -> Tensor:
 
 
 def power_of(p: Tensor, power_min: int) -> Tensor:
-    """Integer exponent of the latent P (eq. 6), clamped to what the code holds, in the type of `p`."""
+    """Integer exponent of the latent P (eq. 6), clamped to the code's range, in the type of `p`."""
     return round_half_up(p).clamp(power_min, 0)
 
 
@@ -85,9 +87,10 @@ class _Quantise(torch.autograd.Function):
 
 
 class ShiftWeight(nn.Module):
-    """A tensor of shift weights; calling it gives the quantised weights, differentiable in `power`, `sign`.
+    """A tensor of shift weights; calling it gives the quantised weights.
 
-    `fan_in`, of the Kaiming draw, is that of a weight (out, in, ...) unless given.
+    They are differentiable in `power` and `sign`. `fan_in`, of the Kaiming draw, is that of a
+    weight (out, in, ...) unless given.
     """
 
     def __init__(self, shape: tuple[int, ...], settings: ShiftSettings, fan_in: int | None = None):

@@ -1,4 +1,4 @@
-"""The network in which the search runs: every edge mixes its candidate operations (paper eq. 3, 4, 14).
+"""The network in which the search runs: every edge mixes its candidates (paper eq. 3, 4, 14).
 
 Stem, cells and head come from `hw.space.skeleton`, the inside of each edge from the same operations
 that evaluation networks are built of.
@@ -36,8 +36,8 @@ class Group:
 class Supernet(nn.Module):
     """Weights of all candidates; how they are mixed is an argument of `forward`.
 
-    Batch norms inside the cells have no trainable scale (it would undo the mixing weights), and pools
-    have one too, so that no candidate is louder than the others.
+    Batch norms inside the cells have no trainable scale (it would undo the mixing weights), and
+    pools have one too, so that no candidate is louder than the others.
     """
 
     def __init__(self, skeleton: Skeleton, candidates: Candidates, settings: ShiftSettings):
@@ -84,8 +84,8 @@ class Supernet(nn.Module):
     def forward(self, x: Tensor, coefficients: Tensor) -> Tensor:
         """Logits (N, classes) of images as of `nas.model.image_tensor`.
 
-        `coefficients` (2, edges, operations) weighs every candidate, of normal cells [0] and reduction
-        cells [1].
+        `coefficients` (2, edges, operations) weighs every candidate, of normal cells [0] and of
+        reduction cells [1].
         """
         tensors = Tensors({self.skeleton.stem[0].name: x})
         evaluate_nodes(self.skeleton.stem, self.units, tensors)
@@ -111,6 +111,7 @@ class Supernet(nn.Module):
         sums: dict[tuple[int, ...], Tensor] = {}
         for group in groups:
             operation = self.operations[group.key]
+            assert isinstance(operation, WideOperation)
             coefficients = weights[list(group.edges), list(group.candidates)]
             part = scaled(operation(x), coefficients, operation.copies)
             sums[group.edges] = sums[group.edges] + part if group.edges in sums else part

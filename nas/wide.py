@@ -4,9 +4,9 @@ Edges that leave the same state and hold the same candidate read the same tensor
 convolutions run as one wider one: fewer and larger kernels, each edge keeping its own weights. An
 edge's channels are a block of the wide result.
 
-Within an operation the channels of n edges are in one of three orders: all edges still read the same
-C channels (SHARED), channel c of all edges, then channel c + 1 (CHANNELS_FIRST, what a depthwise
-convolution of shared channels gives), or edge after edge (EDGES_FIRST).
+Within an operation the channels of n edges are in one of three orders: all edges still read the
+same C channels (SHARED), channel c of all edges, then channel c + 1 (CHANNELS_FIRST, what a
+depthwise convolution of shared channels gives), or edge after edge (EDGES_FIRST).
 """
 
 from enum import Enum
@@ -85,7 +85,7 @@ class WideConv(nn.Module):
 class WideOperation(nn.Module):
     """A candidate on the edges of one state: (N, C, H, W) to (N, n·C', H', W'), edge after edge.
 
-    Operations without weights give one copy, (N, C', H', W'), which all edges share (`copies` is 1).
+    Operations without weights give one copy, (N, C', H', W'), that all edges share (`copies` is 1).
     """
 
     def __init__(self, nodes: list[Node], edges: int, channels: int, settings: ShiftSettings):
@@ -108,7 +108,7 @@ class WideOperation(nn.Module):
 
 
 def scaled(x: Tensor, coefficients: Tensor, copies: int) -> Tensor:
-    """Multiply each edge's block of channels by its coefficient (n); a single copy is spread first."""
+    """Multiply each edge's block of channels by its coefficient; one copy is spread first."""
     n, channels, height, width = x.shape
     edges = coefficients.numel()
     rows = x.permute(0, 2, 3, 1).reshape(n, height, width, copies, channels // copies)

@@ -1,4 +1,4 @@
-"""One thread for each test process: they run side by side, and threads that share cores only wait."""
+"""One thread for each test process: they run side by side, threads that share cores only wait."""
 
 import torch
 

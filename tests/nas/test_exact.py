@@ -1,4 +1,4 @@
-"""Torch's exact evaluation equals the integer reference, every bit of every tensor, on real images."""
+"""Torch's exact evaluation equals the integer reference in every bit, on real images."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ EVERY_OPERATION = Genotype(
 
 
 def trained_like(model: GraphModel) -> GraphModel:
-    """A model with the batch norms of one that was trained: statistics, scales of both signs, biases."""
+    """A model with batch norms as trained ones: statistics, scales of both signs, biases."""
     torch.manual_seed(3)
     images = torch.from_numpy(data.load("digits").images[:256])
     if model.live.input.shape != (8, 8, 1):
@@ -130,7 +130,9 @@ def test_imagenet_stem():
     graph = build(genotypes.get("ShiftNAS_C10"), **sizes, stem="imagenet")
     model = trained_like(GraphModel(graph))
     images = np.random.default_rng(0).integers(0, 256, (3, 40, 33, 3), dtype=np.uint8)
-    network = quantise(model, calibrate(model, image_tensor(torch.from_numpy(images)), 8), Arithmetic())
+    network = quantise(
+        model, calibrate(model, image_tensor(torch.from_numpy(images)), 8), Arithmetic()
+    )
     assert_equal_everywhere(model, network, images)
 
 

@@ -42,7 +42,9 @@ def test_integer_accuracy_is_close_to_float_and_true(run):
     meta = network.meta
     assert meta["accuracy_float"] > 0.4
     assert abs(meta["accuracy_float"] - meta["accuracy_integer"]) < 0.03
-    classes = np.argmax(ExactModel(load_trained(run, (8, 8, 1), 10), network).logits(test.images), 1)
+    classes = np.argmax(
+        ExactModel(load_trained(run, (8, 8, 1), 10), network).logits(test.images), 1
+    )
     assert float((classes == test.labels).mean()) == meta["accuracy_integer"]
     assert genotypes.from_mapping(meta["genotype"]) == genotypes.get("ShiftNAS_C10")
 

@@ -1,6 +1,7 @@
 """The search: stages, phases, schedules, resumption."""
 
 import json
+from itertools import pairwise
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ def test_temperature_falls_from_start_to_end():
     config = SearchConfig(topology_epochs=20)
     heats = [temperature(config, epoch) for epoch in range(20)]
     assert heats[0] == 10 and heats[-1] == pytest.approx(0.02)
-    ratios = {round(b / a, 9) for a, b in zip(heats, heats[1:], strict=False)}
+    ratios = {round(b / a, 9) for a, b in pairwise(heats)}
     assert len(ratios) == 1
 
 
@@ -116,9 +117,9 @@ def test_warm_up_leaves_the_architecture_alone_and_search_moves_it(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(searching._Searcher, "_epoch", watching)
         search("digits", tmp_path / "run", load_config("tiny", settings))
-    assert moved == [(False, False), (False, False), (True, True), (False, False)] + [
-        (True, True)
-    ] * 2
+    assert (
+        moved == [(False, False), (False, False), (True, True), (False, False)] + [(True, True)] * 2
+    )
 
 
 def test_architecture_step_computes_no_weight_gradients(tmp_path):

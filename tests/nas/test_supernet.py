@@ -42,7 +42,7 @@ def positions(edges):
 
 
 def paired():
-    """A supernet with all candidates, an evaluation network with the same weights, one-hot weights."""
+    """A supernet, an evaluation network with the same weights, the one-hot mixture between them."""
     torch.manual_seed(0)
     candidates = OperationArchitecture().candidates
     supernet = Supernet(skeleton(**SIZES), candidates, ShiftSettings())

@@ -45,9 +45,9 @@ def test_a_run_cut_short_ends_as_one_in_a_piece(tmp_path, monkeypatch):
     ]
     for name, value in states[0].items():
         assert torch.equal(value, states[1][name]), name
-    assert metrics["accuracy"] == json.loads((tmp_path / "whole/metrics.json").read_text())[
-        "accuracy"
-    ]
+    assert (
+        metrics["accuracy"] == json.loads((tmp_path / "whole/metrics.json").read_text())["accuracy"]
+    )
     log = [json.loads(line) for line in (tmp_path / "parts/log.jsonl").read_text().splitlines()]
     assert [entry["epoch"] for entry in log] == [1, 2]
     assert all(entry["stage"] == "train" and entry["epochs"] == 2 for entry in log)
