@@ -32,7 +32,7 @@ class ShiftSettings:
     """
 
     weight_bits: int = 5
-    grad_rule: str = "exact"
+    grad_rule: str = "paper"
     init: str = "kaiming"
     stem: bool = True
     classifier: bool = True
