@@ -90,7 +90,15 @@ def _apt(command: list[str]) -> bool:
 
 
 def steps(
-    out: Path, *, data_set: str, config: str, board: str, frames: int, stall: float, seed: int
+    out: Path,
+    *,
+    data_set: str,
+    config: str,
+    board: str,
+    luts: int | None,
+    frames: int,
+    stall: float,
+    seed: int,
 ) -> list[Step]:
     """The whole way, as commands. All but the report, which reads their records."""
     search, train, network = out / "search", out / "train", out / "network"
@@ -99,6 +107,7 @@ def steps(
     reads_data = () if data_set in data.NAMES else (Path(data_set),)
     settings = ("--config", config, "--seed", str(seed))
     reads_config = (Path(config),) if Path(config).is_file() else ()
+    budget = () if luts is None else ("--luts", luts)
     genotype = search / "genotype.yaml"
 
     def step(name: str, *arguments: object, reads: Sequence[Path] = (), **rest: Any) -> Step:
@@ -116,7 +125,7 @@ def steps(
         ),
         step("export", "export", train, "--out", network, reads=(train,), writes=network),
         step(
-            "plan", "plan", network, "--board", board, "--out", plan,
+            "plan", "plan", network, "--board", board, *budget, "--out", plan,
             reads=(network,), writes=plan,
         ),
         step(
@@ -231,7 +240,8 @@ def print_table(table: dict[str, Any], done: Sequence[Done]) -> None:
     help="Data set (fashion, mnist5k, digits) or folder; default: fashion where it can be had.",
 )
 @click.option("--config", help="Preset or YAML file of search and training; default: small.")
-@click.option("--board", default="ulx3s-85f", show_default=True)
+@click.option("--board", metavar="B", default="ulx3s-85f", show_default=True)
+@click.option("--luts", type=click.IntRange(min=1), help="LUT budget of the plan.")
 @click.option(
     "--frames",
     type=click.IntRange(min=1),
@@ -254,6 +264,7 @@ def demo(
     data_set: str | None,
     config: str | None,
     board: str,
+    luts: int | None,
     frames: int,
     stall: float,
     force: bool,
@@ -277,6 +288,7 @@ def demo(
         data_set=data_set,
         config=config or PRESETS.get(data_set, "demo"),
         board=board,
+        luts=luts,
         frames=frames,
         stall=stall,
         seed=seed,

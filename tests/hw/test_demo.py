@@ -127,7 +127,14 @@ def test_a_command_with_exit_code_1_is_told_at_the_end(tmp_path, calls):
 
 def test_every_command_called_is_a_public_one(tmp_path):
     way = demo.steps(
-        tmp_path, data_set="digits", config="digits", board="ulx3s-85f", frames=2, stall=0.3, seed=1
+        tmp_path,
+        data_set="digits",
+        config="digits",
+        board="ulx3s-85f",
+        luts=20000,
+        frames=2,
+        stall=0.3,
+        seed=1,
     )
     for step in way:
         command = shiftnas.shiftnas.get_command(None, step.arguments[0])
