@@ -55,9 +55,12 @@ def propose(
     search = _Search(network, target.name)
     # Every state is kept: buffers are only known at the end, and may cost the last step or two.
     states = [dict.fromkeys(search.ladders, 0)]
-    while (fps is None or search.fps(states[-1]) < fps) and search.faster(states[-1]) is not None:
-        states.append(search.faster(states[-1]))
-        if search.lut(states[-1]) > budget:
+    while fps is None or search.fps(states[-1]) < fps:
+        faster = search.faster(states[-1])
+        if faster is None:
+            break
+        states.append(faster)
+        if search.lut(faster) > budget:
             break
     reached = search.fps(states[-1])
     while True:
