@@ -93,8 +93,8 @@ class Bridge(wiring.Component):
         self.divisor, self.frame_bytes, self.logit_bytes = divisor, frame_bytes, logit_bytes
         super().__init__(
             {
-                "rx": In(1, init=1),
-                "tx": Out(1, init=1),
+                "rx": In(1),
+                "tx": Out(1),
                 "image": Out(stream.Signature(8)),
                 "logits": In(stream.Signature(8 * logit_bytes)),
                 "reset": Out(1),
@@ -151,7 +151,7 @@ class BoardTop(Elaboratable):
         in_mhz = platform.default_clk_frequency / 1e6
         dividers = pll(in_mhz, self.clock_mhz)
         m.submodules.clock_buffer = clock = io.Buffer(
-            "i", platform.request(platform.default_clk, dir="-")
+            io.Direction.Input, platform.request(platform.default_clk, dir="-")
         )
         m.domains.sync = ClockDomain()
         locked = Signal()
@@ -198,8 +198,8 @@ class BoardTop(Elaboratable):
         resource = platform.lookup("uart", 0)
         lines = [line for line in resource.ios if isinstance(line, Subsignal)]
         port = platform.request("uart", 0, dir={line.name: "-" for line in lines})
-        m.submodules.rx_buffer = rx = io.Buffer("i", port.rx)
-        m.submodules.tx_buffer = tx = io.Buffer("o", port.tx)
+        m.submodules.rx_buffer = rx = io.Buffer(io.Direction.Input, port.rx)
+        m.submodules.tx_buffer = tx = io.Buffer(io.Direction.Output, port.tx)
         m.d.comb += [bridge.rx.eq(rx.i), tx.o.eq(bridge.tx)]
 
         reset = Signal()

@@ -46,7 +46,7 @@ class Receiver(wiring.Component):
     def __init__(self, divisor: int):
         self.divisor = divisor
         super().__init__(
-            {"rx": In(1, init=1), "o": Out(stream.Signature(DATA_BITS)), "line_break": Out(1)}
+            {"rx": In(1), "o": Out(stream.Signature(DATA_BITS)), "line_break": Out(1)}
         )
 
     def elaborate(self, platform):
@@ -121,7 +121,7 @@ class Transmitter(wiring.Component):
 
     def __init__(self, divisor: int):
         self.divisor = divisor
-        super().__init__({"i": In(stream.Signature(DATA_BITS)), "tx": Out(1, init=1)})
+        super().__init__({"i": In(stream.Signature(DATA_BITS)), "tx": Out(1)})
 
     def elaborate(self, platform):
         m = Module()

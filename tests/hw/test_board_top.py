@@ -18,6 +18,9 @@ class Host:
         self.received: list[int] = []
         self.images: list[int] = []
 
+    async def rest(self, ctx):
+        ctx.set(self.bridge.rx, 1)
+
     async def send(self, ctx, data):
         for byte in data:
             for bit in (0, *((byte >> n) & 1 for n in range(8)), 1):
@@ -64,6 +67,7 @@ class Host:
     def run(self, script):
         sim = Simulator(self.bridge)
         sim.add_clock(1e-6)
+        sim.add_testbench(self.rest)
         sim.add_testbench(script)
         sim.add_testbench(self.receive, background=True)
         sim.add_testbench(self.network, background=True)

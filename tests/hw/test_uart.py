@@ -11,11 +11,20 @@ DIVISOR = 7
 def simulate(component, *processes, monitors=()):
     sim = Simulator(component)
     sim.add_clock(1e-6)
+    if isinstance(component, uart.Receiver):
+        sim.add_testbench(rest(component.rx))
     for process in processes:
         sim.add_testbench(process)
     for monitor in monitors:
         sim.add_testbench(monitor, background=True)
     sim.run()
+
+
+def rest(line):
+    async def process(ctx):
+        ctx.set(line, 1)
+
+    return process
 
 
 async def send(ctx, line, bits, cycles=DIVISOR):
