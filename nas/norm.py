@@ -9,6 +9,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 LANES = 32
 """Elements of the innermost dimension aimed at when pixels are grouped."""
@@ -51,7 +52,6 @@ class _Normalise(torch.autograd.Function):
         else:
             out = torch.addcmul(_spread(beta, rows), centred, spread_scale)
         ctx.save_for_backward(centred, inverse, scale)
-        ctx.affine = gamma is not None
         ctx.mark_non_differentiable(mean, variance)
         return _as_map(out, x), mean, variance
 
@@ -67,8 +67,13 @@ class _Normalise(torch.autograd.Function):
         offset = -beta_gradient * scale / pixels
         x_gradient = torch.addcmul(_spread(offset, rows), centred, _spread(slope, rows))
         x_gradient.addcmul_(rows, _spread(scale, rows))
-        affine = (gamma_gradient, beta_gradient) if ctx.affine else (None, None)
-        return _as_map(x_gradient, gradient), *affine, None
+        wanted = ctx.needs_input_grad
+        return (
+            _as_map(x_gradient, gradient),
+            gamma_gradient if wanted[1] else None,
+            beta_gradient if wanted[2] else None,
+            None,
+        )
 
 
 def _as_map(rows: Tensor, like: Tensor) -> Tensor:
@@ -79,7 +84,10 @@ def _as_map(rows: Tensor, like: Tensor) -> Tensor:
 class BatchNorm2d(nn.BatchNorm2d):
     """`torch.nn.BatchNorm2d`, the same numbers up to float rounding, quicker for few channels."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor, scale: Tensor | None = None) -> Tensor:
+        """Normalised `input`; `scale`, of a norm without affine parameters, takes gamma's place."""
+        assert scale is None or not self.affine
+        gamma = self.weight if scale is None else scale
         quick = (
             self.training
             and self.track_running_stats
@@ -89,10 +97,17 @@ class BatchNorm2d(nn.BatchNorm2d):
             and input.is_contiguous(memory_format=torch.channels_last)
         )
         if not quick:
-            return super().forward(input)
-        out, mean, variance = _Normalise.apply(input, self.weight, self.bias, self.eps)
+            return super().forward(input) if scale is None else self._scaled(input, scale)
+        out, mean, variance = _Normalise.apply(input, gamma, self.bias, self.eps)
         self._track(mean, variance, input.numel() // input.shape[1])
         return out
+
+    def _scaled(self, input: Tensor, scale: Tensor) -> Tensor:
+        mean, variance = self.running_mean, self.running_var
+        zeros = torch.zeros_like(scale)
+        return functional.batch_norm(
+            input, mean, variance, scale, zeros, self.training, self.momentum or 0.0, self.eps
+        )
 
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor, pixels: int) -> None:

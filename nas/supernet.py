@@ -14,7 +14,7 @@ from hw.space import CellPlan, Skeleton
 from nas.architecture import EDGES, NODES, ZERO, Candidates
 from nas.model import Tensors, evaluate_nodes, make_unit
 from nas.shift import ShiftSettings
-from nas.wide import WideOperation, scaled
+from nas.wide import WideOperation
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Supernet(nn.Module):
             operation = self.operations[group.key]
             assert isinstance(operation, WideOperation)
             coefficients = weights[list(group.edges), list(group.candidates)]
-            part = scaled(operation(x), coefficients, operation.copies)
+            part = operation(x, coefficients)
             sums[group.edges] = sums[group.edges] + part if group.edges in sums else part
         for edges, wide in sums.items():
             for edge, part in zip(edges, wide.chunk(len(edges), 1), strict=True):

@@ -50,7 +50,7 @@ class WideConv(nn.Module):
         self.weight = ShiftWeight(shape, settings, fan_in)
         norm = isinstance(node, FactorizedReduce) or node.batch_norm
         wide = edges * node.shape[2]
-        self.norm = BatchNorm2d(wide, affine=False) if norm else nn.Identity()
+        self.norm = BatchNorm2d(wide, affine=False) if norm else None
 
     @property
     def order_out(self) -> Order:
@@ -58,18 +58,25 @@ class WideConv(nn.Module):
             return Order.EDGES_FIRST
         return Order.EDGES_FIRST if self.order is Order.EDGES_FIRST else Order.CHANNELS_FIRST
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
+        """`scale` multiplies the normalised result, channel by channel."""
         node, w = self.node, self.weight()
         if node.relu_in:
             x = functional.relu(x)
         if isinstance(node, FactorizedReduce):
             kernel = torch.cat([factorized_kernel(edge) for edge in w])
-            return self.norm(functional.conv2d(pad_to_even(x), kernel, stride=2))
+            return self._normalised(functional.conv2d(pad_to_even(x), kernel, stride=2), scale)
         groups = x.shape[1] if self.depthwise else 1
         x = functional.conv2d(
             x, self._kernel(w), None, node.stride, node.padding, node.dilation, groups
         )
-        return self.norm(x)
+        return self._normalised(x, scale)
+
+    def _normalised(self, x: Tensor, scale: Tensor | None) -> Tensor:
+        if self.norm is None:
+            assert scale is None
+            return x
+        return self.norm(x, scale)
 
     def _kernel(self, w: Tensor) -> Tensor:
         if self.depthwise:
@@ -85,12 +92,12 @@ class WideConv(nn.Module):
 class WideOperation(nn.Module):
     """A candidate on the edges of one state: (N, C, H, W) to (N, n·C', H', W'), edge after edge.
 
-    Operations without weights give one copy, (N, C', H', W'), that all edges share (`copies` is 1).
+    Each edge's block of channels is multiplied by its coefficient.
     """
 
     def __init__(self, nodes: list[Node], edges: int, channels: int, settings: ShiftSettings):
         super().__init__()
-        self.steps = nn.Sequential()
+        self.edges, self.steps = edges, nn.ModuleList()
         order = Order.SHARED
         for node in nodes:
             if isinstance(node, MaxPool | AvgPool):
@@ -101,16 +108,24 @@ class WideOperation(nn.Module):
             self.steps.append(step)
             order, channels = step.order_out, node.shape[2]
         assert order is not Order.CHANNELS_FIRST
-        self.copies = 1 if order is Order.SHARED else edges
+        self.shared = order is Order.SHARED
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.steps(x)
+    def forward(self, x: Tensor, coefficients: Tensor) -> Tensor:
+        """`coefficients` (n), one an edge."""
+        if self.shared:  # no weights of an edge's own: computed once
+            for step in self.steps:
+                x = step(x)
+            return spread(x, coefficients)
+        for step in self.steps[:-1]:
+            x = step(x)
+        last = self.steps[-1]
+        assert isinstance(last, WideConv)
+        # The last step's batch norm multiplies anyway.
+        return last(x, coefficients.repeat_interleave(last.node.shape[2]))
 
 
-def scaled(x: Tensor, coefficients: Tensor, copies: int) -> Tensor:
-    """Multiply each edge's block of channels by its coefficient; one copy is spread first."""
-    n, channels, height, width = x.shape
-    edges = coefficients.numel()
-    rows = x.permute(0, 2, 3, 1).reshape(n, height, width, copies, channels // copies)
-    rows = rows * coefficients[:, None]
-    return rows.reshape(n, height, width, edges * (channels // copies)).permute(0, 3, 1, 2)
+def spread(x: Tensor, coefficients: Tensor) -> Tensor:
+    """A copy of `x` for each of n coefficients, multiplied by it: (N, n·C, H, W)."""
+    n, _, height, width = x.shape
+    copies = x.permute(0, 2, 3, 1)[..., None, :] * coefficients[:, None]
+    return copies.reshape(n, height, width, -1).permute(0, 3, 1, 2)

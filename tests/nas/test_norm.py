@@ -29,6 +29,19 @@ def test_equal_to_the_library(shape, affine):
         torch.testing.assert_close(mine, library, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("channels", [4, 40])
+def test_scale_takes_the_place_of_gamma(channels):
+    norm = BatchNorm2d(channels, affine=False).double()
+    x = torch.randn(3, channels, 4, 4, dtype=torch.float64)
+    x = x.contiguous(memory_format=torch.channels_last)
+    scale = torch.rand(channels, dtype=torch.float64).requires_grad_()
+    for training in (True, False):
+        norm.train(training)
+        torch.testing.assert_close(norm(x, scale), norm(x) * scale[:, None, None])
+    norm(x, scale).square().sum().backward()
+    assert scale.grad is not None and scale.grad.all()
+
+
 def test_result_is_stored_channels_last():
     x = torch.randn(2, 4, 6, 6).contiguous(memory_format=torch.channels_last)
     assert BatchNorm2d(4)(x).is_contiguous(memory_format=torch.channels_last)

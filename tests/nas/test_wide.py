@@ -6,7 +6,7 @@ import torch
 from hw.space import operation_nodes
 from nas.model import make_unit
 from nas.shift import ShiftSettings
-from nas.wide import WideOperation, scaled
+from nas.wide import WideOperation, spread
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -20,8 +20,8 @@ def test_equals_separate_edges(operation, stride):
     nodes = operation_nodes(operation, "edge", "state", (7, 6, channels), channels, stride)
     wide = WideOperation(nodes, edges, channels, settings).double()
     x = torch.randn(5, channels, 7, 6, dtype=torch.float64)
-    blocks = wide(x).chunk(edges, 1)
-    assert wide.copies == edges
+    coefficients = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
+    blocks = wide(x, coefficients).chunk(edges, 1)
     for edge, block in enumerate(blocks):
         y = x
         for node, step in zip(nodes, wide.steps, strict=True):
@@ -29,7 +29,7 @@ def test_equals_separate_edges(operation, stride):
             unit.conv.weight.power.data = step.weight.power.data[edge]
             unit.conv.weight.sign.data = step.weight.sign.data[edge]
             y = unit.double()(y.relu() if node.relu_in else y)
-        torch.testing.assert_close(block, y)
+        torch.testing.assert_close(block, y * coefficients[edge])
 
 
 def test_stride_2_skip_equals_separate_edges():
@@ -40,20 +40,22 @@ def test_stride_2_skip_equals_separate_edges():
     unit = make_unit(nodes[0], 4, domain="shift", settings=settings, affine=False)
     unit.conv.weight.power.data = wide.steps[0].weight.power.data[1]
     unit.conv.weight.sign.data = wide.steps[0].weight.sign.data[1]
-    torch.testing.assert_close(wide(x).chunk(2, 1)[1], unit(x.relu()))
+    torch.testing.assert_close(
+        wide(x, torch.tensor([1.0, 0.3])).chunk(2, 1)[1], 0.3 * unit(x.relu())
+    )
 
 
 def test_operations_without_weights_run_once_for_all_edges():
     pool = WideOperation(operation_nodes("max_pool_3x3", "e", "s", (6, 6, 4), 4, 1), 3, 4, None)
     skip = WideOperation(operation_nodes("skip_connect", "e", "s", (6, 6, 4), 4, 1), 3, 4, None)
     x = torch.randn(2, 4, 6, 6)
-    assert pool.copies == skip.copies == 1
-    assert pool(x).shape == x.shape
-    assert torch.equal(skip(x), x)
+    c = torch.tensor([0.5, 2.0, -1.0])
+    assert pool.shared and skip.shared
+    assert torch.equal(skip(x, c), torch.cat([x * k for k in c], 1))
+    one = pool(x, torch.ones(1))
+    assert torch.equal(pool(x, c), torch.cat([one * k for k in c], 1))
 
 
-def test_scaled_multiplies_each_block():
-    x, c = torch.randn(2, 6, 3, 3), torch.tensor([0.5, 2.0, -1.0])
-    blocks = [block * k for block, k in zip(x.chunk(3, 1), c, strict=True)]
-    assert torch.equal(scaled(x, c, 3), torch.cat(blocks, 1))
-    assert torch.equal(scaled(x, c, 1), torch.cat([x * k for k in c], 1))
+def test_spread_multiplies_copies():
+    x, c = torch.randn(2, 3, 4, 5), torch.tensor([0.5, 2.0])
+    assert torch.equal(spread(x, c), torch.cat((x * 0.5, x * 2.0), 1))
