@@ -26,7 +26,9 @@ from sim import cache, tools
 HERE = Path(__file__).parent
 SHIM = HERE / "shim"
 WAIVERS = HERE / "waive.vlt"
-RUNTIME = ("verilated", "verilated_vpi", "verilated_threads", "verilated_timing", "verilated_vcd_c")
+RUNTIME = ("verilated_vpi", "verilated", "verilated_threads", "verilated_timing")
+"""Files of Verilator's runtime, the slowest to compile first."""
+
 SPLIT = 4000
 """Statements in one C++ file: enough files to keep the cores busy, few enough not to repeat the
 headers much.
@@ -225,7 +227,7 @@ def _build(
             "-o",
             folder / "model",
             *objects,
-            *sorted(runtime.glob("*.o")),
+            *runtime,
             f"-L{libraries}",
             f"-Wl,-rpath,{libraries}",
             "-lcocotbvpi_verilator",
@@ -260,28 +262,27 @@ def _units(generated: Sequence[Path], optimise: str) -> list[Unit]:
     return [Unit(path.stem, [path], "-O0" if "Slow" in path.name else optimise) for path in files]
 
 
-def _runtime(found: tools.Tools, waves: bool) -> Path:
+def _runtime(found: tools.Tools, waves: bool) -> list[Path]:
     """Objects of Verilator's runtime and of cocotb's main program, built once for all models."""
-    main = found.cocotb_share / "lib" / "verilator" / "verilator.cpp"
-    files = [
-        *(
-            found.verilator_root / "include" / f"{name}.cpp"
-            for name in RUNTIME
-            if waves or "vcd" not in name
-        ),
-        main,
-    ]
-    digest = cache.digest_of(
-        found.versions, (SHIM / "Vtop.h").read_text(), str(waves), *map(str, files)
-    )
+    core = [found.verilator_root / "include" / f"{name}.cpp" for name in RUNTIME]
+    main = [found.cocotb_share / "lib" / "verilator" / "verilator.cpp"]
+    if waves:
+        main.append(found.verilator_root / "include" / "verilated_vcd_c.cpp")
+    # Tracing changes the main program only: models with and without it share the core.
+    return [*_objects(found, core, False), *_objects(found, main, waves)]
+
+
+def _objects(found: tools.Tools, files: Sequence[Path], waves: bool) -> list[Path]:
+    shim = (SHIM / "Vtop.h").read_text()
+    digest = cache.digest_of(found.versions, shim, str(waves), *map(str, files))
 
     def make(folder: Path) -> None:
-        _parallel(
-            lambda path: _compile(found, path, folder / f"{path.stem}.o", None, "-O2", waves, SHIM),
-            files,
-        )
+        def compile_file(path: Path) -> None:
+            _compile(found, path, folder / f"{path.stem}.o", None, "-O1", waves, SHIM)
 
-    return cache.entry("runtime", digest, make)[0]
+        _parallel(compile_file, files)
+
+    return sorted(cache.entry("runtime", digest, make)[0].glob("*.o"))
 
 
 def _headers(found: tools.Tools, optimise: str, waves: bool) -> Path:

@@ -1,0 +1,69 @@
+"""Models: built once, rejected sources named, failures of tests raised."""
+
+import pytest
+
+from hw.errors import CheckFailed
+from sim import runner
+
+COUNTER = """\
+module counter(input wire clk, input wire rst, output reg [7:0] count);
+  always @(posedge clk) count <= rst ? 8'd0 : count + 8'd1;
+endmodule
+"""
+
+TEST = """\
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles
+
+
+@cocotb.test()
+async def counts(dut):
+    Clock(dut.clk, 2, unit="ns").start()
+    dut.rst.value = 1
+    await ClockCycles(dut.clk, 2)
+    dut.rst.value = 0
+    await ClockCycles(dut.clk, 11)
+    assert int(dut.count.value) == {expected}, "count is off"
+"""
+
+
+@pytest.fixture(scope="module")
+def model() -> runner.Model:
+    return runner.build(
+        {"counter.v": COUNTER}, "counter", public=("clk", "rst", "count"), optimise="-O0"
+    )
+
+
+def run(model, folder, monkeypatch, expected: int):
+    (folder / "bench_of_counter.py").write_text(TEST.format(expected=expected))
+    monkeypatch.syspath_prepend(folder)
+    return runner.run(model, "bench_of_counter", folder / "run")
+
+
+def test_second_build_is_cached(model):
+    again = runner.build(
+        {"counter.v": COUNTER}, "counter", public=("clk", "rst", "count"), optimise="-O0"
+    )
+    assert again.cached and again.folder == model.folder
+    assert sorted(path.name for path in model.folder.iterdir()) == ["model"]
+
+
+def test_passing_test(model, tmp_path, monkeypatch):
+    log = run(model, tmp_path, monkeypatch, 10)
+    assert "PASS" in log.read_text()
+
+
+def test_failing_test_is_raised(model, tmp_path, monkeypatch):
+    with pytest.raises(CheckFailed, match="count is off"):
+        run(model, tmp_path, monkeypatch, 11)
+
+
+def test_missing_test_module_is_raised(model, tmp_path):
+    with pytest.raises(CheckFailed, match="no_such_module"):
+        runner.run(model, "no_such_module", tmp_path / "run")
+
+
+def test_wrong_source_is_named():
+    with pytest.raises(CheckFailed, match=r"verilator_bin rejects the design: %Error: bad\.v:1"):
+        runner.build({"bad.v": "module bad(; endmodule\n"}, "bad")
