@@ -95,7 +95,7 @@ def steps(
     data_set: str,
     config: str,
     board: str,
-    luts: int | None,
+    fps: float,
     frames: int,
     stall: float,
     seed: int,
@@ -107,7 +107,6 @@ def steps(
     reads_data = () if data_set in data.NAMES else (Path(data_set),)
     settings = ("--config", config, "--seed", str(seed))
     reads_config = (Path(config),) if Path(config).is_file() else ()
-    budget = () if luts is None else ("--luts", luts)
     genotype = search / "genotype.yaml"
 
     def step(name: str, *arguments: object, reads: Sequence[Path] = (), **rest: Any) -> Step:
@@ -125,7 +124,7 @@ def steps(
         ),
         step("export", "export", train, "--out", network, reads=(train,), writes=network),
         step(
-            "plan", "plan", network, "--board", board, *budget, "--out", plan,
+            "plan", "plan", network, "--board", board, "--fps", fps, "--out", plan,
             reads=(network,), writes=plan,
         ),
         step(
@@ -241,7 +240,13 @@ def print_table(table: dict[str, Any], done: Sequence[Done]) -> None:
 )
 @click.option("--config", help="Preset or YAML file of search and training; default: small.")
 @click.option("--board", metavar="B", default="ulx3s-85f", show_default=True)
-@click.option("--luts", type=click.IntRange(min=1), help="LUT budget of the plan.")
+@click.option(
+    "--fps",
+    type=click.FloatRange(min=0, min_open=True),
+    default=500,
+    show_default=True,
+    help="Frames a second to plan for: the smallest hardware that is fast enough.",
+)
 @click.option(
     "--frames",
     type=click.IntRange(min=1),
@@ -264,7 +269,7 @@ def demo(
     data_set: str | None,
     config: str | None,
     board: str,
-    luts: int | None,
+    fps: float,
     frames: int,
     stall: float,
     force: bool,
@@ -288,7 +293,7 @@ def demo(
         data_set=data_set,
         config=config or PRESETS.get(data_set, "demo"),
         board=board,
-        luts=luts,
+        fps=fps,
         frames=frames,
         stall=stall,
         seed=seed,

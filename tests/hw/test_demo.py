@@ -131,7 +131,7 @@ def test_every_command_called_is_a_public_one(tmp_path):
         data_set="digits",
         config="digits",
         board="ulx3s-85f",
-        luts=20000,
+        fps=500,
         frames=2,
         stall=0.3,
         seed=1,
