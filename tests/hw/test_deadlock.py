@@ -5,9 +5,14 @@ from itertools import product
 from math import prod
 
 import pytest
+from amaranth.sim import Simulator
 
 from hw import deadlock, flow, space
 from hw.ir import graph as g
+from hw.ir.format import IMAGE_FORMAT, Format
+from hw.ir.network import Network
+from hw.lower import lower
+from hw.plan import LayerPlan, Plan
 
 FRAMES = 2
 
@@ -212,3 +217,39 @@ def test_a_store_that_is_too_small_is_told_apart():
     graph, stores = reconvergent()
     with pytest.raises(ValueError, match="store"):
         deadlock.depths(graph, {**stores, "second": 8})
+
+
+# --- the hardware
+
+
+@pytest.mark.parametrize(("missing", "finishes"), [(0, True), (1, False)])
+def test_the_hardware_locks_up_with_a_beat_less(missing, finishes):
+    graph, stores = reconvergent()
+    fifos = deadlock.depths(graph, stores)
+    assert fifos == {"node": (25, 2)}
+    wide = Format(signed=True, width=9, frac=8)
+    formats = {name: IMAGE_FORMAT for name in ("input", "first", "second")} | {"node": wide}
+    network = Network(graph, formats, {})
+    layers = {name: LayerPlan("pool", 1, store) for name, store in stores.items()}
+    depths = {"node": (25 - missing, 2)}
+    top = lower(network, Plan(network.digest, "ulx3s-85f", 50.0, layers, depths))
+    count = FRAMES * prod(graph.output.shape)
+    left = [0]
+
+    async def source(ctx):
+        ctx.set(top.s_axis_tvalid, 1)
+
+    async def sink(ctx):
+        ctx.set(top.m_axis_tready, 1)
+        for _ in range(3000):
+            _, _, valid = await ctx.tick().sample(top.m_axis_tvalid)
+            left[0] += valid
+
+    simulator = Simulator(top)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(source, background=True)
+    simulator.add_testbench(sink)
+    simulator.run()
+    assert (left[0] >= count) is finishes
+    if not finishes:
+        assert left[0] == 0
