@@ -34,6 +34,9 @@ LEVELS = ("network", "cell", "op")
 PATIENCE = 20_000
 """Cycles in which nothing moves before the watchdog steps in, at the least."""
 
+FEW_BEATS = 50_000
+"""Beats over all layers up to which optimising the model takes longer than it saves."""
+
 
 @dataclass(frozen=True)
 class Cosim:
@@ -49,7 +52,7 @@ class Cosim:
     layers: number of streams compared
     cycles: clock cycles simulated
     cycles_per_frame: between the ends of two frames at full speed; with one such frame, its latency
-    latency: cycles from the end of reset to the first frame's end
+    latency: cycles from the end of reset to the first frame's end; both are the slowest design's
     cycles_per_second: simulated clock cycles in a second
     build_seconds, seconds: to build the model (or find it), and to simulate and compare
     compared: each stream's figures, in the network's order
@@ -98,7 +101,7 @@ def cosim(
     emission: emit.Emission | None = None,
     folder: Path | None = None,
     waves: bool = False,
-    optimise: str = "-O1",
+    optimise: str | None = None,
     patience: int | None = None,
     watch: Callable[[int, int], None] | None = None,
 ) -> Cosim:
@@ -114,7 +117,8 @@ def cosim(
     emission: RTL to simulate instead of emitting it anew; level `network` only
     folder: for the files of the run (sim.log, waves); default: a temporary one
     waves: write `dump.vcd` to `folder`
-    optimise: g++ flag for the model
+    optimise: g++ flag for the model; default: -O0 for a run of few beats, which builds faster, else
+    -O1
     patience: cycles in which nothing moves before it counts as a hang; default: by the largest
     layer
     watch: called with (frames done, frames in all) now and then
@@ -147,7 +151,7 @@ def cosim(
         harness.TOP,
         public=harness.CONTROLS,
         visible=harness.REPORTS,
-        optimise=optimise,
+        optimise=optimise or _optimise(network, len(images)),
         waves=waves,
     )
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
@@ -157,7 +161,10 @@ def cosim(
         start = time.monotonic()
         result = _simulate(model, case, place, seed, waves, watch)
         seconds = time.monotonic() - start
-        ends = [int(cycle) for cycle in (place / "sink_0.txt").read_text().split()]
+        ends = [
+            [int(cycle) for cycle in (place / f"sink_{number}.txt").read_text().split()]
+            for number in range(len(built.sinks))
+        ]
     compared = tuple(Compared.from_dict(entry) for entry in result["layers"])
     free = len(images)
     return Cosim(
@@ -169,8 +176,8 @@ def cosim(
         mismatches=sum(layer.mismatches for layer in compared),
         layers=len(compared),
         cycles=result["cycles"],
-        cycles_per_frame=(ends[free - 1] - ends[0]) / (free - 1) if free > 1 else ends[0],
-        latency=ends[0],
+        cycles_per_frame=max((e[free - 1] - e[0]) / (free - 1) if free > 1 else e[0] for e in ends),
+        latency=max(e[0] for e in ends),
         cycles_per_second=result["cycles"] / result["seconds"],
         build_seconds=model.seconds,
         seconds=seconds,
@@ -256,6 +263,11 @@ def _fifos(nodes: Iterable[Node], path: Callable[[Node], str]) -> list[tuple[str
                 below = ".".join(filter(None, [path(node), f"fifo{position}"]))
                 found.append((f"{node.name} input {position} ({tensor})", below))
     return found
+
+
+def _optimise(network: Network, frames: int) -> str:
+    beats = sum(int(np.prod(node.shape)) for node in network.graph)
+    return "-O0" if frames * beats < FEW_BEATS else "-O1"
 
 
 def _width(network: Network, label: str) -> int:

@@ -28,7 +28,6 @@ def test_every_layer_is_compared_at_full_speed_and_under_stalls(hardware, tmp_pa
         images=sent,
         stall=0.3,
         folder=tmp_path,
-        optimise="-O0",
     )
     assert (result.frames, result.stalled_frames, result.mismatches) == (6, 3, 0)
     streams = [*network.graph.nodes[1:], network.graph.output]
@@ -44,9 +43,7 @@ def test_every_layer_is_compared_at_full_speed_and_under_stalls(hardware, tmp_pa
 @pytest.mark.parametrize("level", ["cell", "op"])
 def test_parts_on_their_own(hardware, level):
     network = hardware.network
-    result = cosim(
-        network, hardware.plan, images=images(network, 2), level=level, stall=0.3, optimise="-O0"
-    )
+    result = cosim(network, hardware.plan, images=images(network, 2), level=level, stall=0.3)
     assert (result.frames, result.mismatches) == (4, 0)
     assert {layer.layer for layer in result.compared} == {n.name for n in network.graph.nodes[1:]}
 
@@ -64,7 +61,6 @@ def test_flipped_operator_is_found_and_its_layer_named(hardware):
             hardware.plan,
             emission=mutant,
             images=images(hardware.network, 2),
-            optimise="-O0",
         )
     message = str(caught.value)
     assert message.startswith(f"cosim: {layer}: frame 0, pixel (")
@@ -84,7 +80,6 @@ def test_hang_is_reported_with_full_and_empty_fifos(hardware):
             images=images(hardware.network, 1),
             stall=0,
             patience=1500,
-            optimise="-O0",
         )
     message = str(caught.value)
     assert f"full FIFOs: {node} input 1 (cell0/edge1_skip_connect/reduce);" in message
