@@ -192,7 +192,7 @@ def _layers(record: Mapping[str, Any]) -> str:
         (
             step["result"]["layers"]
             for step in reversed(record.get("steps", []))
-            if step.get("result", {}).get("layers")
+            if isinstance(step["result"].get("layers"), list)
         ),
         [],
     )

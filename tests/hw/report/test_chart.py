@@ -14,9 +14,7 @@ from hw.report.chart import line_chart, ticks
 def test_ticks_cover_the_range_in_few_equal_steps(low, high):
     found = ticks(low, high)
     assert found[0] <= low and found[-1] >= high and 2 <= len(found) <= 8
-    steps = {
-        round((b - a) / (found[1] - found[0]), 6) for a, b in itertools.pairwise(found)
-    }
+    steps = {round((b - a) / (found[1] - found[0]), 6) for a, b in itertools.pairwise(found)}
     assert steps == {1.0}
 
 

@@ -1,0 +1,78 @@
+"""The way of the demo on digits in the smallest setting, up to the co-simulation, twice."""
+
+import json
+import re
+
+import pytest
+
+from hw import demo, plan
+from hw.ir import serialize
+from hw.report import page
+from hw.steps import Ledger
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Folder and records of all steps but the bitstream, which takes minutes."""
+    out = tmp_path_factory.mktemp("demo") / "out"
+    way = demo.steps(
+        out,
+        data_set="digits",
+        config="tiny",
+        board="ulx3s-85f",
+        luts=None,
+        frames=2,
+        stall=0.3,
+        seed=1,
+    )[:-1]
+    ledger = Ledger(out / "demo.json")
+    return out, way, {step.name: ledger.run(step) for step in way}
+
+
+def test_every_bit_is_equal(run):
+    out, _, done = run
+    assert all(step.passed and not step.kept for step in done.values())
+    compared = done["cosim"].result
+    network = serialize.load(out / "network")
+    assert compared["mismatches"] == 0
+    assert compared["frames"] == 4 and compared["stalled_frames"] == 2
+    names = [node.name for node in network.graph.nodes[1:]]
+    assert set(names) <= set(compared["compared"]), "every layer, cells and logits among them"
+    assert compared["beats"] >= 4 * sum(
+        node.shape[0] * node.shape[1] * node.shape[2] for node in network.graph.nodes[1:]
+    )
+
+
+def test_prediction_is_what_the_simulation_counts(run):
+    _, _, done = run
+    predicted = done["plan"].result["cycles_per_frame"]
+    assert done["cosim"].result["cycles_per_frame"] == pytest.approx(predicted, rel=0.02)
+
+
+def test_the_files_belong_together(run):
+    out, _, done = run
+    network = serialize.load(out / "network")
+    planned = plan.load(out / "plan.yaml")
+    manifest = json.loads((out / "rtl" / "manifest.json").read_text())
+    assert done["export"].result["digest"] == network.digest == planned.network
+    assert manifest["network_digest"] == network.digest
+    assert manifest["plan_digest"] == planned.digest
+    assert manifest["digest"] == done["emit"].result["digest"]
+    assert network.meta["genotype"] == done["search"].result["genotype"]
+
+
+def test_a_second_run_runs_nothing(run):
+    out, way, done = run
+    again = Ledger(out / "demo.json")
+    for step in way:
+        kept = again.run(step)
+        assert kept.kept and kept.result == done[step.name].result
+
+
+def test_the_page_has_curves_and_cells(run):
+    out, _, _ = run
+    text = page.render(page.read(out))
+    assert len(re.findall(r'<svg class="cell"', text)) == 2
+    assert len(re.findall(r'<svg class="chart"', text)) >= 6
