@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-KEEP = 64
+KEEP = 16
 """Entries of a kind that stay; the ones unused for longest go first."""
 
 

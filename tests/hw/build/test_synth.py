@@ -49,3 +49,15 @@ def test_network_by_layer(network, plan):
     assert all(by_name[node.name]["lut"] > 10 for node in network.graph.nodes[1:])
     assert by_name[synth.REST]["lut"] < 0.1 * report["lut"]
     assert report["target"] == "ecp5"
+
+
+def test_same_netlist_in_another_folder(network, plan, monkeypatch, tmp_path):
+    sources = {emit.VERILOG: emit.emit(network, plan).verilog}
+    first, _ = synth.netlist_of(sources, emit.TOP)
+    for name in ("cache", "tmp"):
+        (tmp_path / "elsewhere" / name).mkdir(parents=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere" / "cache"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "elsewhere" / "tmp"))
+    second, cached = synth.netlist_of(sources, emit.TOP)
+    assert not cached
+    assert second.dump() == first.dump()
