@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -22,11 +23,13 @@ def run(tmp_path_factory):
         data_set="digits",
         config="tiny",
         board="ulx3s-85f",
-        luts=None,
+        fps=100,
         frames=2,
         stall=0.3,
         seed=1,
     )[:-1]
+    # Whether the code has changed does not count here: someone may be at work on it.
+    way = [replace(step, code=()) for step in way]
     ledger = Ledger(out / "demo.json")
     return out, way, {step.name: ledger.run(step) for step in way}
 

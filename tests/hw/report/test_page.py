@@ -64,6 +64,7 @@ def demo(tmp_path):
     }
     steps = [
         {"name": "search", "command": "shiftnas search", "seconds": 75.2, "result": {}},
+        {"name": "cosim", "command": "shiftnas cosim", "seconds": 9, "result": {"layers": 82}},
         {
             "name": "bitstream",
             "command": "shiftnas bitstream",
