@@ -17,6 +17,7 @@ class Host:
         self.bridge = board_top.Bridge(DIVISOR, FRAME, LOGIT)
         self.received: list[int] = []
         self.images: list[int] = []
+        self.busy = False
 
     async def rest(self, ctx):
         ctx.set(self.bridge.rx, 1)
@@ -48,13 +49,13 @@ class Host:
         while True:
             frame = []
             while len(frame) < FRAME:
-                ctx.set(image.ready, 1)
+                ctx.set(image.ready, not self.busy)
                 _, _, valid, byte, reset = await ctx.tick().sample(
                     image.valid, image.payload, self.bridge.reset
                 )
                 if reset:
                     frame = []
-                elif valid:
+                elif valid and ctx.get(image.ready):
                     frame.append(byte)
             ctx.set(image.ready, 0)
             self.images.append(bytes(frame))
@@ -105,6 +106,22 @@ def test_break_throws_away_half_a_frame():
     host.run(script)
     assert host.images == [frame]
     assert host.received == answer(frame)
+
+
+def test_break_empties_the_fifo():
+    host = Host()
+    host.busy = True
+    frame = bytes([10, 20, 30, 40, 50])
+
+    async def script(ctx):
+        await host.send(ctx, b"\x01\x02\x03")
+        await host.send_break(ctx)
+        host.busy = False
+        await host.send(ctx, frame)
+        await ctx.tick().repeat(DIVISOR * 100)
+
+    host.run(script)
+    assert host.images == [frame]
 
 
 @pytest.mark.parametrize(
