@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hw import verilog
+from hw import cost, verilog
 from hw.errors import InputError
 from hw.ir.arithmetic import out_format
 from hw.ir.network import Network
@@ -64,6 +64,7 @@ def emit(network: Network, plan: Plan) -> Emission:
         # Scoreboards and reports rely on the paths: a name Amaranth had to change is a defect.
         assert layer["path"] in rtl.instances, layer["path"]
     files = {VERILOG: verilog.from_rtlil(rtl.text)}
+    predicted = cost.predict(network, plan)
     fmt = out_format(network, network.graph.output.name)
     manifest: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -79,6 +80,8 @@ def emit(network: Network, plan: Plan) -> Emission:
             "count": _beats(network.graph.output.shape),
         },
         "layers": layers,
+        "cycles_per_frame": predicted.cycles_per_frame,
+        "latency_cycles": predicted.latency,
         "plan": _plain(asdict(plan)),
         "network_digest": network.digest,
         "plan_digest": plan.digest,

@@ -49,6 +49,7 @@ def test_manifest_layers(emission, network):
         key: manifest["layers"][-1][key] for key in ("width", "signed", "frac")
     } | {"count": 3}
     assert manifest["input_shape"] == [4, 4, 2]
+    assert 32 <= manifest["cycles_per_frame"] <= manifest["latency_cycles"]
     assert manifest["network_digest"] == network.digest
 
 
@@ -57,7 +58,8 @@ def test_every_layer_is_a_module_with_its_stream(emission):
         start = emission.verilog.index(f"\nmodule \\{emit.TOP}.{layer['path']} (")
         module = emission.verilog[start : emission.verilog.index("endmodule", start)]
         for signal in ("o__valid", "o__ready", "o__payload"):
-            declared = re.findall(rf"^  (?:wire|reg) (signed )?(\[\d+:0\] )?{signal}[ ;]", module, re.M)
+            declaration = rf"^  (?:wire|reg) (signed )?(\[\d+:0\] )?{signal}[ ;]"
+            declared = re.findall(declaration, module, re.M)
             assert len(declared) == 1, (layer["name"], signal)
         assert declared == [("signed ", f"[{layer['width'] - 1}:0] ")]
 
