@@ -169,7 +169,8 @@ class Window(wiring.Component):
         accept = Signal()
         negative = self.i.payload[-1] if self.relu and self.x.signed else Const(0)
         m.d.comb += [
-            self.i.ready.eq(level < self.store),
+            # level is at most `store`, a power of two: not full where it is negative or below that bit.
+            self.i.ready.eq(level[-1] | ~level[address_bits]),
             accept.eq(self.i.valid & self.i.ready),
             write.addr.eq(write_address),
             write.data.eq(Mux(negative, 0, self.i.payload.as_unsigned())),
@@ -293,13 +294,10 @@ class Window(wiring.Component):
             flags = Signal(g.kernel[axis], name=("real_rows", "real_columns")[axis])
             reach = Const(0)
             for k in range(g.kernel[axis]):
+                # A table of the few positions, not two comparators: one or two LUTs.
                 first, last = g.valid(axis, k)
-                inside = Const(1) if first <= last else Const(0)
-                if 0 < first <= last:
-                    inside = inside & (position >= first)
-                if first <= last < g.out[axis] - 1:
-                    inside = inside & (position <= last)
-                m.d.comb += flags[k].eq(inside)
+                table = sum(1 << n for n in range(first, last + 1))
+                m.d.comb += flags[k].eq(Const(table, g.out[axis]).bit_select(position, 1))
                 reach = Mux(flags[k], k * strides[axis], reach)
             need = need + reach
             real.append(flags)
