@@ -25,6 +25,8 @@ class ShiftSettings:
     Parameters
     ----------
     weight_bits: 5 (p in [-14, 0]) or 6 (p in [-15, 0])
+    max_shift: p is kept at -max_shift or more, also where the code holds less; fewer make narrower
+        adders
     grad_rule: "paper": dw/dP = w·2**p·ln 2 (eq. 9); "exact": the derivative of s·2**P, w·ln 2;
         dw/dS = 1 in both
     init: "kaiming": P and S of a Kaiming-normal draw; "uniform": P ~ U(-10, -1), S ~ U(-1, 1)
@@ -32,6 +34,7 @@ class ShiftSettings:
     """
 
     weight_bits: int = 5
+    max_shift: int = 15
     grad_rule: str = "paper"
     init: str = "kaiming"
     stem: bool = True
@@ -39,8 +42,8 @@ class ShiftSettings:
 
     @property
     def power_min(self) -> int:
-        """Smallest exponent p the weight code holds; the largest is 0."""
-        return P_MIN[self.weight_bits]
+        """Smallest exponent p of a weight; the largest is 0."""
+        return max(P_MIN[self.weight_bits], -self.max_shift)
 
 
 def round_half_up(x: Tensor) -> Tensor:

@@ -34,6 +34,13 @@ def test_power_stays_in_the_code(bits, least):
     assert power_of(p, ShiftSettings(weight_bits=bits).power_min).tolist() == expected
 
 
+def test_max_shift_narrows_the_range_but_never_widens_the_code():
+    assert ShiftSettings(max_shift=7).power_min == -7
+    assert ShiftSettings(weight_bits=5, max_shift=15).power_min == -14
+    weight = ShiftWeight((50, 50), ShiftSettings(max_shift=3))()
+    assert set(weight.abs().unique().tolist()) <= {0.0, 1.0, 0.5, 0.25, 0.125}
+
+
 def test_forward_is_zero_or_a_signed_power_of_two():
     p, s = torch.tensor([-0.2, -3.5, -3.51, -7.0]), torch.tensor([0.7, -0.9, 0.6, 0.1])
     assert quantised(p, s, -14).tolist() == [1.0, -(2.0**-3), 2.0**-4, 0.0]
