@@ -1,1 +1,1 @@
-"""Hardware side of shiftnas: network IR, integer reference, RTL generator, build. Never imports torch."""
+"""Hardware side of shiftnas: network IR, integer reference, RTL, builds. Never imports torch."""

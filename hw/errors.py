@@ -2,7 +2,7 @@
 
 
 class InputError(Exception):
-    """The input or the call is wrong: one line that names the file, the field and what was expected. Exit 2."""
+    """The input or the call is wrong: one line naming file, field and what was expected. Exit 2."""
 
 
 class CheckFailed(Exception):

@@ -1,5 +1,8 @@
 """From accumulator to activation: scale by signed powers of two, add the bias, round, saturate."""
 
+# The stubs of amaranth know neither shaped initial values nor integer attributes of a memory.
+# pyright: reportArgumentType=false, reportCallIssue=false
+
 from collections.abc import Sequence
 from typing import NamedTuple
 
