@@ -11,6 +11,9 @@ they cost nothing.
                  └────────────┘ operation ────┴───────┴──▶ o.operation, o.last
 """
 
+# The stubs of amaranth know neither shaped initial values nor integer attributes of a memory.
+# pyright: reportArgumentType=false, reportCallIssue=false
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -169,7 +172,7 @@ class Window(wiring.Component):
         accept = Signal()
         negative = self.i.payload[-1] if self.relu and self.x.signed else Const(0)
         m.d.comb += [
-            # level is at most `store`, a power of two: not full where it is negative or below that bit.
+            # level is at most `store`, a power of two: not full where negative or below that bit.
             self.i.ready.eq(level[-1] | ~level[address_bits]),
             accept.eq(self.i.valid & self.i.ready),
             write.addr.eq(write_address),
