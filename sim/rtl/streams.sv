@@ -126,6 +126,10 @@ module stream_tap #(
   bit waiting;
   bit [WIDTH-1:0] offered;
   bit [32*WORDS-1:0] word;
+  // Beats are written sixteen at a time: a call costs more than the words it writes.
+  localparam int CHUNK = 16;
+  bit [32*WORDS*CHUNK-1:0] buffer;
+  bit [3:0] fill;
 
   initial file = $fopen(FILE, "wb");
 
@@ -141,11 +145,17 @@ module stream_tap #(
       if (waiting && (!valid || payload != offered)) broken <= 1;
       if (valid && ready) begin
         word = SIGNED ? (32*WORDS)'($signed(payload)) : (32*WORDS)'(payload);
-        for (int k = 0; k < WORDS; k++) $fwrite(file, "%u", word[32*k+:32]);
+        buffer[32*WORDS*int'(fill)+:32*WORDS] = word;
+        fill = fill + 1;
+        if (fill == 0) $fwrite(file, "%u", buffer);
         count <= count + 1;
         complete <= count + 1 >= BEATS * frames;
       end
     end
-    if (flush) $fflush(file);
+    if (flush) begin
+      for (int k = 0; k < WORDS * int'(fill); k++) $fwrite(file, "%u", buffer[32*k+:32]);
+      fill = 0;
+      $fflush(file);
+    end
   end
 endmodule
