@@ -135,3 +135,19 @@ def test_architecture_step_computes_no_weight_gradients(tmp_path):
         patch.setattr(searching._Searcher, "_architecture_step", watching)
         search("digits", tmp_path / "run", load_config("tiny", TINY))
     assert seen == [False] * 2
+
+
+def test_alpha_sees_only_the_half_that_the_weights_do_not(tmp_path):
+    seen, parts = set(), []
+    original = searching._Searcher._architecture_step
+
+    def watching(self, stage, parameters, pixels, labels):
+        parts[:] = [{image.numpy().tobytes() for image in part.pixels} for part in self.parts]
+        seen.update(image.numpy().tobytes() for image in pixels)
+        original(self, stage, parameters, pixels, labels)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(searching._Searcher, "_architecture_step", watching)
+        search("digits", tmp_path / "run", load_config("tiny", TINY))
+    assert seen and not parts[0] & parts[1]
+    assert seen <= parts[1]
