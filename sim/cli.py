@@ -1,5 +1,6 @@
 """The subcommand of the simulation side: cosim."""
 
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -96,13 +97,16 @@ def _run(out: Path | None, force: bool, network, plan, *, images, frames, **opti
     from sim.cosim import default_images
 
     images = default_images(network, images, frames, options["seed"])
-    passes = 2 if options["stall"] else 1
-    console.note(f"cosim: building the model of the {options['level']}")
-    with console.progress("frames", passes * frames) as display:
+    console.note(f"cosim: building the model, level {options['level']}")
+    with ExitStack() as stack:
+        display = None
         done = 0
 
-        def watch(frames_done: int, _: int) -> None:
-            nonlocal done
+        def watch(frames_done: int, total: int) -> None:
+            """Entered when the simulation runs, so that the time left is its own."""
+            nonlocal display, done
+            if display is None:
+                display = stack.enter_context(console.progress("frames", total))
             if frames_done > done:
                 display.advance(frames_done - done)
                 done = frames_done

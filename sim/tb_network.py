@@ -58,11 +58,11 @@ async def frames(dut):
         raise AssertionError(
             f"{broken[0]}: valid was withdrawn or the payload changed before taken"
         )
-    if int(dut.tlast_wrong.value):
-        raise AssertionError("m_axis: tlast is not where the frames end")
     if stop == SURPLUS:
         surplus = [layers[k] for k in range(len(layers)) if bit(dut.surplus, k)]
         raise AssertionError(f"{surplus[0]}: a beat more than the frames have")
+    if int(dut.tlast_wrong.value):
+        raise AssertionError("m_axis: tlast is not where the frames end")
     if stop == HUNG:
         raise AssertionError(hang(dut, case, cycles, compared))
 

@@ -1,0 +1,95 @@
+"""The checks around a design: surplus beats, broken streams, a tlast in the wrong place."""
+
+import json
+
+import numpy as np
+import pytest
+
+from hw.errors import CheckFailed
+from sim import harness, runner, scoreboard
+from sim.harness import Design, Stream
+
+BEATS = 6
+FRAMES = 3
+
+DESIGN = """\
+// Passes a stream through one register, with a fault after beat 8.
+module top(
+    input wire clk, input wire rst,
+    input wire [7:0] s_axis_tdata, input wire s_axis_tvalid, output wire s_axis_tready,
+    input wire s_axis_tlast,
+    output reg [7:0] m_axis_tdata, output wire m_axis_tvalid, input wire m_axis_tready,
+    output wire m_axis_tlast);
+  reg full, last;
+  reg [7:0] count;
+  reg [7:0] waited;
+  wire late = count > 8;
+  assign s_axis_tready = !full || m_axis_tready;
+  assign m_axis_tvalid = {valid};
+  assign m_axis_tlast = {last};
+  always @(posedge clk) begin
+    waited <= m_axis_tvalid && !m_axis_tready ? waited + 1 : 0;
+    if (m_axis_tvalid && m_axis_tready) begin
+      full <= {full};
+      count <= count + 1;
+    end
+    if (s_axis_tvalid && s_axis_tready) begin
+      full <= 1;
+      last <= s_axis_tlast;
+      m_axis_tdata <= s_axis_tdata;
+    end
+    if (waited == 2) m_axis_tdata <= {data};
+    if (rst) begin
+      full <= 0;
+      count <= 0;
+      waited <= 0;
+    end
+  end
+endmodule
+"""
+
+RIGHT = {"valid": "full", "last": "last", "full": "0", "data": "m_axis_tdata"}
+
+
+def run(folder, **faults):
+    shape = (1, 3, 2)
+    streams = [Stream("x", f"{port}_axis", 8, False, BEATS) for port in "sm"]
+    built = harness.generate([Design("dut", "top", streams[:1], streams[1:], [], [])])
+    model = runner.build(
+        {
+            "top.v": DESIGN.format(**RIGHT | faults),
+            "harness.sv": built.text,
+            "agents.sv": harness.AGENTS.read_text(),
+        },
+        harness.TOP,
+        public=harness.CONTROLS,
+        visible=harness.REPORTS,
+        optimise="-O0",
+    )
+    values = np.arange(FRAMES * BEATS)
+    (folder / "source_0.bin").write_bytes(scoreboard.to_bytes(values, 1))
+    scoreboard.to_words(values, 1).tofile(folder / "expected_0.bin")
+    tap = {"layer": "x", "words": 1, "expected": "expected_0.bin", "passes": 1, "shape": shape,
+           "signed": False}  # fmt: skip
+    case = {"frames": FRAMES, "stall_from": 0, "stall": 40000, "seed": 3, "patience": 1000,
+            "taps": [tap], "order": [0], "fifos": []}  # fmt: skip
+    (folder / "case.json").write_text(json.dumps(case))
+    runner.run(model, "sim.tb_network", folder, env={"SHIFTNAS_CASE": str(folder / "case.json")})
+    return json.loads((folder / "result.json").read_text())
+
+
+def test_right_design_passes(tmp_path):
+    result = run(tmp_path)
+    assert result["layers"][0]["beats"] == FRAMES * BEATS
+
+
+@pytest.mark.parametrize(("faults", "message"), [
+    ({"last": "last && !late"}, "m_axis: tlast is not where the frames end"),
+    ({"valid": "full && waited != 2"}, "x: valid was withdrawn or the payload changed"),
+    ({"full": "count == 17"}, "x: a beat more than the frames have"),
+    ({"data": "m_axis_tdata ^ 8'd4"}, r"x: frame \d, pixel \(0, \d\), channel \d: expected"),
+    ({"valid": "full && !late"}, r"hang: nothing moved .* x \(9 of 18\); .* blocked layers: none"),
+])  # fmt: skip
+def test_fault_is_found(tmp_path, faults, message):
+    with pytest.raises(CheckFailed, match=message):
+        run(tmp_path, **faults)
