@@ -84,6 +84,9 @@ class TrainConfig:
     flip: random left-right flips
     cutout: side of the square set to zero; 0: none
     label_smoothing: share of the target spread over all classes
+    quantise_epochs: during the last so many epochs every tensor is rounded to a format of
+        `act_bits` bits, chosen when they begin
+    act_bits: see there
     """
 
     channels: int = 36
@@ -102,6 +105,8 @@ class TrainConfig:
     flip: bool = True
     cutout: int = 16
     label_smoothing: float = 0.0
+    quantise_epochs: int = 0
+    act_bits: int = 8
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,7 @@ _LEAST: dict[str, float] = {
     "epochs": 1,
     "operation_epochs": 1,
     "topology_epochs": 1,
+    "act_bits": 2,
 }
 """Smallest value of a number, by field; 0 where not listed."""
 

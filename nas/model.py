@@ -23,6 +23,7 @@ from hw.ir.graph import (
     MaxPool,
     Node,
 )
+from nas.fake import Formats, fake_quantise
 from nas.norm import BatchNorm2d
 from nas.shift import RealConv2d, ShiftConv2d, ShiftLinear, ShiftSettings, ShiftWeight
 
@@ -163,12 +164,16 @@ class Tensors(dict[str, Tensor]):
 
 
 def evaluate_nodes(
-    nodes: Iterable[Node], units: nn.ModuleDict, tensors: Tensors, drop_path: float = 0.0
+    nodes: Iterable[Node],
+    units: nn.ModuleDict,
+    tensors: Tensors,
+    drop_path: float = 0.0,
+    formats: Formats | None = None,
 ) -> None:
     """Compute `nodes`, in topological order, into `tensors`.
 
     `drop_path` is the rate at which an edge is dropped, per sample, divided by the keep rate;
-    identities are never dropped.
+    identities are never dropped. With `formats` every tensor is rounded to its own.
     """
     for node in nodes:
         match node:
@@ -186,6 +191,8 @@ def evaluate_nodes(
                 relu = isinstance(node, Conv | FactorizedReduce) and node.relu_in
                 x = tensors.rectified(source) if relu else tensors[source]
                 tensors[node.name] = units[node.name](x)
+        if formats is not None and node.name in formats and not isinstance(node, MaxPool):
+            tensors[node.name] = fake_quantise(tensors[node.name], formats[node.name])
 
 
 def _dropped(x: Tensor, name: str, rate: float) -> Tensor:
@@ -204,6 +211,8 @@ class GraphModel(nn.Module):
     graph: unpruned; states that nobody reads keep their weights and are not computed
     domain: "shift" or "real"
     settings: of the shift weights
+
+    `drop_path` and `formats` (tensors rounded to theirs, see `nas.fake`) act in training alone.
     """
 
     def __init__(self, graph: Graph, domain: str = "shift", settings: ShiftSettings | None = None):
@@ -213,6 +222,7 @@ class GraphModel(nn.Module):
         self.graph, self.live = graph, graph.pruned()
         self.domain, self.settings = domain, settings or ShiftSettings()
         self.drop_path = 0.0
+        self.formats: Formats | None = None
         self.units = nn.ModuleDict()
         for node in graph:
             if isinstance(node, Input):
@@ -225,7 +235,9 @@ class GraphModel(nn.Module):
     def tensors(self, x: Tensor) -> Tensors:
         """Every live tensor by name for images as of `image_tensor`."""
         tensors = Tensors({self.live.input.name: x})
-        evaluate_nodes(self.live, self.units, tensors, self.drop_path if self.training else 0.0)
+        # In evaluation this is the float model; the integers have an evaluation of their own.
+        drop_path, formats = (self.drop_path, self.formats) if self.training else (0.0, None)
+        evaluate_nodes(self.live, self.units, tensors, drop_path, formats)
         return tensors
 
     def forward(self, x: Tensor) -> Tensor:

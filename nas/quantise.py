@@ -53,7 +53,7 @@ def calibrate(
             case Linear():
                 continue
             case _:
-                values = tensors[node.name].double().numpy()
+                values = tensors[node.name].double().cpu().numpy()
                 best = choose_frac(values, width, signed=True) if frac is None else frac
                 formats[node.name] = Format(signed=True, width=width, frac=best)
     return formats

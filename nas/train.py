@@ -14,11 +14,13 @@ from hw.console import progress
 from hw.counts import count
 from hw.data import Dataset
 from hw.errors import InputError
+from hw.ir.format import Format
 from hw.space import Genotype, build
 from nas.batches import Augmentation, Images, load_images, steps_of
 from nas.config import Config
 from nas.model import GraphModel, image_tensor
 from nas.optimise import ShiftOptimiser, StepSettings, cosine
+from nas.quantise import CALIBRATION_IMAGES, calibrate
 from nas.runs import Run, Task, pick_device, random_state, restore_random_state
 
 EVALUATION_BATCH = 500
@@ -106,6 +108,8 @@ class _Trainer:
             self.optimiser.load_state_dict(state["optimiser"])
             restore_random_state(state["random"], device)
             self.log = state["log"]
+            if state["formats"] is not None:
+                self.model.formats = {k: Format(*v) for k, v in state["formats"].items()}
 
     def run_epochs(self, test: Images) -> float:
         """Train the epochs that are left; seconds of all of them."""
@@ -114,6 +118,8 @@ class _Trainer:
         with progress("train", (config.epochs - len(self.log)) * steps) as bar:
             for epoch in range(len(self.log), config.epochs):
                 start = time.monotonic()
+                if epoch >= config.epochs - config.quantise_epochs and self.model.formats is None:
+                    self.model.formats = self._calibrated()
                 loss, accuracy = self._epoch(epoch, steps, bar.advance)
                 entry = {
                     "stage": "train",
@@ -128,6 +134,10 @@ class _Trainer:
                 }
                 self._record(entry)
         return sum(entry["seconds"] for entry in self.log)
+
+    def _calibrated(self) -> dict[str, Format]:
+        pixels = self.images.pixels[:CALIBRATION_IMAGES]
+        return calibrate(self.model, image_tensor(pixels), self.config.act_bits)
 
     def _lr(self, step: int, steps: int) -> float:
         config = self.config
@@ -159,9 +169,15 @@ class _Trainer:
                 "model": self.model.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "random": random_state(self.device),
+                "formats": self._plain_formats(),
                 "log": self.log,
             }
         )
+
+    def _plain_formats(self) -> dict[str, tuple[bool, int, int]] | None:
+        if self.model.formats is None:
+            return None
+        return {k: (f.signed, f.width, f.frac) for k, f in self.model.formats.items()}
 
 
 def load_trained(folder: str | Path, image: tuple[int, int, int], classes: int) -> GraphModel:

@@ -12,7 +12,13 @@ from nas.config import load_config
 from nas.train import load_trained, train
 
 GENOTYPE = genotypes.get("ShiftNAS_C10")
-SMALL = ("train.images=256", "train.epochs=2", "train.drop_path=0.1", "train.flip=true")
+SMALL = (
+    "train.images=256",
+    "train.epochs=2",
+    "train.drop_path=0.1",
+    "train.flip=true",
+    "train.quantise_epochs=2",
+)
 
 
 class InterruptedRun(Exception):

@@ -1,0 +1,55 @@
+"""Fake quantisation of activations."""
+
+import pytest
+import torch
+
+from hw import data, genotypes
+from hw.ir.format import Format
+from hw.ir.graph import MaxPool
+from hw.space import build
+from nas.fake import fake_quantise
+from nas.model import GraphModel, image_tensor
+from nas.quantise import calibrate
+
+
+def test_values_are_rounded_half_up_and_saturate():
+    x = torch.tensor([-9.0, -0.375, -0.25, 0.125, 0.374, 0.375, 9.0])
+    q = fake_quantise(x, Format(True, 4, 2))
+    assert q.tolist() == [-2.0, -0.25, -0.25, 0.25, 0.25, 0.5, 1.75]
+
+
+def test_gradient_passes_where_nothing_saturates():
+    x = torch.tensor([-9.0, -0.3, 0.0, 1.7, 9.0], requires_grad=True)
+    fake_quantise(x, Format(True, 4, 2)).backward(torch.arange(1.0, 6.0))
+    assert x.grad.tolist() == [0.0, 2.0, 3.0, 4.0, 0.0]
+
+
+@pytest.fixture
+def model() -> GraphModel:
+    torch.manual_seed(0)
+    graph = build(genotypes.get("ShiftNAS_C10"), channels=2, cells=3, image=(8, 8, 1), classes=10)
+    return GraphModel(graph)
+
+
+def test_every_tensor_of_a_training_model_has_its_format(model):
+    x = image_tensor(torch.from_numpy(data.load("digits").images[:64]))
+    model.formats = calibrate(model, x, 5)
+    tensors = model.train().tensors(x)
+    for node in model.live:
+        if node.name == "classifier":
+            continue
+        target = model.formats[node.name]
+        codes = tensors[node.name] * 2.0**target.frac
+        assert torch.equal(codes, codes.round()), node.name
+        assert codes.min() >= target.qmin and codes.max() <= target.qmax, node.name
+    assert any(isinstance(node, MaxPool) for node in model.live)
+    loss = tensors["classifier"].square().sum()
+    loss.backward()
+    assert model.units["stem/conv"].conv.weight.sign.grad.any()
+
+
+def test_evaluation_is_of_the_float_model(model):
+    x = image_tensor(torch.from_numpy(data.load("digits").images[:64]))
+    plain = model.eval()(x)
+    model.formats = calibrate(model, x, 4)
+    assert torch.equal(model.eval()(x), plain)
