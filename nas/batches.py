@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,8 +44,8 @@ def load_images(data: Dataset, device: torch.device, limit: int | None = None) -
         keep = torch.randperm(len(labels))[:limit].numpy()
         pixels, labels = pixels[keep], labels[keep]
     return Images(
-        torch.from_numpy(np.ascontiguousarray(pixels)).to(device),
-        torch.from_numpy(labels.astype(np.int64)).to(device),
+        torch.tensor(pixels, device=device),
+        torch.tensor(labels, dtype=torch.int64, device=device),
     )
 
 

@@ -86,7 +86,7 @@ class ExactModel:
         inputs = [values[name] for name in node.inputs]
         match node:
             case Input():
-                pixels = torch.from_numpy(np.ascontiguousarray(images))
+                pixels = torch.tensor(images)
                 return pixels.permute(0, 3, 1, 2).double() * 2.0**-8
             case Conv() | FactorizedReduce():
                 return self._convolution(node, inputs[0])

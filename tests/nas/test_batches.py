@@ -40,6 +40,7 @@ def test_halves_are_disjoint_and_random(images):
 def test_limit_draws_images():
     labels = np.arange(20, dtype=np.int64)
     pixels = np.repeat(labels.astype(np.uint8), 4).reshape(20, 2, 2, 1)
+    pixels.flags.writeable = False  # as a file read whole is; torch must not warn
     loaded = load_images(Dataset("d", pixels, labels, 20), torch.device("cpu"), limit=5)
     assert len(loaded) == 5
     assert torch.equal(loaded.pixels[:, 0, 0, 0].long(), loaded.labels)
