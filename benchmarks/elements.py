@@ -91,10 +91,10 @@ def main() -> None:
     for name, (component, lanes) in cases().items():
         found = cells(component)
         sites = sum(found.get(cell, 0) * weight for cell, weight in SITES.items())
-        figures = [found.get(cell, 0) for cell in ("LUT4", "CCU2C", "TRELLIS_FF", "DP16KD")]
-        print(
-            f"{name:36}{sites / lanes:14.0f}{figures[0]:7}{figures[1]:7}{figures[2]:6}{figures[3]:8}"
+        figures = "".join(
+            f"{found.get(cell, 0):8}" for cell in ("LUT4", "CCU2C", "TRELLIS_FF", "DP16KD")
         )
+        print(f"{name:36}{sites / lanes:14.0f}{figures}")
 
 
 if __name__ == "__main__":
