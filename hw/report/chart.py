@@ -7,6 +7,8 @@ from html import escape
 WIDTH, HEIGHT = 460, 230
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 12, 34
 """Margins of the plotting area."""
+MARK_LINES, MARK_HEIGHT = 2, 12
+"""Lines of text above the plotting area where phases are marked, and their height."""
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -41,12 +43,13 @@ def line_chart(
         return ""
     y_ticks = ticks(min(known), max(known))
     low, high = y_ticks[0], y_ticks[-1]
+    top = TOP + (MARK_LINES * MARK_HEIGHT if marks else 0)
 
     def x(epoch: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * ((epoch - 1) / (length - 1) if length > 1 else 0.5)
+        return LEFT + (WIDTH - LEFT - RIGHT) * (epoch - 0.5) / length
 
     def y(value: float) -> float:
-        return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
+        return top + (HEIGHT - top - BOTTOM) * (high - value) / (high - low)
 
     parts = [
         (
@@ -68,9 +71,7 @@ def line_chart(
     parts.append(
         f'<text class="tick middle" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}">epoch</text>'
     )
-    parts += [
-        _mark(x(max(1, epoch - 0.5)), epoch > 1, text) for epoch, text in (marks or {}).items()
-    ]
+    parts += [_mark(x(epoch - 0.5), epoch > 1, text) for epoch, text in (marks or {}).items()]
     for number, (name, values) in enumerate(series.items()):
         parts.append(f'<path class="line s{number}" d="{_path(values, x, y)}"/>')
         for epoch, value in enumerate(values, 1):
@@ -93,7 +94,7 @@ def _mark(x: float, line: bool, text: str) -> str:
     """A dashed line at `x` and the words of `text` below each other beside it."""
     drawn = f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
     words = "".join(
-        f'<text class="mark" x="{x + 4:.1f}" y="{TOP + 7 + 12 * row}">{escape(word)}</text>'
+        f'<text class="mark" x="{x + 4:.1f}" y="{TOP - 4 + MARK_HEIGHT * row}">{escape(word)}</text>'
         for row, word in enumerate(text.split())
     )
     return (drawn if line else "") + words

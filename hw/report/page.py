@@ -178,12 +178,17 @@ def _checks(table: Mapping[str, Any]) -> str:
 
 
 def _closing_table(table: Mapping[str, Any]) -> str:
+    # The genotype is drawn above.
     rows = "".join(
         f"<tr><td>{escape(figure.label)}</td><td>{escape(figure.text(table[figure.key]))}</td></tr>"
         for figure in FIGURES
-        if table.get(figure.key) is not None
+        if table.get(figure.key) is not None and figure.key != "genotype"
     )
-    return f"<section><h2>The figures</h2><table>{rows}</table></section>" if rows else ""
+    return (
+        f"<section><h2>The figures</h2><table class='pairs'>{rows}</table></section>"
+        if rows
+        else ""
+    )
 
 
 def _layers(record: Mapping[str, Any]) -> str:
