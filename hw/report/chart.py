@@ -94,7 +94,8 @@ def _mark(x: float, line: bool, text: str) -> str:
     """A dashed line at `x` and the words of `text` below each other beside it."""
     drawn = f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
     words = "".join(
-        f'<text class="mark" x="{x + 4:.1f}" y="{TOP - 4 + MARK_HEIGHT * row}">{escape(word)}</text>'
+        f'<text class="mark" x="{x + 4:.1f}" y="{TOP - 4 + MARK_HEIGHT * row}">'
+        f"{escape(word)}</text>"
         for row, word in enumerate(text.split())
     )
     return (drawn if line else "") + words
