@@ -27,9 +27,6 @@ from hw.timing import group_taps, scales, timings
 BLOCK_SHAPES = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 512))
 """Width and depth that one block RAM can have."""
 
-YOSYS_LUT_RAMS = 20
-"""Most LUT-RAM cells for which Yosys prefers them to a block RAM where it has the choice."""
-
 LUT = {
     "acc_bits": 1.36,
     "shift_bits": 0.406,
@@ -237,7 +234,7 @@ def _join(network: Network, node: Node, depths: tuple[int, ...]) -> dict[str, fl
     formats = in_formats(network, node.name)
     found: dict[str, float] = {"join": 1, "fifo": len(depths)}
     found["fifo_address"] = sum(_bits(depth) for depth in depths)
-    in_luts = [_fifo_in_luts(f.width, depth) for f, depth in zip(formats, depths, strict=True)]
+    in_luts = [depth <= LUT_RAM_DEPTH for depth in depths]
     found["block_fifo"] = in_luts.count(False)
     found["lut_ram"] = sum(
         _lut_rams(fmt.width, depth)
@@ -258,11 +255,6 @@ def _bits(states: int) -> int:
 def _lut_rams(width: int, depth: int) -> int:
     """16 x 4 RAM cells of a small memory."""
     return ceil(width / 4) * ceil(depth / 16)
-
-
-def _fifo_in_luts(width: int, depth: int) -> bool:
-    """Whether a FIFO lies in LUT-RAM: made so, or found cheaper by Yosys."""
-    return depth <= LUT_RAM_DEPTH or _lut_rams(width, depth - 1) <= YOSYS_LUT_RAMS
 
 
 def _amount_bits(network: Network, node: Node) -> int:
@@ -302,7 +294,7 @@ def ram_blocks(network: Network, node: Node, plan: Plan) -> int:
         return sum(
             _blocks(fmt.width, depth)
             for fmt, depth in zip(formats, plan.fifos[node.name], strict=True)
-            if not _fifo_in_luts(fmt.width, depth)
+            if depth > LUT_RAM_DEPTH
         )
     if not isinstance(node, ENGINES):
         return 0

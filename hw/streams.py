@@ -4,8 +4,12 @@ Rules of every stream here: `valid` never waits for `ready`; the payload is stab
     until it is taken.
 """
 
+# The stubs of amaranth know no integer attributes of a memory.
+# pyright: reportArgumentType=false
+
 from amaranth import *
 from amaranth.lib import fifo, stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 LUT_RAM_DEPTH = 32
@@ -53,7 +57,7 @@ class Fork(wiring.Component):
 
 
 class Fifo(wiring.Component):
-    """First-in first-out queue with a registered `ready`.
+    """First-in first-out queue whose `ready` depends on nothing but its fill.
 
     Parameters
     ----------
@@ -76,8 +80,12 @@ class Fifo(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        queue = fifo.SyncFIFO if self.depth <= LUT_RAM_DEPTH else fifo.SyncFIFOBuffered
-        m.submodules.queue = queue = queue(width=Shape.cast(self.shape).width, depth=self.depth)
+        if self.depth > LUT_RAM_DEPTH:
+            self._in_block_ram(m)
+            return m
+        m.submodules.queue = queue = fifo.SyncFIFO(
+            width=Shape.cast(self.shape).width, depth=self.depth
+        )
         m.d.comb += [
             queue.w_data.eq(self.i.payload),
             queue.w_en.eq(self.i.valid),
@@ -87,3 +95,37 @@ class Fifo(wiring.Component):
             queue.r_en.eq(self.o.ready),
         ]
         return m
+
+    def _in_block_ram(self, m: Module) -> None:
+        """The RAM's output register is the last of the `depth` places.
+
+        Unlike amaranth.lib's, the memory asks for block RAM: left alone, Yosys puts up to some 160
+        bytes into LUTs, at twice the logic.
+        """
+        places = self.depth - 1
+        m.submodules.storage = storage = Memory(
+            shape=self.shape,
+            depth=places,
+            init=[],
+            attrs={"ram_style": "block", "no_rw_check": 1},
+        )
+        write, read = storage.write_port(), storage.read_port()
+        stored = Signal(range(places + 1))
+        put, get = Signal(), Signal()
+        m.d.comb += [
+            self.i.ready.eq(stored != places),
+            put.eq(self.i.valid & self.i.ready),
+            get.eq((stored != 0) & (~self.o.valid | self.o.ready)),
+            write.data.eq(self.i.payload),
+            write.en.eq(put),
+            read.en.eq(get),
+            self.o.payload.eq(read.data),
+        ]
+        for port, move in ((write, put), (read, get)):
+            with m.If(move):
+                m.d.sync += port.addr.eq(Mux(port.addr == places - 1, 0, port.addr + 1))
+        m.d.sync += stored.eq(stored + put - get)
+        with m.If(get):
+            m.d.sync += self.o.valid.eq(1)
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
