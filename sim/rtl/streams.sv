@@ -1,5 +1,6 @@
-// Agents of a co-simulation: they run beside the design without any call into Python, which is what makes it fast.
-// All are passive or drive top-level ports only; nothing inside the design is touched.
+// Agents of a co-simulation: they run beside the design without any call into Python, which is what
+// makes it fast. All are passive or drive top-level ports only; nothing inside the design is
+// touched.
 
 package agents;
   // Marsaglia's xorshift32: one step.
@@ -16,8 +17,9 @@ package agents;
   endfunction
 endpackage
 
-// Offers the beats of a file (BYTES bytes each, little-endian), `frames` frames of BEATS beats. From frame `stall_from`
-// on it pauses before a beat with probability stall / 65536. A beat once offered stays until it is taken.
+// Offers the beats of a file (BYTES bytes each, little-endian), `frames` frames of BEATS beats.
+// From frame `stall_from` on it pauses before a beat with probability stall / 65536. A beat once
+// offered stays until it is taken.
 module stream_source #(
     int ID = 0,
     int WIDTH = 8,
@@ -62,8 +64,8 @@ module stream_source #(
   end
 endmodule
 
-// Takes beats; from frame `stall_from` on it is not ready with probability stall / 65536. Writes the cycle in which each
-// frame ends, one a line.
+// Takes beats; from frame `stall_from` on it is not ready with probability stall / 65536. Writes
+// the cycle in which each frame ends, one a line.
 module stream_sink #(
     int ID = 0,
     int BEATS = 1,
@@ -103,8 +105,9 @@ module stream_sink #(
   end
 endmodule
 
-// Writes every beat of one stream to a file (WORDS words of 32 bits each, little-endian, sign-extended where SIGNED), and
-// checks that valid is not withdrawn and that the payload does not change before it is taken.
+// Writes every beat of one stream to a file (WORDS words of 32 bits each, little-endian,
+// sign-extended where SIGNED), and checks that valid is not withdrawn and that the payload does not
+// change before it is taken.
 module stream_tap #(
     int WIDTH = 8,
     int WORDS = 1,

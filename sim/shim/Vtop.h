@@ -1,5 +1,6 @@
-// What cocotb's main program needs of a model, without the model: main is compiled once, against this, and each
-// model brings the definitions (model.cpp). The generated class is named Vmodel, so the two never meet in one file.
+// What cocotb's main program needs of a model, without the model: main is compiled once, against
+// this, and each model brings the definitions (model.cpp). The generated class is named Vmodel, so
+// the two never meet in one file.
 #pragma once
 #include <cstdint>
 
