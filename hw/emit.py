@@ -21,6 +21,7 @@ from hw.ir.arithmetic import out_format
 from hw.ir.network import Network
 from hw.lower import lower
 from hw.plan import Plan
+from hw.planner import needed_depths
 
 SCHEMA_VERSION = 1
 
@@ -82,6 +83,7 @@ def emit(network: Network, plan: Plan) -> Emission:
         "layers": layers,
         "cycles_per_frame": predicted.cycles_per_frame,
         "latency_cycles": predicted.latency,
+        "fifos": _fifos(network, plan),
         "plan": _plain(asdict(plan)),
         "network_digest": network.digest,
         "plan_digest": plan.digest,
@@ -163,6 +165,17 @@ def _layers(network: Network) -> Iterator[dict[str, Any]]:
             "frac": fmt.frac,
             "beats_per_frame": _beats(node.shape),
         }
+
+
+def _fifos(network: Network, plan: Plan) -> dict[str, list[dict[str, int]]]:
+    """For each input of each join: the depth built, those without deadlock and at full speed."""
+    return {
+        name: [
+            {"depth": depth, "deadlock": needed.deadlock, "throughput": needed.throughput}
+            for depth, needed in zip(plan.fifos[name], depths, strict=True)
+        ]
+        for name, depths in needed_depths(network, plan).items()
+    }
 
 
 def _beats(shape: tuple[int, int, int]) -> int:
