@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from hw import cache
 from hw.errors import CheckFailed, InputError
-from sim import cache, tools
+from sim import tools
 
 HERE = Path(__file__).parent
 SHIM = HERE / "shim"

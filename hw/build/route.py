@@ -15,7 +15,7 @@ from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
-from hw.build import cache
+from hw import cache
 from hw.build.netlist import Netlist
 from hw.errors import CheckFailed, InputError
 
@@ -150,7 +150,7 @@ def route(
             if path.name not in ("report.json", "board.bit", "nextpnr_ecp5.log"):
                 path.unlink()
 
-    digest = cache.key([version(), *options, constraints or "", netlist.dump()])
+    digest = cache.digest_of(version(), *options, constraints or "", netlist.dump())
     folder, cached = cache.entry("route", digest, make)
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     bitstream = None if constraints is None else (folder / "board.bit").read_bytes()

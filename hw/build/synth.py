@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from hw import emit, yosys
-from hw.build import cache
+from hw import cache, emit, yosys
 from hw.build.netlist import Netlist
 from hw.emit import Emission
 
@@ -82,6 +81,6 @@ def netlist_of(sources: dict[str, str], top: str) -> tuple[Netlist, bool]:
         (folder / _LOG).write_text(log, encoding="utf-8")
 
     content = [part for item in sources.items() for part in item]
-    digest = cache.key([yosys.version(), script, *content])
+    digest = cache.digest_of(yosys.version(), script, *content)
     folder, cached = cache.entry("synth", digest, make)
     return Netlist.parse((folder / _NETLIST).read_text(encoding="utf-8"), top), cached

@@ -1,4 +1,7 @@
-"""Folders of built models, keyed by digest, shared by all runs and processes of one user."""
+"""Results of long tool runs, kept by the digest of everything that went into them.
+
+Models, netlists, routed designs: shared by all runs and processes of one user.
+"""
 
 import fcntl
 import hashlib
@@ -10,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-KEEP = 128
+KEEP = 64
 """Entries of one kind kept; the longest unused go first."""
 
 ABANDONED = 24 * 3600
@@ -18,16 +21,16 @@ ABANDONED = 24 * 3600
 
 
 def root() -> Path:
-    """`shiftnas/sim` below XDG_CACHE_HOME, or below ~/.cache."""
+    """`shiftnas` below XDG_CACHE_HOME, or below ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "shiftnas" / "sim"
+    return Path(base) / "shiftnas"
 
 
-def digest_of(*parts: str) -> str:
+def digest_of(*parts: str | bytes) -> str:
     """SHA-256 over the parts, each with its length: no two lists of parts read the same."""
     total = hashlib.sha256()
     for part in parts:
-        data = part.encode()
+        data = part.encode() if isinstance(part, str) else part
         total.update(f"{len(data)}:".encode() + data)
     return total.hexdigest()
 
