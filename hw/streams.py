@@ -5,6 +5,9 @@ Rules of every stream here: `valid` never waits for `ready`; the payload is stab
 """
 
 # The stubs of amaranth know no integer attributes of a memory.
+# pyright: reportArgumentType=false, reportCallIssue=false
+
+# The stubs of amaranth know no integer attributes of a memory.
 # pyright: reportArgumentType=false
 
 from amaranth import *
