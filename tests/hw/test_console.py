@@ -106,7 +106,7 @@ def test_write_atomic(tmp_path):
     console.write_atomic(path, b"bytes")
     assert path.read_bytes() == b"bytes" and [p.name for p in path.parent.iterdir()] == ["file"]
     with pytest.raises(TypeError):
-        console.write_atomic(path, 3)  # type: ignore[arg-type]
+        console.write_atomic(path, 3)
     assert path.read_bytes() == b"bytes" and [p.name for p in path.parent.iterdir()] == ["file"]
 
 
