@@ -6,7 +6,8 @@ Shared by the generator and the cost model, so that predicted cycles are those o
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from hw.ir.graph import AvgPool, Conv, FactorizedReduce, Linear, MaxPool, Node
+from hw import flow
+from hw.ir.graph import Conv, FactorizedReduce, Node
 from hw.ir.network import Network
 from hw.ir.weights import decode
 from hw.layers.window import Geometry
@@ -25,17 +26,7 @@ class Weight(NamedTuple):
 def geometry(network: Network, node: Node) -> Geometry:
     """Window of an engine node on its input."""
     (shape,) = network.graph.in_shapes(node)
-    out = node.shape[:2]
-    match node:
-        case Conv():
-            return Geometry(shape, out, node.kernel, node.stride, node.padding, node.dilation)
-        case MaxPool() | AvgPool():
-            return Geometry(shape, out, node.kernel, node.stride, node.padding)
-        case FactorizedReduce():
-            return Geometry(shape, out, kernel=(2, 2), stride=(2, 2))
-        case Linear():
-            return Geometry(shape, out)
-    raise TypeError(f"{node.name}: {type(node).__name__} has no window")
+    return Geometry(shape, node.shape[:2], *flow.geometry(node))
 
 
 def channel_weights(network: Network, node: Node) -> list[list[Weight]]:
