@@ -1,11 +1,8 @@
-"""Fork and FIFO for valid/ready streams.
+"""Fork, register slice and FIFO for valid/ready streams.
 
 Rules of every stream here: `valid` never waits for `ready`; the payload is stable from `valid`
     until it is taken.
 """
-
-# The stubs of amaranth know no integer attributes of a memory.
-# pyright: reportArgumentType=false, reportCallIssue=false
 
 # The stubs of amaranth know no integer attributes of a memory.
 # pyright: reportArgumentType=false
@@ -56,6 +53,46 @@ class Fork(wiring.Component):
         m.d.comb += self.i.ready.eq(served.all())
         with m.If(self.i.valid):
             m.d.sync += done.eq(Mux(self.i.ready, 0, served))
+        return m
+
+
+class Skid(wiring.Component):
+    """Register slice: cuts the paths of `valid`, payload and `ready` at once ("skid buffer").
+
+    The sender learns a cycle late that the reader waits; the beat it sends meanwhile goes into a
+    spare register.
+
+    Parameters
+    ----------
+    shape: payload shape
+
+    Members
+    -------
+    i, o: input and output stream; i.ready, o.valid and o.payload are registers
+
+    Latency: 1 cycle. Throughput: one beat a cycle. Storage: two beats.
+    """
+
+    def __init__(self, shape):
+        self.shape = shape
+        super().__init__({"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform):
+        m = Module()
+        ready = Signal(init=1)
+        spare = Signal(self.shape)
+        m.d.comb += self.i.ready.eq(ready)
+        with m.If(ready):
+            m.d.sync += spare.eq(self.i.payload)
+        with m.If(~self.o.valid | self.o.ready):
+            # `ready` is low exactly while the spare register holds a beat.
+            m.d.sync += [
+                self.o.valid.eq(self.i.valid | ~ready),
+                self.o.payload.eq(Mux(ready, self.i.payload, spare)),
+                ready.eq(1),
+            ]
+        with m.Elif(self.i.valid):
+            m.d.sync += ready.eq(0)
         return m
 
 

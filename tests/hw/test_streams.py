@@ -1,4 +1,4 @@
-"""Fork and FIFO keep every beat, in order, and hold exactly what they promise."""
+"""Fork, register slice and FIFO keep every beat, in order, and hold exactly what they promise."""
 
 import random
 
@@ -6,7 +6,7 @@ import pytest
 from amaranth import signed
 from amaranth.sim import Simulator
 
-from hw.streams import LUT_RAM_DEPTH, Fifo, Fork
+from hw.streams import LUT_RAM_DEPTH, Fifo, Fork, Skid
 from hw.testing import run_streams
 
 DEPTHS = [2, 3, LUT_RAM_DEPTH, LUT_RAM_DEPTH + 1, 100]
@@ -39,6 +39,49 @@ def test_fifo_holds_its_depth_and_not_one_more(depth):
     simulator.add_testbench(fill)
     simulator.run()
     assert taken == depth
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.3, 0.8])
+def test_skid_keeps_every_beat_in_order(stall):
+    rng = random.Random(5)
+    beats = [rng.randrange(-128, 128) for _ in range(200)]
+    out, cycles = run_streams(Skid(signed(8)), {"i": beats}, 200, stall=stall, seed=5)
+    assert out == beats
+    if not stall:
+        assert cycles == 201
+
+
+def test_skid_at_full_speed_by_hand():
+    """Latency 1; `ready` and `valid` follow only at the clock edge; two places, not three."""
+    skid = Skid(signed(8))
+
+    async def steps(ctx):
+        def outputs():
+            o = skid.o
+            return ctx.get(skid.i.ready), ctx.get(o.valid), ctx.get(o.payload)
+
+        assert outputs() == (1, 0, 0)
+        ctx.set(skid.i.valid, 1)
+        for beat in (11, 12, 13):
+            ctx.set(skid.i.payload, beat)
+            await ctx.tick()
+        # 11 stands at the output, 12 in the spare register, 13 waits outside.
+        assert outputs() == (0, 1, 11)
+        ctx.set(skid.o.ready, 1)
+        assert outputs() == (0, 1, 11)
+        await ctx.tick()
+        assert outputs() == (1, 1, 12)
+        await ctx.tick()
+        assert outputs() == (1, 1, 13)
+        ctx.set(skid.i.valid, 0)
+        assert outputs() == (1, 1, 13)
+        await ctx.tick()
+        assert outputs()[:2] == (1, 0)
+
+    simulator = Simulator(skid)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(steps)
+    simulator.run()
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -8,7 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.errors import CheckFailed
-from hw.streams import Fork
+from hw.streams import Fork, Skid
 from sim.component import check
 
 
@@ -105,6 +105,12 @@ def test_several_outputs():
     inputs = beats(50)
     result = check(Fork(signed(8), 3), {"i": inputs}, {f"o{k}": inputs for k in range(3)})
     assert result.beats == 5 * 150
+
+
+def test_skid_in_verilog():
+    inputs = beats(100)
+    result = check(Skid(signed(8)), {"i": inputs}, inputs)
+    assert result.cycles[0] == 101
 
 
 def test_same_seed_same_cycles():
