@@ -5,7 +5,7 @@ Rules of every stream here: `valid` never waits for `ready`; the payload is stab
 """
 
 # The stubs of amaranth know no integer attributes of a memory.
-# pyright: reportArgumentType=false
+# pyright: reportArgumentType=false, reportCallIssue=false
 
 from amaranth import *
 from amaranth.lib import fifo, stream, wiring
