@@ -1,38 +1,28 @@
 """Co-simulation of a network's hardware: every bit of every layer against the integer reference.
 
-Three levels. `network` runs the emitted top module as a whole, through its AXI4-Stream ports, with
-a tap on every layer inside. `cell` runs each module of the top level on its own, `op` each layer on
-its own, fed with the reference's tensors: a mistake cannot hide behind another one, and all of them
-are found at once.
+Four levels. `network` runs the emitted top module as a whole, through its AXI4-Stream ports, with
+a tap on every layer inside. `cell`, `op` and `pe` run each module of the top level, each layer or
+each processing element on its own, fed with the reference's tensors: see `sim.designs`.
 """
 
-import json
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from amaranth.lib.wiring import In
 
-from hw import emit, verilog
-from hw.errors import CheckFailed, InputError
+from hw import emit
+from hw.errors import InputError
 from hw.ir import reference
-from hw.ir.arithmetic import out_format
-from hw.ir.graph import Add, Concat, Node
 from hw.ir.network import Network
-from hw.layers.layer import layer
-from hw.layers.rounding import signed_of
-from hw.lower import children_of
 from hw.plan import Plan
-from sim import harness, runner, scoreboard
-from sim.harness import Design, Harness, Stream
+from sim import designs
+from sim.designs import LEVELS
 from sim.scoreboard import Compared
-
-LEVELS = ("network", "cell", "op")
-PATIENCE = 20_000
-"""Cycles in which nothing moves before the watchdog steps in, at the least."""
+from sim.simulation import Simulation, label_of
 
 FEW_BEATS = 50_000
 """Beats over all layers up to which optimising the model takes longer than it saves."""
@@ -98,6 +88,7 @@ def cosim(
     stall: float = 0.25,
     seed: int = 1,
     level: str = "network",
+    only: Sequence[str] = (),
     emission: emit.Emission | None = None,
     folder: Path | None = None,
     waves: bool = False,
@@ -114,6 +105,7 @@ def cosim(
     stall: chance that a source or a sink pauses in a cycle, in [0, 1)
     seed: of the stalls
     level: one of LEVELS
+    only: names of the cells or layers to simulate, default: all; not for level `network`
     emission: RTL to simulate instead of emitting it anew; level `network` only
     folder: for the files of the run (sim.log, waves); default: a temporary one
     waves: write `dump.vcd` to `folder`
@@ -129,8 +121,6 @@ def cosim(
     values), a hang (full and empty FIFOs), a broken stream rule; InputError: a wrong argument, a
     tool that is missing.
     """
-    if level not in LEVELS:
-        raise InputError(f"level: {level!r}; expected one of {', '.join(LEVELS)}")
     if not 0 <= stall < 1:
         raise InputError(f"stall: {stall}; expected a probability in [0, 1)")
     reference.check_images(network, images)
@@ -138,223 +128,44 @@ def cosim(
         raise InputError(
             "manifest.json: network_digest: the RTL is of another network; emit it again"
         )
-    if level == "network":
-        emission = emission or emit.emit(network, plan)
-        designs, sources = [whole(network, emission)], dict(emission.files)
-    elif emission is not None:
-        raise InputError(f"level: {level!r} emits its own RTL; leave the RTL folder out")
-    else:
-        designs, sources = parts(network, plan, level)
-    built = harness.generate(designs)
-    model = runner.build(
-        sources | {"harness.sv": built.text, "agents.sv": harness.AGENTS.read_text()},
-        harness.TOP,
-        public=harness.CONTROLS,
-        visible=harness.REPORTS,
-        optimise=optimise or _optimise(network, len(images)),
-        waves=waves,
+    bench = designs.bench(network, plan, level, emission=emission, only=only)
+    simulation = Simulation.build(
+        network, bench, optimise=optimise or _optimise(network, len(images)), waves=waves
     )
-    with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
-        place = Path(temporary) if folder is None else folder
-        place.mkdir(parents=True, exist_ok=True)
-        case = _case(network, built, images, stall, seed, patience, place)
+    with ExitStack() as stack:
+        if folder is None:
+            temporary = tempfile.TemporaryDirectory(prefix="shiftnas-")
+            folder = Path(stack.enter_context(temporary))
+        folder.mkdir(parents=True, exist_ok=True)
+        simulation.write(folder, images, stall=stall, seed=seed, patience=patience)
         start = time.monotonic()
-        result = _simulate(model, case, place, seed, waves, watch)
+        run = simulation.run(folder, seed=seed, watch=watch)
         seconds = time.monotonic() - start
-        ends = [
-            [int(cycle) for cycle in (place / f"sink_{number}.txt").read_text().split()]
-            for number in range(len(built.sinks))
-        ]
-    compared = tuple(Compared.from_dict(entry) for entry in result["layers"])
     free = len(images)
+    widths = {label_of(stream): stream.width for stream in simulation.built.taps}
     return Cosim(
         level=level,
-        frames=case["frames"],
-        stalled_frames=case["frames"] - free,
-        beats=sum(layer.beats for layer in compared),
-        bits=sum(layer.beats * _width(network, layer.layer) for layer in compared),
-        mismatches=sum(layer.mismatches for layer in compared),
-        layers=len(compared),
-        cycles=result["cycles"],
-        cycles_per_frame=max((e[free - 1] - e[0]) / (free - 1) if free > 1 else e[0] for e in ends),
-        latency=max(e[0] for e in ends),
-        cycles_per_second=result["cycles"] / result["seconds"],
-        build_seconds=model.seconds,
+        frames=2 * free if stall else free,
+        stalled_frames=free if stall else 0,
+        beats=sum(stream.beats for stream in run.compared),
+        bits=sum(stream.beats * widths[stream.layer] for stream in run.compared),
+        mismatches=sum(stream.mismatches for stream in run.compared),
+        layers=len(run.compared),
+        cycles=run.cycles,
+        cycles_per_frame=max(
+            (e[free - 1] - e[0]) / (free - 1) if free > 1 else e[0] for e in run.ends
+        ),
+        latency=max(e[0] for e in run.ends),
+        cycles_per_second=run.cycles / run.seconds,
+        build_seconds=simulation.model.seconds,
         seconds=seconds,
-        compared=compared,
+        compared=run.compared,
     )
-
-
-def whole(network: Network, emission: emit.Emission) -> Design:
-    """The emitted top module, tapped at every layer that the manifest names."""
-    graph, manifest = network.graph, emission.manifest
-    taps = [
-        Stream(
-            entry["name"],
-            f"{entry['path']}.o",
-            entry["width"],
-            entry["signed"],
-            entry["beats_per_frame"],
-        )
-        for entry in manifest["layers"]
-    ]
-    paths = {entry["name"]: entry["path"] for entry in manifest["layers"]}
-    return Design(
-        "dut",
-        manifest["top"],
-        [_stream(network, graph.input.name, "s_axis")],
-        [_stream(network, graph.output.name, "m_axis")],
-        taps,
-        _fifos(graph.nodes, lambda node: paths[node.name]),
-    )
-
-
-def parts(network: Network, plan: Plan, level: str) -> tuple[list[Design], dict[str, str]]:
-    """Each module of the top level (`cell`) or each layer (`op`) as a design, and their Verilog."""
-    graph = network.graph
-    designs, sources = [], {}
-    if level == "cell":
-        shapes = {node.name: signed_of(out_format(network, node.name)) for node in graph}
-        modules = {
-            name: (child.component, child.reads, child.writes)
-            for name, child in children_of(network, plan, shapes).items()
-        }
-    else:
-        modules = {}
-        for node in graph.nodes[1:]:
-            component = layer(network, node, plan)
-            ports = [port for port, end in component.signature.members.items() if end.flow is In]
-            reads = dict(zip(ports, node.inputs, strict=True))
-            modules[node.name] = (component, reads, {"o": node.name})
-    for number, (name, (component, reads, writes)) in enumerate(modules.items()):
-        module = f"dut{number}"
-        sources[f"{module}.v"] = verilog.convert(component, module)
-        inside = [node for node in graph if node.name == name or node.name.startswith(f"{name}/")]
-        below = len(name) + 1
-        designs.append(
-            Design(
-                f"u{number}",
-                module,
-                [_stream(network, tensor, port) for port, tensor in reads.items()],
-                [_stream(network, tensor, port) for port, tensor in writes.items()],
-                [
-                    _stream(network, node.name, f"{node.name[below:].replace('/', '.')}.o")
-                    for node in inside
-                    if node.name != name and node.name not in writes.values()
-                ],
-                _fifos(inside, lambda node, below=below: node.name[below:].replace("/", ".")),
-            )
-        )
-    return designs, sources
-
-
-def _stream(network: Network, tensor: str, port: str) -> Stream:
-    fmt = out_format(network, tensor)
-    height, width, channels = network.graph[tensor].shape
-    return Stream(tensor, port, fmt.width, fmt.signed, height * width * channels)
-
-
-def _fifos(nodes: Iterable[Node], path: Callable[[Node], str]) -> list[tuple[str, str]]:
-    """Label and path of each FIFO of the joins among the nodes."""
-    found = []
-    for node in nodes:
-        if isinstance(node, Add | Concat):
-            for position, tensor in enumerate(node.inputs):
-                below = ".".join(filter(None, [path(node), f"fifo{position}"]))
-                found.append((f"{node.name} input {position} ({tensor})", below))
-    return found
 
 
 def _optimise(network: Network, frames: int) -> str:
     beats = sum(int(np.prod(node.shape)) for node in network.graph)
     return "-O0" if frames * beats < FEW_BEATS else "-O1"
-
-
-def _width(network: Network, label: str) -> int:
-    """Bits of one beat of a compared stream."""
-    return out_format(network, label.split(" ")[0]).width
-
-
-def _case(
-    network: Network,
-    built: Harness,
-    images: np.ndarray,
-    stall: float,
-    seed: int,
-    patience: int | None,
-    folder: Path,
-) -> dict:
-    """Everything the testbench reads, written to `folder`."""
-    passes = 2 if stall else 1
-    tensors = reference.run(network, images)
-    for number, stream in enumerate(built.sources):
-        data = scoreboard.to_bytes(tensors[stream.tensor], harness.source_bytes(stream))
-        (folder / f"source_{number}.bin").write_bytes(data * passes)
-    taps, written = [], {}
-    positions = {node.name: position for position, node in enumerate(network.graph)}
-    for stream in built.taps:
-        if stream.tensor not in written:
-            file = f"expected_{len(written)}.bin"
-            words = scoreboard.to_words(tensors[stream.tensor], harness.tap_words(stream))
-            words.tofile(folder / file)
-            written[stream.tensor] = file
-        taps.append(
-            {
-                "layer": stream.tensor + (" (m_axis)" if stream.is_axis else ""),
-                "words": harness.tap_words(stream),
-                "expected": written[stream.tensor],
-                "passes": passes,
-                "shape": list(network.graph[stream.tensor].shape),
-                "signed": stream.signed,
-            }
-        )
-    order = sorted(
-        range(len(taps)), key=lambda k: (positions[built.taps[k].tensor], built.taps[k].is_axis)
-    )
-    largest = max((layer.codes.size for layer in network.params.values()), default=0)
-    case = {
-        "frames": passes * len(images),
-        "stall_from": len(images),
-        "stall": round(stall * 65536),
-        "seed": seed % (1 << 32),
-        "patience": max(PATIENCE, 4 * largest) if patience is None else patience,
-        "taps": taps,
-        "order": order,
-        "fifos": list(built.fifos),
-    }
-    (folder / "case.json").write_text(json.dumps(case))
-    return case
-
-
-def _simulate(
-    model: runner.Model,
-    case: Mapping,
-    folder: Path,
-    seed: int,
-    waves: bool,
-    watch: Callable[[int, int], None] | None,
-) -> dict:
-    """Run the testbench; its result. A difference is raised only after the result was read."""
-    total = case["frames"]
-
-    def poll() -> None:
-        ends = folder / "sink_0.txt"
-        if watch is not None and ends.is_file():
-            watch(min(total, ends.read_bytes().count(b"\n")), total)
-
-    try:
-        runner.run(
-            model,
-            "sim.tb_network",
-            folder,
-            seed=seed,
-            env={"SHIFTNAS_CASE": str((folder / "case.json").resolve())},
-            waves=waves,
-            poll=poll,
-        )
-    except CheckFailed as error:
-        raise CheckFailed(f"cosim: {error}") from None
-    return json.loads((folder / "result.json").read_text())
 
 
 def default_images(

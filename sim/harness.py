@@ -6,7 +6,10 @@ for `stop`. Taps are hierarchical references, so that the design is simulated as
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
+
+from hw.ir.graph import Shape
 
 TOP = "cosim_harness"
 
@@ -45,17 +48,27 @@ class Stream:
 
     Parameters
     ----------
-    tensor: name of the tensor that it carries
+    label: what it carries: the name of a node for its tensor, "node (taps)" for something inside it
     port: prefix of its three signals; "s_axis" and "m_axis" are AXI4-Stream, all others Amaranth's
     width, signed: of the payload as a number; an AXI4-Stream's data are padded to whole bytes
-    beats: of one frame
+    shape: height, width, channels of a frame; a beat is one channel
     """
 
-    tensor: str
+    label: str
     port: str
     width: int
     signed: bool
-    beats: int
+    shape: Shape
+
+    @property
+    def node(self) -> str:
+        """Name of the node whose beats they are."""
+        return self.label.partition(" ")[0]
+
+    @property
+    def beats(self) -> int:
+        """Beats of a frame."""
+        return prod(self.shape)
 
     @property
     def is_axis(self) -> bool:

@@ -121,13 +121,14 @@ def run(
     *,
     seed: int = 0,
     env: Mapping[str, str] | None = None,
+    arguments: Sequence[str] = (),
     waves: bool = False,
     poll: Callable[[], None] | None = None,
 ) -> Path:
     """Run the cocotb tests of `test_module` in `folder` (made if need be); return the log file.
 
-    `poll` is called now and then while it runs. The log is `folder/sim.log`, the results
-    `folder/results.xml`, the waves `folder/dump.vcd`.
+    `arguments` are the program's ("+name=value"). `poll` is called now and then while it runs. The
+    log is `folder/sim.log`, the results `folder/results.xml`, the waves `folder/dump.vcd`.
 
     Raises
     ------
@@ -136,7 +137,7 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     results, log = folder / "results.xml", folder / "sim.log"
     results.unlink(missing_ok=True)
-    command = [str(model.program), *(["--trace"] if waves else [])]
+    command = [str(model.program), *(["--trace"] if waves else []), *arguments]
     environment = _environment(model.top, test_module, results, seed) | dict(env or {})
     with log.open("wb") as file:
         process = subprocess.Popen(

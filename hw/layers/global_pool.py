@@ -76,16 +76,17 @@ class GlobalPool(wiring.Component):
 
     def __init__(self, shape: FeatureShape, fmt: Format):
         self.shape, self.fmt = shape, fmt
-        x = signed_of(fmt)
+        x, pixels = signed_of(fmt), shape[0] * shape[1]
+        width = sum_width(fmt.qmin, fmt.qmax, pixels)
+        self.elements = ChannelSums(shape, x, width)
+        self.requantise = mean_requantiser(fmt, [pixels], width)
         super().__init__({"i": In(stream.Signature(x)), "o": Out(stream.Signature(x))})
 
     def elaborate(self, platform):
         m = Module()
-        pixels = self.shape[0] * self.shape[1]
-        width = sum_width(self.fmt.qmin, self.fmt.qmax, pixels)
-        m.submodules.elements = elements = ChannelSums(self.shape, signed_of(self.fmt), width)
-        m.submodules.requantise = requantise = mean_requantiser(self.fmt, [pixels], width)
-        wiring.connect(m, wiring.flipped(self.i), elements.i)
-        wiring.connect(m, elements.o, requantise.i)
-        wiring.connect(m, requantise.o, wiring.flipped(self.o))
+        m.submodules.elements = self.elements
+        m.submodules.requantise = self.requantise
+        wiring.connect(m, wiring.flipped(self.i), self.elements.i)
+        wiring.connect(m, self.elements.o, self.requantise.i)
+        wiring.connect(m, self.requantise.o, wiring.flipped(self.o))
         return m

@@ -9,6 +9,7 @@ from hw.errors import CheckFailed
 from sim import harness, runner, scoreboard
 from sim.harness import Design, Stream
 
+SHAPE = (1, 3, 2)
 BEATS = 6
 FRAMES = 3
 
@@ -52,8 +53,7 @@ RIGHT = {"valid": "full", "last": "last", "full": "0", "data": "m_axis_tdata"}
 
 
 def run(folder, **faults):
-    shape = (1, 3, 2)
-    streams = [Stream("x", f"{port}_axis", 8, False, BEATS) for port in "sm"]
+    streams = [Stream("x", f"{port}_axis", 8, False, SHAPE) for port in "sm"]
     built = harness.generate([Design("dut", "top", streams[:1], streams[1:], [], [])])
     model = runner.build(
         {
@@ -69,7 +69,7 @@ def run(folder, **faults):
     values = np.arange(FRAMES * BEATS)
     (folder / "source_0.bin").write_bytes(scoreboard.to_bytes(values, 1))
     scoreboard.to_words(values, 1).tofile(folder / "expected_0.bin")
-    tap = {"layer": "x", "words": 1, "expected": "expected_0.bin", "passes": 1, "shape": shape,
+    tap = {"layer": "x", "words": 1, "expected": "expected_0.bin", "passes": 1, "shape": SHAPE,
            "signed": False}  # fmt: skip
     case = {"frames": FRAMES, "stall_from": 0, "stall": 40000, "seed": 3, "patience": 1000,
             "taps": [tap], "order": [0], "fifos": []}  # fmt: skip

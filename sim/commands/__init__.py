@@ -1,0 +1,1 @@
+"""Subcommands of the simulation side, one file each."""

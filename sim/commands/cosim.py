@@ -1,0 +1,149 @@
+"""The subcommand cosim."""
+
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hw import console
+from hw.commands.build import load
+from hw.commands.options import FOLDER, network_argument, plan_option
+from hw.errors import CheckFailed
+
+
+@click.command(cls=console.Command)
+@network_argument
+@plan_option
+@click.option("--rtl", type=FOLDER, help="Simulate this RTL folder, as `emit` wrote it.")
+@click.option("--data", metavar="D", help="Test images of a data set; default: random ones.")
+@click.option("--frames", type=int, default=4, show_default=True, help="Images to run through.")
+@click.option(
+    "--level",
+    type=click.Choice(["pe", "op", "cell", "network"]),
+    default="network",
+    show_default=True,
+    help="The whole network, or each cell, layer or processing element on its own.",
+)
+@click.option(
+    "--only", metavar="NAME", multiple=True, help="Only this cell or layer; may be repeated."
+)
+@click.option(
+    "--stall",
+    type=float,
+    default=0.25,
+    show_default=True,
+    help="Images run once more, streams pausing in a cycle with this chance; 0: they do not.",
+)
+@click.option("--waves", is_flag=True, help="Write the waves, dump.vcd, to --out.")
+@click.option(
+    "--out", type=FOLDER, help="Keep the run's files here; with --waves by default: cosim."
+)
+@console.seed_option
+@console.force_option
+@console.json_option
+def cosim(
+    folder: Path,
+    plan_file: Path | None,
+    rtl: Path | None,
+    data: str | None,
+    frames: int,
+    level: str,
+    only: tuple[str, ...],
+    stall: float,
+    waves: bool,
+    out: Path | None,
+    seed: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Simulate the Verilog of a NETWORK and compare every bit of every layer with the reference."""
+    from hw import emit
+    from sim import tools
+
+    tools.find()
+    network, plan = load(folder, plan_file)
+    out = Path("cosim") if waves and out is None else out
+    if out is not None:
+        console.require_absent(out, force)
+    images = None
+    if data is not None:
+        from hw import data as data_sets
+
+        images = data_sets.load(data, split="test").images
+    emission = emit.read(rtl) if rtl is not None else None
+    result = _run(
+        out,
+        force,
+        network,
+        plan,
+        images=images,
+        frames=frames,
+        level=level,
+        only=only,
+        stall=stall,
+        waves=waves,
+        seed=seed,
+        emission=emission,
+    )
+    content = asdict(result)
+    content["compared"] = {layer.layer: layer.beats for layer in result.compared}
+    content = {key: _rounded(value) for key, value in content.items()}
+    if as_json:
+        console.print_json(content)
+    else:
+        _print(content)
+
+
+def _run(out: Path | None, force: bool, network, plan, *, images, frames, **options: Any):
+    """Co-simulate with a progress display; what the run wrote is kept even where it failed."""
+    from sim.cosim import cosim as simulate
+    from sim.cosim import default_images
+
+    images = default_images(network, images, frames, options["seed"])
+    console.note(f"cosim: building the model, level {options['level']}")
+    with ExitStack() as stack:
+        display = None
+        done = 0
+
+        def watch(frames_done: int, total: int) -> None:
+            """Entered when the simulation runs, so that the time left is its own."""
+            nonlocal display, done
+            if display is None:
+                display = stack.enter_context(console.progress("frames", total))
+            if frames_done > done:
+                display.advance(frames_done - done)
+                done = frames_done
+
+        def run(place: Path | None):
+            return simulate(network, plan, images=images, folder=place, watch=watch, **options)
+
+        if out is None:
+            return run(None)
+        failure = None
+        with console.output_folder(out, force) as place:
+            try:
+                return run(place)
+            except CheckFailed as error:
+                failure = error
+        raise failure
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 2) if isinstance(value, float) else value
+
+
+def _print(content: dict[str, Any]) -> None:
+    beats, bits = f"{content['beats']:,}", f"{content['bits']:,}"
+    click.echo(
+        f"frames      {content['frames']} ({content['stalled_frames']} of them under stalls)\n"
+        f"layers      {content['layers']}\n"
+        f"beats       {beats} compared\n"
+        f"bits        {bits} compared, {content['mismatches']} differ\n"
+        f"cycles      {content['cycles']:,}, {content['cycles_per_frame']:,.0f} a frame, "
+        f"first frame after {content['latency']:,}\n"
+        f"speed       {content['cycles_per_second']:,.0f} cycles/s; "
+        f"model built in {content['build_seconds']:.1f} s, run in {content['seconds']:.1f} s"
+    )
+

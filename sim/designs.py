@@ -1,0 +1,205 @@
+"""What is simulated: a whole network, or its cells, layers or processing elements one by one.
+
+Each is a `Design` with agents on its ports. Parts are fed with the reference's tensors, so that a
+mistake in one cannot hide behind another one, and all of them are found at once.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+from hw import emit, verilog
+from hw.errors import InputError
+from hw.ir.arithmetic import out_format
+from hw.ir.graph import Add, Concat, Node
+from hw.ir.network import Network
+from hw.layers.layer import layer
+from hw.layers.rounding import signed_of
+from hw.lower import children_of
+from hw.plan import Plan
+from sim import processing_elements
+from sim.harness import Design, Stream
+
+LEVELS = ("network", "cell", "op", "pe")
+
+Tensors = Mapping[str, np.ndarray]
+"""Integers of each stream, by label, frame after frame."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Designs to simulate side by side.
+
+    Parameters
+    ----------
+    designs: the modules under test
+    sources: their Verilog, by file name
+    data: from the reference's tensors to those of all streams
+    """
+
+    designs: Sequence[Design]
+    sources: Mapping[str, str]
+    data: Callable[[Tensors], Tensors] = dict
+
+
+@dataclass(frozen=True)
+class Part:
+    """A component on its own, and the tensor at each of its ports."""
+
+    component: wiring.Component
+    reads: Mapping[str, str]
+    writes: Mapping[str, str]
+
+
+def bench(
+    network: Network,
+    plan: Plan,
+    level: str,
+    *,
+    emission: emit.Emission | None = None,
+    only: Sequence[str] = (),
+) -> Bench:
+    """The designs of a level.
+
+    Parameters
+    ----------
+    level: one of LEVELS
+    emission: RTL to simulate instead of emitting it anew; level `network` only
+    only: names of the cells or layers wanted, all of them by default; not for level `network`
+
+    Raises
+    ------
+    InputError: a level, an RTL or a name that does not fit
+    """
+    if level not in LEVELS:
+        raise InputError(f"level: {level!r}; expected one of {', '.join(LEVELS)}")
+    if level == "network":
+        if only:
+            raise InputError("only: level network simulates everything; choose cell, op or pe")
+        emission = emission or emit.emit(network, plan)
+        return Bench([whole(network, emission)], dict(emission.files))
+    if emission is not None:
+        raise InputError(f"level: {level!r} emits its own RTL; leave the RTL folder out")
+    if level == "pe":
+        elements = processing_elements.elements(network, plan, _chosen(network, level, only))
+        return _elements(elements)
+    return _parts(network, plan, level, only)
+
+
+def whole(network: Network, emission: emit.Emission) -> Design:
+    """The emitted top module, tapped at every layer that the manifest names."""
+    graph, manifest = network.graph, emission.manifest
+    entries = manifest["layers"]
+    paths = {entry["name"]: entry["path"] for entry in entries}
+    return Design(
+        "dut",
+        manifest["top"],
+        [_stream(network, graph.input.name, "s_axis")],
+        [_stream(network, graph.output.name, "m_axis")],
+        [_stream(network, entry["name"], f"{entry['path']}.o") for entry in entries],
+        _fifos(graph.nodes, lambda node: paths[node.name]),
+    )
+
+
+def names(network: Network, level: str) -> list[str]:
+    """What can be simulated on its own at a level: cells (and stems, pool, classifier), layers, or
+    layers with a processing element."""
+    nodes = network.graph.nodes[1:]
+    if level == "cell":
+        return list(dict.fromkeys(node.name.partition("/")[0] for node in nodes))
+    if level == "pe":
+        return [node.name for node in nodes if not isinstance(node, Add | Concat)]
+    return [node.name for node in nodes]
+
+
+def _chosen(network: Network, level: str, only: Sequence[str]) -> list[str]:
+    known = names(network, level)
+    for name in only:
+        if name not in known:
+            shown = ", ".join(known[:6]) + (", …" if len(known) > 6 else "")
+            raise InputError(f"only: {name!r}; expected a name of level {level}: {shown}")
+    return [name for name in known if not only or name in only]
+
+
+def _parts(network: Network, plan: Plan, level: str, only: Sequence[str]) -> Bench:
+    graph = network.graph
+    chosen = _chosen(network, level, only)
+    if level == "cell":
+        shapes = {node.name: signed_of(out_format(network, node.name)) for node in graph}
+        children = children_of(network, plan, shapes)
+        found = {
+            name: Part(children[name].component, children[name].reads, children[name].writes)
+            for name in chosen
+        }
+    else:
+        found = {name: _layer_part(network, plan, graph[name]) for name in chosen}
+    designs, sources = [], {}
+    for number, (name, part) in enumerate(found.items()):
+        module = f"dut{number}"
+        sources[f"{module}.v"] = verilog.convert(part.component, module)
+        designs.append(_design(network, f"u{number}", module, name, part))
+    return Bench(designs, sources)
+
+
+def _layer_part(network: Network, plan: Plan, node: Node) -> Part:
+    component = layer(network, node, plan)
+    ports = [port for port, end in component.signature.members.items() if end.flow is In]
+    return Part(component, dict(zip(ports, node.inputs, strict=True)), {"o": node.name})
+
+
+def _design(network: Network, instance: str, module: str, name: str, part: Part) -> Design:
+    """Agents on the ports of a part, taps on the layers inside it."""
+    graph, below = network.graph, len(name) + 1
+    inside = [node for node in graph if node.name == name or node.name.startswith(f"{name}/")]
+
+    def path(node: Node) -> str:
+        return node.name[below:].replace("/", ".")
+
+    return Design(
+        instance,
+        module,
+        [_stream(network, tensor, port) for port, tensor in part.reads.items()],
+        [_stream(network, tensor, port) for port, tensor in part.writes.items()],
+        [
+            _stream(network, node.name, f"{path(node)}.o")
+            for node in inside
+            if node.name != name and node.name not in part.writes.values()
+        ],
+        _fifos(inside, path),
+    )
+
+
+def _elements(elements: Sequence[processing_elements.Element]) -> Bench:
+    designs, sources = [], {}
+    for number, element in enumerate(elements):
+        module = f"dut{number}"
+        sources[f"{module}.v"] = verilog.convert(element.component, module)
+        designs.append(Design(f"u{number}", module, [element.taps], [element.sums], [], []))
+
+    def data(tensors: Tensors) -> Tensors:
+        return {
+            label: values
+            for element in elements
+            for label, values in element.data(tensors).items()
+        }
+
+    return Bench(designs, sources, data)
+
+
+def _stream(network: Network, tensor: str, port: str) -> Stream:
+    fmt = out_format(network, tensor)
+    return Stream(tensor, port, fmt.width, fmt.signed, network.graph[tensor].shape)
+
+
+def _fifos(nodes: Iterable[Node], path: Callable[[Node], str]) -> list[tuple[str, str]]:
+    """Label and path of each FIFO of the joins among the nodes."""
+    found = []
+    for node in nodes:
+        if isinstance(node, Add | Concat):
+            for position, tensor in enumerate(node.inputs):
+                below = ".".join(filter(None, [path(node), f"fifo{position}"]))
+                found.append((f"{node.name} input {position} ({tensor})", below))
+    return found

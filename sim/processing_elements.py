@@ -1,0 +1,169 @@
+"""Processing elements on their own: the taps that a window would give them, and what they must make
+of these.
+
+The taps are written down from the layer's program and its input as the reference has it; the
+results come from the reference's accumulators. The window's hardware has no part in either.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth import Shape
+from amaranth.hdl import Fragment
+from amaranth.lib import data, wiring
+
+from hw.ir import reference
+from hw.ir.graph import Linear, MaxPool, Node
+from hw.ir.integers import cast
+from hw.ir.network import Network
+from hw.layers.elements import Barrel, Horner, Maximum, Sum
+from hw.layers.engine import Engine
+from hw.layers.global_pool import ChannelSums, GlobalPool
+from hw.layers.layer import layer
+from hw.layers.window import Window, tap_layout
+from hw.plan import Plan
+from sim.harness import Stream
+
+WORD = 63
+"""Widest payload kept in NumPy's integers; wider ones are Python's."""
+
+
+@dataclass(frozen=True)
+class Element:
+    """A processing element, its two streams, and their beats for given tensors of the network."""
+
+    component: wiring.Component
+    taps: Stream
+    sums: Stream
+    data: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
+
+
+def elements(network: Network, plan: Plan, names: Sequence[str]) -> list[Element]:
+    """The elements of the layers named: engines and global pools."""
+    found = []
+    for name in names:
+        node = network.graph[name]
+        whole = layer(network, node, plan)
+        # Amaranth warns of a component that is made and not elaborated.
+        Fragment.get(whole, None)
+        if isinstance(whole, GlobalPool):
+            (shape,) = network.graph.in_shapes(node)
+            found.append(_channel_sums(node, shape, whole.elements))
+        else:
+            assert isinstance(whole, Engine), name
+            found.append(_element(network, node, whole))
+    return found
+
+
+def _element(network: Network, node: Node, engine: Engine) -> Element:
+    window, element = engine.window, engine.elements
+    (source,) = node.inputs
+    height, width, _ = node.shape
+    layout = tap_layout(window.x, window.operation_bits)
+    groups = sum(tap.last for tap in window.program)
+    taps = Stream(
+        f"{node.name} (taps)", "i", layout.size, False, (height, width, len(window.program))
+    )
+    sums = Stream(
+        f"{node.name} (sums)", "o", Shape.cast(element.result).width, False, (height, width, groups)
+    )
+
+    def streams(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        x, real = taps_of(window, tensors[source])
+        return {
+            taps.label: _packed_taps(window, layout, x, real),
+            sums.label: _results(network, node, engine, tensors, x, real),
+        }
+
+    return Element(element, taps, sums, streams)
+
+
+def taps_of(window: Window, source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Activation of every tap, zero in the padding, and whether it is a real pixel.
+
+    Both of shape (N, height, width, steps); `source` is the input's codes, NHWC.
+    """
+    g = window.geometry
+    q = np.maximum(source, 0) if window.relu else source
+    rows, columns = np.arange(g.out[0])[:, None], np.arange(g.out[1])[None, :]
+    x = np.zeros((len(q), *g.out, len(window.program)), q.dtype)
+    real = np.zeros(x.shape, bool)
+    for step, tap in enumerate(window.program):
+        y = rows * g.stride[0] + tap.ky * g.dilation[0] - g.padding[0]
+        at = columns * g.stride[1] + tap.kx * g.dilation[1] - g.padding[1]
+        inside = (y >= 0) & (y < g.shape[0]) & (at >= 0) & (at < g.shape[1])
+        y, at = y.clip(0, g.shape[0] - 1), at.clip(0, g.shape[1] - 1)
+        x[..., step] = np.where(inside, q[:, y, at, tap.channel], 0)
+        real[..., step] = inside
+    return x, real
+
+
+def _packed_taps(
+    window: Window, layout: data.StructLayout, x: np.ndarray, real: np.ndarray
+) -> np.ndarray:
+    """Payloads of the tap stream, as the layout has its fields."""
+    wide = _number(layout.size)
+    offset = {name: field.offset for name, field in layout}
+    last = np.array([tap.last for tap in window.program])
+    operations = np.array([tap.operation for tap in window.program], wide)
+    return (
+        (x.astype(wide) & (1 << window.x.width) - 1) << offset["x"]
+        | real.astype(wide) << offset["real"]
+        | last.astype(wide) << offset["last"]
+        | operations << offset["operation"]
+    )
+
+
+def _results(
+    network: Network,
+    node: Node,
+    engine: Engine,
+    tensors: Mapping[str, np.ndarray],
+    x: np.ndarray,
+    real: np.ndarray,
+) -> np.ndarray:
+    """Payloads of the result stream."""
+    element = engine.elements
+    if isinstance(node, MaxPool):
+        assert isinstance(element, Maximum)
+        return tensors[node.name] & (1 << element.x.width) - 1
+    if isinstance(element, Sum):
+        # The program goes through the whole window of one channel after the other.
+        shape = (*x.shape[:3], node.shape[2], -1)
+        counts = real.reshape(shape).sum(axis=-1)
+        total = x.reshape(shape).sum(axis=-1)[..., None]
+        return _packed_sums(total, element.width, np.searchsorted(element.counts, counts))
+    acc = reference.accumulate(network, node.name)([tensors[node.inputs[0]]])
+    if isinstance(node, Linear):
+        acc = acc - np.array(network.params[node.name].bias, acc.dtype)
+    assert isinstance(element, Barrel | Horner)
+    lanes = element.result["acc"].shape.length
+    return _packed_sums(acc.reshape(*acc.shape[:3], -1, lanes), element.width)
+
+
+def _packed_sums(acc: np.ndarray, width: int, rows: np.ndarray | int = 0) -> np.ndarray:
+    """Payloads of sums (…, group, lane): lane 0 lowest, the row of scales above the lanes."""
+    lanes = acc.shape[-1]
+    wide = _number(width * lanes + int(np.max(rows)).bit_length())
+    acc = cast(acc, wide)
+    packed = np.zeros(acc.shape[:-1], wide) + np.asarray(rows).astype(wide)
+    for lane in reversed(range(lanes)):
+        packed = packed << width | acc[..., lane] & (1 << width) - 1
+    return packed
+
+
+def _channel_sums(node: Node, shape: tuple[int, int, int], element: ChannelSums) -> Element:
+    (source,) = node.inputs
+    taps = Stream(source, "i", element.x.width, element.x.signed, shape)
+    sums = Stream(f"{node.name} (sums)", "o", element.width, True, node.shape)
+
+    def streams(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        total = tensors[source].sum(axis=(1, 2), keepdims=True)
+        return {source: tensors[source], sums.label: total}
+
+    return Element(element, taps, sums, streams)
+
+
+def _number(bits: int) -> np.dtype:
+    return np.dtype(np.int64 if bits <= WORD else object)

@@ -1,0 +1,201 @@
+"""One model, one case: what is built once, written to files, and run, as often as wanted.
+
+`Simulation.build` makes the model of a bench, `write` puts the streams of some images into a
+folder, `run` starts the testbench there. Mutants and repeated runs call only the last.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hw.errors import CheckFailed
+from hw.ir import reference
+from hw.ir.network import Network
+from sim import harness, runner, scoreboard
+from sim.designs import Bench
+from sim.harness import Harness, Stream
+from sim.scoreboard import Compared
+
+PATIENCE = 20_000
+"""Cycles in which nothing moves before the watchdog steps in, at the least."""
+
+CASE = "case.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of the testbench found.
+
+    Parameters
+    ----------
+    cycles, seconds: simulated, and what that took
+    compared: each stream's figures, in the network's order
+    ends: for each sink, the cycles in which its frames ended
+    """
+
+    cycles: int
+    seconds: float
+    compared: tuple[Compared, ...]
+    ends: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A model of a bench, ready to run.
+
+    Parameters
+    ----------
+    network: whose hardware it is
+    bench: the designs in it
+    built: their harness
+    model: the program
+    """
+
+    network: Network
+    bench: Bench
+    built: Harness
+    model: runner.Model
+
+    @classmethod
+    def build(
+        cls, network: Network, bench: Bench, *, optimise: str, waves: bool = False
+    ) -> "Simulation":
+        """Builds the model, or finds it in the cache.
+
+        Raises
+        ------
+        InputError: a tool is missing; CheckFailed: Verilator or the compiler rejects the design
+        """
+        built = harness.generate(bench.designs)
+        model = runner.build(
+            {
+                **bench.sources,
+                "harness.sv": built.text,
+                "agents.sv": harness.AGENTS.read_text(),
+            },
+            harness.TOP,
+            public=harness.CONTROLS,
+            visible=harness.REPORTS,
+            optimise=optimise,
+            waves=waves,
+        )
+        return cls(network, bench, built, model)
+
+    def write(
+        self,
+        folder: Path,
+        images: np.ndarray,
+        *,
+        stall: float,
+        seed: int,
+        patience: int | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Everything the testbench reads; returns the reference's tensors.
+
+        The images pass at full speed, then once more under stalls if `stall` is not 0.
+        """
+        passes = 2 if stall else 1
+        tensors = reference.run(self.network, images)
+        data = self.bench.data(tensors)
+        for number, stream in enumerate(self.built.sources):
+            beats = scoreboard.to_bytes(data[stream.label], harness.source_bytes(stream))
+            (folder / f"source_{number}.bin").write_bytes(beats * passes)
+        largest = max((layer.codes.size for layer in self.network.params.values()), default=0)
+        case = {
+            "frames": passes * len(images),
+            "stall_from": len(images),
+            "stall": round(stall * 65536),
+            "seed": seed % (1 << 32),
+            "patience": max(PATIENCE, 4 * largest) if patience is None else patience,
+            "taps": self._write_expected(folder, data, passes),
+            "order": self._order(),
+            "fifos": list(self.built.fifos),
+        }
+        (folder / CASE).write_text(json.dumps(case))
+        return tensors
+
+    def _write_expected(
+        self, folder: Path, data: Mapping[str, np.ndarray], passes: int
+    ) -> list[dict]:
+        taps, written = [], {}
+        for stream in self.built.taps:
+            if stream.label not in written:
+                file = f"expected_{len(written)}.bin"
+                words = scoreboard.to_words(data[stream.label], harness.tap_words(stream))
+                words.tofile(folder / file)
+                written[stream.label] = file
+            taps.append(
+                {
+                    "layer": label_of(stream),
+                    "words": harness.tap_words(stream),
+                    "expected": written[stream.label],
+                    "passes": passes,
+                    "shape": list(stream.shape),
+                    "signed": stream.signed,
+                }
+            )
+        return taps
+
+    def _order(self) -> list[int]:
+        """The taps in the network's order."""
+        positions = {node.name: position for position, node in enumerate(self.network.graph)}
+        taps = self.built.taps
+        return sorted(range(len(taps)), key=lambda k: (positions[taps[k].node], taps[k].is_axis))
+
+    def run(
+        self,
+        folder: Path,
+        *,
+        seed: int,
+        arguments: Sequence[str] = (),
+        watch: Callable[[int, int], None] | None = None,
+    ) -> Run:
+        """Runs the testbench on what `write` put into the folder.
+
+        Parameters
+        ----------
+        arguments: handed to the simulator ("+name=value" for `$value$plusargs`)
+        watch: called with (frames done, frames in all) now and then
+
+        Raises
+        ------
+        CheckFailed: a difference, a hang, a broken stream rule; the run's files stay
+        """
+        total = json.loads((folder / CASE).read_text())["frames"]
+
+        def poll() -> None:
+            ends = folder / "sink_0.txt"
+            if watch is not None and ends.is_file():
+                watch(min(total, ends.read_bytes().count(b"\n")), total)
+
+        try:
+            runner.run(
+                self.model,
+                "sim.tb_network",
+                folder,
+                seed=seed,
+                env={"SHIFTNAS_CASE": str((folder / CASE).resolve())},
+                arguments=arguments,
+                waves=self.model.waves,
+                poll=poll,
+            )
+        except CheckFailed as error:
+            raise CheckFailed(f"cosim: {error}") from None
+        result = json.loads((folder / "result.json").read_text())
+        return Run(
+            result["cycles"],
+            result["seconds"],
+            tuple(Compared.from_dict(entry) for entry in result["layers"]),
+            tuple(
+                tuple(map(int, (folder / f"sink_{number}.txt").read_text().split()))
+                for number in range(len(self.built.sinks))
+            ),
+        )
+
+
+def label_of(stream: Stream) -> str:
+    """What a stream is called in results: its label, marked where it is the network's own port."""
+    return stream.label + (" (m_axis)" if stream.is_axis else "")
