@@ -216,30 +216,30 @@ def _ports(network: Network) -> list[dict[str, Any]]:
     shape, classes = network.graph.input.shape, _beats(network.graph.output.shape)
     fmt = out_format(network, network.graph.output.name)
     image, bits = " x ".join(map(str, shape)), -(-fmt.width // 8) * 8
+    reset = (
+        "synchronous, active high: drops the frames under way, clears valids, counters and FIFOs; "
+        "one cycle is enough. Registers begin in the same state without it"
+    )
+    pixels = (
+        f"one byte of an image, {IMAGE_FORMAT}; a frame is {image} (height x width x channels) = "
+        f"{_beats(shape):,} beats in raster order, channels innermost"
+    )
+    logits = (
+        f"one logit, {fmt}, sign-extended to {bits} bits; a frame is {classes:,} beats, class 0 "
+        "first"
+    )
     ports = {
         "clk": ("in", 1, "the only clock, rising edge"),
-        "rst": (
-            "in", 1,
-            "synchronous, active high: drops the frames under way, clears valids, counters and "
-            "FIFOs; one cycle is enough. Registers begin in the same state without it",
-        ),
-        "s_axis_tdata": (
-            "in", 8,
-            f"one byte of an image, {IMAGE_FORMAT}; a frame is {image} (height x width x "
-            f"channels) = {_beats(shape):,} beats in raster order, channels innermost",
-        ),
+        "rst": ("in", 1, reset),
+        "s_axis_tdata": ("in", 8, pixels),
         "s_axis_tvalid": ("in", 1, "a byte is offered"),
         "s_axis_tready": ("out", 1, "it is taken"),
         "s_axis_tlast": ("in", 1, "accepted and not needed: frames are counted"),
-        "m_axis_tdata": (
-            "out", bits,
-            f"one logit, {fmt}, sign-extended to {bits} bits; a frame is {classes:,} beats, "
-            "class 0 first",
-        ),
+        "m_axis_tdata": ("out", bits, logits),
         "m_axis_tvalid": ("out", 1, "a logit is offered"),
         "m_axis_tready": ("in", 1, "it is taken"),
         "m_axis_tlast": ("out", 1, "with a frame's last logit"),
-    }  # fmt: skip
+    }
     return [
         {"name": name, "direction": direction, "width": width, "meaning": meaning}
         for name, (direction, width, meaning) in ports.items()

@@ -104,9 +104,7 @@ def _drop_aliases(netlist: Netlist, module: Module) -> None:
         if child in children and port and name not in module.ports:
             groups.setdefault(netlist.signals[signal], []).append(signal)
     theirs = {id(signal) for signals in groups.values() for signal in signals}
-    own = {
-        netlist.signals[signal] for signal in module.signal_names if id(signal) not in theirs
-    }
+    own = {netlist.signals[signal] for signal in module.signal_names if id(signal) not in theirs}
     for nets, signals in groups.items():
         for signal in signals if nets in own else signals[1:]:
             del module.signal_names[signal]

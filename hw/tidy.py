@@ -9,7 +9,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 __all__ = ["tidy"]
 
@@ -71,10 +71,8 @@ def _header(text: str) -> str:
     """Ports with their types in the header, in Verilog-2005's way."""
     ports = {match[4]: match for match in _PORT.finditer(text)}
     text = _PORT.sub("", text)
-    declared = {
-        match[4]: match for match in _DECLARED.finditer(text) if match[4] in ports
-    }
-    text = _DECLARED.sub(lambda match: "" if match[4] in declared else match[0], text)
+    declared = {match[4]: match for match in _DECLARED.finditer(text) if match[4] in ports}
+    text = _without(_DECLARED, 4, declared, text)
     match = _HEADER.match(text)
     assert match is not None
     lines = []
@@ -119,8 +117,13 @@ def _merge_registers(text: str) -> str:
         return "\n".join([*result, "  end\n"])
 
     text = _BLOCK.sub(block, text)
-    text = _REGISTER.sub(lambda match: "" if match[2] in merged else match[0], text)
-    return _DECLARED.sub(lambda match: "" if match[4] in merged else match[0], text)
+    text = _without(_REGISTER, 2, merged, text)
+    return _without(_DECLARED, 4, merged, text)
+
+
+def _without(statement: re.Pattern[str], group: int, names: Container[str], text: str) -> str:
+    """Leave out the statements whose name, the pattern's `group`, is among the names."""
+    return statement.sub(lambda match: "" if match[group] in names else match[0], text)
 
 
 def _target(line: str) -> str | None:
@@ -145,8 +148,8 @@ def _drop_unread(text: str) -> str:
         }
         if not dead and not empty:
             return text
-        text = _ASSIGN.sub(lambda match: "" if match[1] in dead else match[0], text)
-        text = _DECLARED.sub(lambda match: "" if match[4] in dead | empty else match[0], text)
+        text = _without(_ASSIGN, 1, dead, text)
+        text = _without(_DECLARED, 4, dead | empty, text)
 
 
 def _name_temporaries(text: str) -> str:

@@ -38,18 +38,33 @@ def test_manifest_ports_are_those_of_the_verilog(emission):
 def test_manifest_layers(emission, network):
     manifest = emission.manifest
     assert [layer["name"] for layer in manifest["layers"]] == [
-        "stem/conv", "cell0/edge0/pw", "cell0/node2", "global_pool", "classifier",
+        "stem/conv",
+        "cell0/edge0/pw",
+        "cell0/node2",
+        "global_pool",
+        "classifier",
     ]
     assert manifest["layers"][0] == {
-        "name": "stem/conv", "path": "stem.conv", "kind": "Conv",
+        "name": "stem/conv",
+        "path": "stem.conv",
+        "kind": "Conv",
         "operation": "Conv 3x3, stride 1x1, padding 1x1, dilation 1x1, groups 1, batch norm",
         "attributes": {
-            "kernel": [3, 3], "stride": [1, 1], "padding": [1, 1], "dilation": [1, 1],
-            "groups": 1, "relu_in": False, "batch_norm": True,
+            "kernel": [3, 3],
+            "stride": [1, 1],
+            "padding": [1, 1],
+            "dilation": [1, 1],
+            "groups": 1,
+            "relu_in": False,
+            "batch_norm": True,
         },
         "inputs": ["input"],
         "input_formats": [{"shape": [4, 4, 2], "width": 8, "signed": False, "frac": 8}],
-        "shape": [4, 4, 2], "width": 8, "signed": True, "frac": 5, "beats_per_frame": 32,
+        "shape": [4, 4, 2],
+        "width": 8,
+        "signed": True,
+        "frac": 5,
+        "beats_per_frame": 32,
         "plan": {"element": "barrel", "pe": 1, "store": 64, "weights": "logic"},
     }
     assert manifest["layers"][2]["plan"] == {"fifos": [32, 32]}
@@ -97,7 +112,9 @@ def test_every_layer_is_a_module_with_its_stream(emission):
         start = emission.verilog.index(f"\nmodule \\{emit.TOP}.{layer['path']} (")
         module = emission.verilog[start : emission.verilog.index("endmodule", start)]
         for signal in ("o__valid", "o__ready", "o__payload"):
-            declaration = rf"^  (?:(?:in|out)put )?(?:wire |reg )?(signed )?(\[\d+:0\] )?{signal}[ ;,\n]"
+            declaration = (
+                rf"^  (?:(?:in|out)put )?(?:wire |reg )?(signed )?(\[\d+:0\] )?{signal}[ ;,\n]"
+            )
             declared = re.findall(declaration, module, re.M)
             assert len(declared) == 1, (layer["name"], signal)
         assert declared == [("signed ", f"[{layer['width'] - 1}:0] ")]
@@ -147,8 +164,9 @@ def test_spoilt_folders_give_one_line(folder, name, change, message):
 
 
 def test_newer_manifest_is_refused(folder):
-    spoil(folder, "manifest.json",
-          lambda text: json.dumps(json.loads(text) | {"schema_version": 99}))
+    spoil(
+        folder, "manifest.json", lambda text: json.dumps(json.loads(text) | {"schema_version": 99})
+    )
     with pytest.raises(InputError, match="schema_version: 99 is newer than 1"):
         emit.read(folder)
 

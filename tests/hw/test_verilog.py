@@ -122,7 +122,10 @@ def test_signals_that_only_alias_a_port_give_way():
 
 def test_instances_are_named(text):
     assert verilog.to_rtlil(Group(), "toy").instances == {
-        "first", "second", "first.rom", "second.rom",
+        "first",
+        "second",
+        "first.rom",
+        "second.rom",
     }
     assert r"\toy.first  first (" in text
 
@@ -150,8 +153,17 @@ def test_same_bytes_from_other_folders_and_hash_seeds(text, tmp_path):
     for seed in ("1", "77"):
         folder = tmp_path / seed
         folder.mkdir()
-        environment = os.environ | {"PYTHONHASHSEED": seed, "TMPDIR": str(folder),
-                                    "PYTHONPATH": str(Path.cwd())}
-        again = subprocess.run([sys.executable, "-c", program], cwd=folder, env=environment,
-                               capture_output=True, text=True, check=True)
+        environment = os.environ | {
+            "PYTHONHASHSEED": seed,
+            "TMPDIR": str(folder),
+            "PYTHONPATH": str(Path.cwd()),
+        }
+        again = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         assert again.stdout == text
