@@ -1,6 +1,7 @@
 """The RTL folder: Verilog and the manifest that describes it to simulation, synthesis and people.
 
-    RTL/shiftnas_top.v    every module; ROM contents inline
+    RTL/shiftnas_top.v    every module
+    RTL/*.hex             contents of ROMs, unless they are inline
     RTL/manifest.json     ports, layers, formats, plan, digests, tool versions
 
 The same network, plan and tool versions give the same bytes.
@@ -15,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hw import cost, verilog
+from hw import cost, roms, verilog
 from hw.errors import InputError
 from hw.header import describe, header, layer_note
 from hw.ir.arithmetic import out_format
@@ -31,6 +32,7 @@ SCHEMA_VERSION = 1
 TOP = "shiftnas_top"
 VERILOG = f"{TOP}.v"
 MANIFEST = "manifest.json"
+ROMS = ("inline", "hex")
 TOOLS = ("shiftnas", "amaranth", "pyosys")
 """Packages whose versions decide over the bytes."""
 
@@ -52,13 +54,17 @@ class Emission:
         return self.files[VERILOG]
 
 
-def emit(network: Network, plan: Plan) -> Emission:
+def emit(network: Network, plan: Plan, rom: str = "inline") -> Emission:
     """Verilog and manifest of a network built as planned.
+
+    `rom` is one of ROMS: contents of ROMs in the Verilog, or in `$readmemh` files beside it.
 
     Raises
     ------
     InputError: `pyosys` is not installed, or the plan is not for this network.
     """
+    if rom not in ROMS:
+        raise InputError(f"rom: expected one of {', '.join(ROMS)}, found {rom!r}")
     if plan.network != network.digest:
         raise InputError(
             f"plan: network: is for the network {plan.network[:12]}…, this one is "
@@ -85,6 +91,7 @@ def emit(network: Network, plan: Plan) -> Emission:
             "count": _beats(network.graph.output.shape),
         },
         "layers": layers,
+        "rom": rom,
         "cycles_per_frame": predicted.cycles_per_frame,
         "latency_cycles": predicted.latency,
         "fifos": _fifos(network, plan),
@@ -93,14 +100,26 @@ def emit(network: Network, plan: Plan) -> Emission:
         "plan_digest": plan.digest,
         "tools": {name: version(name) for name in TOOLS},
     }
-    notes = {f"{TOP}.{layer['path']}": layer_note(layer) for layer in layers}
-    files = {VERILOG: header(manifest) + "\n" + verilog.from_rtlil(rtl.text, notes)}
+    files = _files(rtl.text, manifest, {f"{TOP}.{layer['path']}": layer for layer in layers})
     manifest["files"] = {
         name: {"sha256": hashlib.sha256(content.encode()).hexdigest(),
                "bytes": len(content.encode())}
         for name, content in files.items()
     }  # fmt: skip
     return Emission(files, manifest | {"digest": manifest_digest(manifest)})
+
+
+def _files(
+    rtlil: str, manifest: dict[str, Any], layers: dict[str, dict[str, Any]]
+) -> dict[str, str]:
+    """Content of each file by name; `layers` by the name of their module."""
+    body, files = [], {}
+    for name, text in verilog.modules(rtlil):
+        if manifest["rom"] == "hex":
+            text, contents = roms.extract(name, text)
+            files |= contents
+        body.append((layer_note(layers[name]) if name in layers else "") + text)
+    return {VERILOG: "\n".join([header(manifest, [VERILOG, MANIFEST, *files]), *body]), **files}
 
 
 def write(emission: Emission, folder: Path) -> None:

@@ -1,8 +1,10 @@
 """Comments of an emitted Verilog file, from its manifest: what it is, ports, formats, layers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Any
+
+from hw.roms import SUFFIX
 
 __all__ = ["WIDTH", "describe", "header", "layer_note"]
 
@@ -12,8 +14,18 @@ WIDTH = 96
 _GEOMETRY = ("kernel", "stride", "padding", "dilation")
 
 
-def header(manifest: Mapping[str, Any]) -> str:
-    """The comment at the top of the file; the manifest need not have its `files` and digest yet."""
+def header(manifest: Mapping[str, Any], files: Sequence[str]) -> str:
+    """The comment at the top of the file; the manifest need not have its `files` and digest yet.
+
+    `files` are the names of all files of the folder.
+    """
+    contents = [name for name in files if name.endswith(SUFFIX)]
+    listed = ", ".join(name for name in files if name not in contents)
+    if contents:
+        listed += (
+            f", and {len(contents)} {SUFFIX} files with the contents of ROMs, which tools look for "
+            "in the directory they run in"
+        )
     tools = manifest["tools"]
     plan = manifest["plan"]
     made = f"shiftnas {tools['shiftnas']}, amaranth {tools['amaranth']}, pyosys {tools['pyosys']}"
@@ -27,6 +39,7 @@ def header(manifest: Mapping[str, Any]) -> str:
         f"network  {manifest['network_digest']}",
         f"plan     {manifest['plan_digest']}",
         f"         for {plan['board']} at {plan['clock_mhz']:g} MHz",
+        *wrap(f"files    {listed}", WIDTH, subsequent_indent=" " * 9),
         "",
         "Ports",
         "",

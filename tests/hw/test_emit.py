@@ -176,3 +176,50 @@ def test_missing_files_are_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(InputError, match=name):
         emit.read(folder)
+
+
+@pytest.fixture(scope="module")
+def with_files(network, plan):
+    return emit.emit(network, plan, "hex")
+
+
+def test_rom_contents_in_files(emission, with_files):
+    """The files hold exactly what the Verilog had inline."""
+    inline = {}
+    modules = re.compile(r"^module (\S+) ?\((.*?)^endmodule", re.M | re.S)
+    for module, body in modules.findall(emission.verilog):
+        for memory, address, word in re.findall(
+            r"^    (\S+?) ?\[(\d+)\] = \d+'h([0-9a-f]+);", body, re.M
+        ):
+            name = f"{module}.{memory.removeprefix(chr(92))}.hex".removeprefix(chr(92))
+            inline.setdefault(name, []).append(word)
+            assert len(inline[name]) == int(address) + 1
+    found = {name: text.split() for name, text in with_files.files.items() if name != emit.VERILOG}
+    assert len(inline) >= 6
+    assert found == inline
+    assert "initial begin" not in with_files.verilog
+
+
+def test_verilog_reads_each_file_whole(with_files):
+    reads = re.findall(r'\$readmemh\("(.*?)", \S+ ?, 0, (\d+)\);', with_files.verilog)
+    assert {name: int(last) + 1 for name, last in reads} == {
+        name: len(text.split()) for name, text in with_files.files.items() if name != emit.VERILOG
+    }
+    assert f"{len(reads)} .hex files" in with_files.verilog
+
+
+def test_digest_covers_the_files(with_files, emission, tmp_path):
+    assert with_files.manifest["rom"] == "hex"
+    assert set(with_files.manifest["files"]) == set(with_files.files)
+    assert with_files.digest != emission.digest
+    emit.write(with_files, tmp_path)
+    assert emit.read(tmp_path).files == with_files.files
+    name = "shiftnas_top.stem.conv.window.program.hex"
+    spoil(tmp_path, name, lambda text: text.replace("1", "2", 1))
+    with pytest.raises(InputError, match=f"{name}: changed since"):
+        emit.read(tmp_path)
+
+
+def test_unknown_place_for_roms_is_refused(network, plan):
+    with pytest.raises(InputError, match="rom: expected one of inline, hex, found 'ram'"):
+        emit.emit(network, plan, "ram")
