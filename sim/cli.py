@@ -1,7 +1,9 @@
 """The subcommands of the simulation side, by name."""
 
 from sim.commands.cosim import cosim
+from sim.commands.prove import prove
 
 COMMANDS = {
     "cosim": cosim,
+    "prove": prove,
 }

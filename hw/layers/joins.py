@@ -97,8 +97,7 @@ class Concat(Join):
     def join(self, m, heads, room):
         turn = Signal(range(len(heads)))
         channel = Signal(range(max(self.channels)))
-        value = Signal(signed_of(self.fmt))
-        valid = Signal()
+        value, valid = Signal(signed_of(self.fmt)), Signal()
         results = [
             aligned(m, [head.payload], how, self.fmt, f"input{k}")
             for k, (head, how) in enumerate(zip(heads, self.how, strict=True))

@@ -105,15 +105,11 @@ class Requantise(wiring.Component):
         m = Module()
         rows, length = len(self.scales), self.digits + 1
         bias_rom, step_rom = self._roms(m)
-        bias = bias_rom.read_port()
-        steps = step_rom.read_port()
+        bias, steps = bias_rom.read_port(), step_rom.read_port()
         row = Signal(range(rows))
         pointer = Signal(range(rows * length))
         lane = Signal(range(self.pe))
-        accept = Signal()
-        busy = Signal()
-        done = Signal()
-        leave = Signal()
+        accept, busy, done, leave = Signal(), Signal(), Signal(), Signal()
         last = steps.data.last
 
         # Idle, then a row's steps, then `pe` beats; the last of them makes room for the next sums.

