@@ -1,6 +1,7 @@
 """The RTL folder: Verilog and the manifest that describes it to simulation, synthesis and people.
 
-    RTL/shiftnas_top.v    every module; ROM contents inline
+    RTL/shiftnas_top.v    every module
+    RTL/*.hex             contents of ROMs, unless they are inline
     RTL/manifest.json     ports, layers, formats, plan, digests, tool versions
 
 The same network, plan and tool versions give the same bytes.
@@ -9,15 +10,18 @@ The same network, plan and tool versions give the same bytes.
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hw import cost, verilog
+from hw import cost, roms, verilog
 from hw.errors import InputError
+from hw.header import describe, header, layer_note
 from hw.ir.arithmetic import out_format
+from hw.ir.format import IMAGE_FORMAT, Format
+from hw.ir.graph import Node
 from hw.ir.network import Network
 from hw.lower import lower
 from hw.plan import Plan
@@ -28,6 +32,9 @@ SCHEMA_VERSION = 1
 TOP = "shiftnas_top"
 VERILOG = f"{TOP}.v"
 MANIFEST = "manifest.json"
+ROMS = ("inline", "hex")
+TOOLS = ("shiftnas", "amaranth", "pyosys")
+"""Packages whose versions decide over the bytes."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +54,27 @@ class Emission:
         return self.files[VERILOG]
 
 
-def emit(network: Network, plan: Plan) -> Emission:
+def emit(network: Network, plan: Plan, rom: str = "inline") -> Emission:
     """Verilog and manifest of a network built as planned.
+
+    `rom` is one of ROMS: contents of ROMs in the Verilog, or in `$readmemh` files beside it.
 
     Raises
     ------
     InputError: `pyosys` is not installed, or the plan is not for this network.
     """
+    if rom not in ROMS:
+        raise InputError(f"rom: expected one of {', '.join(ROMS)}, found {rom!r}")
     if plan.network != network.digest:
         raise InputError(
             f"plan: network: is for the network {plan.network[:12]}…, this one is "
             f"{network.digest[:12]}…; run `shiftnas plan` on this network"
         )
     rtl = verilog.to_rtlil(lower(network, plan), TOP)
-    layers = list(_layers(network))
+    layers = list(_layers(network, plan))
     for layer in layers:
         # Scoreboards and reports rely on the paths: a name Amaranth had to change is a defect.
         assert layer["path"] in rtl.instances, layer["path"]
-    files = {VERILOG: verilog.from_rtlil(rtl.text)}
     predicted = cost.predict(network, plan)
     fmt = out_format(network, network.graph.output.name)
     manifest: dict[str, Any] = {
@@ -72,7 +82,7 @@ def emit(network: Network, plan: Plan) -> Emission:
         "top": TOP,
         "clock": "clk",
         "reset": "rst",
-        "ports": _ports(-(-fmt.width // 8) * 8),
+        "ports": _ports(network),
         "input_shape": list(network.graph.input.shape),
         "output": {
             "width": fmt.width,
@@ -81,20 +91,35 @@ def emit(network: Network, plan: Plan) -> Emission:
             "count": _beats(network.graph.output.shape),
         },
         "layers": layers,
+        "rom": rom,
         "cycles_per_frame": predicted.cycles_per_frame,
         "latency_cycles": predicted.latency,
         "fifos": _fifos(network, plan),
         "plan": _plain(asdict(plan)),
         "network_digest": network.digest,
         "plan_digest": plan.digest,
-        "tools": {name: version(name) for name in ("amaranth", "pyosys")},
-        "files": {
-            name: {"sha256": hashlib.sha256(content.encode()).hexdigest(),
-                   "bytes": len(content.encode())}
-            for name, content in files.items()
-        },
+        "tools": {name: version(name) for name in TOOLS},
     }
+    files = _files(rtl.text, manifest, {f"{TOP}.{layer['path']}": layer for layer in layers})
+    manifest["files"] = {
+        name: {"sha256": hashlib.sha256(content.encode()).hexdigest(),
+               "bytes": len(content.encode())}
+        for name, content in files.items()
+    }  # fmt: skip
     return Emission(files, manifest | {"digest": manifest_digest(manifest)})
+
+
+def _files(
+    rtlil: str, manifest: dict[str, Any], layers: dict[str, dict[str, Any]]
+) -> dict[str, str]:
+    """Content of each file by name; `layers` by the name of their module."""
+    body, files = [], {}
+    for name, text in verilog.modules(rtlil):
+        if manifest["rom"] == "hex":
+            text, contents = roms.extract(name, text)
+            files |= contents
+        body.append((layer_note(layers[name]) if name in layers else "") + text)
+    return {VERILOG: "\n".join([header(manifest, [VERILOG, MANIFEST, *files]), *body]), **files}
 
 
 def write(emission: Emission, folder: Path) -> None:
@@ -152,19 +177,41 @@ def dump(manifest: dict[str, Any]) -> str:
     return json.dumps(manifest, indent=1, sort_keys=True) + "\n"
 
 
-def _layers(network: Network) -> Iterator[dict[str, Any]]:
+def _layers(network: Network, plan: Plan) -> Iterator[dict[str, Any]]:
     for node in network.graph.nodes[1:]:
-        fmt = out_format(network, node.name)
-        yield {
+        kind = type(node).__name__
+        own = {field.name for field in fields(node)} - {field.name for field in fields(Node)}
+        attributes = {name: getattr(node, name) for name in sorted(own, key=_rank)}
+        entry = {
             "name": node.name,
             "path": node.name.replace("/", "."),
-            "kind": type(node).__name__,
+            "kind": kind,
+            "operation": describe(kind, attributes),
+            "attributes": _plain(attributes),
+            "inputs": list(node.inputs),
+            "input_formats": [
+                {"shape": list(network.graph[name].shape), **_format(out_format(network, name))}
+                for name in node.inputs
+            ],
             "shape": list(node.shape),
-            "width": fmt.width,
-            "signed": fmt.signed,
-            "frac": fmt.frac,
+            **_format(out_format(network, node.name)),
             "beats_per_frame": _beats(node.shape),
         }
+        if node.name in plan.layers:
+            entry["plan"] = plan.layers[node.name].as_dict()
+        elif node.name in plan.fifos:
+            entry["plan"] = {"fifos": list(plan.fifos[node.name])}
+        yield entry
+
+
+def _rank(attribute: str) -> tuple[int, str]:
+    """The order of a node's attributes for people."""
+    known = ("kernel", "stride", "padding", "dilation", "groups", "relu_in", "batch_norm")
+    return known.index(attribute) if attribute in known else len(known), attribute
+
+
+def _format(fmt: Format) -> dict[str, Any]:
+    return {"width": fmt.width, "signed": fmt.signed, "frac": fmt.frac}
 
 
 def _fifos(network: Network, plan: Plan) -> dict[str, list[dict[str, int]]]:
@@ -183,15 +230,39 @@ def _beats(shape: tuple[int, int, int]) -> int:
     return height * width * channels
 
 
-def _ports(out_bits: int) -> list[dict[str, Any]]:
-    widths = {
-        "clk": ("in", 1), "rst": ("in", 1),
-        "s_axis_tdata": ("in", 8), "s_axis_tvalid": ("in", 1),
-        "s_axis_tready": ("out", 1), "s_axis_tlast": ("in", 1),
-        "m_axis_tdata": ("out", out_bits), "m_axis_tvalid": ("out", 1),
-        "m_axis_tready": ("in", 1), "m_axis_tlast": ("out", 1),
-    }  # fmt: skip
-    return [{"name": name, "direction": d, "width": w} for name, (d, w) in widths.items()]
+def _ports(network: Network) -> list[dict[str, Any]]:
+    """Name, direction, width and meaning of each port of the top module, in its order."""
+    shape, classes = network.graph.input.shape, _beats(network.graph.output.shape)
+    fmt = out_format(network, network.graph.output.name)
+    image, bits = " x ".join(map(str, shape)), -(-fmt.width // 8) * 8
+    reset = (
+        "synchronous, active high: drops the frames under way, clears valids, counters and FIFOs; "
+        "one cycle is enough. Registers begin in the same state without it"
+    )
+    pixels = (
+        f"one byte of an image, {IMAGE_FORMAT}; a frame is {image} (height x width x channels) = "
+        f"{_beats(shape):,} beats in raster order, channels innermost"
+    )
+    logits = (
+        f"one logit, {fmt}, sign-extended to {bits} bits; a frame is {classes:,} beats, class 0 "
+        "first"
+    )
+    ports = {
+        "clk": ("in", 1, "the only clock, rising edge"),
+        "rst": ("in", 1, reset),
+        "s_axis_tdata": ("in", 8, pixels),
+        "s_axis_tvalid": ("in", 1, "a byte is offered"),
+        "s_axis_tready": ("out", 1, "it is taken"),
+        "s_axis_tlast": ("in", 1, "accepted and not needed: frames are counted"),
+        "m_axis_tdata": ("out", bits, logits),
+        "m_axis_tvalid": ("out", 1, "a logit is offered"),
+        "m_axis_tready": ("in", 1, "it is taken"),
+        "m_axis_tlast": ("out", 1, "with a frame's last logit"),
+    }
+    return [
+        {"name": name, "direction": direction, "width": width, "meaning": meaning}
+        for name, (direction, width, meaning) in ports.items()
+    ]
 
 
 def _plain(value: Any) -> Any:

@@ -51,6 +51,14 @@ class LayerPlan:
     store: int
     weights: str = "logic"
 
+    def as_dict(self) -> dict[str, Any]:
+        """The fields that mean something for this element, in the plan file's order."""
+        if self.element == "pool":
+            return {"element": self.element, "store": self.store}
+        return {
+            "element": self.element, "pe": self.pe, "store": self.store, "weights": self.weights
+        }  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -90,21 +98,12 @@ def propose(
 
 def dumps(plan: Plan) -> str:
     """The plan as YAML text, always the same for equal plans."""
-    layers = {}
-    for name, layer in plan.layers.items():
-        entry: dict[str, Any] = {"element": layer.element}
-        if layer.element != "pool":
-            entry |= {"pe": layer.pe}
-        entry |= {"store": layer.store}
-        if layer.element != "pool":
-            entry |= {"weights": layer.weights}
-        layers[name] = entry
     content = {
         "schema_version": SCHEMA_VERSION,
         "network": plan.network,
         "board": plan.board,
         "clock_mhz": plan.clock_mhz,
-        "layers": layers,
+        "layers": {name: layer.as_dict() for name, layer in plan.layers.items()},
         "fifos": {name: list(depths) for name, depths in plan.fifos.items()},
     }
     return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)

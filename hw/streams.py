@@ -149,9 +149,11 @@ class Fifo(wiring.Component):
             init=[],
             attrs={"ram_style": "block", "no_rw_check": 1},
         )
-        write, read = storage.write_port(), storage.read_port()
+        write = storage.write_port()
+        read = storage.read_port()
         stored = Signal(range(places + 1))
-        put, get = Signal(), Signal()
+        put = Signal()
+        get = Signal()
         m.d.comb += [
             self.i.ready.eq(stored != places),
             put.eq(self.i.valid & self.i.ready),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hw import emit
+from hw import cost, emit
 from hw.errors import InputError
 from hw.ir import reference
 from hw.ir.network import Network
@@ -22,7 +22,10 @@ from hw.plan import Plan
 from sim import designs
 from sim.designs import LEVELS
 from sim.scoreboard import Compared
-from sim.simulation import Simulation, label_of
+from sim.simulation import Resets, Simulation, label_of
+
+MOST_BEFORE_RESET = 20_000
+"""Cycles after which the first reset in mid-frame comes at the latest."""
 
 FEW_BEATS = 50_000
 """Beats over all layers up to which optimising the model takes longer than it saves."""
@@ -94,6 +97,7 @@ def cosim(
     waves: bool = False,
     optimise: str | None = None,
     patience: int | None = None,
+    resets: int = 2,
     watch: Callable[[int, int], None] | None = None,
 ) -> Cosim:
     """Run the images through the hardware of `network`, built as planned, and compare every layer.
@@ -113,6 +117,7 @@ def cosim(
     -O1
     patience: cycles in which nothing moves before it counts as a hang; default: by the largest
     layer
+    resets: runs that are begun and cut off by a reset in mid-frame, before the one that counts
     watch: called with (frames done, frames in all) now and then
 
     Raises
@@ -137,7 +142,14 @@ def cosim(
             temporary = tempfile.TemporaryDirectory(prefix="shiftnas-")
             folder = Path(stack.enter_context(temporary))
         folder.mkdir(parents=True, exist_ok=True)
-        simulation.write(folder, images, stall=stall, seed=seed, patience=patience)
+        simulation.write(
+            folder,
+            images,
+            stall=stall,
+            seed=seed,
+            patience=patience,
+            resets=Resets(resets, reset_after(network, plan, level)),
+        )
         start = time.monotonic()
         run = simulation.run(folder, seed=seed, watch=watch)
         seconds = time.monotonic() - start
@@ -161,6 +173,13 @@ def cosim(
         seconds=seconds,
         compared=run.compared,
     )
+
+
+def reset_after(network: Network, plan: Plan, level: str) -> int:
+    """Cycles after which a level's designs are all in mid-frame, as far as that is cheap."""
+    predicted = cost.predict(network, plan)
+    cycles = predicted.latency if level == "network" else predicted.cycles_per_frame
+    return min(cycles * 3 // 5, MOST_BEFORE_RESET)
 
 
 def _optimise(network: Network, frames: int) -> str:

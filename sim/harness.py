@@ -13,7 +13,9 @@ from hw.ir.graph import Shape
 
 TOP = "cosim_harness"
 
-CONTROLS = ("clk", "go", "frames", "stall_from", "stall", "seed", "patience")
+CONTROLS = (
+    "clk", "go", "frames", "stall_from", "stall", "seed", "patience", "resets", "reset_after"
+)  # fmt: skip
 """Registers that the test sets. `rst` is none of them: what it feeds would be evaluated twice a
 cycle.
 """
@@ -28,6 +30,7 @@ REPORTS = (
     "stopped_empty",
     "surplus",
     "tlast_wrong",
+    "longest_idle",
 )
 """Registers that it reads."""
 
@@ -272,7 +275,8 @@ _HARNESS = """\
 // Generated: agents and taps around the design under test.
 module {top};
   bit clk, go, rst = 1, flush, tlast_wrong;
-  int frames, stall_from, patience, idle, stop;
+  int frames, stall_from, patience, idle, longest_idle, stop;
+  int resets, reset_after, resets_done;
   bit [16:0] stall;
   bit [31:0] seed;
   longint cycle;
@@ -284,7 +288,14 @@ module {top};
   wire [{taps}-1:0] ready = {ready};
   wire [{taps}-1:0] moves = valid & ready;
 
-  always @(posedge clk) rst <= !go;
+  // Before the run proper, `resets` others are cut off by a reset, the n-th after n times
+  // `reset_after` cycles.
+  wire again = !rst && resets_done < resets && cycle >= reset_after * (resets_done + 1);
+
+  always @(posedge clk) begin
+    rst <= !go || again;
+    if (again) resets_done <= resets_done + 1;
+  end
 
   always @(posedge clk) begin
     flush <= 0;
@@ -297,6 +308,7 @@ module {top};
       idle <= |moves ? 0 : idle + 1;
       if (stop == 0) begin
         surplus <= moves & complete;
+        if (idle > longest_idle && !(&complete)) longest_idle <= idle;
         if (|(moves & complete)) stop <= 3;
         else if (idle >= {settle} && &complete) stop <= 1;
         else if (idle >= patience) stop <= 2;

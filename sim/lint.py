@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hw.errors import CheckFailed
+from hw.roms import SUFFIX as ROM_SUFFIX
 from sim import tools
 from sim.runner import WAIVERS
 
@@ -24,8 +25,9 @@ def lint(sources: Mapping[str, str], top: str, waivers: Path = WAIVERS) -> None:
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
         for name, text in sources.items():
             (Path(temporary) / name).write_text(text)
+        verilog = [name for name in sources if not name.endswith(ROM_SUFFIX)]
         done = subprocess.run(
-            [found.verilator, "--lint-only", "-Wall", "--top-module", top, waivers, *sources],
+            [found.verilator, "--lint-only", "-Wall", "--top-module", top, waivers, *verilog],
             cwd=temporary,
             capture_output=True,
             text=True,

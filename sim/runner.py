@@ -9,6 +9,7 @@ speed).
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from xml.etree import ElementTree
 
 from hw import cache
 from hw.errors import CheckFailed, InputError
+from hw.roms import SUFFIX as ROM_SUFFIX
 from sim import tools
 
 HERE = Path(__file__).parent
@@ -79,7 +81,7 @@ def build(
 
     Parameters
     ----------
-    sources: file name -> Verilog or SystemVerilog text
+    sources: file name -> Verilog or SystemVerilog text, or a file for `$readmemh` (.hex)
     top: name of the top module, as declared
     public: signals of the top module that cocotb drives (and reads)
     visible: signals of the top module that it only reads, which costs less
@@ -135,6 +137,8 @@ def run(
     CheckFailed: a test failed (with its message), or the simulation ended without results.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for path in model.folder.glob(f"*{ROM_SUFFIX}"):
+        shutil.copyfile(path, folder / path.name)
     results, log = folder / "results.xml", folder / "sim.log"
     results.unlink(missing_ok=True)
     command = [str(model.program), *(["--trace"] if waves else []), *arguments]
@@ -186,7 +190,8 @@ def _build(
     work = folder / "work"
     work.mkdir()
     for name, text in sources.items():
-        (work / name).write_text(text)
+        # ROM contents are read when the model starts: `run` puts them where it does.
+        (folder if name.endswith(ROM_SUFFIX) else work).joinpath(name).write_text(text)
     (work / "public.vlt").write_text(options)
     _call(
         [
@@ -206,7 +211,7 @@ def _build(
             *(["--trace-vcd"] if waves else []),
             WAIVERS,
             "public.vlt",
-            *sources,
+            *(name for name in sources if not name.endswith(ROM_SUFFIX)),
         ],
         work,
         {"VERILATOR_ROOT": str(found.verilator_root)},

@@ -26,18 +26,28 @@ CASE = "case.json"
 
 
 @dataclass(frozen=True)
+class Resets:
+    """Resets in mid-frame: `count` of them, the n-th `n * after` cycles after the one before."""
+
+    count: int
+    after: int
+
+
+@dataclass(frozen=True)
 class Run:
     """What one run of the testbench found.
 
     Parameters
     ----------
-    cycles, seconds: simulated, and what that took
+    cycles, seconds: simulated since the last reset, and what that took
+    longest_idle: most cycles in a row in which nothing moved, while beats were still missing
     compared: each stream's figures, in the network's order
     ends: for each sink, the cycles in which its frames ended
     """
 
     cycles: int
     seconds: float
+    longest_idle: int
     compared: tuple[Compared, ...]
     ends: tuple[tuple[int, ...], ...]
 
@@ -92,10 +102,12 @@ class Simulation:
         stall: float,
         seed: int,
         patience: int | None = None,
+        resets: Resets | None = None,
     ) -> dict[str, np.ndarray]:
         """Everything the testbench reads; returns the reference's tensors.
 
-        The images pass at full speed, then once more under stalls if `stall` is not 0.
+        The images pass at full speed, then once more under stalls if `stall` is not 0. Before that
+        the run is begun and cut off as `resets` says.
         """
         passes = 2 if stall else 1
         tensors = reference.run(self.network, images)
@@ -110,6 +122,8 @@ class Simulation:
             "stall": round(stall * 65536),
             "seed": seed % (1 << 32),
             "patience": max(PATIENCE, 4 * largest) if patience is None else patience,
+            "resets": resets.count if resets else 0,
+            "reset_after": resets.after if resets else 0,
             "taps": self._write_expected(folder, data, passes),
             "order": self._order(),
             "fifos": list(self.built.fifos),
@@ -188,6 +202,7 @@ class Simulation:
         return Run(
             result["cycles"],
             result["seconds"],
+            result["longest_idle"],
             tuple(Compared.from_dict(entry) for entry in result["layers"]),
             tuple(
                 tuple(map(int, (folder / f"sink_{number}.txt").read_text().split()))

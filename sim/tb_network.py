@@ -7,6 +7,7 @@ taps have written with the reference.
 import json
 import os
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cocotb
@@ -38,33 +39,55 @@ async def frames(dut):
     taps = case["taps"]
     compared = [compare(tap, number) for number, tap in enumerate(taps)]
     compared = [compared[number] for number in case["order"]]
-    layers = [tap["layer"] for tap in taps]
-    broken = chosen(dut.broken, layers)
+    failure = judge(dut, case, stop, cycles, compared)
     result = {
         "cycles": cycles,
         "seconds": seconds,
+        "longest_idle": int(dut.longest_idle.value),
         "layers": [layer.as_dict() for layer in compared],
+        "failure": failure and asdict(failure),
     }
     Path("result.json").write_text(json.dumps(result))
+    if failure:
+        raise AssertionError(failure.message)
 
+
+@dataclass(frozen=True)
+class Failure:
+    """What was found first: the kind of check, the layer (or port) it names, and the message."""
+
+    check: str
+    layer: str
+    message: str
+
+
+def judge(
+    dut, case: dict, stop: int, cycles: int, compared: list[scoreboard.Compared]
+) -> Failure | None:
+    """The first check that fails; `compared` is in the network's order."""
+    layers = [tap["layer"] for tap in case["taps"]]
     differing = [layer for layer in compared if layer.mismatches]
     if differing:
         first = differing[0]
-        raise AssertionError(
+        return Failure(
+            "difference",
+            first.layer,
             f"{first.layer}: {first.difference} "
-            f"({len(differing)} of {len(compared)} layers differ, this is the first)"
+            f"({len(differing)} of {len(compared)} layers differ, this is the first)",
         )
+    broken = chosen(dut.broken, layers)
     if broken:
-        raise AssertionError(
-            f"{broken[0]}: valid was withdrawn or the payload changed before taken"
-        )
+        text = "valid was withdrawn or the payload changed before taken"
+        return Failure("stream rule", broken[0], f"{broken[0]}: {text}")
     if stop == SURPLUS:
-        surplus = [layers[k] for k in range(len(layers)) if bit(dut.surplus, k)]
-        raise AssertionError(f"{surplus[0]}: a beat more than the frames have")
+        surplus = chosen(dut.surplus, layers)
+        return Failure("surplus", surplus[0], f"{surplus[0]}: a beat more than the frames have")
     if int(dut.tlast_wrong.value):
-        raise AssertionError("m_axis: tlast is not where the frames end")
+        return Failure("tlast", "m_axis", "m_axis: tlast is not where the frames end")
     if stop == HUNG:
-        raise AssertionError(hang(dut, case, cycles, compared))
+        short = next((layer for layer in compared if layer.difference), compared[-1])
+        return Failure("hang", short.layer, hang(dut, case, cycles, compared, short))
+    return None
 
 
 def compare(tap: dict, number: int) -> scoreboard.Compared:
@@ -76,26 +99,26 @@ def compare(tap: dict, number: int) -> scoreboard.Compared:
     )
 
 
-def bit(handle, position: int) -> bool:
-    return bool(handle.value.to_unsigned() >> position & 1)
-
-
 def chosen(handle, names: list[str]) -> list[str]:
     """The names whose bit is set."""
     bits = handle.value.to_unsigned()
     return [name for position, name in enumerate(names) if bits >> position & 1]
 
 
-def hang(dut, case: dict, cycles: int, compared: list[scoreboard.Compared]) -> str:
+def hang(
+    dut,
+    case: dict,
+    cycles: int,
+    compared: list[scoreboard.Compared],
+    first: scoreboard.Compared,
+) -> str:
     """What the watchdog saw: the FIFOs that are full and empty, the layers that hold a beat
-    back.
+    back; `first` is the first layer short of beats.
     """
     layers = [tap["layer"] for tap in case["taps"]]
     valid, ready = (
         set(chosen(handle, layers)) for handle in (dut.stopped_valid, dut.stopped_ready)
     )
-    missing = [layer for layer in compared if layer.difference]
-    first = missing[0] if missing else compared[-1]
     parts = [
         f"hang: nothing moved for {case['patience']} cycles up to cycle {cycles}",
         f"first layer short of beats: {first.layer} ({first.beats} of {first.expected_beats})",

@@ -12,6 +12,8 @@ from hw.ir.network import Network
 from hw.plan import Plan
 
 DEFAULT_BOARD = "ulx3s-85f"
+ROMS = ("inline", "hex")
+"""As `hw.emit.ROMS`, which is imported when a command runs."""
 
 
 def load(folder: Path, plan_file: Path | None, board: str = DEFAULT_BOARD) -> tuple[Network, Plan]:
@@ -29,16 +31,25 @@ def load(folder: Path, plan_file: Path | None, board: str = DEFAULT_BOARD) -> tu
 @click.command(cls=console.Command)
 @network_argument
 @plan_option
+@click.option(
+    "--rom",
+    type=click.Choice(ROMS),
+    default="inline",
+    show_default=True,
+    help="Contents of ROMs in the Verilog, or in $readmemh files beside it.",
+)
 @out_option("The RTL folder.")
 @console.force_option
 @console.json_option
-def emit(folder: Path, plan_file: Path | None, out: Path, force: bool, as_json: bool) -> None:
+def emit(
+    folder: Path, plan_file: Path | None, rom: str, out: Path, force: bool, as_json: bool
+) -> None:
     """Write the Verilog of a NETWORK and manifest.json: ports, formats, digests, tool versions."""
     from hw import emit as emission
 
     start = time.monotonic()
     console.require_absent(out, force)
-    emitted = emission.emit(*load(folder, plan_file))
+    emitted = emission.emit(*load(folder, plan_file), rom)
     with console.output_folder(out, force) as target:
         emission.write(emitted, target)
     names = sorted([*emitted.files, emission.MANIFEST])
@@ -48,7 +59,10 @@ def emit(folder: Path, plan_file: Path | None, out: Path, force: bool, as_json: 
             {"out": out, "files": names, "seconds": seconds, "digest": emitted.digest}
         )
     else:
-        click.echo(f"{out}: {', '.join(names)} in {seconds:.1f} s; digest {emitted.digest[:12]}")
+        click.echo(
+            f"{out}: {len(names)} files, {emission.VERILOG} among them, in {seconds:.1f} s; "
+            f"digest {emitted.digest[:12]}"
+        )
 
 
 @click.command(cls=console.Command)

@@ -75,7 +75,8 @@ class Element(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        take, close = Signal(), Signal()
+        take = Signal()
+        close = Signal()
         tap = self.i.payload
         m.d.comb += [
             self.i.ready.eq(~tap.last | ~self.o.valid | self.o.ready),
@@ -269,9 +270,11 @@ class Sum(Element):
         super().__init__(x, 0, sums_layout(width, 1, len(counts)))
 
     def accumulate(self, m, tap, take, close):
-        acc, total = Signal(signed(self.width)), Signal(signed(self.width))
+        acc = Signal(signed(self.width))
+        total = Signal(signed(self.width))
         most = max(self.counts)
-        count, number = Signal(range(most + 1)), Signal(range(most + 1))
+        count = Signal(range(most + 1))
+        number = Signal(range(most + 1))
         m.d.comb += [total.eq(acc + tap.x), number.eq(count + tap.real)]
         restart(m, acc, total, take, close)
         restart(m, count, number, take, close)

@@ -40,9 +40,13 @@ class ChannelSums(wiring.Component):
         m.submodules.sums = sums = Memory(
             shape=signed(self.width), depth=channels, init=[], attrs={"ram_style": "distributed"}
         )
-        read, write = sums.read_port(domain="comb"), sums.write_port()
-        channel, pixel = Signal(range(channels)), Signal(range(pixels))
-        first, last, take = pixel == 0, pixel == pixels - 1, Signal()
+        read = sums.read_port(domain="comb")
+        write = sums.write_port()
+        channel = Signal(range(channels))
+        pixel = Signal(range(pixels))
+        first = pixel == 0
+        last = pixel == pixels - 1
+        take = Signal()
         total = Signal(signed(self.width))
         m.d.comb += [
             read.addr.eq(channel),

@@ -97,7 +97,8 @@ class Concat(Join):
     def join(self, m, heads, room):
         turn = Signal(range(len(heads)))
         channel = Signal(range(max(self.channels)))
-        value, valid = Signal(signed_of(self.fmt)), Signal()
+        value = Signal(signed_of(self.fmt))
+        valid = Signal()
         results = [
             aligned(m, [head.payload], how, self.fmt, f"input{k}")
             for k, (head, how) in enumerate(zip(heads, self.how, strict=True))

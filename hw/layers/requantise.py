@@ -105,11 +105,15 @@ class Requantise(wiring.Component):
         m = Module()
         rows, length = len(self.scales), self.digits + 1
         bias_rom, step_rom = self._roms(m)
-        bias, steps = bias_rom.read_port(), step_rom.read_port()
+        bias = bias_rom.read_port()
+        steps = step_rom.read_port()
         row = Signal(range(rows))
         pointer = Signal(range(rows * length))
         lane = Signal(range(self.pe))
-        accept, busy, done, leave = Signal(), Signal(), Signal(), Signal()
+        accept = Signal()
+        busy = Signal()
+        done = Signal()
+        leave = Signal()
         last = steps.data.last
 
         # Idle, then a row's steps, then `pe` beats; the last of them makes room for the next sums.

@@ -153,7 +153,8 @@ class Window(wiring.Component):
 
         # The pixel in progress: output position, base address, and how many beats beyond its base
         # are stored.
-        oy, ox = Signal(range(g.out[0])), Signal(range(g.out[1]))
+        oy = Signal(range(g.out[0]))
+        ox = Signal(range(g.out[1]))
         base = Signal(address_bits, init=g.base(0, 0) % self.store)
         steps = self._steps()
         reach = max(self.store, g.span, -g.base(0, 0)) + max(steps)
@@ -167,7 +168,8 @@ class Window(wiring.Component):
             init=[],
             attrs={"ram_style": "distributed" if self.store <= 32 else "block", "no_rw_check": 1},
         )
-        write, read = store.write_port(), store.read_port()
+        write = store.write_port()
+        read = store.read_port()
         write_address = Signal(address_bits)
         accept = Signal()
         negative = self.i.payload[-1] if self.relu and self.x.signed else Const(0)
@@ -193,11 +195,13 @@ class Window(wiring.Component):
 
         # Stage 0 issues a program address, stage 1 has the word and reads the store, stage 2 is
         # the output.
-        advance, issue = Signal(), Signal()
+        advance = Signal()
+        issue = Signal()
         running = Signal()
         pc = Signal(range(len(self.program)))
         final = Signal()
-        valid1, final1 = Signal(), Signal()
+        valid1 = Signal()
+        final1 = Signal()
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
             issue.eq(running | (~valid1 & (level >= need))),

@@ -17,9 +17,46 @@ package agents;
   endfunction
 endpackage
 
+// When an agent holds back, from frame `stall_from` on: in every other frame in each cycle by itself,
+// with probability stall / 65536; in the frames between for 1 to 1024 cycles on end, which fills
+// every FIFO, then flows for as long.
+module stream_pauses #(
+    int ID = 0
+) (
+    input bit clk,
+    input bit rst,
+    input int frame,
+    input int stall_from,
+    input bit [16:0] stall,
+    input bit [31:0] seed,
+    output bit pause
+);
+  bit [31:0] random;
+  bit [9:0] left;
+  bit resting;
+  wire [31:0] stalled = 32'(frame - stall_from);
+
+  assign pause = frame >= stall_from && stall != 0 &&
+      (stalled[0] ? resting : {1'b0, random[15:0]} < stall);
+
+  always @(posedge clk) begin
+    random <= rst ? agents::start(seed, ID) : agents::step(random);
+    left <= left - 1;
+    if (left == 0) begin
+      resting <= !resting;
+      // Short ones are as likely as long ones.
+      left <= random[25:16] >> random[29:26];
+    end
+    if (rst) begin
+      left <= 0;
+      resting <= 0;
+    end
+  end
+endmodule
+
 // Offers the beats of a file (BYTES bytes each, little-endian), `frames` frames of BEATS beats.
-// From frame `stall_from` on it pauses before a beat with probability stall / 65536. A beat once
-// offered stays until it is taken.
+// It pauses before a beat as `stream_pauses` says. A beat once offered stays until it is taken. After
+// a reset it starts again.
 module stream_source #(
     int ID = 0,
     int WIDTH = 8,
@@ -39,20 +76,22 @@ module stream_source #(
     output bit [WIDTH-1:0] payload
 );
   int file, frame, beat;
-  bit [31:0] random;
+  bit pause;
   bit [8*BYTES-1:0] word;
+
+  stream_pauses #(.ID(ID)) pauses (.*);
 
   initial file = $fopen(FILE, "rb");
 
   always @(posedge clk) begin
-    random <= rst ? agents::start(seed, ID) : agents::step(random);
     if (rst) begin
       valid <= 0;
       frame <= 0;
       beat  <= 0;
+      void'($rewind(file));
     end else if (!valid || ready) begin
       valid <= 0;
-      if (frame < frames && !(frame >= stall_from && {1'b0, random[15:0]} < stall)) begin
+      if (frame < frames && !pause) begin
         for (int k = 0; k < BYTES; k++) word[8*k+:8] = 8'($fgetc(file));
         valid <= 1;
         last <= beat == BEATS - 1;
@@ -64,8 +103,8 @@ module stream_source #(
   end
 endmodule
 
-// Takes beats; from frame `stall_from` on it is not ready with probability stall / 65536. Writes
-// the cycle in which each frame ends, one a line.
+// Takes beats but where `stream_pauses` says not to. Writes the cycle in which each frame ends, one a
+// line; after a reset from the start.
 module stream_sink #(
     int ID = 0,
     int BEATS = 1,
@@ -81,18 +120,23 @@ module stream_sink #(
     output bit ready
 );
   int file, frame, beat;
-  bit [31:0] random;
+  bit pause;
+
+  stream_pauses #(.ID(ID)) pauses (.*);
 
   initial file = $fopen(FILE, "w");
 
   always @(posedge clk) begin
-    random <= rst ? agents::start(seed, ID) : agents::step(random);
     if (rst) begin
       ready <= 0;
       frame <= 0;
       beat  <= 0;
+      if (frame != 0) begin
+        $fclose(file);
+        file = $fopen(FILE, "w");
+      end
     end else begin
-      ready <= !(frame >= stall_from && {1'b0, random[15:0]} < stall);
+      ready <= !pause;
       if (valid && ready) begin
         beat <= beat == BEATS - 1 ? 0 : beat + 1;
         if (beat == BEATS - 1) begin
@@ -107,7 +151,7 @@ endmodule
 
 // Writes every beat of one stream to a file (WORDS words of 32 bits each, little-endian,
 // sign-extended where SIGNED), and checks that valid is not withdrawn and that the payload does not
-// change before it is taken.
+// change before it is taken. After a reset it starts again.
 module stream_tap #(
     int WIDTH = 8,
     int WORDS = 1,
@@ -140,8 +184,12 @@ module stream_tap #(
     if (rst) begin
       count <= 0;
       complete <= 0;
-      broken <= 0;
       waiting <= 0;
+      fill = 0;
+      if (count != 0) begin
+        $fclose(file);
+        file = $fopen(FILE, "wb");
+      end
     end else begin
       waiting <= valid && !ready;
       if (valid) offered <= payload;

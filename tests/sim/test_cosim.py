@@ -40,6 +40,21 @@ def test_every_layer_is_compared_at_full_speed_and_under_stalls(hardware, tmp_pa
     assert (tmp_path / "sim.log").is_file()
 
 
+def test_roms_in_files(hardware, tmp_path):
+    network, plan = hardware.network, hardware.plan
+    emit.write(emit.emit(network, plan, "hex"), tmp_path)
+    read = emit.read(tmp_path)
+    result = cosim(network, plan, emission=read, images=images(network, 2), stall=0)
+    assert (result.frames, result.mismatches) == (2, 0)
+    # The contents do come from the files.
+    name = f"shiftnas_top.{EDGE.replace('/', '.')}.dw1.window.program.hex"
+    first, rest = read.files[name].split("\n", 1)
+    flipped = f"{int(first, 16) ^ 1:0{len(first)}x}\n{rest}"
+    spoilt = dataclasses.replace(read, files=read.files | {name: flipped})
+    with pytest.raises(CheckFailed, match=f"{EDGE}/dw1"):
+        cosim(network, plan, emission=spoilt, images=images(network, 2), stall=0)
+
+
 @pytest.mark.parametrize("level", ["cell", "op"])
 def test_parts_on_their_own(hardware, level):
     network = hardware.network

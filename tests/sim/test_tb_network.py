@@ -25,7 +25,7 @@ module top(
   reg [7:0] count;
   reg [7:0] waited;
   wire late = count > 8;
-  assign s_axis_tready = !full || m_axis_tready;
+  assign s_axis_tready = !full || (m_axis_tvalid && m_axis_tready);
   assign m_axis_tvalid = {valid};
   assign m_axis_tlast = {last};
   always @(posedge clk) begin
@@ -41,7 +41,7 @@ module top(
     end
     if (waited == 2) m_axis_tdata <= {data};
     if (rst) begin
-      full <= 0;
+      full <= {reset};
       count <= 0;
       waited <= 0;
     end
@@ -49,7 +49,8 @@ module top(
 endmodule
 """
 
-RIGHT = {"valid": "full", "last": "last", "full": "0", "data": "m_axis_tdata"}
+RIGHT = {"valid": "full", "last": "last", "full": "0", "data": "m_axis_tdata",
+         "reset": "0"}  # fmt: skip
 
 
 def run(folder, **faults):
@@ -72,7 +73,7 @@ def run(folder, **faults):
     tap = {"layer": "x", "words": 1, "expected": "expected_0.bin", "passes": 1, "shape": SHAPE,
            "signed": False}  # fmt: skip
     case = {"frames": FRAMES, "stall_from": 0, "stall": 40000, "seed": 3, "patience": 1000,
-            "taps": [tap], "order": [0], "fifos": []}  # fmt: skip
+            "resets": 2, "reset_after": 7, "taps": [tap], "order": [0], "fifos": []}  # fmt: skip
     (folder / "case.json").write_text(json.dumps(case))
     runner.run(model, "sim.tb_network", folder, env={"SHIFTNAS_CASE": str(folder / "case.json")})
     return json.loads((folder / "result.json").read_text())
@@ -81,6 +82,7 @@ def run(folder, **faults):
 def test_right_design_passes(tmp_path):
     result = run(tmp_path)
     assert result["layers"][0]["beats"] == FRAMES * BEATS
+    assert result["failure"] is None
 
 
 @pytest.mark.parametrize(("faults", "message"), [
@@ -88,6 +90,7 @@ def test_right_design_passes(tmp_path):
     ({"valid": "full && waited != 2"}, "x: valid was withdrawn or the payload changed"),
     ({"full": "count == 17"}, "x: a beat more than the frames have"),
     ({"data": "m_axis_tdata ^ 8'd4"}, r"x: frame \d, pixel \(0, \d\), channel \d: expected"),
+    ({"reset": "full"}, r"x: frame 0, pixel \(0, 0\), channel 0: expected 0, got"),
     ({"valid": "full && !late"}, r"hang: nothing moved .* x \(9 of 18\); .* blocked layers: none"),
 ])  # fmt: skip
 def test_fault_is_found(tmp_path, faults, message):

@@ -1,0 +1,216 @@
+"""Yosys' Verilog made fit to read, without a change to what it says.
+
+- ports are declared in the module's header;
+- a register's next state is written in the register's own clocked block instead of a temporary;
+- temporaries are called after their operation (`add12`) instead of `\\$12`;
+- constants and temporaries that nobody reads are gone;
+- memories that begin with one value everywhere say so in a loop.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Container, Iterator
+
+__all__ = ["tidy"]
+
+_NAME = r"(?:\\\S+ |(?<!['\w$])[A-Za-z_][\w$]*)"
+_TOKEN = re.compile(_NAME)
+_PORT = re.compile(rf"  (input|output) (signed )?(\[\d+:\d+\] )?({_NAME});\n")
+_DECLARED = re.compile(rf"  (wire|reg) (signed )?(\[-?\d+:\d+\] )?({_NAME})( = \S+)?;\n")
+_MODULE = re.compile(rf"^module ({_NAME}).*?^endmodule\n", re.M | re.S)
+_HEADER = re.compile(rf"module ({_NAME})\s*\(.*\);\n")
+_REGISTER = re.compile(rf"  always @\(posedge clk\)\n    ({_NAME})\s*<= ({_NAME});\n")
+_TRIGGER = re.compile(r"\\\$auto\$verilog_backend\S+ ")
+_BLOCK = re.compile(
+    rf"  always @\* begin\n    if \({_TRIGGER.pattern}\) begin end\n((?:    .*\n)*?)  end\n"
+)
+_ASSIGN = re.compile(rf"  assign ({_NAME}) *= (.*);\n")
+_FILL = re.compile(
+    rf"  initial begin\n(    ({_NAME})\[0\] = (\d+'h[0-9a-f]+);\n(?:    .*\n)*)  end\n"
+)
+_NOISE = re.compile(r"^  \(\* (?:init|enum_\w+) = .* \*\)\n", re.M)
+"""Attributes that repeat a register's declaration or name the values of an enumeration."""
+
+_TEMPORARY = re.compile(r"\\\$(\d+) ")
+_READ = re.compile(rf"    +(_\d+_) <= ({_NAME})\[")
+
+_START = "at_start"
+"""A register that changes at time 0: simulators then evaluate every `always @*` once."""
+
+_INDEX = "word"
+
+_LEAST_FILL = 4
+"""Words of the smallest memory filled in a loop."""
+
+_BINARY = {
+    "+": "add", "-": "sub", "*": "mul", "&": "and", "|": "or", "^": "xor", "==": "eq", "!=": "ne",
+    "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "<<": "shl", ">>": "shr", ">>>": "sar",
+    "?": "mux",
+}  # fmt: skip
+_UNARY = {"~": "not", "-": "neg", "&": "all", "|": "any", "^": "parity", "!": "zero"}
+
+
+def tidy(verilog: str) -> Iterator[tuple[str, str]]:
+    """Name and text of each module of Yosys' output, in its order."""
+    # Yosys' first line names the compiler that built it, which is nobody's business here.
+    for module in _MODULE.finditer(verilog):
+        yield module[1].strip().removeprefix("\\"), _module(module[0])
+
+
+def _module(text: str) -> str:
+    text = _NOISE.sub("", text)
+    text = _merge_registers(text)
+    text = _drop_unread(text)
+    text = _name_temporaries(text)
+    text = _fill(text)
+    text = _start(text)
+    return _header(text)
+
+
+def _header(text: str) -> str:
+    """Ports with their types in the header, in Verilog-2005's way."""
+    ports = {match[4]: match for match in _PORT.finditer(text)}
+    text = _PORT.sub("", text)
+    declared = {match[4]: match for match in _DECLARED.finditer(text) if match[4] in ports}
+    text = _without(_DECLARED, 4, declared, text)
+    match = _HEADER.match(text)
+    assert match is not None
+    lines = []
+    # Amaranth numbers ports from 0; Yosys puts number 0 behind the others.
+    *others, first = _TOKEN.findall(match[0].partition("(")[2])
+    for name in (first, *others):
+        direction, signed, width, _ = ports[name].groups(default="")
+        own = declared.get(name)
+        kind = "reg " if own is not None and own[1] == "reg" else ""
+        init = (own[5] or "") if own is not None else ""
+        lines.append(f"  {direction} {kind}{signed}{width}{name}{init}")
+    return f"module {match[1]}(\n" + ",\n".join(lines) + "\n);\n" + text[match.end() :]
+
+
+def _merge_registers(text: str) -> str:
+    """`r_next` computed in an `always @*` and taken by `r` becomes one clocked block."""
+    registers = {match[2]: match[1] for match in _REGISTER.finditer(text)}
+    counts = Counter(_TOKEN.findall(text))
+    merged = set()
+
+    def block(match: re.Match[str]) -> str:
+        lines = match[1].splitlines()
+        target = next(filter(None, map(_target, lines)))
+        if target not in registers:
+            return match[0]
+        written = sum(_target(line) == target for line in lines)
+        # Declaration, clocked block, and nothing but writes here.
+        if counts[target] != written + 2:
+            return match[0]
+        merged.add(target)
+        register = registers[target]
+        result = ["  always @(posedge clk) begin"]
+        for line in lines:
+            if _target(line) == target:
+                indent = line[: len(line) - len(line.lstrip())]
+                rest = line.lstrip()[len(target) :].lstrip()
+                part, _, value = rest.partition("= ")
+                if value == f"{register};":
+                    continue
+                line = f"{indent}{register}{part.rstrip()} <= {value}"
+            result.append(line)
+        return "\n".join([*result, "  end\n"])
+
+    text = _BLOCK.sub(block, text)
+    text = _without(_REGISTER, 2, merged, text)
+    return _without(_DECLARED, 4, merged, text)
+
+
+def _without(statement: re.Pattern[str], group: int, names: Container[str], text: str) -> str:
+    """Leave out the statements whose name, the pattern's `group`, is among the names."""
+    return statement.sub(lambda match: "" if match[group] in names else match[0], text)
+
+
+def _target(line: str) -> str | None:
+    """The name that a statement assigns to, whole or in part."""
+    match = re.match(rf"\s+({_NAME})(?:\[[^\]]*\])? *= ", line)
+    return match and match[1]
+
+
+def _drop_unread(text: str) -> str:
+    """Without temporaries that nobody reads, and without names of no bits."""
+    while True:
+        counts = Counter(_TOKEN.findall(text))
+        dead = {
+            match[1]
+            for match in _ASSIGN.finditer(text)
+            if _TEMPORARY.fullmatch(match[1]) and counts[match[1]] == 2
+        }
+        empty = {
+            match[4]
+            for match in _DECLARED.finditer(text)
+            if match[3] == "[-1:0] " and counts[match[4]] == 1
+        }
+        if not dead and not empty:
+            return text
+        text = _without(_ASSIGN, 1, dead, text)
+        text = _without(_DECLARED, 4, dead | empty, text)
+
+
+def _name_temporaries(text: str) -> str:
+    """Names after what makes a temporary: its operation, or the memory it is read from."""
+    taken = set(_TOKEN.findall(text))
+    names = {}
+
+    def give(old: str, wanted: str) -> None:
+        while wanted in taken:
+            wanted += "_"
+        taken.add(wanted)
+        names[old] = wanted
+
+    operations = {match[1]: _operation(match[2]) for match in _ASSIGN.finditer(text)}
+    for name in dict.fromkeys(_TOKEN.findall(text)):
+        if match := _TEMPORARY.fullmatch(name):
+            give(name, operations.get(name, "net") + match[1])
+    for match in _READ.finditer(text):
+        give(match[1], match[2].strip().removeprefix("\\") + "_q")
+    return _TOKEN.sub(lambda match: names.get(match[0], match[0]), text)
+
+
+def _operation(expression: str) -> str:
+    """What an expression of Yosys' does, in a word."""
+    previous = ""
+    while previous != expression:
+        previous, expression = expression, re.sub(r"\$?\w*\([^()]*\)|\{[^{}]*\}", "x", expression)
+    words = re.sub(r"\[[^\]]*\]", "", expression).split()
+    if words[0] in _UNARY:
+        return _UNARY[words[0]]
+    return _BINARY.get(words[1], "net") if len(words) > 2 else "net"
+
+
+def _fill(text: str) -> str:
+    """Loops for memories that begin with one value in all words."""
+    index = _INDEX
+    while index in _TOKEN.findall(text):
+        index += "_"
+    declaration = f"  integer {index};\n"
+
+    def loop(match: re.Match[str]) -> str:
+        nonlocal declaration
+        _, memory, value = match.groups()
+        lines = match[1].splitlines()
+        if len(lines) < _LEAST_FILL:
+            return match[0]
+        if lines != [f"    {memory}[{k}] = {value};" for k in range(len(lines))]:
+            return match[0]
+        begin, declaration = declaration, ""
+        return (
+            f"{begin}  initial\n"
+            f"    for ({index} = 0; {index} < {len(lines)}; {index} = {index} + 1)\n"
+            f"      {memory}[{index}] = {value};\n"
+        )
+
+    return _FILL.sub(loop, text)
+
+
+def _start(text: str) -> str:
+    """The trigger of `always @*` under a plain name, or not at all."""
+    uses = len(_TRIGGER.findall(text))
+    if uses == 1:
+        return _DECLARED.sub(lambda m: "" if _TRIGGER.fullmatch(m[4]) else m[0], text)
+    return _TRIGGER.sub(_START, text)
