@@ -61,7 +61,7 @@ def _in_block_ram(bench: Bench, width: int, depth: int, o: Port, beats: Tracked)
     places = depth - 1
     stored = bench.probe("stored", range(places + 1))
     oldest = bench.probe("read__addr", range(places))
-    newest = bench.probe("$signature__addr", range(places))  # of the write port
+    newest = bench.probe("write__addr", range(places))
     rows = bench.memory("storage", width, places)
     bench.lemma("level_in_range", stored <= places)
     behind = beats.ahead - o.valid
