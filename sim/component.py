@@ -15,7 +15,7 @@ from amaranth.lib import stream, wiring
 
 from hw.verilog import convert
 from sim import runner
-from sim.stalls import Stall
+from sim.stream.stalls import Stall
 
 DEFAULT_STALLS: tuple[tuple[Stall, Stall], ...] = (
     (0, 0),
@@ -56,6 +56,7 @@ def check(
     patience: int = 20_000,
     optimise: str = "-O0",
     waves: Path | None = None,
+    simulator: str = "verilator",
 ) -> Checked:
     """Feed `inputs` and compare every output beat with `expected`, once for each pair of stalls.
 
@@ -71,11 +72,13 @@ def check(
     expected: beats of the one output port, or output port -> beats
     shape: (height, width, channels) of the output, so that a mismatch is reported by frame, pixel
     and channel
-    stalls: (source, sink) pairs; each a probability, "bursts" or "after_valid" (see sim.stalls)
+    stalls: (source, sink) pairs; each a probability or the name of a pattern, see
+    sim.stream.stalls
     seed: of the stalls
     patience: cycles without any transfer after which the component is said to hang
     optimise: g++ flag; -O0 builds fastest, -O1 pays from about a hundred thousand cycles on
     waves: folder that gets `dump.vcd`
+    simulator: "verilator" or "icarus"
 
     Raises
     ------
@@ -92,7 +95,12 @@ def check(
         "stalls": [{"source": source, "sink": sink} for source, sink in stalls],
     }
     model = runner.build(
-        {"dut.v": verilog}, "dut", public=ports, optimise=optimise, waves=waves is not None
+        {"dut.v": verilog},
+        "dut",
+        public=ports,
+        optimise=optimise,
+        waves=waves is not None,
+        simulator=simulator,
     )
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
         folder = waves or Path(temporary)

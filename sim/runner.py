@@ -24,7 +24,7 @@ from xml.etree import ElementTree
 from hw import cache
 from hw.errors import CheckFailed, InputError
 from hw.roms import SUFFIX as ROM_SUFFIX
-from sim import tools
+from sim import icarus, programs, tools
 
 HERE = Path(__file__).parent
 SHIM = HERE / "shim"
@@ -39,6 +39,8 @@ headers much.
 
 SMALL_BYTES = 300_000
 """C++ up to this size is compiled in one piece."""
+
+SIMULATORS = ("verilator", "icarus")
 
 POLL_S = 0.5
 """Seconds between two looks at a running simulation."""
@@ -55,6 +57,7 @@ class Model:
     waves: whether it can write a VCD
     cached: whether it was there already
     seconds: that it took to find or to build
+    simulator: one of SIMULATORS
     """
 
     folder: Path
@@ -62,10 +65,13 @@ class Model:
     waves: bool
     cached: bool
     seconds: float
+    simulator: str = "verilator"
 
-    @property
-    def program(self) -> Path:
-        return self.folder / "model"
+    def command(self, waves: bool) -> list[str]:
+        """The command line that runs it."""
+        if self.simulator == "icarus":
+            return icarus.command(self.folder / icarus.PROGRAM)
+        return [str(self.folder / "model"), *(["--trace"] if waves else [])]
 
 
 def build(
@@ -76,6 +82,7 @@ def build(
     visible: Sequence[str] = (),
     optimise: str = "-O1",
     waves: bool = False,
+    simulator: str = "verilator",
 ) -> Model:
     """Build a model of `top` from Verilog texts, or find it in the cache.
 
@@ -88,13 +95,20 @@ def build(
     optimise: g++ optimisation of the model: -O0 for a model that runs a thousand cycles, -O1 or -O2
     for a long run
     waves: build with VCD tracing (slower; a separate cache entry)
+    simulator: one of SIMULATORS; `public`, `visible` and `optimise` are for Verilator only, Icarus
+    shows every signal
 
     Raises
     ------
-    InputError: no g++, Verilator or cocotb; CheckFailed: Verilator or the compiler rejects the
-    sources.
+    InputError: no such simulator, a tool is missing (g++, Verilator, Icarus, cocotb); CheckFailed:
+    the simulator or the compiler rejects the sources.
     """
     start = time.monotonic()
+    if simulator not in SIMULATORS:
+        raise InputError(f"simulator: {simulator!r}; expected one of {', '.join(SIMULATORS)}")
+    if simulator == "icarus":
+        folder, cached = icarus.build(sources, top, waves)
+        return Model(folder, top, waves, cached, time.monotonic() - start, simulator)
     found = tools.find()
     options = _public(top, public, visible)
     shim = "".join(path.read_text() for path in sorted(SHIM.iterdir()))
@@ -141,7 +155,7 @@ def run(
         shutil.copyfile(path, folder / path.name)
     results, log = folder / "results.xml", folder / "sim.log"
     results.unlink(missing_ok=True)
-    command = [str(model.program), *(["--trace"] if waves else []), *arguments]
+    command = [*model.command(waves), *arguments]
     environment = _environment(model.top, test_module, results, seed) | dict(env or {})
     with log.open("wb") as file:
         process = subprocess.Popen(
@@ -193,7 +207,7 @@ def _build(
         # ROM contents are read when the model starts: `run` puts them where it does.
         (folder if name.endswith(ROM_SUFFIX) else work).joinpath(name).write_text(text)
     (work / "public.vlt").write_text(options)
-    _call(
+    programs.call(
         [
             found.verilator,
             "--cc",
@@ -227,7 +241,7 @@ def _build(
 
     objects = _parallel(compile_unit, units)
     libraries = found.cocotb_libs
-    _call(
+    programs.call(
         [
             found.compiler,
             "-s",
@@ -325,7 +339,7 @@ def _compile(
 ) -> None:
     include = found.verilator_root / "include"
     trace = int(waves)
-    _call(
+    programs.call(
         [
             found.compiler,
             optimise,
@@ -352,30 +366,6 @@ def _compile(
         ],
         target.parent,
     )
-
-
-def _call(
-    command: Sequence[str | Path], folder: Path, env: Mapping[str, str] | None = None
-) -> None:
-    try:
-        done = subprocess.run(
-            [str(word) for word in command],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=os.environ | dict(env or {}),
-        )
-    except FileNotFoundError:
-        raise InputError(f"cosim: {command[0]}: no such program; run shiftnas doctor") from None
-    if done.returncode:
-        lines = [
-            line
-            for line in (done.stderr + done.stdout).splitlines()
-            if "rror" in line or "Warning" in line
-        ]
-        detail = lines[0] if lines else f"status {done.returncode}"
-        raise CheckFailed(f"{Path(command[0]).name} rejects the design: {detail}")
 
 
 def _parallel(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:

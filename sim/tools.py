@@ -77,3 +77,34 @@ def _find(path: str) -> Tools:
         ]
     )
     return Tools(program, root, Path(compiler), cocotb / "share", cocotb / "libs", versions)
+
+
+@dataclass(frozen=True)
+class Icarus:
+    """Paths of the second simulator, and one string that names the versions."""
+
+    iverilog: Path
+    vvp: Path
+    cocotb_libs: Path
+    versions: str
+
+
+def find_icarus() -> Icarus:
+    """Look for Icarus Verilog on PATH, and for cocotb among the Python packages.
+
+    Raises
+    ------
+    InputError: a tool is missing; the line names the command that installs it.
+    """
+    return _find_icarus(os.environ.get("PATH", ""))
+
+
+@lru_cache(maxsize=4)
+def _find_icarus(path: str) -> Icarus:
+    compiler, runtime = (shutil.which(name, path=path) for name in ("iverilog", "vvp"))
+    if compiler is None or runtime is None:
+        raise InputError("cosim: no iverilog on PATH; install it with: apt-get install iverilog")
+    libraries = _package("cocotb", "cocotb") / "libs"
+    text = subprocess.run([compiler, "-V"], capture_output=True, text=True, check=False)
+    versions = f"{(text.stdout.splitlines() or [''])[0]} · cocotb {version('cocotb')}"
+    return Icarus(Path(compiler), Path(runtime), libraries, versions)

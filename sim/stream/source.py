@@ -1,0 +1,106 @@
+"""Feeds one input stream of a design."""
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+
+from sim.stream import stalls
+from sim.stream.monitor import Monitor
+from sim.stream.protocol import Rule, Sample
+from sim.stream.signals import Signals
+from sim.stream.testbench import Testbench
+
+
+class Source(Monitor):
+    """Feeds frames into an input stream, pausing between beats as `stall` says. A beat once offered
+    stays until it is taken; `last` comes with the last beat of each frame.
+
+    Parameters: see Monitor; without a shape each array sent is a frame; `stall`: see
+    sim.stream.stalls.
+    """
+
+    def __init__(
+        self,
+        bench: Testbench,
+        signals: Signals,
+        *,
+        shape: Sequence[int] | None = None,
+        signed: bool = False,
+        lanes: int = 1,
+        rules: Sequence[Rule] | None = None,
+        stall: stalls.AnyStall = "never",
+    ):
+        super().__init__(bench, signals, shape=shape, signed=signed, lanes=lanes, rules=rules)
+        self.hold = stalls.holds(stall, self.rng())
+        self._view = stalls.View(is_sink=False, beats=self.frame_beats, row=self.row_beats)
+        self._queue: deque[list[int]] = deque()
+        self._queued, self._gone = 0, 0
+        self._offered = False
+        signals.valid.value = 0
+
+    async def send(self, frame: np.ndarray) -> None:
+        """Send a frame behind those queued; returns when its last beat is taken."""
+        self.send_nowait(frame)
+        await self.wait()
+
+    def send_nowait(self, frame: np.ndarray) -> None:
+        """Queue a frame.
+
+        Raises
+        ------
+        ValueError: it does not fit the stream.
+        """
+        self._queue.append(self.pack(frame))
+        self._queued += 1
+
+    async def wait(self) -> None:
+        """Wait until all frames queued so far are taken (or dropped, by a reset)."""
+        end = self._queued
+        await self.bench.until(lambda: self._gone >= end)
+
+    def drive(self) -> None:
+        signals, now = self.signals, self.sampled
+        if self.bench.in_reset:
+            self._offered = False
+            signals.valid.value = 0
+            return
+        if self._offered and now is not None and not now.moves:
+            return
+        self._offered = bool(self._queue) and not self._holds(now)
+        if not self._offered:
+            signals.valid.value = 0
+            return
+        frame, place = self._queue[0], self.place
+        signals.payload.value = frame[place]
+        if signals.last is not None:
+            signals.last.value = int(place == len(frame) - 1)
+        signals.valid.value = 1
+
+    def state(self) -> str:
+        return f"{super().state()}, {len(self._queue)} frames to send"
+
+    def problem(self) -> str | None:
+        return f"{self.name}: {len(self._queue)} frames not taken" if self._queue else None
+
+    def _holds(self, now: Sample | None) -> bool:
+        view = self._view
+        view.valid = now is not None and bool(now.valid)
+        view.ready = now is not None and bool(now.ready)
+        view.beat, view.idle = self.place, self.bench.idle
+        return self.hold(view)
+
+    def _ends(self, now: Sample) -> bool:
+        return self.place == len(self._queue[0])
+
+    def _drop_frame(self) -> None:
+        super()._drop_frame()
+        self._queue.popleft()
+        self._gone += 1
+
+    def _end_frame(self) -> None:
+        self._queue.popleft()
+        self._gone += 1
+        super()._end_frame()
+        # Nobody receives what we have sent ourselves.
+        self._frames.clear()
