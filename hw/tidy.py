@@ -18,7 +18,7 @@ _TOKEN = re.compile(_NAME)
 _PORT = re.compile(rf"  (input|output) (signed )?(\[\d+:\d+\] )?({_NAME});\n")
 _DECLARED = re.compile(rf"  (wire|reg) (signed )?(\[-?\d+:\d+\] )?({_NAME})( = \S+)?;\n")
 _MODULE = re.compile(rf"^module ({_NAME}).*?^endmodule\n", re.M | re.S)
-_HEADER = re.compile(rf"module ({_NAME})\s*\(.*\);\n")
+_HEADER = re.compile(rf"module ({_NAME})\s*\(.*?\);\n", re.S)
 _REGISTER = re.compile(rf"  always @\(posedge clk\)\n    ({_NAME})\s*<= ({_NAME});\n")
 _TRIGGER = re.compile(r"\\\$auto\$verilog_backend\S+ ")
 _BLOCK = re.compile(
