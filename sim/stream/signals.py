@@ -39,7 +39,7 @@ class Signals:
         ValueError: a signal is missing (or the simulator does not show it).
         """
         kind = AXI if hasattr(parent, prefix + AXI["valid"]) else AMARANTH
-        found = {part: getattr(parent, prefix + end, None) for part, end in kind.items()}
+        found = {part: _find(parent, prefix + end) for part, end in kind.items()}
         missing = [
             kind[part] for part, handle in found.items() if handle is None and part != "last"
         ]
@@ -71,3 +71,8 @@ def level(handle: LogicObject) -> bool | None:
         return bool(handle.value)
     except ValueError:
         return None
+
+
+def _find(parent: SimHandleBase, name: str) -> Any:
+    """The handle of that name, or None."""
+    return getattr(parent, name, None)
