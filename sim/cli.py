@@ -6,4 +6,9 @@ from sim.commands.prove import prove
 COMMANDS = {
     "cosim": cosim,
     "prove": prove,
+from sim.commands.coverage import coverage
+
+COMMANDS = {
+    "cosim": cosim,
+    "coverage": coverage,
 }

@@ -20,6 +20,8 @@ from hw.ir import reference
 from hw.ir.network import Network
 from hw.plan import Plan
 from sim import designs
+from sim.coverage import hardware, streams, values
+from sim.coverage.store import Coverage
 from sim.designs import LEVELS
 from sim.scoreboard import Compared
 from sim.simulation import Resets, Simulation, label_of
@@ -49,6 +51,7 @@ class Cosim:
     cycles_per_second: simulated clock cycles in a second
     build_seconds, seconds: to build the model (or find it), and to simulate and compare
     compared: each stream's figures, in the network's order
+    coverage: what the run has been through, where it was asked for
     """
 
     level: str
@@ -65,6 +68,7 @@ class Cosim:
     build_seconds: float
     seconds: float
     compared: tuple[Compared, ...]
+    coverage: Coverage | None = None
 
 
 def random_images(network: Network, count: int, seed: int) -> np.ndarray:
@@ -98,6 +102,7 @@ def cosim(
     optimise: str | None = None,
     patience: int | None = None,
     resets: int = 2,
+    cover: bool = False,
     watch: Callable[[int, int], None] | None = None,
 ) -> Cosim:
     """Run the images through the hardware of `network`, built as planned, and compare every layer.
@@ -118,6 +123,7 @@ def cosim(
     patience: cycles in which nothing moves before it counts as a hang; default: by the largest
     layer
     resets: runs that are begun and cut off by a reset in mid-frame, before the one that counts
+    cover: measure the functional coverage (see `sim.coverage`)
     watch: called with (frames done, frames in all) now and then
 
     Raises
@@ -142,7 +148,7 @@ def cosim(
             temporary = tempfile.TemporaryDirectory(prefix="shiftnas-")
             folder = Path(stack.enter_context(temporary))
         folder.mkdir(parents=True, exist_ok=True)
-        simulation.write(
+        tensors = simulation.write(
             folder,
             images,
             stall=stall,
@@ -154,6 +160,12 @@ def cosim(
         run = simulation.run(folder, seed=seed, watch=watch)
         seconds = time.monotonic() - start
     free = len(images)
+    coverage = None
+    if cover:
+        coverage = Coverage()
+        hardware.measure(coverage, network, plan)
+        values.measure(coverage, network, tensors)
+        streams.measure(coverage, network, run.seen, frames=free, stalled=stall > 0)
     widths = {label_of(stream): stream.width for stream in simulation.built.taps}
     return Cosim(
         level=level,
@@ -172,6 +184,7 @@ def cosim(
         build_seconds=simulation.model.seconds,
         seconds=seconds,
         compared=run.compared,
+        coverage=coverage,
     )
 
 

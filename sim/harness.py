@@ -31,6 +31,10 @@ REPORTS = (
     "surplus",
     "tlast_wrong",
     "longest_idle",
+    "held_back",
+    "starved",
+    "full",
+    "waited",
 )
 """Registers that it reads."""
 
@@ -172,6 +176,7 @@ def generate(designs: Sequence[Design]) -> Harness:
         ready=_vector([_signal(stream, place, "ready") for stream, place in places]),
         full=_vector([f"~{path}.i__ready" for _, path in fifos] or ["1'b0"]),
         empty=_vector([f"~{path}.o__valid" for _, path in fifos] or ["1'b0"]),
+        others=_vector(_others([path for _, path in fifos]) or ["1'b0"]),
     )
     return Harness(
         text,
@@ -180,6 +185,18 @@ def generate(designs: Sequence[Design]) -> Harness:
         tuple(sinks),
         tuple(label for label, _ in fifos),
     )
+
+
+def _others(paths: Sequence[str]) -> list[str]:
+    """For each FIFO, whether another one of the same join has a beat."""
+    joins: dict[str, list[int]] = {}
+    for number, path in enumerate(paths):
+        joins.setdefault(path.rpartition(".")[0], []).append(number)
+    found = []
+    for number, path in enumerate(paths):
+        rest = [f"~fifo_empty[{k}]" for k in joins[path.rpartition(".")[0]] if k != number]
+        found.append(" | ".join(rest) or "1'b0")
+    return found
 
 
 def _name(module: str) -> str:
@@ -280,13 +297,16 @@ module {top};
   bit [16:0] stall;
   bit [31:0] seed;
   longint cycle;
-  bit [{taps}-1:0] complete, broken, surplus, stopped_valid, stopped_ready;
-  bit [{fifos}-1:0] stopped_full, stopped_empty;
+  bit [{taps}-1:0] complete, broken, surplus, stopped_valid, stopped_ready, held_back, starved;
+  bit [{fifos}-1:0] stopped_full, stopped_empty, full, waited;
 
 {body}
   wire [{taps}-1:0] valid = {valid};
   wire [{taps}-1:0] ready = {ready};
   wire [{taps}-1:0] moves = valid & ready;
+  wire [{fifos}-1:0] fifo_full = {full};
+  wire [{fifos}-1:0] fifo_empty = {empty};
+  wire [{fifos}-1:0] others = {others};
 
   // Before the run proper, `resets` others are cut off by a reset, the n-th after n times
   // `reset_after` cycles.
@@ -303,10 +323,19 @@ module {top};
       cycle <= 0;
       idle <= 0;
       stop <= 0;
+      held_back <= 0;
+      starved <= 0;
+      full <= 0;
+      waited <= 0;
     end else begin
       cycle <= cycle + 1;
       idle <= |moves ? 0 : idle + 1;
       if (stop == 0) begin
+        // Coverage: what was ever seen.
+        held_back <= held_back | (valid & ~ready);
+        starved <= starved | (ready & ~valid);
+        full <= full | fifo_full;
+        waited <= waited | (fifo_empty & others);
         surplus <= moves & complete;
         if (idle > longest_idle && !(&complete)) longest_idle <= idle;
         if (|(moves & complete)) stop <= 3;
@@ -316,8 +345,8 @@ module {top};
           flush <= 1;
           stopped_valid <= valid;
           stopped_ready <= ready;
-          stopped_full <= {full};
-          stopped_empty <= {empty};
+          stopped_full <= fifo_full;
+          stopped_empty <= fifo_empty;
         end
       end
     end

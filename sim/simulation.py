@@ -43,6 +43,8 @@ class Run:
     longest_idle: most cycles in a row in which nothing moved, while beats were still missing
     compared: each stream's figures, in the network's order
     ends: for each sink, the cycles in which its frames ended
+    seen: labels of the streams that were ever "held_back" (valid, not ready) or "starved" (ready,
+    not valid), of the FIFOs that were ever "full" or "waited" for by their join
     """
 
     cycles: int
@@ -50,6 +52,7 @@ class Run:
     longest_idle: int
     compared: tuple[Compared, ...]
     ends: tuple[tuple[int, ...], ...]
+    seen: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -208,6 +211,7 @@ class Simulation:
                 tuple(map(int, (folder / f"sink_{number}.txt").read_text().split()))
                 for number in range(len(self.built.sinks))
             ),
+            result["seen"],
         )
 
 

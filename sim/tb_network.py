@@ -46,6 +46,12 @@ async def frames(dut):
         "longest_idle": int(dut.longest_idle.value),
         "layers": [layer.as_dict() for layer in compared],
         "failure": failure and asdict(failure),
+        "seen": {
+            "held_back": chosen(dut.held_back, layers),
+            "starved": chosen(dut.starved, layers),
+            "full": chosen(dut.full, case["fifos"]),
+            "waited": chosen(dut.waited, case["fifos"]),
+        },
     }
     Path("result.json").write_text(json.dumps(result))
     if failure:

@@ -1,7 +1,7 @@
 """The subcommand cosim."""
 
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,12 @@ from hw.errors import CheckFailed
     show_default=True,
     help="Images run once more, streams pausing in a cycle with this chance; 0: they do not.",
 )
+@click.option(
+    "--coverage",
+    "coverage_file",
+    type=FOLDER,
+    help="Add the run's functional coverage to this file (made if need be).",
+)
 @click.option("--waves", is_flag=True, help="Write the waves, dump.vcd, to --out.")
 @click.option(
     "--out", type=FOLDER, help="Keep the run's files here; with --waves by default: cosim."
@@ -52,6 +58,7 @@ def cosim(
     level: str,
     only: tuple[str, ...],
     stall: float,
+    coverage_file: Path | None,
     waves: bool,
     out: Path | None,
     seed: int,
@@ -61,6 +68,7 @@ def cosim(
     """Simulate the Verilog of a NETWORK and compare every bit of every layer with the reference."""
     from hw import emit
     from sim import tools
+    from sim.coverage import store
 
     tools.find()
     network, plan = load(folder, plan_file)
@@ -86,8 +94,12 @@ def cosim(
         waves=waves,
         seed=seed,
         emission=emission,
+        cover=coverage_file is not None,
     )
-    content = asdict(result)
+    if coverage_file is not None and result.coverage is not None:
+        store.add(result.coverage, coverage_file)
+    content = asdict(replace(result, coverage=None))
+    del content["coverage"]
     content["compared"] = {layer.layer: layer.beats for layer in result.compared}
     content = {key: _rounded(value) for key, value in content.items()}
     if as_json:

@@ -1,0 +1,195 @@
+"""What a network and its plan are made of: operations, geometry, formats, weights, elements."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from hw.flow import geometry, least_store, power_of_two
+from hw.ir.arithmetic import requantisation
+from hw.ir.graph import Add, AvgPool, Concat, Conv, FactorizedReduce, Linear, MaxPool, Node
+from hw.ir.network import Network
+from hw.ir.weights import decode
+from hw.layers.program import geometry as window_geometry
+from hw.plan import Plan
+from hw.streams import LUT_RAM_DEPTH
+from sim.coverage.points import WINDOWS
+from sim.coverage.store import Coverage
+
+_EDGE = re.compile(r"(?P<edge>cell\d+/edge\d+_(?P<operation>\w+))/")
+_STATE = re.compile(r"cell\d+/node\d+")
+
+
+def measure(coverage: Coverage, network: Network, plan: Plan) -> None:
+    """Add what is seen in the network and its plan to `coverage`."""
+    for name in operations(network):
+        coverage.hit("operation", name)
+    for name in structure(network):
+        coverage.hit("structure", name)
+    for node in network.graph:
+        for name in padding(network, node):
+            coverage.hit("padding", name)
+    _image(coverage, network)
+    _arithmetic(coverage, network)
+    _weights(coverage, network)
+    _requantisation(coverage, network)
+    _plan(coverage, network, plan)
+
+
+def operations(network: Network) -> Iterator[str]:
+    """Operation and stride of each edge; a skip at stride 1 has no node of its own."""
+    seen = set()
+    for node in network.graph.nodes[1:]:
+        match = _EDGE.match(node.name)
+        if match is None or match["edge"] in seen:
+            continue
+        seen.add(match["edge"])
+        below = [other for other in network.graph if other.name.startswith(f"{match['edge']}/")]
+        stride = max(max(geometry(engine).stride) for engine in below)
+        yield f"{match['operation']} stride {stride}"
+    for node in network.graph:
+        if isinstance(node, Add):
+            for source in node.inputs:
+                if not _EDGE.match(source):
+                    yield "skip_connect stride 1"
+
+
+def structure(network: Network) -> Iterator[str]:
+    """Stems, preprocessing, cells and joins."""
+    graph = network.graph
+    names = [node.name for node in graph]
+    if "stem/conv" in names:
+        yield "stem cifar"
+    if "stem1/conv" in names:
+        yield "stem imagenet"
+    for node in graph:
+        if "/preprocess" in node.name:
+            reduced = isinstance(node, FactorizedReduce)
+            yield "preprocess FactorizedReduce" if reduced else "preprocess 1x1"
+        elif isinstance(node, Add):
+            if len(set(node.inputs)) < len(node.inputs):
+                yield "one state read twice by an addition"
+            if any(not _EDGE.match(source) for source in node.inputs):
+                yield "identity into an addition"
+        elif isinstance(node, Concat):
+            cell = node.name.partition("/")[0]
+            states = [name for name in names if _STATE.fullmatch(name)]
+            yield from _cell(node, [name for name in states if name.startswith(f"{cell}/")])
+
+
+def _cell(concat: Node, states: list[str]) -> Iterator[str]:
+    if len(states) in (4, 5):
+        yield f"cell of {len(states)} nodes"
+    some = any(state not in concat.inputs for state in states)
+    yield "concatenation of some states" if some else "concatenation of all states"
+
+
+def window_of(node: Node) -> str | None:
+    """Name of a node's window among `points.WINDOWS`."""
+    if isinstance(node, FactorizedReduce):
+        return "factorized reduce"
+    if not isinstance(node, Conv | MaxPool | AvgPool):
+        return None
+    (kh, kw), _, _, (dilation, _) = geometry(node)
+    name = f"{kh}x{kw}" + (f" dilation {dilation}" if dilation > 1 else "")
+    kind = {MaxPool: "max pool ", AvgPool: "average pool "}.get(type(node), "")
+    return kind + name if kind + name in WINDOWS else None
+
+
+def padding(network: Network, node: Node) -> Iterator[str]:
+    """At which sides some window of the node reaches into the padding, and whether one does not."""
+    window = window_of(node)
+    if window is None:
+        return
+    g = window_geometry(network, node)
+    inside = []
+    for axis, (first, last) in enumerate((("top", "bottom"), ("left", "right"))):
+        places = np.arange(g.out[axis]) * g.stride[axis] - g.padding[axis]
+        ends = places + (g.kernel[axis] - 1) * g.dilation[axis]
+        if (places < 0).any() and first in WINDOWS[window]:
+            yield f"{window} {first}"
+        if (ends >= g.shape[axis]).any() and last in WINDOWS[window]:
+            yield f"{window} {last}"
+        inside.append(((places >= 0) & (ends < g.shape[axis])).any())
+    if all(inside):
+        yield f"{window} inside"
+
+
+def _image(coverage: Coverage, network: Network) -> None:
+    height, width, channels = network.graph.input.shape
+    found = [f"{channels} channels", "square" if height == width else "rectangular"]
+    found += ["odd height"] * (height % 2) + ["odd width"] * (width % 2)
+    found += ["even height and width"] * (height % 2 == width % 2 == 0)
+    found += ["a side of 1 to 3"] * (min(height, width) <= 3)
+    for name in found:
+        if name in coverage.hits["image"]:
+            coverage.hit("image", name)
+    classes = network.graph.output.shape[2]
+    bounds = {2: "1 or 2", 9: "3 to 9", 10: "10"}
+    coverage.hit("classes", next((b for n, b in bounds.items() if classes <= n), "more than 10"))
+
+
+def _arithmetic(coverage: Coverage, network: Network) -> None:
+    arithmetic = network.arithmetic
+    for width in {network.formats[n.name].width for n in network.graph.nodes[1:-1]}:
+        name = "32 (paper)" if width == 32 else str(width)
+        if name in coverage.hits["activation bits"]:
+            coverage.hit("activation bits", name)
+    guard = "exact products"
+    if arithmetic.guard is not None:
+        bounds = {0: "guard bits 0", 4: "guard bits 1 to 4"}
+        found = (name for most, name in bounds.items() if arithmetic.guard <= most)
+        guard = next(found, "guard bits 5 or more")
+    for name in (
+        f"weights of {arithmetic.weight_bits} bits",
+        guard,
+        "round half up" if arithmetic.rounding == "half_up" else "round down",
+        f"up to {arithmetic.scale_terms} scale terms",
+    ):
+        coverage.hit("arithmetic", name)
+
+
+def _weights(coverage: Coverage, network: Network) -> None:
+    bins: Counter[str] = Counter()
+    for params in network.params.values():
+        sign, power = decode(params.codes, network.arithmetic.weight_bits)
+        bins["zero"] += int((sign == 0).sum())
+        for p in np.unique(power[sign != 0]).tolist():
+            for name, value in (("+", 1), ("-", -1)):
+                bins[f"{name}2^{p}"] += int(((sign == value) & (power == p)).sum())
+        used = (sign != 0).reshape(len(sign), -1).sum(axis=1)
+        bins["channel without weights"] += int((used == 0).sum())
+        bins["channel of one weight"] += int((used == 1).sum())
+    for name, times in bins.items():
+        coverage.hit("weight", name, times)
+
+
+def _requantisation(coverage: Coverage, network: Network) -> None:
+    for node in network.graph:
+        if not isinstance(node, Conv | FactorizedReduce):
+            continue
+        params = network.params[node.name]
+        for terms in (params.scale_sign != 0).sum(axis=1).tolist():
+            coverage.hit("requantise", f"channel of {terms} terms" if terms else "dead channel")
+        coverage.hit("requantise", "negative scale", int((params.scale_sign[:, :1] < 0).sum()))
+        shift = requantisation(network, node.name).shift
+        name = "right shift" if shift > 0 else "left shift" if shift < 0 else "no shift"
+        coverage.hit("requantise", name)
+
+
+def _plan(coverage: Coverage, network: Network, plan: Plan) -> None:
+    for name, layer in plan.layers.items():
+        node = network.graph[name]
+        if isinstance(node, Conv | FactorizedReduce | Linear):
+            lanes = ", 1 lane" if layer.pe == 1 else ", several lanes"
+            coverage.hit("plan", layer.element + (lanes if layer.element == "barrel" else ""))
+            place = {"logic": "program in logic", "block": "program in block RAM"}
+            if layer.weights in place:
+                coverage.hit("plan", place[layer.weights])
+        least = power_of_two(least_store(node, network.graph.in_shapes(node)[0]))
+        coverage.hit("plan", "store larger" if layer.store > least else "store as small as can be")
+    for depths in plan.fifos.values():
+        for depth in depths:
+            place = "LUT-RAM" if depth <= LUT_RAM_DEPTH else "block RAM"
+            coverage.hit("plan", f"FIFO in {place}")

@@ -1,0 +1,52 @@
+"""What the numbers of a run have reached: saturation and the ends of the inputs' ranges."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from hw.ir.arithmetic import out_format
+from hw.ir.graph import Add, Concat, Conv, FactorizedReduce, Node
+from hw.ir.network import Network
+from hw.ir.reference import operation
+from sim.coverage.store import Coverage
+
+HEADROOM = 32
+"""Bits added to a format to see what it cuts off."""
+
+
+def measure(coverage: Coverage, network: Network, tensors: Mapping[str, np.ndarray]) -> None:
+    """Add what the reference's tensors of a run have reached to `coverage`."""
+    for node in network.graph.nodes[1:]:
+        for source in dict.fromkeys(node.inputs):
+            fmt, values = out_format(network, source), tensors[source]
+            for name, value in (("smallest", fmt.qmin), ("zero", 0), ("largest", fmt.qmax)):
+                coverage.hit(
+                    "input value",
+                    f"{type(node).__name__}, {name}",
+                    int(np.count_nonzero(values == value)),
+                )
+        kind = rounded_kind(node)
+        if kind is not None:
+            low, high = saturated(network, node, tensors)
+            coverage.hit("saturation", f"{kind}, low", low)
+            coverage.hit("saturation", f"{kind}, high", high)
+
+
+def rounded_kind(node: Node) -> str | None:
+    """Name of a node among `points.ROUNDED`."""
+    if isinstance(node, Conv):
+        return "Conv with batch norm" if node.batch_norm else "Conv without"
+    return type(node).__name__ if isinstance(node, FactorizedReduce | Add | Concat) else None
+
+
+def saturated(
+    network: Network, node: Node, tensors: Mapping[str, np.ndarray]
+) -> tuple[int, int]:
+    """How many codes of a node's output were clamped, at the low and at the high end."""
+    fmt = network.formats[node.name]
+    wide = replace(network, formats=network.formats | {
+        node.name: replace(fmt, width=fmt.width + HEADROOM)
+    })  # fmt: skip
+    values = operation(wide, node.name)([tensors[source] for source in node.inputs])
+    return int(np.count_nonzero(values < fmt.qmin)), int(np.count_nonzero(values > fmt.qmax))
