@@ -39,6 +39,7 @@ async def frames(dut):
     taps = case["taps"]
     compared = [compare(tap, number) for number, tap in enumerate(taps)]
     compared = [compared[number] for number in case["order"]]
+    layers = [tap["layer"] for tap in taps]
     failure = judge(dut, case, stop, cycles, compared)
     result = {
         "cycles": cycles,
