@@ -1,0 +1,38 @@
+"""What is seen in the streams of a run."""
+
+import pytest
+from coverage_cases import hits, made
+
+from hw import plan as plans
+from sim.cosim import cosim, random_images
+from sim.coverage import streams
+from sim.coverage.store import Coverage
+
+
+def test_streams_of_a_run():
+    network = made((("sep_conv_3x3", 0), ("avg_pool_3x3", 1)))
+    coverage = Coverage()
+    node = "cell0/node2"
+    first = f"{node} input 0 ({network.graph[node].inputs[0]})"
+    seen = {"held_back": [node, "classifier (m_axis)"], "starved": [], "full": [first],
+            "waited": []}  # fmt: skip
+    streams.measure(coverage, network, seen, frames=1, stalled=False)
+    assert hits(coverage, "stream") == {"Add held back", "Linear held back"}
+    assert hits(coverage, "join") == {"Add, a FIFO full", "Add, output held back"}
+    assert hits(coverage, "frames") == set()
+    group = f"joins of {network.digest[:12]}"
+    assert hits(coverage, group) == {f"{first}, full"}
+
+
+@pytest.mark.slow
+def test_cosim_measures_what_it_ran():
+    network = made((("sep_conv_3x3", 0), ("avg_pool_3x3", 1)))
+    plan = plans.propose(network, "ulx3s-85f")
+    result = cosim(network, plan, images=random_images(network, 2, seed=1), cover=True)
+    coverage = result.coverage
+    assert hits(coverage, "frames") == {"one after the other without a gap", "under stalls"}
+    assert {"Linear held back", "Conv held back", "Conv starved"} <= hits(coverage, "stream")
+    assert coverage.hits["input value"]["Conv, smallest"] > 0
+    free = cosim(network, plan, images=random_images(network, 2, seed=1), stall=0, cover=True)
+    assert len(hits(free.coverage, "stream")) <= len(hits(coverage, "stream"))
+    assert hits(free.coverage, "frames") == {"one after the other without a gap"}
