@@ -40,6 +40,19 @@ def version() -> str:
     return package_version("pyosys")
 
 
+def share() -> Path:
+    """Folder of Yosys' own files: techniques of mapping, simulation models of cells.
+
+    Raises
+    ------
+    InputError: `pyosys` is not installed.
+    """
+    version()
+    spec = importlib.util.find_spec("pyosys")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent / "share"
+
+
 def run(script: str, folder: Path) -> str:
     """Run a script with `folder` as working directory; returns the log.
 

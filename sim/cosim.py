@@ -7,9 +7,9 @@ each processing element on its own, fed with the reference's tensors: see `sim.d
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from hw.ir import reference
 from hw.ir.network import Network
 from hw.plan import Plan
 from sim import designs
+from sim import gates as gate_level
 from sim.coverage import hardware, streams, values
 from sim.coverage.store import Coverage
 from sim.designs import LEVELS
@@ -52,6 +53,7 @@ class Cosim:
     build_seconds, seconds: to build the model (or find it), and to simulate and compare
     compared: each stream's figures, in the network's order
     coverage: what the run has been through, where it was asked for
+    gates: cells of the netlist, by kind; empty where RTL was simulated
     """
 
     level: str
@@ -69,6 +71,7 @@ class Cosim:
     seconds: float
     compared: tuple[Compared, ...]
     coverage: Coverage | None = None
+    gates: Mapping[str, int] = field(default_factory=dict)
 
 
 def random_images(network: Network, count: int, seed: int) -> np.ndarray:
@@ -97,6 +100,7 @@ def cosim(
     level: str = "network",
     only: Sequence[str] = (),
     emission: emit.Emission | None = None,
+    gates: str | None = None,
     folder: Path | None = None,
     waves: bool = False,
     optimise: str | None = None,
@@ -116,6 +120,7 @@ def cosim(
     level: one of LEVELS
     only: names of the cells or layers to simulate, default: all; not for level `network`
     emission: RTL to simulate instead of emitting it anew; level `network` only
+    gates: simulate Yosys' netlist instead of the RTL: one of `sim.gates.FORMS`
     folder: for the files of the run (sim.log, waves); default: a temporary one
     waves: write `dump.vcd` to `folder`
     optimise: g++ flag for the model; default: -O0 for a run of few beats, which builds faster, else
@@ -140,6 +145,10 @@ def cosim(
             "manifest.json: network_digest: the RTL is of another network; emit it again"
         )
     bench = designs.bench(network, plan, level, emission=emission, only=only)
+    start = time.monotonic()
+    if gates is not None:
+        bench = gate_level.of(bench, gates)
+    seconds_to_map = time.monotonic() - start
     simulation = Simulation.build(
         network, bench, optimise=optimise or _optimise(network, len(images)), waves=waves
     )
@@ -181,10 +190,11 @@ def cosim(
         ),
         latency=max(e[0] for e in run.ends),
         cycles_per_second=run.cycles / run.seconds,
-        build_seconds=simulation.model.seconds,
+        build_seconds=seconds_to_map + simulation.model.seconds,
         seconds=seconds,
         compared=run.compared,
         coverage=coverage,
+        gates={} if gates is None else gate_level.cells(bench),
     )
 
 

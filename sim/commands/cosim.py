@@ -10,7 +10,7 @@ import click
 from hw import console
 from hw.commands.build import load
 from hw.commands.options import FOLDER, network_argument, plan_option
-from hw.errors import CheckFailed
+from hw.errors import CheckFailed, InputError
 
 
 @click.command(cls=console.Command)
@@ -29,6 +29,8 @@ from hw.errors import CheckFailed
 @click.option(
     "--only", metavar="NAME", multiple=True, help="Only this cell or layer; may be repeated."
 )
+@click.option("--gates", is_flag=True, help="Simulate the netlist that Yosys makes for an ECP5.")
+@click.option("--flat", is_flag=True, help="With --gates: the flattened netlist that is placed.")
 @click.option(
     "--stall",
     type=float,
@@ -57,6 +59,8 @@ def cosim(
     frames: int,
     level: str,
     only: tuple[str, ...],
+    gates: bool,
+    flat: bool,
     stall: float,
     coverage_file: Path | None,
     waves: bool,
@@ -65,11 +69,14 @@ def cosim(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Simulate the Verilog of a NETWORK and compare every bit of every layer with the reference."""
+    """Simulate the Verilog of a NETWORK, or its netlist, and compare every bit of every layer with the reference."""
     from hw import emit
+    from sim import gates as gate_level
     from sim import tools
     from sim.coverage import store
 
+    if flat and not gates:
+        raise InputError("--flat: is a form of the netlist; add --gates")
     tools.find()
     network, plan = load(folder, plan_file)
     out = Path("cosim") if waves and out is None else out
@@ -90,6 +97,7 @@ def cosim(
         frames=frames,
         level=level,
         only=only,
+        gates=(gate_level.FLAT if flat else gate_level.HIERARCHY) if gates else None,
         stall=stall,
         waves=waves,
         seed=seed,
@@ -114,7 +122,9 @@ def _run(out: Path | None, force: bool, network, plan, *, images, frames, **opti
     from sim.cosim import default_images
 
     images = default_images(network, images, frames, options["seed"])
-    console.note(f"cosim: building the model, level {options['level']}")
+    gates = options["gates"]
+    form = "" if gates is None else f", gates ({gates})"
+    console.note(f"cosim: building the model, level {options['level']}{form}")
     with ExitStack() as stack:
         display = None
         done = 0
@@ -147,6 +157,9 @@ def _rounded(value: Any) -> Any:
 
 
 def _print(content: dict[str, Any]) -> None:
+    if content["gates"]:
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in content["gates"].items())
+        click.echo(f"gates       {counts}")
     beats, bits = f"{content['beats']:,}", f"{content['bits']:,}"
     click.echo(
         f"frames      {content['frames']} ({content['stalled_frames']} of them under stalls)\n"

@@ -1,0 +1,145 @@
+"""The gate level: a bench's Verilog replaced by what Yosys makes of it for an ECP5.
+
+`of` takes the designs of any level and returns them as netlists of LUTs, carry cells, flip-flops,
+LUT-RAM and block RAM, with the same module, instance and port names, so that agents, taps and the
+watchdog stay as they are. There are two forms. In `HIERARCHY` every module is mapped on its own and
+keeps its ports, so that all layers can be compared. `FLAT` is the very netlist that is placed
+and routed (`hw.build.synth`), optimised across the layers' borders: only the designs' own ports
+can be compared.
+
+The cells behave as Yosys' models say, block RAM as `rtl/ecp5_ram.v` says, as Yosys has no model of
+it.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from hw import cache, yosys
+from hw.build import synth
+from hw.errors import InputError
+from sim.designs import Bench
+
+HIERARCHY, FLAT = "hierarchy", "flat"
+FORMS = (HIERARCHY, FLAT)
+
+HERE = Path(__file__).parent
+WAIVERS = HERE / "gates.vlt"
+BLOCK_RAM = HERE / "rtl" / "ecp5_ram.v"
+CELLS = "ecp5_cells.v"
+
+_MODELS = ("common_sim.vh", "ccu2c_sim.vh")
+"""Yosys' models of everything but block RAM and input/output cells."""
+
+# As hw.build.synth does it, but never flattened: memories, arithmetic, flip-flops and LUTs are
+# mapped by the same passes. Words are split into bits, as a simulator takes a word of which one bit
+# depends on another for a loop.
+_HIERARCHY = """
+read_verilog {top}.v
+synth_ecp5 -nodsp -noflatten -top {top} -run begin:edif
+splitnets
+write_verilog -noattr netlist.v
+"""
+
+_FLAT = """
+read_json netlist.json
+splitnets
+write_verilog -noattr netlist.v
+"""
+
+_NETLIST = "netlist.v"
+_CELL = re.compile(r"^  ([A-Z][A-Z0-9_]+)(?: #)? ", re.M)
+
+
+def of(bench: Bench, form: str = HIERARCHY) -> Bench:
+    """The bench at gate level. Its netlists are kept by digest.
+
+    Parameters
+    ----------
+    bench: designs whose Verilog lies in the file named after their module
+    form: one of FORMS
+
+    Raises
+    ------
+    InputError: an unknown form, or `pyosys` is not installed.
+    """
+    if form not in FORMS:
+        raise InputError(f"gates: {form!r}; expected one of {', '.join(FORMS)}")
+    modules = [design.module for design in bench.designs]
+    designs = bench.designs
+    if form == FLAT:
+        designs = [replace(design, taps=[], fifos=[]) for design in designs]
+    return replace(bench, designs=designs, sources=netlists(bench.sources, modules, form))
+
+
+def netlists(
+    sources: Mapping[str, str], modules: Sequence[str], form: str = HIERARCHY
+) -> dict[str, str]:
+    """Verilog of the modules' netlists, each in the file named after it, and of the cells.
+
+    Parameters
+    ----------
+    sources: Verilog by file name, a module's in the file named after it
+    """
+    digest = cache.digest_of(
+        yosys.version(),
+        form,
+        _HIERARCHY + _FLAT,
+        *modules,
+        *(text for item in sorted(sources.items()) for text in item),
+    )
+
+    def make(folder: Path) -> None:
+        def one(module: str) -> None:
+            text = _netlist(sources, module, form, folder / f".{module}")
+            (folder / f"{module}.v").write_text(text)
+
+        # Each call waits for a Yosys of its own.
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            list(pool.map(one, modules))
+
+    folder, _ = cache.entry("gates", digest, make)
+    made = {f"{module}.v": (folder / f"{module}.v").read_text() for module in modules}
+    # Verilator wants its control file first.
+    return {WAIVERS.name: WAIVERS.read_text(), **models(), **made}
+
+
+def cells(bench: Bench) -> dict[str, int]:
+    """Number of cells of each kind in a bench that `of` returned."""
+    found: Counter[str] = Counter()
+    for design in bench.designs:
+        found += Counter(_CELL.findall(bench.sources[f"{design.module}.v"]))
+    return dict(sorted(found.items()))
+
+
+def models() -> dict[str, str]:
+    """Verilog of the cells, by file name."""
+    place = yosys.share() / "ecp5"
+    text = "".join((place / name).read_text() for name in _MODELS)
+    # Without those of input/output cells, which they would include.
+    return {CELLS: f"`define NO_INCLUDES\n{text}", BLOCK_RAM.name: BLOCK_RAM.read_text()}
+
+
+def _netlist(sources: Mapping[str, str], module: str, form: str, folder: Path) -> str:
+    """Verilog of a module's netlist; `folder` is made and removed."""
+    folder.mkdir()
+    if form == FLAT:
+        netlist, _ = synth.netlist_of({f"{module}.v": sources[f"{module}.v"]}, module)
+        (folder / "netlist.json").write_text(netlist.dump())
+        script = _FLAT
+    else:
+        for name, text in sources.items():
+            if name == f"{module}.v" or not name.endswith(".v"):
+                (folder / name).write_text(text)
+        script = _HIERARCHY.format(top=module)
+    yosys.run(script, folder)
+    # Yosys' first line names the compiler that built it.
+    _, _, text = (folder / _NETLIST).read_text().partition("\n")
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    return text
