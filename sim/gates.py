@@ -22,6 +22,7 @@ from pathlib import Path
 from hw import cache, yosys
 from hw.build import synth
 from hw.errors import InputError
+from hw.roms import SUFFIX as ROM_SUFFIX
 from sim.designs import Bench
 
 HIERARCHY, FLAT = "hierarchy", "flat"
@@ -128,6 +129,11 @@ def _netlist(sources: Mapping[str, str], module: str, form: str, folder: Path) -
     """Verilog of a module's netlist; `folder` is made and removed."""
     folder.mkdir()
     if form == FLAT:
+        if any(name.endswith(ROM_SUFFIX) for name in sources):
+            raise InputError(
+                "gates: the flat netlist wants ROM contents inside the Verilog; emit without "
+                "--rom hex, or leave --flat out"
+            )
         netlist, _ = synth.netlist_of({f"{module}.v": sources[f"{module}.v"]}, module)
         (folder / "netlist.json").write_text(netlist.dump())
         script = _FLAT

@@ -69,7 +69,7 @@ def cosim(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Simulate the Verilog of a NETWORK, or its netlist, and compare every bit of every layer with the reference."""
+    """Simulate the Verilog of a NETWORK and compare every bit of every layer with the reference."""
     from hw import emit
     from sim import gates as gate_level
     from sim import tools
@@ -171,4 +171,3 @@ def _print(content: dict[str, Any]) -> None:
         f"speed       {content['cycles_per_second']:,.0f} cycles/s; "
         f"model built in {content['build_seconds']:.1f} s, run in {content['seconds']:.1f} s"
     )
-

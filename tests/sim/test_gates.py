@@ -1,17 +1,25 @@
 """The gate level: equal to the reference, and a single wrong gate is found."""
 
+# The stubs of amaranth do not know integer attributes of a memory.
+# pyright: reportArgumentType=false, reportCallIssue=false
+
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from amaranth import *
+from amaranth import Cat, Module, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw import plan as plans
+from hw import space
 from hw.errors import CheckFailed, InputError
+from hw.ir.graph import AvgPool, MaxPool
+from hw.random_network import random_network
+from hw.space import Genotype
 from sim import component, designs, gates, runner
 from sim.cosim import cosim, random_images
 from sim.simulation import Simulation
@@ -69,6 +77,42 @@ def test_flat_netlist_is_compared_at_its_ports(hardware):
     assert [layer.layer for layer in result.compared] == ["classifier (m_axis)"]
 
 
+@pytest.mark.slow
+def test_pools_and_layers_of_a_reduction_on_their_own():
+    """The kinds of layer that the network above has not."""
+    edges = (("max_pool_3x3", 0), ("avg_pool_3x3", 1))
+    genotype = Genotype(edges, (2,), edges, (2,))
+    graph = space.build(genotype, channels=2, cells=1, image=(5, 6, 1), classes=3, stem="cifar")
+    network = random_network(graph, seed=4)
+    plan = plans.propose(network, "ulx3s-85f")
+    only = [node.name for node in graph if isinstance(node, MaxPool | AvgPool)]
+    result = cosim(
+        network,
+        plan,
+        images=random_images(network, 2, seed=1),
+        level="op",
+        only=only,
+        gates=gates.HIERARCHY,
+        stall=0.3,
+    )
+    assert {layer.layer for layer in result.compared} == set(only)
+    assert len(only) >= 2
+    assert (result.frames, result.mismatches) == (4, 0)
+
+
+def test_element_on_its_own(hardware):
+    result = cosim(
+        hardware.network,
+        hardware.plan,
+        images=random_images(hardware.network, 2, seed=1),
+        level="pe",
+        only=[LAYER],
+        gates=gates.HIERARCHY,
+        stall=0.3,
+    )
+    assert (result.layers, result.frames, result.mismatches) == (1, 4, 0)
+
+
 @pytest.mark.parametrize(("parameter", "number"), [("INIT", 0), ("INIT0", 0)])
 def test_one_wrong_bit_is_found_and_its_layer_named(hardware, tmp_path, parameter, number):
     """INIT is a LUT's table, INIT0 a carry cell's."""
@@ -120,7 +164,7 @@ def test_unknown_form(hardware):
 class Rams(wiring.Component):
     """Block RAMs of all shapes, written and read at once; reads return what was stored before."""
 
-    def __init__(self, contents: dict[int, Sequence[int]]):
+    def __init__(self, contents: Mapping[int, Sequence[int]]):
         self.contents = contents
         self.layout = data.StructLayout({"write": 1, "to": 14, "data": 36, "from": 14})
         super().__init__(
@@ -140,7 +184,7 @@ class Rams(wiring.Component):
         outputs = []
         for width, init in self.contents.items():
             memory = Memory(
-                shape=width,
+                shape=unsigned(width),
                 depth=len(init),
                 init=init,
                 attrs={"ram_style": "block", "no_rw_check": 1},
@@ -160,7 +204,7 @@ class Rams(wiring.Component):
 
 
 def orders(
-    contents: dict[int, Sequence[int]], *, collide: bool
+    contents: Mapping[int, Sequence[int]], *, collide: bool
 ) -> tuple[Rams, list[int], list[int]]:
     """Component, orders and answers: at random, but reads and writes of one order never meet in any
     of the memories, unless asked to in the last order."""
