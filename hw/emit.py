@@ -10,7 +10,7 @@ The same network, plan and tool versions give the same bytes.
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +24,7 @@ from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import Node
 from hw.ir.network import Network
 from hw.lower import lower
-from hw.plan import Plan
+from hw.plan import Plan, as_dict
 from hw.planner import needed_depths
 
 SCHEMA_VERSION = 1
@@ -95,7 +95,7 @@ def emit(network: Network, plan: Plan, rom: str = "inline") -> Emission:
         "cycles_per_frame": predicted.cycles_per_frame,
         "latency_cycles": predicted.latency,
         "fifos": _fifos(network, plan),
-        "plan": _plain(asdict(plan)),
+        "plan": as_dict(plan),
         "network_digest": network.digest,
         "plan_digest": plan.digest,
         "tools": {name: version(name) for name in TOOLS},
@@ -263,8 +263,3 @@ def _ports(network: Network) -> list[dict[str, Any]]:
         {"name": name, "direction": direction, "width": width, "meaning": meaning}
         for name, (direction, width, meaning) in ports.items()
     ]
-
-
-def _plain(value: Any) -> Any:
-    """Tuples become lists, as JSON has them."""
-    return json.loads(json.dumps(value))

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from hw import deadlock, flow
 from hw.console import write_atomic
 from hw.errors import InputError
 from hw.ir.arithmetic import layer_guard
-from hw.ir.graph import AvgPool, Conv, MaxPool, Node
+from hw.ir.graph import AvgPool, Conv, Linear, MaxPool, Node, Weighted
 from hw.ir.network import Network
 
 SCHEMA_VERSION = 1
@@ -26,12 +26,37 @@ SCHEMA_VERSION = 1
 ELEMENTS = ("barrel", "horner", "pool")
 """Processing elements: barrel shifters or a sorted Horner sum for weights; pools have their own."""
 
-WEIGHTS = ("logic", "block")
-"""Where a layer's program of taps lies: in LUTs or in block RAM."""
+WEIGHTS = ("logic", "lutram", "block")
+"""Where a layer's program of taps lies: a table in LUTs, LUT-RAM, or block RAM.
+
+LUT-RAM is memory that the fabric writes, so it is there for loadable layers; those cannot be
+tables.
+"""
+
+MAX_SCALE_EXPONENT = 64
+MAX_BIAS_BITS = 128
+"""Bounds of what a loadable layer may be asked to hold."""
 
 MIN_FIFO_DEPTH = 2
 
 _FIELDS = ("schema_version", "network", "board", "clock_mhz", "layers", "fifos")
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """What a loadable layer has room for, whichever weights are loaded into it.
+
+    Parameters
+    ----------
+    words: taps of its program; the most that weights can need if all of them differ from zero
+    scale: smallest and largest exponent of a scale's terms; None without batch norm
+    bias: bits of a bias in output steps (in a classifier in steps of its sum); None without batch
+        norm, unless a classifier
+    """
+
+    words: int
+    scale: tuple[int, int] | None = None
+    bias: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,20 +69,29 @@ class LayerPlan:
     pe: output channels computed in parallel, a divisor of them all; 1 unless a dense layer's barrel
     store: beats of the circular operand store, a power of two
     weights: one of `WEIGHTS`; without meaning for pools
+    load: room for weights loaded at run time; None: the weights are fixed
     """
 
     element: str
     pe: int
     store: int
     weights: str = "logic"
+    load: LoadPlan | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The fields that mean something for this element, in the plan file's order."""
         if self.element == "pool":
             return {"element": self.element, "store": self.store}
-        return {
+        entry: dict[str, Any] = {
             "element": self.element, "pe": self.pe, "store": self.store, "weights": self.weights
         }  # fmt: skip
+        if self.load is not None:
+            entry["load"] = {
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in asdict(self.load).items()
+                if value is not None
+            }
+        return entry
 
 
 @dataclass(frozen=True)
@@ -79,11 +113,38 @@ class Plan:
     layers: Mapping[str, LayerPlan] = field(default_factory=dict)
     fifos: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
+    @property
+    def loadable(self) -> bool:
+        """Whether weights are loaded at run time: into all weighted layers, or none."""
+        return any(layer.load is not None for layer in self.layers.values())
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the canonical form of the plan."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(as_dict(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def as_dict(plan: Plan) -> dict[str, Any]:
+    """The plan as a mapping of JSON types; `load` only where a layer has it."""
+    content = asdict(plan)
+    for layer in content["layers"].values():
+        if layer["load"] is None:
+            del layer["load"]
+    return json.loads(json.dumps(content))
+
+
+def from_dict(content: Mapping[str, Any]) -> Plan:
+    """The plan that `as_dict` made the mapping of."""
+    layers = {}
+    for name, entry in content["layers"].items():
+        load = entry.get("load")
+        if load is not None:
+            scale = load["scale"]
+            load = LoadPlan(**{**load, "scale": None if scale is None else tuple(scale)})
+        layers[name] = LayerPlan(**{**entry, "load": load})
+    fifos = {name: tuple(depths) for name, depths in content["fifos"].items()}
+    return Plan(content["network"], content["board"], content["clock_mhz"], layers, fifos)
 
 
 def propose(
@@ -157,6 +218,8 @@ def check(plan: Plan, network: Network, source: str = "plan") -> None:
             raise InputError(f"{source}: {field_name}: {name}: no such layer; remove the entry")
     for name, node in engines.items():
         _check_layer(network, node, plan.layers[name], f"{source}: layers: {name}")
+        if isinstance(node, Weighted):
+            _check_load(network, node, plan, f"{source}: layers: {name}")
     for name, node in joins.items():
         if len(plan.fifos[name]) != len(node.inputs):
             raise InputError(f"{source}: fifos: {name}: expected {len(node.inputs)} depths")
@@ -191,6 +254,31 @@ def _check_layer(network: Network, node: Node, layer: LayerPlan, where: str) -> 
         raise InputError(
             f"{where}: store: expected {flow.power_of_two(least)} or more, found {layer.store}"
         )
+
+
+def has_scale(node: Node) -> bool:
+    """Whether a weighted node's scales are its own: one with batch norm, and not a classifier."""
+    return not isinstance(node, Linear) and not (isinstance(node, Conv) and not node.batch_norm)
+
+
+def _check_load(network: Network, node: Node, plan: Plan, where: str) -> None:
+    layer = plan.layers[node.name]
+    load = layer.load
+    if (load is not None) != plan.loadable:
+        raise InputError(f"{where}: load: give it to all weighted layers or to none")
+    if load is None:
+        return
+    least = node.shape[2] // layer.pe
+    if load.words < least:
+        raise InputError(
+            f"{where}: load: words: expected {least} or more, one for each group of channels,"
+            f" found {load.words}"
+        )
+    scaled = has_scale(node)
+    for field_name, wanted in (("scale", scaled), ("bias", scaled or isinstance(node, Linear))):
+        if (getattr(load, field_name) is not None) != wanted:
+            problem = "missing" if wanted else "a layer without batch norm has none; remove it"
+            raise InputError(f"{where}: load: {field_name}: {problem}")
 
 
 def loads(text: str, source: str) -> Plan:
@@ -250,23 +338,59 @@ def _one_line(error: yaml.YAMLError) -> str:
 
 
 def _layer(entry: Any, where: str) -> LayerPlan:
-    fields = _mapping(entry, where, required=("element", "store"), optional=("pe", "weights"))
-    element = _choice(fields["element"], f"{where}: element", ELEMENTS)
-    store = _integer(fields["store"], f"{where}: store", least=1)
+    given = _mapping(
+        entry, where, required=("element", "store"), optional=("pe", "weights", "load")
+    )
+    element = _choice(given["element"], f"{where}: element", ELEMENTS)
+    store = _integer(given["store"], f"{where}: store", least=1)
     if store & (store - 1):
         raise InputError(f"{where}: store: expected a power of two, found {store}")
     if element == "pool":
-        for name in ("pe", "weights"):
-            if name in fields:
+        for name in ("pe", "weights", "load"):
+            if name in given:
                 raise InputError(f"{where}: {name}: a pool has none; remove it")
         return LayerPlan(element, 1, store)
     for name in ("pe", "weights"):
-        if name not in fields:
+        if name not in given:
             raise InputError(f"{where}: {name}: missing")
-    pe = _integer(fields["pe"], f"{where}: pe", least=1)
+    pe = _integer(given["pe"], f"{where}: pe", least=1)
     if element == "horner" and pe != 1:
         raise InputError(f"{where}: pe: expected 1 for a horner element, found {pe}")
-    return LayerPlan(element, pe, store, _choice(fields["weights"], f"{where}: weights", WEIGHTS))
+    weights = _choice(given["weights"], f"{where}: weights", WEIGHTS)
+    if "load" not in given:
+        if weights == "lutram":
+            raise InputError(
+                f"{where}: weights: lutram is for loadable layers, fixed weights would be a table"
+                " in LUTs anyway; use logic"
+            )
+        return LayerPlan(element, pe, store, weights)
+    if weights == "logic":
+        raise InputError(
+            f"{where}: weights: loadable weights need a memory; use lutram or block, or remove load"
+        )
+    return LayerPlan(element, pe, store, weights, _load(given["load"], f"{where}: load"))
+
+
+def _load(entry: Any, where: str) -> LoadPlan:
+    optional = tuple(one.name for one in fields(LoadPlan) if one.name != "words")
+    given = _mapping(entry, where, required=("words",), optional=optional)
+    words = _integer(given["words"], f"{where}: words", least=1)
+    scale, bias = given.get("scale"), given.get("bias")
+    if scale is not None:
+        if not isinstance(scale, list) or len(scale) != 2:
+            raise InputError(f"{where}: scale: expected two exponents, the smallest and largest")
+        low, high = (
+            _integer(end, f"{where}: scale", least=-MAX_SCALE_EXPONENT) for end in scale
+        )
+        if not low <= high <= MAX_SCALE_EXPONENT:
+            raise InputError(
+                f"{where}: scale: expected rising exponents up to {MAX_SCALE_EXPONENT},"
+                f" found {low} and {high}"
+            )
+        scale = low, high
+    if bias is not None and _integer(bias, f"{where}: bias", least=1) > MAX_BIAS_BITS:
+        raise InputError(f"{where}: bias: expected up to {MAX_BIAS_BITS} bits, found {bias}")
+    return LoadPlan(words, scale, bias)
 
 
 def _mapping(

@@ -29,20 +29,30 @@ from hw.layers.program import channel_weights, geometry
 from hw.layers.requantise import AddBias, Requantise, Round, Scale, is_unit
 from hw.layers.rounding import signed_of
 from hw.layers.window import Geometry, Window
+from hw.loading.bus import Station
 from hw.plan import LayerPlan
 
 
 class Engine(wiring.Component):
     """Submodules `window`, `elements` and, but for a max pool, `requantise`, joined by streams.
 
+    Parameters
+    ----------
+    station: the loader's way to the memories; None if the weights are fixed
+
     Members
     -------
     i: input stream; o: output stream; one channel a beat, raster order
+    load: `hw.loading.bus.Bus`, if the weights are loadable
     """
 
-    def __init__(self, window: Window, elements, requantise, out):
+    def __init__(self, window: Window, elements, requantise, out, station: Station | None = None):
         self.window, self.elements, self.requantise = window, elements, requantise
-        super().__init__({"i": In(stream.Signature(window.x)), "o": Out(stream.Signature(out))})
+        self.station = station
+        load = {} if station is None else {"load": In(station.bus.signature.flip())}
+        super().__init__(
+            {"i": In(stream.Signature(window.x)), "o": Out(stream.Signature(out)), **load}
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -56,7 +66,20 @@ class Engine(wiring.Component):
             wiring.connect(m, self.elements.o, self.requantise.i)
             last = self.requantise
         wiring.connect(m, last.o, wiring.flipped(self.o))
+        if self.station is not None:
+            self._connect_station(m, self.station)
         return m
+
+    def _connect_station(self, m: Module, station: Station) -> None:
+        m.submodules.load = station
+        wiring.connect(m, wiring.flipped(self.load), station.bus)
+        wiring.connect(m, station.program, self.window.load)
+        m.d.comb += self.window.end.eq(station.end)
+        if isinstance(self.requantise, AddBias):
+            wiring.connect(m, station.bias, self.requantise.load)
+        elif isinstance(self.requantise, Requantise):
+            wiring.connect(m, station.bias, self.requantise.load_bias)
+            wiring.connect(m, station.steps, self.requantise.load_steps)
 
 
 def channel_scales(network: Network, node: Node, pe: int) -> list[list[Scale]]:

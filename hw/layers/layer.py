@@ -9,14 +9,26 @@ from hw.ir.network import Network
 from hw.layers.engine import pool_engine, weighted_engine
 from hw.layers.global_pool import GlobalPool
 from hw.layers.joins import Add, Concat
+from hw.layers.loadable import loadable_engine
+from hw.loading.addresses import AddressMap, address_bits, address_map
 from hw.plan import Plan
 
 
-def layer(network: Network, node: Node, plan: Plan) -> wiring.Component:
-    """The component of a node: stream ports `i` (or `i0`, `i1`, … for a join) and `o`."""
+def layer(
+    network: Network, node: Node, plan: Plan, regions: AddressMap | None = None
+) -> wiring.Component:
+    """The component of a node: stream ports `i` (or `i0`, `i1`, … for a join) and `o`.
+
+    A weighted layer of a loadable plan has a port `load` too, where `regions` say; they are
+    worked out where they are not given.
+    """
     name = node.name
     match node:
         case graph.Conv() | graph.FactorizedReduce() | graph.Linear():
+            if plan.layers[name].load is not None:
+                regions = regions or address_map(network, plan)
+                bits = address_bits(regions)
+                return loadable_engine(network, node, plan.layers[name], regions[name], bits)
             return weighted_engine(network, node, plan.layers[name])
         case graph.MaxPool() | graph.AvgPool():
             return pool_engine(network, node, plan.layers[name])

@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.ir.format import Format, width_of
 from hw.layers.elements import sums_layout
+from hw.layers.memory import Access, address, attach, attributes, enable
 from hw.layers.program import naf_digits
 from hw.layers.rounding import shift_saturate, signed_of
 
@@ -54,6 +55,48 @@ class Operand(enum.Enum, shape=2):
         return {0: cls.ZERO, 1: cls.PLUS, -1: cls.MINUS}[digit]
 
 
+def steps_layout(pe: int) -> data.StructLayout:
+    """A word of the requantiser's program: what each lane adds and which bit enters below."""
+    step = data.StructLayout({"operand": Operand, "bit": 1})
+    return data.StructLayout({"lanes": data.ArrayLayout(step, pe), "last": 1})
+
+
+def step_words(scales: Sequence[Sequence[Scale]], count: int) -> list[dict]:
+    """Steps of each row: the constant's high part, then `count` digits, highest first."""
+    words = []
+    for row in scales:
+        words.append({"lanes": [{"operand": Operand.BIAS, "bit": 0}] * len(row), "last": 0})
+        digits = [naf_digits(lane.multiplier) for lane in row]
+        for n in reversed(range(count)):
+            lanes = [
+                {
+                    "operand": Operand.of(d[n] if n < len(d) else 0),
+                    "bit": lane.constant >> n & 1,
+                }
+                for d, lane in zip(digits, row, strict=True)
+            ]
+            words.append({"lanes": lanes, "last": n == 0})
+    return words
+
+
+def high_parts(scales: Sequence[Sequence[Scale]], count: int) -> list[list[int]]:
+    """The constants of each row, without the `count` bits that enter with the digits."""
+    return [[lane.constant >> count for lane in row] for row in scales]
+
+
+class Room(NamedTuple):
+    """What the memories of a loadable requantiser hold.
+
+    Parameters
+    ----------
+    digits: the most of a multiplier
+    bias_bits: of a constant's high part
+    """
+
+    digits: int
+    bias_bits: int
+
+
 class Requantise(wiring.Component):
     """Serial requantiser: v by Horner over the multiplier's digits, one adder a lane, no shifter,
     no multiplier.
@@ -69,11 +112,13 @@ class Requantise(wiring.Component):
     shift: right shift, negative to the left
     fmt: output format
     by_row: true if i.payload.row names the row, else rows follow each other
-    rom_style: "block" or "logic", where the digits lie
+    rom_style: where the digits lie: "block" or "logic", "block" or "lutram" if they are loadable
+    room: for scales loaded at run time, not by row; None: they are fixed
 
     Members
     -------
     i: sums (`sums_layout`); o: output stream, one channel a beat
+    load_steps, load_bias: the memories, if loadable
 
     Latency: D + 2 cycles. Throughput: `pe` beats in D + 1 + pe cycles.
     """
@@ -88,27 +133,39 @@ class Requantise(wiring.Component):
         fmt: Format,
         by_row: bool = False,
         rom_style: str = "logic",
+        room: Room | None = None,
     ):
         self.scales, self.acc_width, self.width = [tuple(row) for row in scales], acc_width, width
         self.shift, self.fmt, self.by_row, self.rom_style = shift, fmt, by_row, rom_style
-        self.pe, self.digits = len(self.scales[0]), digit_count(scales)
+        self.pe, self.digits, self.room = len(self.scales[0]), digit_count(scales), room
+        loads = {}
+        if room is not None:
+            rows = len(self.scales)
+            steps = Access(rows * (room.digits + 1), steps_layout(self.pe).size)
+            bias = Access(rows, self.pe * room.bias_bits)
+            loads = {"load_steps": In(steps), "load_bias": In(bias)}
         super().__init__(
             {
                 "i": In(
                     stream.Signature(sums_layout(acc_width, self.pe, len(scales) if by_row else 1))
                 ),
                 "o": Out(stream.Signature(signed_of(fmt))),
+                **loads,
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         rows, length = len(self.scales), self.digits + 1
-        bias_rom, step_rom = self._roms(m)
+        bias_rom, step_rom = self._memories(m)
         bias = bias_rom.read_port()
         steps = step_rom.read_port()
+        load_bias = self.load_bias if self.room else None
+        load_steps = self.load_steps if self.room else None
+        attach(m, bias_rom, bias, load_bias)
+        attach(m, step_rom, steps, load_steps)
         row = Signal(range(rows))
-        pointer = Signal(range(rows * length))
+        pointer = Signal(range(rows * ((self.room.digits if self.room else self.digits) + 1)))
         lane = Signal(range(self.pe))
         accept = Signal()
         busy = Signal()
@@ -122,11 +179,11 @@ class Requantise(wiring.Component):
             self.i.ready.eq((~busy & ~done) | leave),
             accept.eq(self.i.valid & self.i.ready),
             self.o.valid.eq(done),
-            bias.addr.eq(self.i.payload.row if self.by_row else row),
-            bias.en.eq(accept),
-            steps.addr.eq(pointer),
+            bias.addr.eq(self.i.payload.row if self.by_row else address(load_bias, row)),
+            bias.en.eq(enable(load_bias, accept)),
+            steps.addr.eq(address(load_steps, pointer)),
             # The step read now is done in the next cycle.
-            steps.en.eq(accept | (busy & ~last)),
+            steps.en.eq(enable(load_steps, accept | (busy & ~last))),
         ]
         if self.by_row:
             with m.If(accept), m.Switch(self.i.payload.row):
@@ -136,8 +193,15 @@ class Requantise(wiring.Component):
         else:
             with m.If(accept):
                 m.d.sync += row.eq(Mux(row == rows - 1, 0, row + 1))
-        with m.If(steps.en):
-            m.d.sync += pointer.eq(Mux(steps.addr == rows * length - 1, 0, steps.addr + 1))
+        if self.room is None:
+            with m.If(steps.en):
+                m.d.sync += pointer.eq(Mux(steps.addr == rows * length - 1, 0, steps.addr + 1))
+        else:
+            # Rows end where their words say so; the row after the last one is the first.
+            with m.If(steps.en):
+                m.d.sync += pointer.eq(pointer + 1)
+            with m.If(busy & last & (row == 0)):
+                m.d.sync += pointer.eq(0)
         with m.If(done & self.o.ready):
             m.d.sync += lane.eq(Mux(lane == self.pe - 1, 0, lane + 1))
         with m.If(leave):
@@ -174,38 +238,29 @@ class Requantise(wiring.Component):
         m.d.comb += self.o.payload.eq(Array(results)[lane] if self.pe > 1 else results[0])
         return m
 
-    def _roms(self, m: Module) -> tuple[Memory, Memory]:
+    def _memories(self, m: Module) -> tuple[Memory, Memory]:
         """High parts of each row's constants; each row's steps: the constant, then the digits,
         highest first."""
-        pe = self.pe
-        highs = [[lane.constant >> self.digits for lane in row] for row in self.scales]
-        extremes = [value for row in highs for value in row]
-        bits = width_of(min(extremes), max(extremes))
+        highs, words = high_parts(self.scales, self.digits), step_words(self.scales, self.digits)
+        room, few = self.room, len(highs) <= BIAS_LOGIC_ROWS
+        if room is None:
+            extremes = [value for row in highs for value in row]
+            bits = width_of(min(extremes), max(extremes))
+            bias_attributes = {"rom_style": "logic" if few else "block"}
+            step_attributes = {"rom_style": self.rom_style}
+            depth = len(words)
+        else:
+            bits, depth = room.bias_bits, len(highs) * (room.digits + 1)
+            bias_attributes = attributes("lutram" if few else self.rom_style)
+            step_attributes = attributes(self.rom_style)
         m.submodules.bias = bias = Memory(
-            shape=data.ArrayLayout(signed(bits), pe),
+            shape=data.ArrayLayout(signed(bits), self.pe),
             depth=len(highs),
             init=highs,
-            attrs={"rom_style": "logic" if len(highs) <= BIAS_LOGIC_ROWS else "block"},
+            attrs=bias_attributes,
         )
-        words = []
-        for row in self.scales:
-            words.append({"lanes": [{"operand": Operand.BIAS, "bit": 0}] * pe, "last": 0})
-            digits = [naf_digits(lane.multiplier) for lane in row]
-            for n in reversed(range(self.digits)):
-                lanes = [
-                    {
-                        "operand": Operand.of(d[n] if n < len(d) else 0),
-                        "bit": lane.constant >> n & 1,
-                    }
-                    for d, lane in zip(digits, row, strict=True)
-                ]
-                words.append({"lanes": lanes, "last": n == 0})
-        step = data.StructLayout({"operand": Operand, "bit": 1})
         m.submodules.steps = steps = Memory(
-            shape=data.StructLayout({"lanes": data.ArrayLayout(step, pe), "last": 1}),
-            depth=len(words),
-            init=words,
-            attrs={"rom_style": self.rom_style},
+            shape=steps_layout(self.pe), depth=depth, init=words, attrs=step_attributes
         )
         return bias, steps
 
@@ -262,39 +317,55 @@ class AddBias(wiring.Component):
     ----------
     biases: one row of `pe` integers for each group of classes
     acc_width: of the accumulator; fmt: format of a logit
+    bias_bits: of biases loaded at run time; 0: they are fixed
 
     Members
     -------
     i: sums (`sums_layout`); o: output stream
+    load: the biases' memory, if they are loadable
 
     Latency: 1 cycle. Throughput: one beat a cycle.
     """
 
-    def __init__(self, biases: Sequence[int], *, acc_width: int, fmt: Format, pe: int = 1):
+    def __init__(
+        self,
+        biases: Sequence[int],
+        *,
+        acc_width: int,
+        fmt: Format,
+        pe: int = 1,
+        bias_bits: int = 0,
+    ):
         self.biases, self.acc_width, self.fmt, self.pe = tuple(biases), acc_width, fmt, pe
+        self.bias_bits = bias_bits
+        loads = {"load": In(Access(len(self.biases), bias_bits))} if bias_bits else {}
         super().__init__(
             {
                 "i": In(stream.Signature(sums_layout(acc_width, pe))),
                 "o": Out(stream.Signature(signed_of(fmt))),
+                **loads,
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         low, high = min(self.biases), max(self.biases)
-        bits = width_of(low, high)
+        bits = self.bias_bits or width_of(low, high)
         m.submodules.biases = rom = Memory(
             shape=signed(bits),
             depth=len(self.biases),
             init=self.biases,
-            attrs={"rom_style": "logic"},
+            # Read in the same cycle: no block RAM does that.
+            attrs=attributes("lutram") if self.bias_bits else {"rom_style": "logic"},
         )
         bias = rom.read_port(domain="comb")
+        loader = self.load if self.bias_bits else None
+        attach(m, rom, bias, loader)
         number = Signal(range(len(self.biases)))
         lane = Signal(range(self.pe))
         room = ~self.o.valid | self.o.ready
         m.d.comb += [
-            bias.addr.eq(number),
+            bias.addr.eq(address(loader, number)),
             self.i.ready.eq(room & (lane == self.pe - 1)),
         ]
         with m.If(room):

@@ -24,6 +24,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.ir.graph import Pair
 from hw.ir.graph import Shape as FeatureShape
+from hw.layers.memory import Access, address, attach, attributes, enable
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,49 @@ class Tap:
     last: bool
 
 
+@dataclass(frozen=True)
+class WordCode:
+    """How a tap is encoded in a word of the program.
+
+    Parameters
+    ----------
+    geometry: of the window
+    store: beats of the operand store
+    operation_bits: width of a tap's operation
+    """
+
+    geometry: Geometry
+    store: int
+    operation_bits: int
+
+    @property
+    def layout(self) -> data.StructLayout:
+        fields = {"offset": range(self.store), "operation": self.operation_bits, "last": 1}
+        if self.has_border(0):
+            fields["ky"] = range(self.geometry.kernel[0])
+        if self.has_border(1):
+            fields["kx"] = range(self.geometry.kernel[1])
+        return data.StructLayout(fields)
+
+    def word(self, tap: Tap) -> dict:
+        """The fields of a tap's word."""
+        word = {
+            "offset": self.geometry.offset(tap.ky, tap.kx, tap.channel) % self.store,
+            "operation": tap.operation,
+            "last": tap.last,
+        }
+        if self.has_border(0):
+            word["ky"] = tap.ky
+        if self.has_border(1):
+            word["kx"] = tap.kx
+        return word
+
+    def has_border(self, axis: int) -> bool:
+        """Whether any tap of this axis can lie outside the image."""
+        g = self.geometry
+        return any(g.valid(axis, k) != (0, g.out[axis] - 1) for k in range(g.kernel[axis]))
+
+
 def tap_layout(x: Shape, operation_bits: int) -> data.StructLayout:
     """Payload of the tap stream: x is zero and `real` low where the tap lies in the padding."""
     return data.StructLayout({"x": x, "real": 1, "last": 1, "operation": unsigned(operation_bits)})
@@ -112,11 +156,13 @@ class Window(wiring.Component):
     store: beats the operand store holds, a power of two of at least `geometry.span`
     x: shape of an input beat; operation_bits: width of a tap's operation
     relu: store max(x, 0)
-    rom_style: "block" or "logic", where the program lies
+    rom_style: where the program lies: "block" or "logic", "block" or "lutram" if it is loadable
+    words: room for a program loaded at run time; 0: the program is fixed
 
     Members
     -------
     i: input stream, one channel a beat, raster order; o: tap stream (`tap_layout`)
+    load: the program's memory, if it is loadable; end: then, address of the program's last word
 
     Flow: accepts beat n while n < base(pixel in progress) + store; starts a pixel when its last
         real tap is stored.
@@ -134,15 +180,22 @@ class Window(wiring.Component):
         operation_bits: int,
         relu: bool = False,
         rom_style: str = "block",
+        words: int = 0,
     ):
         if store & (store - 1) or store < geometry.span:
             raise ValueError(f"store {store}: expected a power of two of at least {geometry.span}")
         self.geometry, self.program, self.store = geometry, tuple(program), store
         self.x, self.operation_bits, self.relu, self.rom_style = x, operation_bits, relu, rom_style
+        self.code, self.words = WordCode(geometry, store, operation_bits), words
+        loads = {}
+        if words:
+            access = Access(words, self.code.layout.size)
+            loads = {"load": In(access), "end": In(range(words))}
         super().__init__(
             {
                 "i": In(stream.Signature(x)),
                 "o": Out(stream.Signature(tap_layout(x, operation_bits))),
+                **loads,
             }
         )
 
@@ -186,28 +239,33 @@ class Window(wiring.Component):
 
         # Program.
         m.submodules.program = rom = Memory(
-            shape=self._word_layout(),
-            depth=len(self.program),
-            init=[self._word(tap) for tap in self.program],
-            attrs={"rom_style": "block" if self.rom_style == "block" else "logic"},
+            shape=self.code.layout,
+            depth=self.words or len(self.program),
+            init=[self.code.word(tap) for tap in self.program],
+            attrs=attributes(self.rom_style)
+            if self.words
+            else {"rom_style": "block" if self.rom_style == "block" else "logic"},
         )
         fetch = rom.read_port()
+        loader = self.load if self.words else None
+        attach(m, rom, fetch, loader)
 
         # Stage 0 issues a program address, stage 1 has the word and reads the store, stage 2 is
         # the output.
         advance = Signal()
         issue = Signal()
         running = Signal()
-        pc = Signal(range(len(self.program)))
+        pc = Signal(range(self.words or len(self.program)))
+        end = self.end if self.words else len(self.program) - 1
         final = Signal()
         valid1 = Signal()
         final1 = Signal()
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
             issue.eq(running | (~valid1 & (level >= need))),
-            final.eq(pc == len(self.program) - 1),
-            fetch.addr.eq(pc),
-            fetch.en.eq(advance),
+            final.eq(pc == end),
+            fetch.addr.eq(address(loader, pc)),
+            fetch.en.eq(enable(loader, advance)),
         ]
         with m.If(advance):
             m.d.sync += [valid1.eq(issue), final1.eq(final), running.eq(issue & ~final)]
@@ -251,31 +309,6 @@ class Window(wiring.Component):
         m.d.sync += level.eq(moved[1:])
         return m
 
-    def _word_layout(self) -> data.StructLayout:
-        fields = {"offset": range(self.store), "operation": self.operation_bits, "last": 1}
-        if self._has_border(0):
-            fields["ky"] = range(self.geometry.kernel[0])
-        if self._has_border(1):
-            fields["kx"] = range(self.geometry.kernel[1])
-        return data.StructLayout(fields)
-
-    def _word(self, tap: Tap) -> dict:
-        word = {
-            "offset": self.geometry.offset(tap.ky, tap.kx, tap.channel) % self.store,
-            "operation": tap.operation,
-            "last": tap.last,
-        }
-        if self._has_border(0):
-            word["ky"] = tap.ky
-        if self._has_border(1):
-            word["kx"] = tap.kx
-        return word
-
-    def _has_border(self, axis: int) -> bool:
-        """Whether any tap of this axis can lie outside the image."""
-        g = self.geometry
-        return any(g.valid(axis, k) != (0, g.out[axis] - 1) for k in range(g.kernel[axis]))
-
     def _steps(self) -> tuple[int, int, int]:
         """Beats the base moves to the next pixel, to the next row, to the next frame."""
         g = self.geometry
@@ -294,7 +327,7 @@ class Window(wiring.Component):
         need = Const(g.shape[2])
         real = []
         for axis, position in enumerate((oy, ox)):
-            if not self._has_border(axis):
+            if not self.code.has_border(axis):
                 need = need + (g.kernel[axis] - 1) * strides[axis]
                 real.append(None)
                 continue
