@@ -16,6 +16,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from amaranth import Shape
+from amaranth.lib.wiring import In
+
 from hw import cost, roms, verilog
 from hw.errors import InputError
 from hw.header import describe, header, layer_note
@@ -23,7 +26,10 @@ from hw.ir.arithmetic import out_format
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import Node
 from hw.ir.network import Network
-from hw.lower import lower
+from hw.loading import axi
+from hw.loading.addresses import address_bits, address_map
+from hw.loading.image import describe as describe_loading
+from hw.lower import lower, stream_format
 from hw.plan import Plan, as_dict
 from hw.planner import needed_depths
 
@@ -76,13 +82,13 @@ def emit(network: Network, plan: Plan, rom: str = "inline") -> Emission:
         # Scoreboards and reports rely on the paths: a name Amaranth had to change is a defect.
         assert layer["path"] in rtl.instances, layer["path"]
     predicted = cost.predict(network, plan)
-    fmt = out_format(network, network.graph.output.name)
+    fmt = stream_format(network, plan, network.graph.output)
     manifest: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "top": TOP,
         "clock": "clk",
         "reset": "rst",
-        "ports": _ports(network),
+        "ports": [*_ports(network, plan), *_load_ports(network, plan)],
         "input_shape": list(network.graph.input.shape),
         "output": {
             "width": fmt.width,
@@ -100,6 +106,8 @@ def emit(network: Network, plan: Plan, rom: str = "inline") -> Emission:
         "plan_digest": plan.digest,
         "tools": {name: version(name) for name in TOOLS},
     }
+    if plan.loadable:
+        manifest["load"] = describe_loading(network, plan)
     files = _files(rtl.text, manifest, {f"{TOP}.{layer['path']}": layer for layer in layers})
     manifest["files"] = {
         name: {"sha256": hashlib.sha256(content.encode()).hexdigest(),
@@ -194,7 +202,7 @@ def _layers(network: Network, plan: Plan) -> Iterator[dict[str, Any]]:
                 for name in node.inputs
             ],
             "shape": list(node.shape),
-            **_format(out_format(network, node.name)),
+            **_format(stream_format(network, plan, node)),
             "beats_per_frame": _beats(node.shape),
         }
         if node.name in plan.layers:
@@ -230,10 +238,10 @@ def _beats(shape: tuple[int, int, int]) -> int:
     return height * width * channels
 
 
-def _ports(network: Network) -> list[dict[str, Any]]:
+def _ports(network: Network, plan: Plan) -> list[dict[str, Any]]:
     """Name, direction, width and meaning of each port of the top module, in its order."""
     shape, classes = network.graph.input.shape, _beats(network.graph.output.shape)
-    fmt = out_format(network, network.graph.output.name)
+    fmt = stream_format(network, plan, network.graph.output)
     image, bits = " x ".join(map(str, shape)), -(-fmt.width // 8) * 8
     reset = (
         "synchronous, active high: drops the frames under way, clears valids, counters and FIFOs; "
@@ -263,3 +271,23 @@ def _ports(network: Network) -> list[dict[str, Any]]:
         {"name": name, "direction": direction, "width": width, "meaning": meaning}
         for name, (direction, width, meaning) in ports.items()
     ]
+
+
+def _load_ports(network: Network, plan: Plan) -> list[dict[str, Any]]:
+    """The AXI4-Lite port of a loadable network."""
+    if not plan.loadable:
+        return []
+    return [
+        {
+            "name": name,
+            "direction": "in" if member.flow is In else "out",
+            "width": Shape.cast(member.shape).width,
+            "meaning": axi.MEANINGS.get(name.removeprefix("s_axil_"), "AXI4-Lite"),
+        }
+        for name, member in axi.signature(address_bits(address_map(network, plan))).items()
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """Tuples become lists, as JSON has them."""
+    return json.loads(json.dumps(value))

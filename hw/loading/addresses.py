@@ -1,13 +1,22 @@
 """Where each layer's memories lie on the bus: the address map of a loadable network."""
 
+import hashlib
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from math import prod
+from typing import Any
 
 from hw.ir.graph import Weighted
 from hw.ir.network import Network
 from hw.layers.envelope import memory_sizes
 from hw.loading.bus import Region
 from hw.plan import Plan
+
+DIGEST_BITS = 64
+"""Leading bits of a digest that the port's registers hold."""
+
+WORD_BYTES = 4
 
 CONTROLS = 16
 """Addresses of the port's own registers, from 0, in units of 32 bits."""
@@ -30,6 +39,53 @@ def address_map(network: Network, plan: Plan) -> AddressMap:
             free = base + size
         found[node.name] = tuple(regions)
     return found
+
+
+def map_entries(regions: AddressMap) -> dict[str, list[dict[str, int | str]]]:
+    """The map as `manifest.json` has it: addresses and strides in bytes."""
+    return {
+        name: [
+            {
+                "name": one.name,
+                "address": WORD_BYTES * one.base,
+                "words": one.words,
+                "bits": one.bits,
+                "stride": WORD_BYTES * one.stride,
+            }
+            for one in layer
+        ]
+        for name, layer in regions.items()
+    }
+
+
+def structure(network: Network) -> dict[str, Any]:
+    """What networks must have in common to run on the same loadable hardware."""
+    graph = network.graph
+    return {
+        "nodes": [{"type": type(node).__name__, **asdict(node)} for node in graph],
+        "formats": {name: asdict(fmt) for name, fmt in sorted(network.formats.items())},
+        "arithmetic": asdict(network.arithmetic),
+    }
+
+
+def map_digest(network: Network, plan: Plan) -> str:
+    """SHA-256 over all that decides what a word at an address means: structure, plan, map.
+
+    Weights do not, nor does the digest of the network that the plan was made for.
+    """
+    layers = {name: asdict(layer) for name, layer in sorted(plan.layers.items())}
+    content = {
+        "structure": structure(network),
+        "layers": layers,
+        "map": map_entries(address_map(network, plan)),
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def leading_bits(digest: str) -> int:
+    """The part of a hexadecimal digest that the registers hold."""
+    return int(digest[: DIGEST_BITS // 4], 16)
 
 
 def address_bits(regions: AddressMap) -> int:
