@@ -13,11 +13,12 @@ from typing import NamedTuple
 from hw.boards import RAM_BLOCK_BITS
 from hw.flow import ENGINES, JOINS, processes
 from hw.ir.arithmetic import accumulation, alignment, alignments, in_formats, requantisation
-from hw.ir.graph import Add, AvgPool, GlobalPool, Linear, MaxPool, Node
+from hw.ir.graph import Add, AvgPool, GlobalPool, Linear, MaxPool, Node, Weighted
 from hw.ir.network import Network
 from hw.ir.weights import decode
 from hw.layers.elements import sum_width
 from hw.layers.engine import average_width
+from hw.layers.envelope import envelope, memory_sizes, ram_style
 from hw.layers.requantise import BIAS_LOGIC_ROWS, digit_count, is_unit
 from hw.plan import LayerPlan, Plan
 from hw.schedule import busy, schedule
@@ -47,6 +48,8 @@ LUT = {
     "fifo": 0,
     "fifo_address": 4.41,
     "block_fifo": 41.5,
+    "station": 60,
+    "station_bits": 1,
 }
 FF = {
     "acc_bits": 1.25,
@@ -68,6 +71,8 @@ FF = {
     "fifo": 0,
     "fifo_address": 3.2,
     "block_fifo": 24.2,
+    "station": 4,
+    "station_bits": 0.5,
 }
 
 Features = Mapping[str, float]
@@ -175,6 +180,9 @@ def _window(network: Network, node: Node, layer: LayerPlan) -> dict[str, float]:
 
 
 def _weighted(network: Network, node: Node, layer: LayerPlan) -> dict[str, float]:
+    if layer.load is not None:
+        assert isinstance(node, Weighted)
+        return _loadable(network, node, layer)
     acc, pe = accumulation(network, node.name), layer.pe
     found = _window(network, node, layer)
     logic = layer.weights == "logic"
@@ -191,6 +199,32 @@ def _weighted(network: Network, node: Node, layer: LayerPlan) -> dict[str, float
         return found
     width = requantisation(network, node.name).width
     return found | _requantise(rows, acc.width, width, logic)
+
+
+def _loadable(network: Network, node: Weighted, layer: LayerPlan) -> dict[str, float]:
+    """A layer whose memories take any weights: as wide as the widest, nothing in tables."""
+    room, pe = envelope(network, node, layer), layer.pe
+    found = _window(network, node, layer)
+    sizes = memory_sizes(network, node, layer)
+    cells = sum(
+        _lut_rams(bits, words)
+        for name, (words, bits) in sizes.items()
+        if name != "end" and ram_style(layer.weights, name, words) == "lutram"
+    )
+    found["lut_ram"] += cells
+    found["acc_bits"] = pe * room.acc_width
+    if layer.element == "barrel":
+        low, high = room.code.shifts
+        found["shift_bits"] = pe * room.acc_width * (high - low).bit_length()
+    if room.requantiser is not None:
+        found |= {
+            "requantise": 1,
+            "requantise_bits": pe * room.requantiser.width,
+            "requantise_acc": pe * room.acc_width,
+        }
+    elif not room.bias_bits:
+        found["round_bits"] = room.acc_width
+    return found | {"station": 1, "station_bits": max(bits for _, bits in sizes.values())}
 
 
 def _requantise(rows: list, acc_width: int, width: int, logic: bool) -> dict[str, float]:
@@ -300,6 +334,13 @@ def ram_blocks(network: Network, node: Node, plan: Plan) -> int:
         return 0
     layer = plan.layers[node.name]
     blocks = _blocks(formats[0].width, layer.store) if layer.store > LUT_RAM_DEPTH else 0
+    if layer.load is not None:
+        assert isinstance(node, Weighted)
+        return blocks + sum(
+            _blocks(bits, words)
+            for name, (words, bits) in memory_sizes(network, node, layer).items()
+            if name != "end" and ram_style(layer.weights, name, words) == "block"
+        )
     if layer.weights != "block" and layer.element != "pool":
         return blocks
     blocks += _blocks(_word_bits(network, node, layer), sum(group_taps(network, node, layer)))

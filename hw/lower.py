@@ -245,7 +245,7 @@ class Top(wiring.Component):
         shapes = payload_shapes(self.network, self.plan)
         image = stream.Signature(shapes[graph.input.name]).create(path=("image",))
         logits = stream.Signature(shapes[graph.output.name]).flip().create(path=("logits",))
-        reset = Signal() if self.regions else None
+        reset = Signal(name="halted") if self.regions else None
         children = children_of(self.network, self.plan, shapes, regions=self.regions)
         sources, sinks = {graph.input.name: image}, {graph.output.name: logits}
         connect_children(m, children, sources, sinks, shapes, reset)
@@ -306,7 +306,8 @@ class Top(wiring.Component):
         """Whether some frame has begun to enter and has not left."""
         height, width, channels = self.network.graph.input.shape
         beats = height * width * channels
-        beat, inside = Signal(range(beats)), Signal(FRAMES_INSIDE_BITS)
+        beat = Signal(range(beats), name="beat_in")
+        inside = Signal(FRAMES_INSIDE_BITS, name="frames_inside")
         enters = self.s_axis_tvalid & self.s_axis_tready
         entered = enters & (beat == beats - 1)
         left = self.m_axis_tvalid & self.m_axis_tready & self.m_axis_tlast

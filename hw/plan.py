@@ -148,13 +148,13 @@ def from_dict(content: Mapping[str, Any]) -> Plan:
 
 
 def propose(
-    network: Network, board: str, fps: float | None = None, luts: int | None = None
+    network: Network, board: str, fps: float | None = None, luts: int | None = None, **options: Any
 ) -> Plan:
-    """The planner's choice; `hw.planner.propose` says how it is made."""
+    """The planner's choice; `hw.planner.propose` says how it is made, and with what options."""
     # The planner asks the layers for their timing and they read this file: imported when called.
     from hw import planner
 
-    return planner.propose(network, board, fps=fps, luts=luts)
+    return planner.propose(network, board, fps=fps, luts=luts, **options)
 
 
 def dumps(plan: Plan) -> str:

@@ -5,7 +5,7 @@ is not reached, the layer that limits it gets its next faster variant, as long a
 stay within the budget. Stores and FIFOs are made as large as the resulting speed needs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -13,9 +13,10 @@ from hw import cost, deadlock
 from hw.boards import board as board_named
 from hw.errors import CheckFailed
 from hw.flow import ENGINES, JOINS, Process, least_store, power_of_two, processes
-from hw.ir.graph import AvgPool, Conv, GlobalPool, MaxPool, Node
+from hw.ir.graph import AvgPool, Conv, GlobalPool, MaxPool, Node, Weighted
 from hw.ir.network import Network
-from hw.plan import MIN_FIFO_DEPTH, LayerPlan, Plan
+from hw.layers.envelope import room_for
+from hw.plan import MIN_FIFO_DEPTH, LayerPlan, LoadPlan, Plan
 from hw.schedule import Timing, busy, occupancy, schedule
 from hw.timing import engine_timing, pool_timing, timings
 
@@ -38,9 +39,18 @@ class Variant:
 
 
 def propose(
-    network: Network, board: str, *, fps: float | None = None, luts: int | None = None
+    network: Network,
+    board: str,
+    *,
+    fps: float | None = None,
+    luts: int | None = None,
+    loadable: bool = False,
+    cover: Sequence[Network] = (),
 ) -> Plan:
     """A plan by the rule above.
+
+    With `loadable` the weights can be loaded at run time; there is room for the scales and biases
+    of the networks in `cover` too, which have the same structure.
 
     Without `fps` it is the fastest one within the budget of `luts` LUT sites (default: 80 % of the
     board's), with `fps` the first on the way that reaches so many frames a second.
@@ -52,7 +62,7 @@ def propose(
     """
     target = board_named(board)
     budget = luts if luts is not None else int(SHARE * target.luts)
-    search = _Search(network, target.name)
+    search = _Search(network, target.name, (network, *cover) if loadable else ())
     # Every state is kept: buffers are only known at the end, and may cost the last step or two.
     states = [dict.fromkeys(search.ladders, 0)]
     while fps is None or search.fps(states[-1]) < fps:
@@ -84,7 +94,8 @@ def propose(
     # A schedule exists, so nothing locks up; the token model, which knows of no time, must agree.
     stores = {name: layer.store for name, layer in plan.layers.items()}
     plan = replace(plan, fifos=deadlock.repaired(network.graph, stores, plan.fifos))
-    plan = _within_ram(network, plan, int(SHARE * target.ram_blocks))
+    if not loadable:
+        plan = _within_ram(network, plan, int(SHARE * target.ram_blocks))
     blocks = sum(cost.ram_blocks(network, node, plan) for node in network.graph)
     if blocks > target.ram_blocks:
         raise CheckFailed(
@@ -97,11 +108,13 @@ def propose(
 class _Search:
     """The variants of every engine, from the cheapest to the fastest."""
 
-    def __init__(self, network: Network, board: str):
+    def __init__(self, network: Network, board: str, covered: Sequence[Network]):
         self.network, self.board, self.graph = network, board, network.graph
         self.contracts: Mapping[str, Process] = processes(self.graph)
         self.ladders = {
-            node.name: variants(network, node) for node in self.graph if isinstance(node, ENGINES)
+            node.name: variants(network, node, covered)
+            for node in self.graph
+            if isinstance(node, ENGINES)
         }
         self.pools = {
             node.name: pool_timing(network, node)
@@ -150,8 +163,11 @@ class _Search:
         return with_buffers(self.network, plan, self.contracts, self.timings(state))
 
 
-def variants(network: Network, node: Node) -> list[Variant]:
-    """Ways to build an engine, each larger and faster than the one before."""
+def variants(network: Network, node: Node, covered: Sequence[Network] = ()) -> list[Variant]:
+    """Ways to build an engine, each larger and faster than the one before.
+
+    `covered`: networks whose weights are to be loadable; none: the weights are fixed.
+    """
     (shape,) = network.graph.in_shapes(node)
     store = power_of_two(least_store(node, shape))
     if isinstance(node, MaxPool | AvgPool):
@@ -163,7 +179,11 @@ def variants(network: Network, node: Node) -> list[Variant]:
         kinds = [LayerPlan("barrel", pe, store) for pe in lanes]
         if network.arithmetic.guard is None:
             kinds.append(LayerPlan("horner", 1, store))
-        kinds = [_placed(network, node, layer) for layer in kinds]
+        if covered:
+            assert isinstance(node, Weighted)
+            kinds = [_loadable(network, node, layer, covered) for layer in kinds]
+        else:
+            kinds = [_placed(network, node, layer) for layer in kinds]
     found = [
         Variant(layer, engine_timing(network, node, layer), _lut(network, node, layer))
         for layer in kinds
@@ -173,6 +193,24 @@ def variants(network: Network, node: Node) -> list[Variant]:
         if not ladder or variant.timing.interval < ladder[-1].timing.interval:
             ladder.append(variant)
     return ladder
+
+
+def _loadable(
+    network: Network, node: Weighted, layer: LayerPlan, covered: Sequence[Network]
+) -> LayerPlan:
+    """The layer with room for the weights of all `covered` networks, where it is cheaper."""
+    rooms = [room_for(one, node, layer) for one in covered]
+    scales = [room.scale for room in rooms if room.scale is not None]
+    biases = [room.bias for room in rooms if room.bias is not None]
+    room = LoadPlan(
+        rooms[0].words,
+        (min(low for low, _ in scales), max(high for _, high in scales)) if scales else None,
+        max(biases) if biases else None,
+    )
+    lutram, block = (replace(layer, weights=place, load=room) for place in ("lutram", "block"))
+    saved = _lut(network, node, lutram) - _lut(network, node, block)
+    blocks = [cost.ram_blocks(network, node, _alone(node, one)) for one in (lutram, block)]
+    return block if saved >= LUTS_A_BLOCK * (blocks[1] - blocks[0]) else lutram
 
 
 def _lut(network: Network, node: Node, layer: LayerPlan) -> int:

@@ -1,13 +1,16 @@
 """Cycles of the layers: when an engine's pixel is read and when its beats appear.
 
-The figures follow from a layer's program of taps and its scales, which the generator uses too.
+The figures follow from a layer's program of taps and its scales, which the generator uses too. Of a
+loadable layer they are those of the network at hand; other weights take other times, never others'
+results.
 """
 
 from hw.flow import ENGINES
 from hw.ir.arithmetic import accumulation, in_formats
-from hw.ir.graph import AvgPool, GlobalPool, Linear, MaxPool, Node
+from hw.ir.graph import AvgPool, GlobalPool, Linear, MaxPool, Node, Weighted
 from hw.ir.network import Network
 from hw.layers.engine import average_scales, channel_scales, pixel_counts
+from hw.layers.envelope import loaded_scales, smallest_power
 from hw.layers.program import channel_weights, geometry, lane_groups
 from hw.layers.requantise import Scale, digit_count, is_unit
 from hw.plan import LayerPlan, Plan
@@ -21,7 +24,7 @@ def group_taps(network: Network, node: Node, layer: LayerPlan) -> list[int]:
     """Steps of an engine's program for each group of output channels that are computed together."""
     if isinstance(node, MaxPool | AvgPool):
         return [node.kernel[0] * node.kernel[1]] * node.shape[2]
-    p0 = accumulation(network, node.name).p0
+    p0 = program_exponent(network, node, layer)
     groups = lane_groups(channel_weights(network, node), layer.pe)
     # What `weighted_program` makes of them, counted without making it.
     if layer.element == "horner":
@@ -32,6 +35,26 @@ def group_taps(network: Network, node: Node, layer: LayerPlan) -> list[int]:
         ]
     # A step for each place where some lane has a weight; a group without any keeps one.
     return [max(1, len({weight[:3] for lane in lanes for weight in lane})) for lanes in groups]
+
+
+def program_exponent(network: Network, node: Node, layer: LayerPlan) -> int:
+    """The exponent that a weighted layer's program counts from."""
+    if layer.load is not None and not isinstance(node, Linear):
+        return smallest_power(network, node.name)
+    return accumulation(network, node.name).p0
+
+
+def requantiser_rows(
+    network: Network, node: Node, layer: LayerPlan
+) -> list[list[Scale]] | None:
+    """Rows of scales of an engine's requantiser; None where a rounding shift, or nothing, does."""
+    if isinstance(node, MaxPool | Linear):
+        return None
+    if layer.load is not None:
+        assert isinstance(node, Weighted)
+        return loaded_scales(network, node, layer) or None
+    rows = scales(network, node, layer.pe)
+    return None if is_unit(rows) and not isinstance(node, AvgPool) else rows
 
 
 def scales(network: Network, node: Node, pe: int) -> list[list[Scale]]:
@@ -50,8 +73,8 @@ def scales(network: Network, node: Node, pe: int) -> list[list[Scale]]:
 def engine_timing(network: Network, node: Node, layer: LayerPlan) -> Timing:
     """Timing of an engine, its operands there and its output taken at once."""
     taps, pe = group_taps(network, node, layer), layer.pe
-    rows = None if isinstance(node, MaxPool | Linear) else scales(network, node, pe)
-    if rows is not None and not (is_unit(rows) and not isinstance(node, AvgPool)):
+    rows = requantiser_rows(network, node, layer)
+    if rows is not None:
         # Taken, digits and the constant added up, then a beat for each lane; busy until the last.
         digits = digit_count(rows)
         again, free, first = digits + 1 + pe, 0, digits + 2

@@ -34,7 +34,15 @@ from hw.ir.network import Network
 from hw.ir.weights import P_MIN
 from hw.layers.elements import HORNER_LANE, BarrelCode, horner_program
 from hw.layers.program import channel_weights, geometry, lane_groups, naf_digits
-from hw.layers.requantise import Room, Scale, digit_count, high_parts, step_words, steps_layout
+from hw.layers.requantise import (
+    BIAS_LOGIC_ROWS,
+    Room,
+    Scale,
+    digit_count,
+    high_parts,
+    step_words,
+    steps_layout,
+)
 from hw.layers.window import Tap, WordCode
 from hw.plan import LayerPlan, LoadPlan, has_scale
 
@@ -184,6 +192,11 @@ def memory_sizes(
     elif room.bias_bits:
         sizes["bias"] = (node.shape[2], room.bias_bits)
     return sizes
+
+
+def ram_style(weights: str, memory: str, words: int) -> str:
+    """Where a memory of a layer lies whose plan says `weights`: biases of few rows in LUT-RAM."""
+    return "lutram" if memory == "bias" and words <= BIAS_LOGIC_ROWS else weights
 
 
 # --- weights

@@ -59,13 +59,13 @@ def map_entries(regions: AddressMap) -> dict[str, list[dict[str, int | str]]]:
 
 
 def structure(network: Network) -> dict[str, Any]:
-    """What networks must have in common to run on the same loadable hardware."""
-    graph = network.graph
-    return {
-        "nodes": [{"type": type(node).__name__, **asdict(node)} for node in graph],
+    """What networks must have in common to run on the same loadable hardware; of JSON types."""
+    content = {
+        "nodes": [{"type": type(node).__name__, **asdict(node)} for node in network.graph],
         "formats": {name: asdict(fmt) for name, fmt in sorted(network.formats.items())},
         "arithmetic": asdict(network.arithmetic),
     }
+    return json.loads(json.dumps(content))
 
 
 def map_digest(network: Network, plan: Plan) -> str:

@@ -175,7 +175,7 @@ def _text(writes) -> str:
 
 def _same_structure(network: Network, wanted: Mapping[str, Any], source: str) -> None:
     """Raise InputError at the first node, format or setting that differs from the hardware's."""
-    own = json.loads(json.dumps(structure(network)))
+    own = structure(network)
     for found, expected in zip(own["nodes"], wanted["nodes"], strict=False):
         for field in {**expected, **found}:
             if found.get(field) != expected.get(field):
