@@ -29,6 +29,7 @@ SUBCOMMANDS = {
         "Choose processing elements and FIFO depths for a board; predict size and speed.",
     ),
     "emit": ("hw.cli", "Write the Verilog of a NETWORK."),
+    "load": ("hw.cli", "Make the image that loads a NETWORK's weights into loadable RTL."),
     "cosim": ("sim.cli", "Simulate the Verilog and compare every bit with the reference."),
     "prove": ("sim.cli", "Prove the building blocks right for all inputs, for all time."),
     "coverage": ("sim.cli", "Merge the functional coverage of runs; show what was never seen."),

@@ -2,6 +2,7 @@
 
 from hw.commands.build import bitstream, emit, synth
 from hw.commands.inspect import doctor, evaluate, genotypes
+from hw.commands.load import load
 from hw.commands.prepare import network, plan
 from hw.commands.report import report
 
@@ -12,6 +13,7 @@ COMMANDS = {
     "eval": evaluate,
     "plan": plan,
     "emit": emit,
+    "load": load,
     "synth": synth,
     "bitstream": bitstream,
     "report": report,

@@ -44,9 +44,7 @@ def program_exponent(network: Network, node: Node, layer: LayerPlan) -> int:
     return accumulation(network, node.name).p0
 
 
-def requantiser_rows(
-    network: Network, node: Node, layer: LayerPlan
-) -> list[list[Scale]] | None:
+def requantiser_rows(network: Network, node: Node, layer: LayerPlan) -> list[list[Scale]] | None:
     """Rows of scales of an engine's requantiser; None where a rounding shift, or nothing, does."""
     if isinstance(node, MaxPool | Linear):
         return None

@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from hw import console
-from hw.commands.options import ImageShape, network_argument, out_option
+from hw.commands.options import FOLDER, ImageShape, network_argument, out_option
+from hw.errors import InputError
 from hw.ir.graph import Shape
 
 
@@ -89,6 +90,15 @@ def network(
 @click.option("--board", metavar="B", required=True)
 @click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames a second wanted.")
 @click.option("--luts", type=click.IntRange(min=1), help="LUT budget; default: 80 % of the board.")
+@click.option("--loadable", is_flag=True, help="Weights can be loaded at run time.")
+@click.option(
+    "--cover",
+    "cover",
+    metavar="NET",
+    type=FOLDER,
+    multiple=True,
+    help="With --loadable: room for this network's scales and biases too; may be repeated.",
+)
 @out_option("plan.yaml.", default=Path("plan.yaml"), required=False, show_default=True)
 @console.force_option
 @console.json_option
@@ -97,6 +107,8 @@ def plan(
     board: str,
     fps: float | None,
     luts: int | None,
+    loadable: bool,
+    cover: tuple[Path, ...],
     out: Path,
     force: bool,
     as_json: bool,
@@ -108,11 +120,19 @@ def plan(
     from hw import boards, cost
     from hw import plan as plans
     from hw.ir import serialize
+    from hw.loading.addresses import require_same_structure, structure
 
     console.require_absent(out, force)
+    if cover and not loadable:
+        raise InputError("--cover: is for weights that are loaded; give --loadable too")
     known = boards.board(board)
     made = serialize.load(folder)
-    proposed = plans.propose(made, known.name, fps=fps, luts=luts)
+    others = []
+    for path in cover:
+        others.append(serialize.load(path))
+        require_same_structure(others[-1], structure(made), str(path), str(folder))
+    options = {"loadable": True, "cover": others} if loadable else {}
+    proposed = plans.propose(made, known.name, fps=fps, luts=luts, **options)
     predicted = cost.predict(made, proposed)
     plans.save(proposed, out)
     result = {

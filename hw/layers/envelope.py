@@ -175,9 +175,7 @@ def word_code(network: Network, node: Weighted, layer: LayerPlan) -> WordCode:
     return WordCode(geometry(network, node), layer.store, bits)
 
 
-def memory_sizes(
-    network: Network, node: Weighted, layer: LayerPlan
-) -> dict[str, tuple[int, int]]:
+def memory_sizes(network: Network, node: Weighted, layer: LayerPlan) -> dict[str, tuple[int, int]]:
     """Words and bits of each memory of a loadable layer, and of the register `end`."""
     room = envelope(network, node, layer)
     sizes = {
@@ -294,10 +292,9 @@ def room_for(network: Network, node: Weighted, layer: LayerPlan, *, margin: int 
     words = dense_words(network, node, layer)
     if isinstance(node, Linear):
         bias = network.params[node.name].bias
-        (source,) = in_formats(network, node.name)
-        p0 = accumulation(network, node.name).p0 - smallest_power(network, node.name)
         # In the classifier's finest unit: another network's may be finer than this one's.
-        return LoadPlan(words, None, width_of(min(bias), max(bias)) + p0 + margin)
+        finer = accumulation(network, node.name).p0 - smallest_power(network, node.name)
+        return LoadPlan(words, None, width_of(min(bias), max(bias)) + finer + margin)
     if not has_scale(node):
         return LoadPlan(words)
     params = network.params[node.name]
@@ -336,4 +333,3 @@ def memory_words(network: Network, node: Weighted, layer: LayerPlan) -> dict[str
 
 def _bits(layout: data.Layout, fields) -> int:
     return layout.const(fields).as_bits()
-

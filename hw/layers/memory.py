@@ -51,9 +51,7 @@ def attributes(weights: str) -> dict[str, str | int]:
     return {"ram_style": RAM_STYLES[weights], "no_rw_check": 1}
 
 
-def attach(
-    m: Module, memory: Memory, port: ReadPort, access: wiring.PureInterface | None
-) -> None:
+def attach(m: Module, memory: Memory, port: ReadPort, access: wiring.PureInterface | None) -> None:
     """Give `access` the memory's write port and what its read `port` says; without it, nothing."""
     if access is None:
         return

@@ -157,9 +157,7 @@ class Station(wiring.Component):
         self.regions, self.registers = tuple(regions), dict(registers)
         members = {
             region.name: Out(
-                region.bits
-                if region.name in registers
-                else Access(region.words, region.bits)
+                region.bits if region.name in registers else Access(region.words, region.bits)
             )
             for region in regions
         }

@@ -1,7 +1,7 @@
 """Load images: what is written where, so that loadable hardware runs another network's weights.
 
-    IMAGE/weights.hex   one write a line, in order: byte address and 32 bits of data, hexadecimal
-    IMAGE/image.json    which network it is, for which hardware, how long loading takes
+IMAGE/weights.hex   one write a line, in order: byte address and 32 bits of data, hexadecimal
+IMAGE/image.json    which network it is, for which hardware, how long loading takes
 """
 
 import hashlib
@@ -24,6 +24,7 @@ from hw.loading.addresses import (
     leading_bits,
     map_digest,
     map_entries,
+    require_same_structure,
     structure,
 )
 from hw.loading.axi import IDENTITY, VERSION, Register
@@ -89,7 +90,7 @@ def make(network: Network, manifest: Mapping[str, Any], source: str = "manifest.
             f"{source}: load: the weights of this RTL are fixed; plan it with `shiftnas plan"
             " --loadable`"
         )
-    _same_structure(network, manifest["load"]["structure"], source)
+    require_same_structure(network, manifest["load"]["structure"], "NET", source)
     plan = from_dict(manifest["plan"])
     regions = address_map(network, plan)
     if map_digest(network, plan) != manifest["load"]["map_digest"]:
@@ -171,33 +172,3 @@ def read(folder: str | Path) -> Image:
 
 def _text(writes) -> str:
     return "".join(f"{address:08x} {value:08x}\n" for address, value in writes)
-
-
-def _same_structure(network: Network, wanted: Mapping[str, Any], source: str) -> None:
-    """Raise InputError at the first node, format or setting that differs from the hardware's."""
-    own = structure(network)
-    for found, expected in zip(own["nodes"], wanted["nodes"], strict=False):
-        for field in {**expected, **found}:
-            if found.get(field) != expected.get(field):
-                raise InputError(
-                    f"{found['name']}: {field}: {found.get(field)}, in the hardware of {source}"
-                    f" {expected.get(field)}; only weights, scales and biases can be loaded"
-                )
-    if len(own["nodes"]) != len(wanted["nodes"]):
-        raise InputError(
-            f"{source}: the hardware has {len(wanted['nodes'])} layers, the network"
-            f" {len(own['nodes'])}"
-        )
-    for kind in ("formats", "arithmetic"):
-        for name, expected in wanted[kind].items():
-            if own[kind][name] != expected:
-                raise InputError(
-                    f"{name}: {_shown(own[kind][name])}, in the hardware of {source}"
-                    f" {_shown(expected)}; only weights, scales and biases can be loaded"
-                )
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {one}" for key, one in value.items())
-    return str(value)
