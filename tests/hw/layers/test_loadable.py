@@ -99,15 +99,18 @@ def run(network, plan, loaded=None, *, stall=0.0, seed=0, read=False):
     return got, want
 
 
-@pytest.mark.parametrize("arithmetic", ARITHMETICS)
-@pytest.mark.parametrize("name", WEIGHTED)
+@pytest.mark.parametrize(
+    "name, arithmetic",
+    [(name, "exact") for name in WEIGHTED]
+    + [(name, one) for name in ("pointwise", "depthwise3", "linear") for one in ARITHMETICS],
+)
 def test_as_built_it_equals_the_reference(name, arithmetic):
     network, plan = case(name, arithmetic=arithmetic, seed=len(name))
     got, want = run(network, plan, stall=0.2)
     assert got == want
 
 
-@pytest.mark.parametrize("name", WEIGHTED)
+@pytest.mark.parametrize("name", ["pointwise", "depthwise3", "dilated3_stride2_tiny", "linear"])
 def test_loaded_with_other_weights(name):
     """The other weights, read back, and all of it over again with the first ones."""
     network, plan = case(name)
@@ -119,7 +122,7 @@ def test_loaded_with_other_weights(name):
     assert got == want
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_any_weights_in_any_hardware(data):
     name = data.draw(st.sampled_from(["pointwise", "depthwise3", "reduce_even", "linear", "stem"]))
@@ -142,7 +145,7 @@ def test_output_steps_coarser_than_the_sum_and_finer():
     """Right shifts, none, and left shifts, with and without batch norm."""
     for name in ("pointwise", "depthwise3"):
         network, plan = case(name)
-        for frac in (-12, 3, 6, 25):
+        for frac in (-12, 6, 25):
             formats = {**network.formats, "x": Format(True, 12, frac)}
             coarse = replace(network, formats=formats)
             got, want = run(coarse, plan, other_weights(coarse, 2, p_min=-2))
@@ -157,8 +160,9 @@ def test_the_longest_program_is_that_of_dense_weights(element, pe):
         dense = other_weights(network, 1, zeros=0.0)
         codes = dense.params["x"].codes
         if element == "horner":
-            # The largest exponent everywhere: doublings all the way down.
+            # The largest exponent in every channel: doublings all the way down to the smallest.
             codes = np.ones_like(codes)
+            codes.flat[0] = 15
         dense = replace(dense, params={"x": replace(dense.params["x"], codes=codes)})
         words = dense_words(network, node, choice)
         assert len(content(dense, node, choice).program) == words == choice.load.words
