@@ -379,9 +379,7 @@ def _load(entry: Any, where: str) -> LoadPlan:
     if scale is not None:
         if not isinstance(scale, list) or len(scale) != 2:
             raise InputError(f"{where}: scale: expected two exponents, the smallest and largest")
-        low, high = (
-            _integer(end, f"{where}: scale", least=-MAX_SCALE_EXPONENT) for end in scale
-        )
+        low, high = (_integer(end, f"{where}: scale", least=-MAX_SCALE_EXPONENT) for end in scale)
         if not low <= high <= MAX_SCALE_EXPONENT:
             raise InputError(
                 f"{where}: scale: expected rising exponents up to {MAX_SCALE_EXPONENT},"

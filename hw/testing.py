@@ -23,8 +23,8 @@ def run_streams(
     """The first `count` beats of output `o` and the cycle the last one left.
 
     `inputs` has the beats of each input port; `stall` is the chance that a source or the sink
-    pauses in a cycle. `before` is awaited before the streams begin. Raises TimeoutError after `limit` cycles, AssertionError where `valid` drops
-    or a payload changes before it is taken.
+    pauses in a cycle. `before` is awaited before the streams begin. Raises TimeoutError after
+    `limit` cycles, AssertionError where `valid` drops or a payload changes before it is taken.
     """
     out: list[int] = []
     now = [0]

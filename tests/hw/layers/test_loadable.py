@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from amaranth import *
+from amaranth import Module, ResetInserter
 from amaranth.lib import wiring
 from hypothesis import given, settings
 from hypothesis import strategies as st
