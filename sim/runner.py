@@ -40,6 +40,11 @@ headers much.
 SMALL_BYTES = 300_000
 """C++ up to this size is compiled in one piece."""
 
+PIECE_BYTES = 4_000_000
+"""C++ that is compiled in one piece without optimisation: reading the headers takes longer than the
+rest.
+"""
+
 SIMULATORS = ("verilator", "icarus")
 
 POLL_S = 0.5
@@ -280,7 +285,23 @@ def _units(generated: Sequence[Path], optimise: str) -> list[Unit]:
     if sum(path.stat().st_size for path in files) < SMALL_BYTES:
         return [Unit("all", files, optimise)]
     files.sort(key=lambda path: -path.stat().st_size)
+    if optimise == "-O0":
+        return [Unit(f"piece{n}", piece, optimise) for n, piece in enumerate(_pieces(files))]
     return [Unit(path.stem, [path], "-O0" if "Slow" in path.name else optimise) for path in files]
+
+
+def _pieces(files: Sequence[Path]) -> list[list[Path]]:
+    """The files in order, in groups of up to `PIECE_BYTES`."""
+    pieces: list[list[Path]] = []
+    room = 0
+    for path in files:
+        size = path.stat().st_size
+        if size > room:
+            pieces.append([])
+            room = PIECE_BYTES
+        pieces[-1].append(path)
+        room -= size
+    return pieces
 
 
 def _runtime(found: tools.Tools, waves: bool) -> list[Path]:

@@ -1,0 +1,1 @@
+"""Fuzzing: random networks, plans, images and stalls, each run as RTL against the reference."""

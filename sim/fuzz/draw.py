@@ -1,0 +1,153 @@
+"""Draws fuzz cases: one seed and one number give one case, for ever."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hw import genotypes
+from hw.ir.graph import Conv, FactorizedReduce, Graph, Linear, Shape
+from hw.space import OPERATIONS, STEMS, build
+from sim.fuzz.case import Case
+from sim.fuzz.dice import Dice
+from sim.fuzz.images import KINDS
+from sim.fuzz.plan_edits import POLICIES, PlanEdits
+
+MOST_NODES = 70
+"""Layers of a drawn network at the most: each one is a module to elaborate and to compile."""
+
+MOST_STEPS = 60_000
+"""Weights times output pixels of a drawn network at the most: about the cycles of a frame."""
+
+SIDES = ((1, 3), (2, 3), (3, 4), (4, 3), (5, 4), (6, 3), (7, 4), (8, 3), (9, 3), (11, 2), (13, 2))
+CHANNELS = ((1, 3), (2, 5), (3, 3), (4, 2), (5, 1), (6, 1), (7, 1), (8, 1))
+CELLS = ((1, 6), (2, 4), (3, 5), (4, 2), (5, 2))
+NODES = ((1, 1), (2, 3), (3, 3), (4, 5), (5, 4), (6, 1))
+CLASSES = ((1, 2), (2, 3), (3, 3), (10, 4), (33, 1))
+"""Values, and how often each is drawn."""
+
+
+def draw(seed: int, number: int, attempt: int = 0) -> Case:
+    """Case `number` of a seed; `attempt` counts the ones before that the formats refused."""
+    dice = Dice(f"case/{seed}/{number}/{attempt}")
+    while True:
+        case = _any(dice)
+        if _affordable(case):
+            return case
+
+
+def attempts(seed: int, number: int) -> Iterator[Case]:
+    """The case, then what takes its place should the formats refuse it."""
+    attempt = 0
+    while True:
+        yield draw(seed, number, attempt)
+        attempt += 1
+
+
+def _any(dice: Dice) -> Case:
+    """A case of any size."""
+    stem = dice.choice(STEMS)
+    channels = max(dice.weighted(CHANNELS), 1 if stem == "cifar" else 2)
+    return Case(
+        genotype=_genotype(dice),
+        stem=stem,
+        channels=channels,
+        cells=dice.weighted(CELLS),
+        image=_image(dice, stem),
+        classes=dice.integer(1, 33) if dice.chance(0.3) else dice.weighted(CLASSES),
+        **_formats(dice),
+        seed=dice.integer(1, 10**6),
+        plan=_plan(dice),
+        frames=tuple(dice.choice(list(KINDS)) for _ in range(dice.integer(1, 4))),
+        stall=0.0 if dice.chance(0.15) else dice.integer(1, 90) / 100,
+    )
+
+
+def _image(dice: Dice, stem: str) -> Shape:
+    """Sides of any size, equal or not; the ImageNet stem divides them by eight."""
+    height = dice.weighted(SIDES)
+    width = height if dice.chance(0.2) else dice.weighted(SIDES)
+    if stem == "imagenet" and dice.chance(0.7):
+        height, width = 4 * height - dice.integer(0, 3), 4 * width - dice.integer(0, 3)
+    return height, width, dice.integer(1, 4)
+
+
+def _genotype(dice: Dice) -> dict[str, Any]:
+    if dice.chance(0.35):
+        known = genotypes.published()
+        return genotypes.to_mapping(known[dice.choice(list(known))].genotype)
+    found: dict[str, Any] = {}
+    for key in ("normal", "reduce"):
+        nodes = dice.weighted(NODES)
+        found[key] = [
+            [dice.choice(list(OPERATIONS)), dice.integer(0, 1 + edge // 2)]
+            for edge in range(2 * nodes)
+        ]
+        found[f"{key}_concat"] = _concat(dice, nodes)
+    return found
+
+
+def _concat(dice: Dice, nodes: int) -> list[int]:
+    """Some or all of the nodes, in any order; the last one is among them more often than not."""
+    states = list(range(2, 2 + nodes))
+    if dice.chance(0.4):
+        return states
+    kept = dice.shuffled(states)[: dice.integer(1, nodes)]
+    return kept if dice.chance(0.5) else sorted(kept)
+
+
+def _formats(dice: Dice) -> dict[str, Any]:
+    formats = {
+        "act_bits": dice.weighted([(8, 6), *((bits, 1) for bits in range(4, 17))]),
+        "scale_terms": dice.integer(1, 4),
+        "guard": None if dice.chance(0.5) else dice.integer(0, 8),
+        "weight_bits": dice.choice((5, 6)),
+        "paper": dice.chance(0.1),
+    }
+    if formats["paper"]:
+        # What paper mode sets by itself; the description says what is built.
+        formats |= {"act_bits": 32, "guard": 0, "weight_bits": 6}
+    return formats
+
+
+def _plan(dice: Dice) -> PlanEdits:
+    """The plan as proposed, or any choice for each of its fields."""
+    edits = PlanEdits(seed=dice.integer(1, 10**6), fps=None if dice.chance(0.5) else 1e-3)
+    if dice.chance(0.25):
+        return edits
+    return replace(edits, **{field: dice.choice(known) for field, known in POLICIES.items()})
+
+
+def _affordable(case: Case) -> bool:
+    graph = graph_of(case)
+    return len(graph) <= MOST_NODES and steps(graph) <= MOST_STEPS
+
+
+def graph_of(case: Case) -> Graph:
+    """The graph of a case, unread nodes left out."""
+    return build(
+        genotypes.from_mapping(case.genotype),
+        channels=case.channels,
+        cells=case.cells,
+        image=case.image,
+        classes=case.classes,
+        stem=case.stem,
+    ).pruned()
+
+
+def steps(graph: Graph) -> int:
+    """The most work that one layer has in a frame, in taps: about the cycles of a frame."""
+    most = 0
+    for node in graph:
+        beats = int(np.prod(node.shape))
+        if isinstance(node, Conv):
+            depth = graph[node.inputs[0]].shape[2] // node.groups
+            most = max(most, beats * depth * node.kernel[0] * node.kernel[1])
+        elif isinstance(node, FactorizedReduce | Linear):
+            most = max(most, beats * graph[node.inputs[0]].shape[2])
+        else:
+            most = max(most, beats)
+    return most
+
+
