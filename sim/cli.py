@@ -2,10 +2,12 @@
 
 from sim.commands.cosim import cosim
 from sim.commands.coverage import coverage
+from sim.commands.fuzz import fuzz
 from sim.commands.prove import prove
 
 COMMANDS = {
     "cosim": cosim,
     "coverage": coverage,
+    "fuzz": fuzz,
     "prove": prove,
 }

@@ -107,6 +107,7 @@ def cosim(
     patience: int | None = None,
     resets: int = 2,
     cover: bool = False,
+    shelf: str = "model",
     watch: Callable[[int, int], None] | None = None,
 ) -> Cosim:
     """Run the images through the hardware of `network`, built as planned, and compare every layer.
@@ -129,6 +130,7 @@ def cosim(
     layer
     resets: runs that are begun and cut off by a reset in mid-frame, before the one that counts
     cover: measure the functional coverage (see `sim.coverage`)
+    shelf: of the cache that keeps the model, see `sim.runner.build`
     watch: called with (frames done, frames in all) now and then
 
     Raises
@@ -150,7 +152,11 @@ def cosim(
         bench = gate_level.of(bench, gates)
     seconds_to_map = time.monotonic() - start
     simulation = Simulation.build(
-        network, bench, optimise=optimise or _optimise(network, len(images)), waves=waves
+        network,
+        bench,
+        optimise=optimise or _optimise(network, len(images)),
+        waves=waves,
+        shelf=shelf,
     )
     with ExitStack() as stack:
         if folder is None:

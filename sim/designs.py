@@ -181,9 +181,7 @@ def _elements(elements: Sequence[processing_elements.Element]) -> Bench:
 
     def data(tensors: Tensors) -> Tensors:
         return {
-            label: values
-            for element in elements
-            for label, values in element.data(tensors).items()
+            label: values for element in elements for label, values in element.data(tensors).items()
         }
 
     return Bench(designs, sources, data)

@@ -88,6 +88,7 @@ def build(
     optimise: str = "-O1",
     waves: bool = False,
     simulator: str = "verilator",
+    shelf: str = "model",
 ) -> Model:
     """Build a model of `top` from Verilog texts, or find it in the cache.
 
@@ -102,6 +103,7 @@ def build(
     waves: build with VCD tracing (slower; a separate cache entry)
     simulator: one of SIMULATORS; `public`, `visible` and `optimise` are for Verilator only, Icarus
     shows every signal
+    shelf: kind of cache entry: many models of one use each must not push the others out
 
     Raises
     ------
@@ -128,7 +130,7 @@ def build(
         *(text for item in sorted(sources.items()) for text in item),
     )
     folder, cached = cache.entry(
-        "model",
+        shelf,
         digest,
         lambda new: _build(new, found, dict(sources), top, options, optimise, waves),
     )

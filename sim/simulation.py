@@ -74,9 +74,15 @@ class Simulation:
 
     @classmethod
     def build(
-        cls, network: Network, bench: Bench, *, optimise: str, waves: bool = False
+        cls,
+        network: Network,
+        bench: Bench,
+        *,
+        optimise: str,
+        waves: bool = False,
+        shelf: str = "model",
     ) -> "Simulation":
-        """Builds the model, or finds it in the cache.
+        """Builds the model, or finds it in the cache (on that shelf, see `sim.runner.build`).
 
         Raises
         ------
@@ -94,6 +100,7 @@ class Simulation:
             visible=harness.REPORTS,
             optimise=optimise,
             waves=waves,
+            shelf=shelf,
         )
         return cls(network, bench, built, model)
 

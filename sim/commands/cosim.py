@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from hw import console
 from hw.commands.build import load
@@ -18,6 +19,7 @@ from hw.errors import CheckFailed, InputError
 @plan_option
 @click.option("--rtl", type=FOLDER, help="Simulate this RTL folder, as `emit` wrote it.")
 @click.option("--data", metavar="D", help="Test images of a data set; default: random ones.")
+@click.option("--images", "images_file", type=FOLDER, help="Images: .npy, uint8 (N, H, W, C).")
 @click.option("--frames", type=int, default=4, show_default=True, help="Images to run through.")
 @click.option(
     "--level",
@@ -56,6 +58,7 @@ def cosim(
     plan_file: Path | None,
     rtl: Path | None,
     data: str | None,
+    images_file: Path | None,
     frames: int,
     level: str,
     only: tuple[str, ...],
@@ -87,6 +90,10 @@ def cosim(
         from hw import data as data_sets
 
         images = data_sets.load(data, split="test").images
+    if images_file is not None:
+        if data is not None:
+            raise InputError("--images: --data names images too; give one of the two")
+        images = read_images(images_file)
     emission = emit.read(rtl) if rtl is not None else None
     result = _run(
         out,
@@ -114,6 +121,17 @@ def cosim(
         console.print_json(content)
     else:
         _print(content)
+
+
+def read_images(path: Path) -> np.ndarray:
+    """The array in a .npy file; InputError where it holds no images."""
+    try:
+        images = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: expected images as a .npy file: {error}") from None
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4:
+        raise InputError(f"{path}: expected an array of uint8, (N, H, W, C)")
+    return images
 
 
 def _run(out: Path | None, force: bool, network, plan, *, images, frames, **options: Any):

@@ -40,9 +40,7 @@ def rounded_kind(node: Node) -> str | None:
     return type(node).__name__ if isinstance(node, FactorizedReduce | Add | Concat) else None
 
 
-def saturated(
-    network: Network, node: Node, tensors: Mapping[str, np.ndarray]
-) -> tuple[int, int]:
+def saturated(network: Network, node: Node, tensors: Mapping[str, np.ndarray]) -> tuple[int, int]:
     """How many codes of a node's output were clamped, at the low and at the high end."""
     fmt = network.formats[node.name]
     wide = replace(network, formats=network.formats | {

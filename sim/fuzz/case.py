@@ -9,6 +9,7 @@ import numpy as np
 from hw import genotypes
 from hw import plan as plans
 from hw.errors import InputError
+from hw.ir.graph import Graph
 from hw.ir.network import Network
 from hw.plan import Plan
 from hw.random_network import random_network
@@ -86,6 +87,18 @@ def from_dict(content: Mapping[str, Any]) -> Case:
     return Case(**values | {"image": tuple(content["image"]), "frames": tuple(content["frames"])})
 
 
+def graph_of(case: Case) -> Graph:
+    """The graph of a case, unread nodes left out."""
+    return build(
+        genotypes.from_mapping(case.genotype),
+        channels=case.channels,
+        cells=case.cells,
+        image=case.image,
+        classes=case.classes,
+        stem=case.stem,
+    ).pruned()
+
+
 def network_of(case: Case) -> Network:
     """The network of a case.
 
@@ -93,16 +106,8 @@ def network_of(case: Case) -> Network:
     ------
     CheckFailed: the formats do not suit the weights drawn: not a fault, another seed may do
     """
-    graph = build(
-        genotypes.from_mapping(case.genotype),
-        channels=case.channels,
-        cells=case.cells,
-        image=case.image,
-        classes=case.classes,
-        stem=case.stem,
-    )
     return random_network(
-        graph,
+        graph_of(case),
         seed=case.seed,
         act_bits=case.act_bits,
         scale_terms=case.scale_terms,

@@ -8,14 +8,15 @@ import numpy as np
 
 from hw import genotypes
 from hw.ir.graph import Conv, FactorizedReduce, Graph, Linear, Shape
-from hw.space import OPERATIONS, STEMS, build
-from sim.fuzz.case import Case
+from hw.space import OPERATIONS, STEMS
+from sim.fuzz.case import Case, graph_of
 from sim.fuzz.dice import Dice
 from sim.fuzz.images import KINDS
 from sim.fuzz.plan_edits import POLICIES, PlanEdits
 
-MOST_NODES = 70
-"""Layers of a drawn network at the most: each one is a module to elaborate and to compile."""
+MOST_NODES = ((45, 9), (90, 1))
+"""Layers of a drawn network at the most, and how often: each is a module to elaborate and
+compile."""
 
 MOST_STEPS = 60_000
 """Weights times output pixels of a drawn network at the most: about the cycles of a frame."""
@@ -31,9 +32,11 @@ CLASSES = ((1, 2), (2, 3), (3, 3), (10, 4), (33, 1))
 def draw(seed: int, number: int, attempt: int = 0) -> Case:
     """Case `number` of a seed; `attempt` counts the ones before that the formats refused."""
     dice = Dice(f"case/{seed}/{number}/{attempt}")
+    most = dice.weighted(MOST_NODES)
     while True:
         case = _any(dice)
-        if _affordable(case):
+        graph = graph_of(case)
+        if len(graph) <= most and steps(graph) <= MOST_STEPS:
             return case
 
 
@@ -119,23 +122,6 @@ def _plan(dice: Dice) -> PlanEdits:
     return replace(edits, **{field: dice.choice(known) for field, known in POLICIES.items()})
 
 
-def _affordable(case: Case) -> bool:
-    graph = graph_of(case)
-    return len(graph) <= MOST_NODES and steps(graph) <= MOST_STEPS
-
-
-def graph_of(case: Case) -> Graph:
-    """The graph of a case, unread nodes left out."""
-    return build(
-        genotypes.from_mapping(case.genotype),
-        channels=case.channels,
-        cells=case.cells,
-        image=case.image,
-        classes=case.classes,
-        stem=case.stem,
-    ).pruned()
-
-
 def steps(graph: Graph) -> int:
     """The most work that one layer has in a frame, in taps: about the cycles of a frame."""
     most = 0
@@ -149,5 +135,3 @@ def steps(graph: Graph) -> int:
         else:
             most = max(most, beats)
     return most
-
-

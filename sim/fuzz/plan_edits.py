@@ -86,7 +86,7 @@ def _layer(edits: PlanEdits, network: Network, node: Node, layer: LayerPlan) -> 
 def _lanes(policy: str, node: Node, proposed: int, dice: Dice) -> int:
     """Output channels at a time: a divisor of them all, one where they are in groups."""
     channels = node.shape[2]
-    if isinstance(node, Conv) and node.groups > 1 or policy == "one":
+    if (isinstance(node, Conv) and node.groups > 1) or policy == "one":
         return 1
     if policy == "random":
         return dice.choice([pe for pe in range(1, channels + 1) if channels % pe == 0])

@@ -15,7 +15,6 @@ from hw import emit
 from hw.errors import CheckFailed
 from sim.cosim import Cosim, cosim
 from sim.fuzz.case import Case, Hardware, hardware_of, network_of
-from sim.fuzz.draw import attempts
 
 TIME_LIMIT_S = 300
 """Seconds a case may take: far more than any does."""
@@ -77,16 +76,6 @@ class Outcome:
     refused: int = 0
 
 
-def run_number(seed: int, number: int) -> Outcome:
-    """Runs case `number` of a seed, and in place of a refused one what is drawn next."""
-    for refused, case in enumerate(attempts(seed, number)):
-        try:
-            return replace(run(case), number=number, refused=refused)
-        except Refused:
-            continue
-    raise AssertionError("attempts never end")
-
-
 def run(case: Case, time_limit: int = TIME_LIMIT_S) -> Outcome:
     """Builds what a case describes, simulates it, compares every bit.
 
@@ -144,6 +133,7 @@ def simulate(
         seed=case.seed,
         emission=emission,
         optimise="-O0",
+        shelf="fuzz",
         folder=folder,
         waves=waves,
     )

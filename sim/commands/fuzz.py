@@ -1,0 +1,184 @@
+"""The subcommand fuzz."""
+
+import itertools
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hw import console
+from hw.commands.options import FOLDER
+from hw.errors import CheckFailed, InputError
+
+DEFAULT_CASES = 20
+UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
+
+
+class Duration(click.ParamType):
+    """A time such as 90, 90s, 10m or 2h, in seconds."""
+
+    name = "T"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|min|h|)", str(value))
+        if match is None:
+            self.fail(f"{value!r}: expected a time such as 90s, 10m or 2h", param, ctx)
+        return float(match[1]) * UNITS[match[2]]
+
+
+@click.command(cls=console.Command)
+@click.option("--cases", type=click.IntRange(min=1), help=f"Cases to run [{DEFAULT_CASES}].")
+@click.option("--time", "duration", type=Duration(), help="Begin cases for this long.")
+@click.option("--published", is_flag=True, help="Run the published genotypes, with both stems.")
+@click.option("--case", "case_file", type=FOLDER, help="Run this case.json.")
+@click.option("--first", type=click.IntRange(min=0), default=0, help="Number of the first case.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=0),
+    default=lambda: len(os.sched_getaffinity(0)),
+    help="Cases side by side; default: one a core. 0: in this process.",
+)
+@click.option(
+    "--shrink",
+    "shrink_time",
+    type=Duration(),
+    default="3m",
+    show_default=True,
+    help="Time for making a failing case smaller.",
+)
+@click.option("--stop-on-failure", is_flag=True, help="Begin no case after one has failed.")
+@click.option(
+    "--out",
+    type=FOLDER,
+    default=Path("fuzz"),
+    show_default=True,
+    help="Folder for the reproducers; made when a case fails.",
+)
+@console.seed_option
+@console.force_option
+@console.json_option
+def fuzz(
+    cases: int | None,
+    duration: float | None,
+    published: bool,
+    case_file: Path | None,
+    first: int,
+    jobs: int,
+    shrink_time: float,
+    stop_on_failure: bool,
+    out: Path,
+    seed: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Random networks, formats, plans, stalls and images: RTL against the reference, every bit.
+
+    A case that fails is made smaller and written to --out as a folder that runs again.
+    """
+    from sim import tools
+    from sim.fuzz import workers
+    from sim.fuzz.tally import Tally
+
+    tools.find()
+    console.require_absent(out, force)
+    if published and case_file:
+        raise InputError("--case: --published names the cases too; give one of the two")
+    given = _given(published, case_file)
+    if given and (cases or duration):
+        raise InputError("--cases, --time: the cases are given already; leave them out")
+    total = len(given) if given else cases or (None if duration else DEFAULT_CASES)
+
+    def tasks() -> Iterator[workers.Task]:
+        numbers = itertools.count(first) if total is None else range(first, first + total)
+        for number in numbers:
+            if duration is not None and time.monotonic() - start >= duration:
+                return
+            if stop_on_failure and tally.failed:
+                return
+            case = given[number - first] if given else None
+            yield workers.Task(number, seed, case, out, shrink_time)
+
+    tally, start = Tally(), time.monotonic()
+    results = workers.side_by_side(tasks(), jobs) if jobs else workers.in_turn(tasks())
+    interrupted = False
+    steps = float(total) if duration is None and total is not None else float(duration or 0)
+    with console.progress("fuzz", steps) as progress:
+        last = start
+        try:
+            for result in results:
+                tally.add(result)
+                if result.outcome.failure is not None:
+                    _report(result)
+                now = time.monotonic()
+                note = f"{tally.cases} cases, {tally.failed} failed"
+                progress.advance(1 if duration is None else now - last, note)
+                last = now
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            close = getattr(results, "close", None)
+            if close is not None:
+                close()
+    content = {
+        "seed": seed,
+        **tally.as_dict(),
+        "seconds": round(time.monotonic() - start, 1),
+        "interrupted": interrupted,
+    }
+    if as_json:
+        console.print_json(content)
+    else:
+        _print(content)
+    if tally.failed:
+        raise CheckFailed(f"fuzz: {tally.failed} of {tally.cases} cases failed; see {out}")
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def _given(published: bool, case_file: Path | None) -> list:
+    """The cases that the call names, if it does."""
+    from sim.fuzz import case as descriptions
+    from sim.fuzz import published as small
+
+    if published:
+        return small.cases()
+    if case_file is None:
+        return []
+    try:
+        content = json.loads(case_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{case_file}: expected a fuzz case as JSON: {error}") from None
+    try:
+        return [descriptions.from_dict(content)]
+    except InputError as error:
+        raise InputError(f"{case_file}: {error}") from None
+
+
+def _report(result: Any) -> None:
+    outcome = result.outcome
+    shrunk = f" (shrunk in {result.tried} runs)" if result.tried else ""
+    console.note(f"case {outcome.number}: {outcome.failure.message}{shrunk}: {result.folder}")
+
+
+def _print(content: dict[str, Any]) -> None:
+    bits, beats = f"{content['bits']:,}", f"{content['beats']:,}"
+    click.echo(
+        f"cases       {content['cases']}, {content['failed']} failed; "
+        f"{content['refused']} draws refused by their formats\n"
+        f"compared    {bits} bits, {beats} beats, {content['frames']} frames, "
+        f"{content['layers']:,} layers; {content['mismatches']} cases with differing bits\n"
+        f"time        {content['seconds']:.0f} s, {content['cpu_seconds']:.0f} s of CPU, "
+        f"{content['cycles']:,} cycles"
+    )
+    for axis, values in content["hits"].items():
+        hit = [f"{value} {count}" for value, count in values.items() if count]
+        gaps = content["missing"].get(axis, [])
+        missing = f"; not hit: {', '.join(gaps)}" if gaps else ""
+        click.echo(f"{axis + ':':18}{', '.join(hit)}{missing}")

@@ -1,0 +1,29 @@
+"""The published genotypes at small size: a case for each, with each stem."""
+
+from hw import genotypes
+from hw.space import STEMS
+from sim.fuzz.case import Case
+
+SIZES = {"cifar": (8, 8, 3), "imagenet": (32, 32, 3)}
+"""Image of each stem: after it both are small, odd where the reduction cells have halved them."""
+
+CELLS = 3
+"""A normal cell, then two reduction cells, the second of which reads a FactorizedReduce."""
+
+
+def cases() -> list[Case]:
+    """Every published genotype with every stem, two images under stalls each."""
+    return [
+        Case(
+            genotype=genotypes.to_mapping(entry.genotype),
+            stem=stem,
+            channels=2,
+            cells=CELLS,
+            image=SIZES[stem],
+            classes=10,
+            frames=("noise", "extremes"),
+            stall=0.3,
+        )
+        for entry in genotypes.published().values()
+        for stem in STEMS
+    ]

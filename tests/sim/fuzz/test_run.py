@@ -1,0 +1,72 @@
+"""Running a case: right hardware passes, every kind of failure gets its name."""
+
+from dataclasses import replace
+
+import pytest
+
+from hw.errors import CheckFailed, InputError
+from sim.fuzz import run as running
+from sim.fuzz.run import Failure, Refused, failure_of, run
+
+
+def test_right_hardware_passes(case):
+    outcome = run(replace(case, frames=("noise", "full"), stall=0.5))
+    assert outcome.failure is None
+    assert (outcome.frames, outcome.layers) == (4, 10)
+    assert outcome.bits > outcome.beats > 0
+    assert outcome.cpu_seconds > 0
+
+
+def test_wrong_hardware_is_a_mismatch(case, wrong_maximum):
+    failure = run(case).failure
+    assert failure is not None
+    assert failure.kind == "mismatch"
+    assert failure.message.startswith("cosim: cell0/edge0_max_pool_3x3/pool: frame 0, pixel")
+
+
+def test_refusal_is_no_failure(case, monkeypatch):
+    monkeypatch.setattr("hw.random_network.LEAST_RANGE", 2.0)
+    with pytest.raises(Refused, match="range used"):
+        run(case)
+
+
+def test_error_of_a_valid_case_is_a_failure_with_its_place(case, monkeypatch):
+    def broken(network, plan):
+        return [][0]
+
+    monkeypatch.setattr("hw.emit.emit", broken)
+    failure = run(case).failure
+    assert failure is not None
+    assert failure.kind.startswith("emit: IndexError in tests/sim/fuzz/test_run.py:broken")
+
+
+def test_time_limit(case, monkeypatch):
+    def endless(network, plan):
+        while True:
+            pass
+
+    monkeypatch.setattr("hw.emit.emit", endless)
+    failure = run(case, time_limit=1).failure
+    assert failure == Failure("emit: time", "not done after 1 s")
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("cosim: hang: nothing moved for 20000 cycles up to cycle 3; full FIFOs: none", "hang"),
+        ("cosim: a/b: valid was withdrawn or the payload changed before taken", "protocol"),
+        ("cosim: a: a beat more than the frames have", "surplus"),
+        ("cosim: m_axis: tlast is not where the frames end", "tlast"),
+        ("cosim: a/b: frame 0, pixel (0, 1), channel 2: expected 3, got 4", "mismatch"),
+        ("verilator_bin rejects the design: %Error", "rejected"),
+    ],
+)
+def test_kinds_of_failed_checks(message, kind):
+    assert failure_of("cosim", CheckFailed(message)) == Failure(kind, message)
+
+
+def test_other_errors_are_told_apart_by_stage_type_and_place():
+    failure = failure_of("plan", InputError("case: plan:\nfifos"))
+    assert failure.kind == "plan: InputError in ?"
+    assert failure.message == "plan: InputError: case: plan: fifos (in ?)"
+    assert running.TIME_LIMIT_S > 60
