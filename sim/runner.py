@@ -158,6 +158,7 @@ def run(
     CheckFailed: a test failed (with its message), or the simulation ended without results.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    folder = folder.resolve()  # where the program runs, paths it is given must not be relative
     for path in model.folder.glob(f"*{ROM_SUFFIX}"):
         shutil.copyfile(path, folder / path.name)
     results, log = folder / "results.xml", folder / "sim.log"

@@ -78,13 +78,21 @@ def _plain(edge: Any) -> Any:
 
 def from_dict(content: Mapping[str, Any]) -> Case:
     """The case in a mapping that `as_dict` wrote; InputError naming the key that is wrong."""
-    names = {one.name for one in fields(Case)}
-    for key in names ^ content.keys():
-        raise InputError(f"case: {key}: {'missing' if key in names else 'unknown'}")
-    values = dict(content)
+    values: dict[str, Any] = _checked(Case, content, "case")
     values["genotype"] = genotypes.to_mapping(genotypes.from_mapping(content["genotype"]))
-    values["plan"] = PlanEdits(**content["plan"])
-    return Case(**values | {"image": tuple(content["image"]), "frames": tuple(content["frames"])})
+    values["plan"] = PlanEdits(**_checked(PlanEdits, content["plan"], "case: plan"))
+    values["image"], values["frames"] = tuple(content["image"]), tuple(content["frames"])
+    return Case(**values)
+
+
+def _checked(kind: type, content: Any, where: str) -> dict[str, Any]:
+    """The content, if its keys are the fields of the dataclass `kind`."""
+    if not isinstance(content, Mapping):
+        raise InputError(f"{where}: expected a mapping")
+    names = {one.name for one in fields(kind)}
+    for key in sorted(names ^ content.keys()):
+        raise InputError(f"{where}: {key}: {'missing' if key in names else 'unknown'}")
+    return dict(content)
 
 
 def graph_of(case: Case) -> Graph:

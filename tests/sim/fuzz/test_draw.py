@@ -17,8 +17,8 @@ def digest(case) -> str:
 
 
 def test_a_seed_and_a_number_give_one_case_for_ever():
-    assert digest(draw(1, 0))[:12] == "?"
-    assert digest(draw(2026, 7))[:12] == "?"
+    assert digest(draw(1, 0))[:12] == "d0926ef70fb9"
+    assert digest(draw(2026, 7))[:12] == "962e9883ac3d"
 
 
 def test_seeds_numbers_and_attempts_differ():

