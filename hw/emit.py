@@ -137,12 +137,12 @@ def write(emission: Emission, folder: Path) -> None:
     (folder / MANIFEST).write_text(dump(emission.manifest), encoding="utf-8")
 
 
-def read(folder: str | Path) -> Emission:
+def read(folder: str | Path, network: Network | None = None) -> Emission:
     """An RTL folder read back, every digest checked.
 
     Raises
     ------
-    InputError: it is not one, or was changed.
+    InputError: it is not one, was changed, or is not of the network given.
     """
     folder = Path(folder)
     path = folder / MANIFEST
@@ -162,6 +162,8 @@ def read(folder: str | Path) -> Emission:
         )
     if manifest.get("digest") != manifest_digest(manifest):
         raise InputError(f"{path}: digest: does not match the content; {again}")
+    if network is not None and manifest["network_digest"] != network.digest:
+        raise InputError(f"{path}: network_digest: the RTL is of another network; {again}")
     files = {}
     for name, facts in manifest["files"].items():
         try:

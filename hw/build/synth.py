@@ -1,25 +1,28 @@
-"""Synthesis for ECP5 with Yosys: no DSP blocks, hierarchy kept until memories are mapped."""
+"""Synthesis with Yosys, without DSP blocks, latches and multipliers, or not at all."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hw import cache, emit, yosys
+from hw.build.families import FAMILIES, Family, family
 from hw.build.netlist import Netlist
 from hw.emit import Emission
+from hw.errors import CheckFailed
+from hw.roms import SUFFIX
 
-TARGET = "ecp5"
+DEFAULT = "ecp5"
 
 _READ = {".v": "read_verilog", ".il": "read_rtlil"}
 
-# Flattened at the start, Yosys merges adders of different layers into large compressors: 30 % more
-# LUTs on adder graphs. Flattened once memories are mapped, it still optimises across the layers'
-# borders. (Flattening before they are mapped gives the same size and takes a quarter longer.)
-_SCRIPT = """
-synth_ecp5 -nodsp -noflatten -top {top} -run begin:map_gates
-flatten
-synth_ecp5 -nodsp -top {top} -run map_gates:edif
-write_json netlist.json
-"""
+_FORBIDDEN = {
+    "latch": "t:$dlatch t:$adlatch t:$dlatchsr t:$sr",
+    "multiplier": "t:$mul t:$macc t:$macc_v2 t:$div t:$divfloor t:$mod t:$modfloor t:$pow",
+}
+"""What must not be in the design, before anything is mapped: sums of products and quotients count
+as multipliers."""
+
+_FOUND = "{what}.txt"
 
 _NETLIST, _LOG = "netlist.json", "yosys.log"
 
@@ -27,19 +30,20 @@ REST = "(elsewhere)"
 """Name of what belongs to no layer: forks, the top, the board's clock and serial port."""
 
 
-def synthesise(emission: Emission) -> dict[str, Any]:
-    """What the network takes on an ECP5, as a whole and by layer; nothing is placed.
+def synthesise(emission: Emission, target: str = DEFAULT) -> dict[str, Any]:
+    """What the network takes on a family of FPGAs, as a whole and by layer; nothing is placed.
 
     Keys: target, lut (LUT sites), ff, ram_bits, ram_blocks, dsp, carry, digest (of the RTL), cached
     (whether the netlist was kept from before), layers: the same counts with the layer's name.
 
     Raises
     ------
-    InputError: `pyosys` is not installed.
+    InputError: no such family, or `pyosys` is not installed; CheckFailed: there is a multiplier, a
+    DSP block or a latch.
     """
-    netlist, cached = netlist_of({emit.VERILOG: emission.verilog}, emit.TOP)
+    netlist, cached = netlist_of(emission.files, emit.TOP, family(target))
     return {
-        "target": TARGET,
+        "target": target,
         **netlist.resources.as_dict(),
         "digest": emission.digest,
         "cached": cached,
@@ -58,23 +62,46 @@ def layers(netlist: Netlist, emission: Emission, prefix: str = "") -> list[dict[
     return [*rows, {"name": REST, **found[""].as_dict()}]
 
 
-def netlist_of(sources: dict[str, str], top: str) -> tuple[Netlist, bool]:
+def netlist_of(
+    sources: Mapping[str, str], top: str, target: Family = FAMILIES[DEFAULT]
+) -> tuple[Netlist, bool]:
     """Netlist of the module `top`, and whether it was kept from before.
 
-    `sources` are texts by file name, Verilog (.v) or RTLIL (.il).
+    `sources` are texts by file name: Verilog (.v), RTLIL (.il), contents of ROMs (.hex).
 
     Raises
     ------
-    InputError: `pyosys` is not installed.
+    InputError: `pyosys` is not installed; CheckFailed: there is a multiplier, a DSP block or a
+    latch, with the module it is in.
     """
-    reads = [f"{_READ[Path(name).suffix]} {name}" for name in sources]
-    script = "\n".join(reads) + _SCRIPT.format(top=top)
+    names = [name for name in sources if not name.endswith(SUFFIX)]
+    script = "\n".join(
+        [
+            *(f"{_READ[Path(name).suffix]} {name}" for name in names),
+            # Primitives of the family are not known yet: no -check.
+            f"hierarchy -top {top}",
+            "proc",
+            *(
+                f"select -write {_FOUND.format(what=what)} {kinds}"
+                for what, kinds in _FORBIDDEN.items()
+            ),
+            f"select -assert-none {' '.join(_FORBIDDEN.values())}",
+            "select -clear",
+            target.script.format(top=top),
+            f"write_json {_NETLIST}",
+        ]
+    )
 
     def make(folder: Path) -> None:
         for name, text in sources.items():
             (folder / name).write_text(text, encoding="utf-8")
-        log = yosys.run(script, folder)
-        netlist = Netlist.parse((folder / _NETLIST).read_text(encoding="utf-8"), top)
+        try:
+            log = yosys.run(script, folder)
+        except yosys.YosysError:
+            _check(folder)
+            raise
+        netlist = Netlist.parse((folder / _NETLIST).read_text(encoding="utf-8"), top, target)
+        netlist.check()
         for path in folder.iterdir():
             path.unlink()
         (folder / _NETLIST).write_text(netlist.dump(), encoding="utf-8")
@@ -83,4 +110,16 @@ def netlist_of(sources: dict[str, str], top: str) -> tuple[Netlist, bool]:
     content = [part for item in sources.items() for part in item]
     digest = cache.digest_of(yosys.version(), script, *content)
     folder, cached = cache.entry("synth", digest, make)
-    return Netlist.parse((folder / _NETLIST).read_text(encoding="utf-8"), top), cached
+    text = (folder / _NETLIST).read_text(encoding="utf-8")
+    return Netlist.parse(text, top, target), cached
+
+
+def _check(folder: Path) -> None:
+    """Raises CheckFailed for what Yosys found among the forbidden cells, if it came so far."""
+    for what in _FORBIDDEN:
+        path = folder / _FOUND.format(what=what)
+        found = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        if found:
+            module, _, cell = found[0].partition("/")
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            raise CheckFailed(f"synthesis: module {module}: a {what} ({cell}){more}")

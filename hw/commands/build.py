@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from hw import console
-from hw.commands.options import network_argument, out_option, plan_option
+from hw.commands.options import FOLDER, network_argument, out_option, plan_option
 from hw.ir.network import Network
 from hw.plan import Plan
 
 DEFAULT_BOARD = "ulx3s-85f"
 ROMS = ("inline", "hex")
-"""As `hw.emit.ROMS`, which is imported when a command runs."""
+TARGETS = ("ecp5", "ice40", "gowin", "xilinx")
+"""As in `hw.emit` and `hw.build.families`, which are imported when a command runs."""
 
 
 def load(folder: Path, plan_file: Path | None, board: str = DEFAULT_BOARD) -> tuple[Network, Plan]:
@@ -68,16 +69,26 @@ def emit(
 @click.command(cls=console.Command)
 @network_argument
 @plan_option
-@click.option("--target", type=click.Choice(["ecp5"]), default="ecp5", show_default=True)
+@click.option("--target", type=click.Choice(TARGETS), default=TARGETS[0], show_default=True)
+@click.option("--rtl", type=FOLDER, help="Synthesise the files of this RTL folder instead.")
 @console.json_option
-def synth(folder: Path, plan_file: Path | None, target: str, as_json: bool) -> None:
-    """Synthesise: LUT, FF, RAM, DSP, carry; by layer. Nothing is placed."""
+def synth(
+    folder: Path, plan_file: Path | None, target: str, rtl: Path | None, as_json: bool
+) -> None:
+    """Synthesise: LUT, FF, RAM, DSP, carry; by layer. Nothing is placed.
+
+    Exit code 1 where there is a latch, a multiplier or a DSP block.
+    """
     from hw import emit as emission
     from hw.build import synth as synthesis
 
     network, plan = load(folder, plan_file)
+    if rtl is None:
+        emitted = emission.emit(network, plan)
+    else:
+        emitted = emission.read(rtl, network)
     console.note(f"synthesising for {target}")
-    result = synthesis.synthesise(emission.emit(network, plan))
+    result = synthesis.synthesise(emitted, target)
     if as_json:
         console.print_json(result)
     else:

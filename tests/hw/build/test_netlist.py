@@ -1,8 +1,14 @@
 import json
+import re
 
 import pytest
 
-from hw.build.netlist import Netlist, Resources
+from hw import emit
+from hw.build import families
+from hw.build.families import FAMILIES, Resources
+from hw.build.netlist import Netlist
+from hw.commands import build
+from hw.errors import CheckFailed, InputError
 
 
 def cell(kind, out=(), port="Z"):
@@ -18,23 +24,67 @@ def net(*bits):
     return {"bits": list(bits), "attributes": {}}
 
 
-def netlist(cells, nets=None, top="t"):
+def netlist(cells, nets=None, top="t", family="ecp5"):
     module = {"attributes": {"src": "x"}, "ports": {}, "cells": cells, "netnames": nets or {}}
     text = json.dumps({"creator": "Yosys", "modules": {top: module, "LUT4": {}}})
-    return Netlist.parse(text, top)
+    return Netlist.parse(text, top, FAMILIES[family])
 
 
 def test_costs():
     kinds = ["LUT4"] * 3 + ["CCU2C"] * 2 + ["TRELLIS_DPR16X4", "TRELLIS_FF", "DP16KD", "PFUMX"]
     found = netlist({f"c{n}": cell(kind) for n, kind in enumerate(kinds)}).resources
-    assert found == Resources(lut=3 + 2 * 2 + 6, ff=1, ram_blocks=1, dsp=0, carry=2)
-    assert found.ram_bits == 18 * 1024
+    assert found == Resources(
+        lut=3 + 2 * 2 + 6, ff=1, ram_blocks=1, ram_bits=18 * 1024, dsp=0, carry=2
+    )
     assert netlist({"m": cell("MULT18X18D")}).resources.dsp == 1
 
 
-def test_unknown_cells_are_not_passed_over():
-    with pytest.raises(ValueError, match=r"cell type \$add: cost unknown"):
-        _ = netlist({"a": cell("$add")}).resources
+@pytest.mark.parametrize(
+    "family, kinds, expected",
+    [
+        ("ice40", "SB_LUT4 SB_CARRY SB_DFFESR SB_RAM40_4K",
+         Resources(lut=1, carry=1, ff=1, ram_blocks=1, ram_bits=4096)),
+        ("gowin", "LUT2 ALU RAM16SDP4 DFFRE DPX9B MUX2_LUT5 VCC",
+         Resources(lut=8, carry=1, ff=1, ram_blocks=1, ram_bits=18432)),
+        ("xilinx", "LUT6 INV CARRY4 RAM32M FDRE RAMB36E1 MUXF7",
+         Resources(lut=6, carry=1, ff=1, ram_blocks=2, ram_bits=36864)),
+    ],
+)  # fmt: skip
+def test_costs_of_other_families(family, kinds, expected):
+    cells = {f"c{n}": cell(kind) for n, kind in enumerate(kinds.split())}
+    assert netlist(cells, family=family).resources == expected
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kind", ["$add", "$lut", "$_DFF_P_", "NEW_CELL"])
+def test_unknown_cells_are_not_passed_over(family, kind):
+    message = f"cell type {kind}: cost unknown for {family}"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        _ = netlist({"a": cell(kind)}, family=family).resources
+
+
+@pytest.mark.parametrize(
+    "family, kind, what",
+    [
+        ("ecp5", "MULT18X18D", "DSP block"), ("ice40", "SB_MAC16", "DSP block"),
+        ("gowin", "MULT18X18", "DSP block"), ("xilinx", "DSP48E1", "DSP block"),
+        ("gowin", "DLCE", "latch"), ("xilinx", "LDCE", "latch"), ("ecp5", "$_DLATCH_P_", "latch"),
+    ],
+)  # fmt: skip
+def test_dsp_blocks_and_latches_are_found(family, kind, what):
+    cells = {"a.fine": cell({"ice40": "SB_LUT4"}.get(family, "LUT4"))}
+    netlist(cells, family=family).check()
+    found = netlist(cells | {"a.b.c": cell(kind)}, family=family)
+    with pytest.raises(CheckFailed, match=rf"a\.b\.c: a {what} \({re.escape(kind)}\)"):
+        found.check()
+
+
+def test_names_of_families():
+    assert families.family("ice40").name == "ice40"
+    with pytest.raises(InputError, match="expected one of ecp5, ice40, gowin, xilinx, found 'max'"):
+        families.family("max")
+    assert tuple(FAMILIES) == build.TARGETS
+    assert emit.ROMS == build.ROMS
 
 
 def test_cells_belong_to_the_deepest_layer_in_their_name():
@@ -68,5 +118,5 @@ def test_dump_has_no_positions_and_reads_back():
     text = first.dump()
     assert "src" not in text
     assert "somewhere" not in text
-    assert Netlist.parse(text, "t") == first
+    assert Netlist.parse(text, "t", FAMILIES["ecp5"]) == first
     assert json.loads(text)["modules"]["t"]["cells"]["c"]["attributes"] == {"keep": "1"}
