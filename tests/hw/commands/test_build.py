@@ -63,13 +63,13 @@ def test_a_plan_that_is_not_there(net, tmp_path):
 COUNTS = {"lut": 1234, "ff": 99, "ram_bits": 18432, "ram_blocks": 1, "dsp": 0, "carry": 5}
 
 
-def test_synth_prints_every_layer(net, monkeypatch):
+def test_synth_prints_every_layer(net, tmp_path, monkeypatch):
     made = []
 
-    def synthesise(emitted):
+    def synthesise(emitted, target):
         made.append(emitted)
         layers = [{"name": entry["name"], **COUNTS} for entry in emitted.manifest["layers"]]
-        return {"target": "ecp5", **COUNTS, "layers": layers}
+        return {"target": target, **COUNTS, "layers": layers}
 
     monkeypatch.setattr(synthesis, "synthesise", synthesise)
     result = run("synth", net, "--json")
@@ -80,6 +80,20 @@ def test_synth_prints_every_layer(net, monkeypatch):
     assert "1,234" in text and all(name.split("/")[-1] in text for name in nodes)
     assert made[0].digest == made[1].digest
     assert run("synth", net, "--target", "abacus").exit_code == 2
+    rtl = tmp_path / "rtl"
+    assert run("emit", net, "--rom", "hex", "--out", rtl).exit_code == 0
+    result = run("synth", net, "--rtl", rtl, "--target", "gowin", "--json")
+    assert json.loads(result.stdout)["target"] == "gowin"
+    assert made[2].manifest["rom"] == "hex" and made[2].digest == emission.read(rtl).digest
+
+
+def test_rtl_of_another_network_is_refused(net, tmp_path):
+    sizes = ("--channels", 1, "--cells", 1, "--image", "4x4x1", "--classes", 2, "--seed", 5)
+    other, rtl = tmp_path / "other", tmp_path / "rtl"
+    assert run("network", "--genotype", "ShiftNAS_C10", *sizes, "--out", other).exit_code == 0
+    assert run("emit", other, "--out", rtl).exit_code == 0
+    result = run("synth", net, "--rtl", rtl)
+    assert result.exit_code == 2 and "the RTL is of another network" in result.stderr
 
 
 def built(fmax):
