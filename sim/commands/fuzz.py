@@ -16,6 +16,9 @@ from hw.commands.options import FOLDER
 from hw.errors import CheckFailed, InputError
 
 DEFAULT_CASES = 20
+GAPS_SHOWN = 6
+"""Most values of an axis named that no case had."""
+
 UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
 
 
@@ -178,7 +181,7 @@ def _print(content: dict[str, Any]) -> None:
         f"{content['cycles']:,} cycles"
     )
     for axis, values in content["hits"].items():
-        hit = [f"{value} {count}" for value, count in values.items() if count]
+        hit = [f"{value} ×{count}" for value, count in values.items() if count]
         gaps = content["missing"].get(axis, [])
-        missing = f"; not hit: {', '.join(gaps)}" if gaps else ""
-        click.echo(f"{axis + ':':18}{', '.join(hit)}{missing}")
+        missing = f"; not {', '.join(gaps)}" if 0 < len(gaps) <= GAPS_SHOWN else ""
+        click.echo(f"{axis:17} {len(hit)} of {len(values)}: {', '.join(hit)}{missing}")

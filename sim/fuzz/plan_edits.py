@@ -25,8 +25,8 @@ POLICIES = {
 }
 """Field of a plan -> how it may be chosen."""
 
-DEEPER = 40
-"""Most beats by which a FIFO is made deeper than full speed asks for."""
+DEEPER = (4, 40, 200)
+"""Most beats by which a FIFO is made deeper than full speed asks for: into block RAM, too."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,5 @@ def _fifos(edits: PlanEdits, network: Network, plan: Plan) -> Mapping[str, tuple
 def _depth(dice: Dice, least: int, fast: int) -> int:
     """From the least, over what full speed takes, to beyond it."""
     high = max(least, fast)
-    return dice.weighted(
-        [(least, 3), (dice.integer(least, high), 4), (high, 1), (high + dice.integer(1, DEEPER), 2)]
-    )
+    deeper = high + dice.integer(1, dice.choice(DEEPER))
+    return dice.weighted([(least, 3), (dice.integer(least, high), 4), (high, 1), (deeper, 2)])
