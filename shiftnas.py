@@ -34,6 +34,7 @@ SUBCOMMANDS = {
     "prove": ("sim.cli", "Prove the building blocks right for all inputs, for all time."),
     "coverage": ("sim.cli", "Merge the functional coverage of runs; show what was never seen."),
     "fuzz": ("sim.cli", "Random networks, plans and stalls: RTL against the reference."),
+    "mutate": ("sim.cli", "Change the Verilog in small ways; count what the testbench notices."),
     "synth": ("hw.cli", "Synthesise: LUT, FF, RAM, DSP, by layer."),
     "bitstream": ("hw.cli", "Synthesise, place and route, pack a bitstream."),
     "report": ("hw.cli", "One self-contained HTML page about a run."),

@@ -1,0 +1,105 @@
+"""The subcommand mutate."""
+
+import os
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from hw import console
+from hw.commands.build import load
+from hw.commands.options import FOLDER, network_argument, plan_option
+
+
+@click.command(cls=console.Command)
+@network_argument
+@plan_option
+@click.option(
+    "--mutants", type=click.IntRange(min=1), default=120, show_default=True, help="How many."
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Simulations at a time; default: one for each processor.",
+)
+@click.option("--layer", metavar="NAME", default="", help="Only in this layer, edge or cell.")
+@click.option(
+    "--bar",
+    type=click.FloatRange(0, 1),
+    default=0.95,
+    show_default=True,
+    help="Score below which the exit code is 1.",
+)
+@click.option(
+    "--prove",
+    type=click.IntRange(min=0),
+    metavar="SECONDS",
+    default=60,
+    show_default=True,
+    help="Time for each proof that a survivor is no change; 0: no proofs.",
+)
+@click.option("--out", type=FOLDER, help="Write the report and every survivor's diff here.")
+@console.seed_option
+@console.force_option
+@console.json_option
+def mutate(
+    folder: Path,
+    plan_file: Path | None,
+    mutants: int,
+    jobs: int | None,
+    layer: str,
+    bar: float,
+    prove: int,
+    out: Path | None,
+    seed: int,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Change the RTL of a NETWORK in small ways and count what the testbench notices.
+
+    Exit code 1 where it notices too few.
+    """
+    from sim import tools
+    from sim.mutation import campaign, report
+
+    tools.find()
+    if out is not None:
+        console.require_absent(out, force)
+    network, plan = load(folder, plan_file)
+    start, before = time.monotonic(), os.times()
+    with ExitStack() as stack:
+        display = None
+
+        def watch(runs: int) -> None:
+            nonlocal display
+            if display is None:
+                display = stack.enter_context(console.progress("mutants", mutants))
+            display.advance(runs)
+
+        found = campaign.run(
+            network,
+            plan,
+            mutants=mutants,
+            seed=seed,
+            layer=layer,
+            jobs=jobs or len(os.sched_getaffinity(0)),
+            prove_seconds=prove,
+            note=console.note,
+            watch=watch,
+        )
+    after = os.times()
+    used = sum(after[:4]) - sum(before[:4])
+    seconds = {"seconds": round(time.monotonic() - start, 1), "cpu_seconds": round(used, 1)}
+    content = {**report.as_dict(found), "bar": bar, **seconds}
+    if out is not None:
+        with console.output_folder(out, force) as target:
+            report.write(found, content, target)
+    if as_json:
+        console.print_json(content)
+    else:
+        click.echo(report.table(found))
+        click.echo(f"\n{seconds['seconds']} s, {seconds['cpu_seconds']} s of processor time")
+    if found.score < bar:
+        console.note(f"mutate: the score is below {bar:.0%}")
+    return 0 if found.score >= bar else console.EXIT_CHECK_FAILED

@@ -1,0 +1,1 @@
+"""Mutation testing: small changes to the RTL, and which of them the testbench notices."""

@@ -1,0 +1,251 @@
+"""From a network to a verdict on every mutant.
+
+First all mutants in the whole network. Those that survive get a second chance: other images, other
+and heavier stalls; then each layer on its own. What is left may be no change at all: a proof of
+that is looked for.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hw import cost, emit
+from hw.errors import InputError
+from hw.ir.graph import Node
+from hw.ir.network import Network
+from hw.plan import Plan
+from sim import designs
+from sim.cosim import random_images
+from sim.designs import Bench
+from sim.mutation import equivalence, parts, schemata
+from sim.mutation.run import Case, Kill, Trial
+from sim.mutation.sample import sample
+from sim.mutation.sites import Mutant, sites
+from sim.simulation import Resets, Simulation
+
+FRAMES = 4
+"""Images of the first run; the second chance has twice as many."""
+
+STALL, MORE_STALL = 0.25, 0.6
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a mutant.
+
+    Parameters
+    ----------
+    number: of the mutant, from 1
+    mutant: what was changed
+    layer: of the network that it lies in, "" for one between layers
+    run: in which it was killed: "network", "network again", "op"
+    kill: None for a survivor
+    equivalent: module within which it was proved to be no change, None without a proof
+    """
+
+    number: int
+    mutant: Mutant
+    layer: str
+    run: str = ""
+    kill: Kill | None = None
+    equivalent: str | None = None
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """All verdicts, and what they came from.
+
+    Parameters
+    ----------
+    emission: the design without mutants
+    sites, forms: lines that could be changed, and ways to change them
+    paced: whether the un-mutated network keeps the predicted pace exactly, so that the pace is a
+        check
+    cycles: of the un-mutated run
+    verdicts: one for each mutant
+    """
+
+    emission: emit.Emission
+    sites: int
+    forms: int
+    paced: bool
+    cycles: int
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def killed(self) -> list[Verdict]:
+        return [verdict for verdict in self.verdicts if verdict.kill]
+
+    @property
+    def survivors(self) -> list[Verdict]:
+        return [verdict for verdict in self.verdicts if not verdict.kill]
+
+    @property
+    def equivalent(self) -> list[Verdict]:
+        """Survivors that were proved to be no change at all."""
+        return [verdict for verdict in self.survivors if verdict.equivalent]
+
+    @property
+    def raw_score(self) -> float:
+        """Share of all mutants that was killed."""
+        return len(self.killed) / len(self.verdicts)
+
+    @property
+    def score(self) -> float:
+        """Share of the mutants that was killed, those proved equivalent left out."""
+        others = len(self.verdicts) - len(self.equivalent)
+        return len(self.killed) / others if others else 1.0
+
+
+def choose(emission: emit.Emission, count: int, seed: int, layer: str = "") -> list[Mutant]:
+    """The mutants for a seed; `layer` narrows them to a layer, an edge or a cell.
+
+    Raises
+    ------
+    InputError: no such layer
+    """
+    return sample(_sites(emission, layer), count, seed)
+
+
+def _sites(emission: emit.Emission, layer: str):
+    top = emission.manifest["top"]
+    below = f"{top}.{layer.replace('/', '.')}" if layer else ""
+    found = sites(emission.verilog, top, below)
+    if not found:
+        shown = ", ".join(entry["name"] for entry in emission.manifest["layers"][:4])
+        raise InputError(f"layer: {layer!r}; expected a name of the manifest's layers: {shown}, …")
+    return found
+
+
+def run(
+    network: Network,
+    plan: Plan,
+    *,
+    mutants: int | Sequence[Mutant] = 120,
+    seed: int = 1,
+    layer: str = "",
+    jobs: int = 2,
+    frames: int = FRAMES,
+    prove_seconds: int = equivalence.SECONDS,
+    note: Callable[[str], None] = lambda text: None,
+    watch: Callable[[int], None] = lambda runs: None,
+) -> Campaign:
+    """Try mutants of a network's hardware.
+
+    Parameters
+    ----------
+    mutants: how many, or which
+    seed: of their choice, of images and stalls
+    layer: only in this layer, edge or cell
+    jobs: simulations at a time
+    frames: images of the first run
+    prove_seconds: time for each proof of equivalence; 0: none is looked for
+    note: told what is being done; watch: called after each simulation with 1
+
+    Raises
+    ------
+    CheckFailed: the design without a mutant fails
+    InputError: no such layer, a tool that is missing
+    """
+    emission = emit.emit(network, plan)
+    found = _sites(emission, layer)
+    chosen = sample(found, mutants, seed) if isinstance(mutants, int) else list(mutants)
+    text = schemata.combine(emission.verilog, chosen)
+    combined = replace(emission, files=emission.files | {emit.VERILOG: text})
+    with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
+        desk = _Desk(network, plan, combined, Path(temporary), jobs, seed, note, watch)
+        verdicts = {
+            number: Verdict(number, mutant, _layer(network, emission, mutant))
+            for number, mutant in enumerate(chosen, start=1)
+        }
+        note(f"mutate: building one model of {len(chosen)} mutants")
+        model = desk.build(designs.bench(network, plan, "network", emission=combined))
+        trial = desk.trial(model, "network", frames)
+        desk.judge(trial, "network", verdicts)
+        if any(not verdict.kill for verdict in verdicts.values()):
+            desk.judge(desk.trial(model, "network again", frames), "network again", verdicts)
+        nodes = desk.layers(verdicts)
+        if nodes:
+            note(f"mutate: building {len(nodes)} layers on their own")
+            model = desk.build(parts.bench(network, combined, nodes))
+            desk.judge(desk.trial(model, "op", frames), "op", verdicts)
+    survivors = [verdict for verdict in verdicts.values() if not verdict.kill]
+    if prove_seconds and survivors:
+        note(f"mutate: looking for proofs that {len(survivors)} survivors are no change")
+        layers = [parts.module_of(emission, node) for node in network.graph.nodes[1:]]
+
+        def prove(verdict: Verdict) -> Verdict:
+            proof = equivalence.proved(emission.verilog, verdict.mutant, layers, prove_seconds)
+            return replace(verdict, equivalent=proof)
+
+        with ThreadPoolExecutor(jobs) as pool:
+            verdicts |= {verdict.number: verdict for verdict in pool.map(prove, survivors)}
+    return Campaign(
+        emission,
+        len(found),
+        sum(len(site.after) for site in found),
+        bool(trial.pace),
+        trial.original.cycles,
+        tuple(verdicts.values()),
+    )
+
+
+def _layer(network: Network, emission: emit.Emission, mutant: Mutant) -> str:
+    for node in network.graph.nodes[1:]:
+        module = parts.module_of(emission, node)
+        if mutant.module == module or mutant.module.startswith(f"{module}."):
+            return node.name
+    return ""
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What all runs of a campaign share."""
+
+    network: Network
+    plan: Plan
+    combined: emit.Emission
+    folder: Path
+    jobs: int
+    seed: int
+    note: Callable[[str], None]
+    watch: Callable[[int], None]
+
+    def build(self, bench: Bench) -> Simulation:
+        """The model of a bench, `mutants::select` in it."""
+        sources = {schemata.PACKAGE_FILE: schemata.PACKAGE} | dict(bench.sources)
+        return Simulation.build(self.network, replace(bench, sources=sources), optimise="-O0")
+
+    def trial(self, model: Simulation, name: str, frames: int) -> Trial:
+        """A case for a model; every run after the first one is harder."""
+        first = name == "network"
+        predicted = cost.predict(self.network, self.plan)
+        paces = parts.paces(self.network, self.plan)
+        if name == "op":
+            after = predicted.cycles_per_frame // 2
+        else:
+            after = predicted.latency * 3 // 5
+            paces = {f"{self.network.graph.output.name} (m_axis)": predicted.cycles_per_frame}
+        case = Case(
+            random_images(self.network, frames if first else 2 * frames, self.seed + (not first)),
+            STALL if first else MORE_STALL,
+            self.seed + (not first),
+            Resets(2 if first else 3, after if first else after * 2 // 3),
+        )
+        return Trial(model, case, paces, self.folder / name.replace(" ", "_"), self.jobs)
+
+    def judge(self, trial: Trial, name: str, verdicts: dict[int, Verdict]) -> None:
+        """Run all mutants that live."""
+        alive = [number for number, verdict in verdicts.items() if not verdict.kill]
+        self.note(f"mutate: {name}: {len(alive)} mutants")
+        kills = trial.kills(alive, self.jobs, lambda: self.watch(1))
+        for number, kill in kills.items():
+            if kill is not None:
+                verdicts[number] = replace(verdicts[number], run=name, kill=kill)
+
+    def layers(self, verdicts: dict[int, Verdict]) -> list[Node]:
+        """The layers that hold a survivor."""
+        names = {verdict.layer for verdict in verdicts.values() if not verdict.kill}
+        return [node for node in self.network.graph.nodes[1:] if node.name in names]

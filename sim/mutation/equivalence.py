@@ -1,0 +1,164 @@
+"""Whether a mutant can be told from the original at all: a proof, where one is found.
+
+The module (then the layer it is part of) stands twice side by side, once with the mutant, with the
+same inputs, which are free to do anything. If their outputs can never differ, from the initial
+state on, no testbench can kill the mutant. A stream's payload counts only while its valid is high.
+The prover is ABC's, as it comes with Yosys: latch correspondence, then property-directed
+reachability.
+"""
+
+import importlib.util
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from hw import yosys
+from sim.mutation import schemata
+from sim.mutation.sites import Mutant
+from sim.mutation.verilog import Module, read, subtree
+
+SECONDS = 60
+"""Time for one proof."""
+
+_SCRIPT = """
+read_verilog -sv miter.v
+hierarchy -top miter
+proc
+flatten
+opt -full
+memory -nordff
+opt -full
+async2sync
+techmap
+opt -full
+dffunmap
+setundef -undriven -zero
+setundef -init -zero
+aigmap
+opt_clean
+write_aiger -zinit miter.aig
+"""
+
+_ABC = "read_aiger miter.aig; strash; scorr; dc2; scorr -F 2; print_stats; pdr -T {seconds}"
+
+
+def proved(text: str, mutant: Mutant, layers: list[str], seconds: int = SECONDS) -> str | None:
+    """Name of the module within which the mutant is equivalent; None where no proof was found.
+
+    `layers` are the modules of layers: the second try is the one the mutant lies in. For the top
+    module there is no try: it is the whole design.
+    """
+    scopes = [mutant.module] if "." in mutant.module else []
+    scopes += [name for name in layers if mutant.module.startswith(f"{name}.")]
+    modules = read(text)
+    for scope in scopes:
+        if _equivalent(text, schemata.apply(text, mutant), modules, scope, seconds):
+            return scope
+    return None
+
+
+def _equivalent(
+    before: str, after: str, modules: dict[str, Module], scope: str, seconds: int
+) -> bool:
+    with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
+        folder = Path(temporary)
+        inside = list(subtree(modules, scope))
+        (folder / "miter.v").write_text(
+            "\n".join(
+                [
+                    _modules(before, inside, "before "),
+                    _modules(after, inside, "after "),
+                    _miter(modules[scope]),
+                ]
+            )
+        )
+        yosys.run(_SCRIPT, folder)
+        return "Property proved" in _abc(_ABC.format(seconds=seconds), folder, seconds)
+
+
+def _abc(script: str, folder: Path, seconds: int) -> str:
+    spec = importlib.util.find_spec("pyosys")
+    assert spec is not None and spec.origin is not None
+    program = Path(spec.origin).parent / "yosys-abc"
+    try:
+        done = subprocess.run(
+            [program, "-c", script],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=4 * seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return ""
+    return done.stdout
+
+
+def _modules(text: str, inside: list[Module], prefix: str) -> str:
+    """The modules' text, each name with a prefix."""
+    lines = text.split("\n")
+    body = "\n".join("\n".join(lines[m.first : m.last + 1]) for m in inside)
+    for module in inside:
+        body = body.replace(f"\\{module.name} ", _named(prefix, module.name))
+    return body
+
+
+def _named(prefix: str, module: str) -> str:
+    return f"\\{prefix.strip()}.{module} "
+
+
+def _miter(module: Module) -> str:
+    """Both modules on the same inputs; `bad` where their outputs differ."""
+    ports, wires = [], []
+    connections: dict[str, list[str]] = {"before": [], "after": []}
+    for name, direction in module.directions.items():
+        bits = f"[{module.widths[name] - 1}:0] "
+        if direction == "input":
+            ports.append(f"  input {bits}{_escaped(name)}")
+        for side, found in connections.items():
+            net = _escaped(name) if direction == "input" else _escaped(f"{side} {name}")
+            found.append(f"    .{_escaped(name)}({net})")
+            if direction == "output":
+                wires.append(f"  wire {bits}{net};")
+    outputs = [name for name, direction in module.directions.items() if direction == "output"]
+    different = [_different(name, outputs) for name in outputs]
+    instances = [
+        f"  {_named(side, module.name)} {side} (\n" + ",\n".join(found) + "\n  );"
+        for side, found in connections.items()
+    ]
+    return "\n".join(
+        [
+            "module miter(",
+            ",\n".join([*ports, "  output bad"]),
+            ");",
+            *wires,
+            *instances,
+            f"  assign bad = {' | '.join(different)};",
+            "endmodule",
+            "",
+        ]
+    )
+
+
+def _different(name: str, outputs: list[str]) -> str:
+    """Whether an output differs; a payload counts while the original's valid is high."""
+    differs = f"({_escaped(f'before {name}')} != {_escaped(f'after {name}')})"
+    for valid in _valids(name):
+        if valid in outputs and valid != name:
+            return f"({_escaped(f'before {valid}')} & {differs})"
+    return differs
+
+
+def _valids(name: str) -> Iterator[str]:
+    """What the valid of a payload might be called."""
+    if match := re.fullmatch(r"(.*__)payload(_\d+)*", name):
+        yield f"{match[1]}valid"
+    if match := re.fullmatch(r"(.*_t)(data|last)", name):
+        yield f"{match[1]}valid"
+
+
+def _escaped(name: str) -> str:
+    return f"\\{name.replace(' ', '.')} "

@@ -1,0 +1,142 @@
+"""What a campaign found: a table, JSON, a folder with every survivor's diff."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hw.emit import VERILOG
+from sim.mutation import schemata
+from sim.mutation.campaign import Campaign, Verdict
+from sim.mutation.sites import KINDS
+
+REPORT = "report.json"
+
+
+def as_dict(campaign: Campaign) -> dict[str, Any]:
+    """The documented JSON."""
+    return {
+        "mutants": len(campaign.verdicts),
+        "killed": len(campaign.killed),
+        "survived": len(campaign.survivors),
+        "equivalent": len(campaign.equivalent),
+        "score": round(campaign.score, 4),
+        "raw_score": round(campaign.raw_score, 4),
+        "sites": campaign.sites,
+        "forms": campaign.forms,
+        "pace_checked": campaign.paced,
+        "checks": _counted(campaign.killed, lambda v: v.kill.check),
+        "runs": _counted(campaign.killed, lambda v: v.run),
+        "kinds": {
+            kind: {
+                "mutants": len(verdicts),
+                "killed": sum(v.kill is not None for v in verdicts),
+                "equivalent": sum(v.equivalent is not None for v in verdicts),
+                "checks": _counted([v for v in verdicts if v.kill], lambda v: v.kill.check),
+            }
+            for kind, verdicts in _by_kind(campaign).items()
+        },
+        "verdicts": [_verdict(verdict) for verdict in campaign.verdicts],
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    mutant, kill = verdict.mutant, verdict.kill
+    return {
+        "number": verdict.number,
+        "kind": mutant.kind,
+        "module": mutant.module,
+        "layer": verdict.layer,
+        "line": mutant.line + 1,
+        "before": mutant.before,
+        "after": mutant.after,
+        "killed": kill is not None,
+        "run": verdict.run,
+        "check": kill.check if kill else "",
+        "found_in": kill.layer if kill else "",
+        "message": kill.message if kill else "",
+        "explanation": "" if kill else explanation(verdict),
+    }
+
+
+def explanation(verdict: Verdict) -> str:
+    """Why a mutant survived, as far as this program can tell."""
+    if verdict.equivalent:
+        return (
+            "no change: proved that the outputs can never differ, on any input; "
+            f"looked at {verdict.equivalent}"
+        )
+    return "not known: no run noticed it, and no proof was found that none could"
+
+
+def _by_kind(campaign: Campaign) -> dict[str, list[Verdict]]:
+    found = {kind: [v for v in campaign.verdicts if v.mutant.kind == kind] for kind in KINDS}
+    return {kind: verdicts for kind, verdicts in found.items() if verdicts}
+
+
+def _counted(verdicts: Sequence[Verdict], what: Callable[[Verdict], str]) -> dict[str, int]:
+    return dict(Counter(map(what, verdicts)).most_common())
+
+
+def table(campaign: Campaign) -> str:
+    """The report for people."""
+    rows = [("kind", "mutants", "killed", "no change", "survived", "killed by")]
+    for kind, verdicts in _by_kind(campaign).items():
+        killed = [v for v in verdicts if v.kill]
+        proved = sum(v.equivalent is not None for v in verdicts)
+        rows.append(_row(kind, verdicts, proved, _counted(killed, lambda v: v.kill.check)))
+    checks = _counted(campaign.killed, lambda v: v.kill.check)
+    rows.append(_row("all", campaign.verdicts, len(campaign.equivalent), checks))
+    widths = [max(len(row[k]) for row in rows) for k in range(5)]
+    lines = [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(row[k].rjust(widths[k]) for k in range(1, 5)), row[5]]
+        )
+        for row in rows
+    ]
+    lines += ["", *_score(campaign)]
+    for verdict in campaign.survivors:
+        mutant = verdict.mutant
+        lines += [
+            "",
+            f"survivor {verdict.number}: {mutant.kind}, {mutant.module}, line {mutant.line + 1}",
+            f"  - {mutant.before}",
+            f"  + {mutant.after}",
+            f"  {explanation(verdict)}",
+        ]
+    return "\n".join(lines)
+
+
+def _row(kind: str, verdicts: Sequence[Verdict], proved: int, checks: dict[str, int]):
+    killed = sum(v.kill is not None for v in verdicts)
+    survived = len(verdicts) - killed - proved
+    shown = ", ".join(f"{check} {count}" for check, count in checks.items())
+    return (kind, *map(str, (len(verdicts), killed, proved, survived)), shown)
+
+
+def _score(campaign: Campaign) -> list[str]:
+    total, killed = len(campaign.verdicts), len(campaign.killed)
+    proved = len(campaign.equivalent)
+    pace = (
+        "the predicted pace is a check"
+        if campaign.paced
+        else ("the design does not keep the predicted pace by itself: the pace is no check")
+    )
+    runs = ", ".join(
+        f"{count} by {run}" for run, count in _counted(campaign.killed, lambda v: v.run).items()
+    )
+    return [
+        f"score   {campaign.score:.1%}: {killed} of {total - proved} that are a change ({runs})",
+        f"        {campaign.raw_score:.1%}: {killed} of all {total}",
+        f"        {campaign.sites:,} lines could be changed in {campaign.forms:,} ways; {pace}",
+    ]
+
+
+def write(campaign: Campaign, content: dict[str, Any], folder: Path) -> None:
+    """`report.json`, `report.txt`, and a diff of the Verilog for every survivor."""
+    (folder / REPORT).write_text(json.dumps(content, indent=1) + "\n")
+    (folder / "report.txt").write_text(table(campaign) + "\n")
+    for verdict in campaign.survivors:
+        difference = schemata.difference(campaign.emission.verilog, verdict.mutant, VERILOG)
+        (folder / f"survivor_{verdict.number}.diff").write_text(difference)

@@ -1,0 +1,158 @@
+"""Runs mutants through the testbench: one model that holds them all, a short simulation for each.
+
+A mutant is killed when the testbench fails: a difference from the reference, a broken stream rule,
+a beat too many, a tlast in the wrong place, a hang, or a pace at full speed that is not the
+predicted one.
+"""
+
+import json
+import queue
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hw.errors import CheckFailed
+from sim.simulation import Resets, Run, Simulation, label_of
+
+MARGIN = 512
+"""Cycles of stillness beyond the longest of the design as it was, before a mutant counts as
+hanging. More than the testbench's longest pause would be too few."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of stimuli.
+
+    Parameters
+    ----------
+    images: uint8 (N, H, W, C), through at full speed and once more under stalls
+    stall, seed: of the stalls; resets: in mid-frame, before the run proper
+    """
+
+    images: np.ndarray
+    stall: float
+    seed: int
+    resets: Resets
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What the testbench says about a mutant that it notices.
+
+    Parameters
+    ----------
+    check: "difference", "stream rule", "surplus", "tlast", "hang", "pace" or "simulator"
+    layer: the first layer named
+    message: the testbench's
+    """
+
+    check: str
+    layer: str
+    message: str
+
+
+class Trial:
+    """A model with mutants, and a case for it.
+
+    Parameters
+    ----------
+    simulation: the model
+    case: the stimuli
+    pace: for each sink, by its label, the predicted cycles a frame at full speed
+    folder: for the runs' files
+    jobs: simulations at a time
+
+    Raises
+    ------
+    CheckFailed: the design without a mutant fails
+    """
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        case: Case,
+        pace: Mapping[str, int],
+        folder: Path,
+        jobs: int,
+    ) -> None:
+        self.simulation, self.case, self.folder = simulation, case, folder
+        self.folders: queue.Queue[Path] = queue.Queue()
+        first = folder / "run0"
+        first.mkdir(parents=True)
+        self._write(first, None)
+        self.original = simulation.run(first, seed=case.seed, arguments=["+mutant=0"])
+        self.patience = 2 * self.original.longest_idle + MARGIN
+        self.pace = {
+            label: cycles
+            for label, cycles in pace.items()
+            if self._paces(self.original)[label] == {cycles}
+        }
+        self._write(first, self.patience)
+        self.folders.put(first)
+        for number in range(1, jobs):
+            copy = folder / f"run{number}"
+            shutil.copytree(first, copy)
+            self.folders.put(copy)
+
+    def _write(self, folder: Path, patience: int | None) -> None:
+        case = self.case
+        self.simulation.write(
+            folder,
+            case.images,
+            stall=case.stall,
+            seed=case.seed,
+            patience=patience,
+            resets=case.resets,
+        )
+
+    def _paces(self, run: Run) -> dict[str, set[int]]:
+        """For each sink, the cycles from frame to frame at full speed."""
+        free = len(self.case.images)
+        return {
+            label_of(stream): set(np.diff(ends[:free]).tolist())
+            for stream, ends in zip(self.simulation.built.sinks, run.ends, strict=True)
+        }
+
+    def kill(self, number: int) -> Kill | None:
+        """Runs one mutant."""
+        folder = self.folders.get()
+        try:
+            result = folder / "result.json"
+            result.unlink(missing_ok=True)
+            try:
+                run = self.simulation.run(
+                    folder, seed=self.case.seed, arguments=[f"+mutant={number}"]
+                )
+            except CheckFailed as error:
+                failure = json.loads(result.read_text())["failure"] if result.is_file() else None
+                return Kill(**failure) if failure else Kill("simulator", "", str(error))
+            for label, cycles in self.pace.items():
+                found = self._paces(run)[label]
+                if found != {cycles}:
+                    shown = ", ".join(map(str, sorted(found)))
+                    return Kill(
+                        "pace",
+                        label,
+                        f"{label}: {shown} cycles from frame to frame at full speed, {cycles} "
+                        "predicted",
+                    )
+            return None
+        finally:
+            self.folders.put(folder)
+
+    def kills(
+        self, numbers: Sequence[int], jobs: int, done: Callable[[], None]
+    ) -> dict[int, Kill | None]:
+        """Runs several, `jobs` at a time."""
+
+        def one(number: int) -> Kill | None:
+            kill = self.kill(number)
+            done()
+            return kill
+
+        with ThreadPoolExecutor(jobs) as pool:
+            return dict(zip(numbers, pool.map(one, numbers), strict=True))

@@ -1,0 +1,397 @@
+"""Where and how a line of Verilog can be changed: the kinds of mutants.
+
+Every kind is a function from a statement to other forms of its line, few or none.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from sim.mutation.verilog import LITERAL, NAME, Module, Statement, live, names, read
+
+HANDSHAKE = re.compile(r"valid|ready|accept|advance|take|room|issue|move|leave|put|get|_en$")
+"""Names of signals that let a beat pass, or not."""
+
+SWAPS = {
+    "arithmetic": {"+": "-", "-": "+", "*": "+"},
+    "logic": {"&": "|", "|": "&", "^": "&", "<<": ">>", ">>": "<<", ">>>": "<<"},
+    "relation": {"==": "!=", "!=": "==", "<": "<=", "<=": "<", ">": ">=", ">=": ">"},
+}
+"""Binary operators, and what each is replaced by."""
+
+_TOKEN = re.compile(
+    rf"{NAME}|\$\w+|\d+'s?[bdh][0-9a-f]+|\d+|>>>|<<|>>|<=|>=|==|!=|[-+*&|^~!<>?:{{}}\[\](),]|\s+"
+)
+_SLICE = re.compile(rf"(?P<name>{NAME})\[(?P<high>\d+)(:(?P<low>\d+))?\]")
+_WORD_READ = re.compile(rf"(?P<name>{NAME})\[(?P<index>.*)\]")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One changed line.
+
+    Parameters
+    ----------
+    kind: key of KINDS
+    module, line: where; lines count from 0
+    before, after: the line, without its indent
+    """
+
+    kind: str
+    module: str
+    line: int
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """A statement that a kind of mutant applies to, and the lines it would become."""
+
+    kind: str
+    statement: Statement
+    before: str
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a kind of mutant sees: the statement, its line without indent, its module."""
+
+    statement: Statement
+    line: str
+    module: Module
+    roms: frozenset[str]
+
+    @property
+    def role(self) -> str:
+        return role(self.statement.module)
+
+    def with_value(self, value: str) -> str:
+        """The line with another right-hand side or condition."""
+        old = self.statement.value
+        if self.statement.kind == "if":
+            return self.line.replace(f"if ({old})", f"if ({value})")
+        head, _, tail = self.line.rpartition(old)
+        return head + value + tail
+
+    @property
+    def width(self) -> int:
+        """Bits of the target, or of the part of it that is assigned."""
+        if match := re.fullmatch(r"\[(\d+):(\d+)\]", self.statement.part):
+            return int(match[1]) - int(match[2]) + 1
+        if self.statement.part and self.statement.target not in self.module.words:
+            return 1
+        return self.module.widths[self.statement.target]
+
+
+def role(module: str) -> str:
+    """What a module is for, by the last part of its name: window, elements, fifo, node, …"""
+    last = module.rpartition(".")[2]
+    return "fork" if last.startswith("fork_") else re.sub(r"\d+$", "", last)
+
+
+# --- expressions ------------------------------------------------------------------------
+
+
+def tokens(expression: str) -> list[tuple[str, int, int]]:
+    """(token, position, depth of brackets) of everything but blanks."""
+    found, depth = [], 0
+    for match in _TOKEN.finditer(expression):
+        token = match[0]
+        if token in ")]}":
+            depth -= 1
+        if not token.isspace():
+            found.append((token, match.start(), depth))
+        if token in "([{":
+            depth += 1
+    return found
+
+
+def binary(expression: str) -> tuple[str, str, str] | None:
+    """Left side, operator and right side of an expression with one binary operator."""
+    previous = ""
+    for token, position, depth in tokens(expression):
+        operator = any(token in swaps for swaps in SWAPS.values())
+        if depth == 0 and operator and previous and previous not in "?:":
+            after = expression[position + len(token) :].strip()
+            return expression[:position].strip(), token, after
+        previous = token
+    return None
+
+
+def ternary(expression: str) -> tuple[str, str, str] | None:
+    """Condition and both arms."""
+    marks = {token: position for token, position, depth in tokens(expression) if depth == 0}
+    if "?" not in marks:
+        return None
+    question, colon = marks["?"], marks[":"]
+    condition, first = expression[:question], expression[question + 1 : colon]
+    return condition.strip(), first.strip(), expression[colon + 1 :].strip()
+
+
+def unary(expression: str) -> tuple[str, str] | None:
+    """Operator and operand."""
+    first, *rest = tokens(expression)
+    if first[0] in "~!&|" and binary(expression) is None and ternary(expression) is None and rest:
+        return first[0], expression[rest[0][1] :]
+    return None
+
+
+def literal(value: int, like: re.Match[str]) -> str:
+    """A literal of the same width, sign and base with another value."""
+    width = int(like["width"])
+    form = {"h": "x", "d": "d", "b": "b"}[like["base"]]
+    digits = f"{value % (1 << width):0{len(like['digits'])}{form}}"
+    return f"{width}'{like['signed']}{like['base']}{digits}"
+
+
+def value_of(match: re.Match[str]) -> int:
+    return int(match["digits"], {"h": 16, "d": 10, "b": 2}[match["base"]])
+
+
+def replaced(text: str, match: re.Match[str], new: str) -> str:
+    return text[: match.start()] + new + text[match.end() :]
+
+
+def literals(expression: str) -> Iterator[re.Match[str]]:
+    """Literals, but for those of bits put in front of a shorter value."""
+    for match in LITERAL.finditer(expression):
+        if not expression[: match.start()].rstrip().endswith("{"):
+            yield match
+
+
+# --- kinds ------------------------------------------------------------------------------
+
+
+def _swap(kind: str) -> Callable[[Place], Iterator[str]]:
+    def swapped(place: Place) -> Iterator[str]:
+        if (found := binary(place.statement.value)) and found[1] in SWAPS[kind]:
+            yield place.with_value(f"{found[0]} {SWAPS[kind][found[1]]} {found[2]}")
+
+    return swapped
+
+
+def logic(place: Place) -> Iterator[str]:
+    yield from _swap("logic")(place)
+    if place.statement.kind != "if" and (found := unary(place.statement.value)):
+        operator, operand = found
+        swapped = {"~": "", "!": "|", "&": "|", "|": "&"}[operator]
+        yield place.with_value(f"{swapped} {operand}".strip())
+
+
+def condition(place: Place) -> Iterator[str]:
+    statement = place.statement
+    if statement.kind == "if" and statement.value != "rst":
+        yield place.with_value(f"!({statement.value})")
+
+
+def enable(place: Place) -> Iterator[str]:
+    """A register or a memory that takes a value in every cycle."""
+    statement = place.statement
+    if statement.kind == "if" and statement.clocked and statement.value != "rst":
+        yield place.with_value("1'h1")
+
+
+def reset(place: Place) -> Iterator[str]:
+    """A register without reset."""
+    if place.statement.kind == "if" and place.statement.value == "rst":
+        yield place.with_value("1'h0")
+
+
+def constant(place: Place) -> Iterator[str]:
+    statement = place.statement
+    if statement.kind in ("word", "if") or place.line.startswith("assign m_axis_tlast"):
+        return
+    if binary(statement.value) and binary(statement.value)[1] in SWAPS["relation"]:
+        return
+    for match in literals(statement.value):
+        value, width = value_of(match), int(match["width"])
+        flipped = [value ^ 1 << bit for bit in range(width)]
+        for other in dict.fromkeys([value + 1, value - 1, *flipped]):
+            yield place.with_value(replaced(statement.value, match, literal(other, match)))
+
+
+def off_by_one(place: Place) -> Iterator[str]:
+    """Comparisons with the value beside; counters that count by two or not at all."""
+    statement, found = place.statement, binary(place.statement.value)
+    if found is None or statement.kind == "if" or place.role in ("fifo", "queue"):
+        return
+    left, operator, right = found
+    match = LITERAL.fullmatch(right)
+    if match is None:
+        return
+    if operator in SWAPS["relation"]:
+        for other in (value_of(match) + 1, value_of(match) - 1):
+            yield place.with_value(f"{left} {operator} {literal(other, match)}")
+    elif operator in "+-" and value_of(match) == 1:
+        yield place.with_value(f"{left} {operator} 2'h2")
+        yield place.with_value(left)
+
+
+def address(place: Place) -> Iterator[str]:
+    """The memory's word beside."""
+    statement, words = place.statement, place.module.words
+    if statement.kind == "word":
+        return
+    if (match := _WORD_READ.fullmatch(statement.value)) and match["name"].strip("\\ ") in words:
+        for sign in "+-":
+            yield place.with_value(f"{match['name']}[{match['index']} {sign} 1'h1]")
+    if statement.target in words:
+        index = statement.part[1:-1]
+        for sign in "+-":
+            yield place.line.replace(f"[{index}]", f"[{index} {sign} 1'h1]", 1)
+
+
+def rom(place: Place) -> Iterator[str]:
+    """A bit of a word."""
+    statement = place.statement
+    if statement.kind == "word" and statement.target in place.roms:
+        match = LITERAL.fullmatch(statement.value)
+        assert match is not None, statement
+        for bit in range(int(match["width"])):
+            yield place.with_value(literal(value_of(match) ^ 1 << bit, match))
+
+
+def wrong_bits(place: Place) -> Iterator[str]:
+    """A slice or a bit beside the right one."""
+    statement = place.statement
+    if statement.kind in ("word", "if"):
+        return
+    for match in _SLICE.finditer(statement.value):
+        name = match["name"].strip("\\ ")
+        if name in place.module.words:
+            continue
+        high, low = int(match["high"]), int(match["low"] or match["high"])
+        for by in (1, -1):
+            if 0 <= low + by and high + by < place.module.widths[name]:
+                bits = f"{high + by}:{low + by}" if match["low"] else str(high + by)
+                other = replaced(statement.value, match, f"{match['name']}[{bits}]")
+                yield place.with_value(other)
+
+
+def stuck(place: Place) -> Iterator[str]:
+    """A bit of a register or of a memory's input that is always 0 or always 1."""
+    statement = place.statement
+    if statement.kind != "clocked" or LITERAL.fullmatch(statement.value):
+        return
+    width = place.width
+    for bit in range(width):
+        one = f"{width}'h{1 << bit:x}"
+        yield place.with_value(f"({statement.value}) | {one}")
+        yield place.with_value(f"({statement.value}) & ~{one}")
+
+
+def mux(place: Place) -> Iterator[str]:
+    if found := ternary(place.statement.value):
+        chosen, first, second = found
+        yield place.with_value(f"{chosen} ? {second} : {first}")
+
+
+def handshake(place: Place) -> Iterator[str]:
+    """A condition of a transfer left out; a ready that is always high."""
+    statement = place.statement
+    if statement.kind not in ("assign", "set"):
+        return
+    found = binary(statement.value)
+    if found and found[1] in "&|":
+        involved = names(statement.value) | {statement.target}
+        if any(HANDSHAKE.search(name) for name in involved):
+            yield place.with_value(found[0])
+            yield place.with_value(found[2])
+    if HANDSHAKE.search(statement.target) and place.width == 1:
+        yield place.with_value("1'h1")
+
+
+def fill(place: Place) -> Iterator[str]:
+    """A FIFO that is full or empty one beat early or late, or wraps there."""
+    statement = place.statement
+    if statement.kind != "assign" or place.role not in ("fifo", "queue"):
+        return
+    found = binary(statement.value)
+    if found and found[1] in ("==", "!=") and (match := LITERAL.fullmatch(found[2])):
+        for other in (value_of(match) + 1, value_of(match) - 1):
+            yield place.with_value(f"{found[0]} {found[1]} {literal(other, match)}")
+    if (one := unary(statement.value)) and one[0] == "|":
+        yield place.with_value(f"{one[1]} > 1'h1")
+
+
+def rounding(place: Place) -> Iterator[str]:
+    """A sum without its constant."""
+    found = binary(place.statement.value)
+    if found and found[1] == "+" and place.role in ("requantise", "node", "concat"):
+        for side, other in ((found[0], found[2]), (found[2], found[0])):
+            match = LITERAL.search(side)
+            if match and value_of(match) > 1 and not names(side) - {"signed"}:
+                yield place.with_value(other)
+
+
+def saturation(place: Place) -> Iterator[str]:
+    """Values beyond the range that wrap round, or are clamped to the other end."""
+    statement, found = place.statement, ternary(place.statement.value)
+    if found and "overflow" in found[0]:
+        yield place.with_value(found[2])
+    if "overflow" in statement.target and not LITERAL.fullmatch(statement.value):
+        yield place.with_value("1'h0")
+        if found:
+            yield place.with_value(found[1])
+            yield place.with_value(found[2])
+
+
+def tlast(place: Place) -> Iterator[str]:
+    statement = place.statement
+    if statement.target != "m_axis_tlast":
+        return
+    found = binary(statement.value)
+    if found and (match := LITERAL.fullmatch(found[2])):
+        yield place.with_value(f"{found[0]} == {literal(value_of(match) - 1, match)}")
+    yield place.with_value("1'h0")
+    yield place.with_value("1'h1")
+
+
+KINDS: dict[str, Callable[[Place], Iterator[str]]] = {
+    "arithmetic operator": _swap("arithmetic"),
+    "logic operator": logic,
+    "relational operator": _swap("relation"),
+    "condition negated": condition,
+    "constant": constant,
+    "off by one": off_by_one,
+    "memory address": address,
+    "ROM bit": rom,
+    "wrong bits": wrong_bits,
+    "stuck bit": stuck,
+    "mux arms swapped": mux,
+    "handshake": handshake,
+    "reset missing": reset,
+    "clock enable removed": enable,
+    "FIFO off by one": fill,
+    "rounding dropped": rounding,
+    "saturation dropped": saturation,
+    "tlast misplaced": tlast,
+}
+"""All kinds of mutants, and what each does to a statement."""
+
+
+def sites(text: str, top: str, below: str = "") -> list[Site]:
+    """All sites in modules called `below` or inside it, in signals that outputs depend on.
+
+    Signals that nothing reads (names of fields, for people) are left out: no change of them can
+    ever be seen.
+    """
+    modules = read(text)
+    reached = live(modules, top)
+    lines = text.split("\n")
+    found = []
+    for module in modules.values():
+        if below and module.name != below and not module.name.startswith(f"{below}."):
+            continue
+        roms = frozenset(module.words - module.written_memories)
+        for statement in module.statements:
+            if (module.name, statement.target) not in reached:
+                continue
+            place = Place(statement, lines[statement.line].strip(), module, roms)
+            for kind, change in KINDS.items():
+                after = tuple(line for line in dict.fromkeys(change(place)) if line != place.line)
+                if after:
+                    found.append(Site(kind, statement, place.line, after))
+    return found
