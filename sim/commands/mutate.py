@@ -2,7 +2,6 @@
 
 import os
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -68,26 +67,15 @@ def mutate(
         console.require_absent(out, force)
     network, plan = load(folder, plan_file)
     start, before = time.monotonic(), os.times()
-    with ExitStack() as stack:
-        display = None
-
-        def watch(runs: int) -> None:
-            nonlocal display
-            if display is None:
-                display = stack.enter_context(console.progress("mutants", mutants))
-            display.advance(runs)
-
-        found = campaign.run(
-            network,
-            plan,
-            mutants=mutants,
-            seed=seed,
-            layer=layer,
-            jobs=jobs or len(os.sched_getaffinity(0)),
-            prove_seconds=prove,
-            note=console.note,
-            watch=watch,
-        )
+    found = campaign.run(
+        network,
+        plan,
+        mutants=mutants,
+        seed=seed,
+        layer=layer,
+        jobs=jobs or len(os.sched_getaffinity(0)),
+        prove_seconds=prove,
+    )
     after = os.times()
     used = sum(after[:4]) - sum(before[:4])
     seconds = {"seconds": round(time.monotonic() - start, 1), "cpu_seconds": round(used, 1)}

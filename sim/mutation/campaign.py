@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hw import cost, emit
+from hw import console, cost, emit
 from hw.errors import InputError
 from hw.ir.graph import Node
 from hw.ir.network import Network
@@ -129,8 +129,7 @@ def run(
     jobs: int = 2,
     frames: int = FRAMES,
     prove_seconds: int = equivalence.SECONDS,
-    note: Callable[[str], None] = lambda text: None,
-    watch: Callable[[int], None] = lambda runs: None,
+    note: Callable[[str], None] = console.note,
 ) -> Campaign:
     """Try mutants of a network's hardware.
 
@@ -142,7 +141,7 @@ def run(
     jobs: simulations at a time
     frames: images of the first run
     prove_seconds: time for each proof of equivalence; 0: none is looked for
-    note: told what is being done; watch: called after each simulation with 1
+    note: told what is being done
 
     Raises
     ------
@@ -155,7 +154,7 @@ def run(
     text = schemata.combine(emission.verilog, chosen)
     combined = replace(emission, files=emission.files | {emit.VERILOG: text})
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
-        desk = _Desk(network, plan, combined, Path(temporary), jobs, seed, note, watch)
+        desk = _Desk(network, plan, combined, Path(temporary), jobs, seed, note)
         verdicts = {
             number: Verdict(number, mutant, _layer(network, emission, mutant))
             for number, mutant in enumerate(chosen, start=1)
@@ -211,7 +210,6 @@ class _Desk:
     jobs: int
     seed: int
     note: Callable[[str], None]
-    watch: Callable[[int], None]
 
     def build(self, bench: Bench) -> Simulation:
         """The model of a bench, `mutants::select` in it."""
@@ -239,8 +237,8 @@ class _Desk:
     def judge(self, trial: Trial, name: str, verdicts: dict[int, Verdict]) -> None:
         """Run all mutants that live."""
         alive = [number for number, verdict in verdicts.items() if not verdict.kill]
-        self.note(f"mutate: {name}: {len(alive)} mutants")
-        kills = trial.kills(alive, self.jobs, lambda: self.watch(1))
+        with console.progress(f"mutants, {name}", len(alive)) as display:
+            kills = trial.kills(alive, self.jobs, display.advance)
         for number, kill in kills.items():
             if kill is not None:
                 verdicts[number] = replace(verdicts[number], run=name, kill=kill)

@@ -41,7 +41,11 @@ opt_clean
 write_aiger -zinit miter.aig
 """
 
-_ABC = "read_aiger miter.aig; strash; scorr; dc2; scorr -F 2; print_stats; pdr -T {seconds}"
+_PROVED = ("UNSATISFIABLE", "Property proved")
+"""What ABC's `sat` and `pdr` say when `bad` can never be high. `sat` says so only where latch
+correspondence left no registers."""
+
+_ABC = "read_aiger miter.aig; strash; scorr; dc2; scorr -F 2; sat; pdr -T {seconds}"
 
 
 def proved(text: str, mutant: Mutant, layers: list[str], seconds: int = SECONDS) -> str | None:
@@ -75,7 +79,8 @@ def _equivalent(
             )
         )
         yosys.run(_SCRIPT, folder)
-        return "Property proved" in _abc(_ABC.format(seconds=seconds), folder, seconds)
+        said = _abc(_ABC.format(seconds=seconds), folder, seconds)
+        return any(word in said for word in _PROVED)
 
 
 def _abc(script: str, folder: Path, seconds: int) -> str:
@@ -158,6 +163,8 @@ def _valids(name: str) -> Iterator[str]:
         yield f"{match[1]}valid"
     if match := re.fullmatch(r"(.*_t)(data|last)", name):
         yield f"{match[1]}valid"
+    if match := re.fullmatch(r"(.*_)data", name):
+        yield f"{match[1]}rdy"
 
 
 def _escaped(name: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,14 @@ def as_dict(campaign: Campaign) -> dict[str, Any]:
         "sites": campaign.sites,
         "forms": campaign.forms,
         "pace_checked": campaign.paced,
-        "checks": _counted(campaign.killed, lambda v: v.kill.check),
-        "runs": _counted(campaign.killed, lambda v: v.run),
+        "checks": _checks(campaign.verdicts),
+        "runs": _runs(campaign),
         "kinds": {
             kind: {
                 "mutants": len(verdicts),
                 "killed": sum(v.kill is not None for v in verdicts),
                 "equivalent": sum(v.equivalent is not None for v in verdicts),
-                "checks": _counted([v for v in verdicts if v.kill], lambda v: v.kill.check),
+                "checks": _checks(verdicts),
             }
             for kind, verdicts in _by_kind(campaign).items()
         },
@@ -75,19 +75,22 @@ def _by_kind(campaign: Campaign) -> dict[str, list[Verdict]]:
     return {kind: verdicts for kind, verdicts in found.items() if verdicts}
 
 
-def _counted(verdicts: Sequence[Verdict], what: Callable[[Verdict], str]) -> dict[str, int]:
-    return dict(Counter(map(what, verdicts)).most_common())
+def _checks(verdicts: Sequence[Verdict]) -> dict[str, int]:
+    """How many each check killed."""
+    return dict(Counter(v.kill.check for v in verdicts if v.kill).most_common())
+
+
+def _runs(campaign: Campaign) -> dict[str, int]:
+    """How many died in each run."""
+    return dict(Counter(v.run for v in campaign.killed).most_common())
 
 
 def table(campaign: Campaign) -> str:
     """The report for people."""
-    rows = [("kind", "mutants", "killed", "no change", "survived", "killed by")]
+    rows = [["kind", "mutants", "killed", "no change", "survived", "killed by"]]
     for kind, verdicts in _by_kind(campaign).items():
-        killed = [v for v in verdicts if v.kill]
-        proved = sum(v.equivalent is not None for v in verdicts)
-        rows.append(_row(kind, verdicts, proved, _counted(killed, lambda v: v.kill.check)))
-    checks = _counted(campaign.killed, lambda v: v.kill.check)
-    rows.append(_row("all", campaign.verdicts, len(campaign.equivalent), checks))
+        rows.append(_row(kind, verdicts))
+    rows.append(_row("all", campaign.verdicts))
     widths = [max(len(row[k]) for row in rows) for k in range(5)]
     lines = [
         "  ".join(
@@ -108,11 +111,12 @@ def table(campaign: Campaign) -> str:
     return "\n".join(lines)
 
 
-def _row(kind: str, verdicts: Sequence[Verdict], proved: int, checks: dict[str, int]):
+def _row(kind: str, verdicts: Sequence[Verdict]) -> list[str]:
     killed = sum(v.kill is not None for v in verdicts)
+    proved = sum(v.equivalent is not None for v in verdicts)
     survived = len(verdicts) - killed - proved
-    shown = ", ".join(f"{check} {count}" for check, count in checks.items())
-    return (kind, *map(str, (len(verdicts), killed, proved, survived)), shown)
+    shown = ", ".join(f"{check} {count}" for check, count in _checks(verdicts).items())
+    return [kind, *map(str, (len(verdicts), killed, proved, survived)), shown]
 
 
 def _score(campaign: Campaign) -> list[str]:
@@ -123,9 +127,7 @@ def _score(campaign: Campaign) -> list[str]:
         if campaign.paced
         else ("the design does not keep the predicted pace by itself: the pace is no check")
     )
-    runs = ", ".join(
-        f"{count} by {run}" for run, count in _counted(campaign.killed, lambda v: v.run).items()
-    )
+    runs = ", ".join(f"{run} {count}" for run, count in _runs(campaign).items())
     return [
         f"score   {campaign.score:.1%}: {killed} of {total - proved} that are a change ({runs})",
         f"        {campaign.raw_score:.1%}: {killed} of all {total}",

@@ -86,11 +86,8 @@ class Trial:
         self._write(first, None)
         self.original = simulation.run(first, seed=case.seed, arguments=["+mutant=0"])
         self.patience = 2 * self.original.longest_idle + MARGIN
-        self.pace = {
-            label: cycles
-            for label, cycles in pace.items()
-            if self._paces(self.original)[label] == {cycles}
-        }
+        own = self._paces(self.original)
+        self.pace = {label: pace[label] for label in own if own[label] == {pace[label]}}
         self._write(first, self.patience)
         self.folders.put(first)
         for number in range(1, jobs):

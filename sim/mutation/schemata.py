@@ -7,9 +7,12 @@ design as it was.
 """
 
 import difflib
+import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
+from hw import emit
 from sim.mutation.sites import Mutant
 from sim.mutation.verilog import read
 
@@ -40,6 +43,15 @@ def apply(text: str, mutant: Mutant) -> str:
     assert old.strip() == mutant.before, mutant
     lines[mutant.line] = _indent(old) + mutant.after
     return "\n".join(lines)
+
+
+def mutated(emission: emit.Emission, mutant: Mutant) -> emit.Emission:
+    """The emission with one mutant in place, its digests made right again."""
+    text = apply(emission.verilog, mutant)
+    facts = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "bytes": len(text.encode())}
+    manifest = emission.manifest | {"files": emission.manifest["files"] | {emit.VERILOG: facts}}
+    manifest["digest"] = emit.manifest_digest(manifest)
+    return replace(emission, files=emission.files | {emit.VERILOG: text}, manifest=manifest)
 
 
 def difference(text: str, mutant: Mutant, name: str) -> str:

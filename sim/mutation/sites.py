@@ -203,7 +203,8 @@ def constant(place: Place) -> Iterator[str]:
     statement = place.statement
     if statement.kind in ("word", "if") or place.line.startswith("assign m_axis_tlast"):
         return
-    if binary(statement.value) and binary(statement.value)[1] in SWAPS["relation"]:
+    found = binary(statement.value)
+    if found and found[1] in SWAPS["relation"]:
         return
     for match in literals(statement.value):
         value, width = value_of(match), int(match["width"])

@@ -152,7 +152,9 @@ def _block(lines: list[str], first: int, module: Module) -> int:
     for number in range(first + 1, last + 1):
         line = lines[number]
         if initial:
-            if (match := _SET.fullmatch(line)) and LITERAL.fullmatch(match["value"]):
+            match = _SET.fullmatch(line)
+            # Not the loop that fills a memory: it has a variable between the brackets.
+            if match and match["part"] and match["part"][1:-1].isdigit():
                 found.append(("word", number, match))
         elif match := _IF.fullmatch(line):
             conditions.append((number, match["value"]))

@@ -4,12 +4,13 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from mutant_cases import adder_of
 
 from hw import emit
 from hw import plan as plans
 from hw.ir import serialize
-from sim import mutate
 from sim.cli import cosim
+from sim.mutation import schemata
 
 
 @pytest.fixture
@@ -52,11 +53,9 @@ def test_waves_and_text(folder):
 
 def test_mutant_exits_1_with_one_line(hardware, folder):
     layer = "cell0/edge0_sep_conv_3x3/dw1"
-    adder = next(
-        m for m in mutate.mutations(hardware.emission, layer, "elements") if m.operator == "+"
-    )
+    adder = adder_of(hardware.emission, layer)
     (folder / "rtl").mkdir()
-    emit.write(mutate.apply(hardware.emission, adder), folder / "rtl")
+    emit.write(schemata.mutated(hardware.emission, adder), folder / "rtl")
     code, out, err = call(
         folder / "net",
         "--plan",

@@ -4,12 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from mutant_cases import adder_of
 
 from hw import emit
 from hw.errors import CheckFailed, InputError
 from hw.ir.arithmetic import out_format
-from sim import mutate
 from sim.cosim import cosim, default_images, random_images
+from sim.mutation import schemata
 
 EDGE = "cell0/edge0_sep_conv_3x3"
 
@@ -65,10 +66,7 @@ def test_parts_on_their_own(hardware, level):
 
 def test_flipped_operator_is_found_and_its_layer_named(hardware):
     layer = f"{EDGE}/dw1"
-    adders = [
-        m for m in mutate.mutations(hardware.emission, layer, "elements") if m.operator == "+"
-    ]
-    mutant = mutate.apply(hardware.emission, adders[0])
+    mutant = schemata.mutated(hardware.emission, adder_of(hardware.emission, layer))
     assert sum(a != b for a, b in zip(mutant.verilog, hardware.emission.verilog, strict=True)) == 1
     with pytest.raises(CheckFailed) as caught:
         cosim(

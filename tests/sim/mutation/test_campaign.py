@@ -1,0 +1,98 @@
+"""Mutants of a small network: killed, survived, proved to be none; number 0 changes nothing."""
+
+import dataclasses
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from hw import emit
+from hw import plan as plans
+from hw.errors import CheckFailed
+from hw.ir import serialize
+from sim.cli import COMMANDS
+from sim.cosim import cosim, random_images
+from sim.mutation import campaign, report, schemata
+from sim.mutation.sites import Mutant
+from sim.mutation.verilog import read
+
+TOP = "shiftnas_top"
+
+
+QUEUE = f"{TOP}.cell0.node2.fifo1.queue"
+
+
+@pytest.fixture(scope="module")
+def planted(hardware) -> list[Mutant]:
+    """A FIFO that is never full, and a line that says the same in another way."""
+    module = read(hardware.emission.verilog)[QUEUE]
+
+    def changed(target: str, value: str) -> Mutant:
+        found = next(s for s in module.statements if s.target == target)
+        before, after = (f"assign {target} = {v};" for v in (found.value, value))
+        return Mutant("handshake", QUEUE, found.line, before, after.replace("SAME", found.value))
+
+    return [changed("w_rdy", "1'h1"), changed("r_rdy", "1'h1 & (SAME)")]
+
+
+@pytest.mark.slow
+def test_planted_mutants(hardware, planted):
+    found = campaign.run(
+        hardware.network, hardware.plan, mutants=planted, frames=2, jobs=2, prove_seconds=20
+    )
+    (killed,), (survivor,) = found.killed, found.survivors
+    assert (killed.number, killed.run, killed.layer) == (1, "network", "cell0/node2")
+    assert (survivor.number, survivor.equivalent) == (2, QUEUE)
+    assert (found.score, found.raw_score) == (1, 0.5)
+    content = report.as_dict(found)
+    assert (content["survived"], content["equivalent"]) == (1, 1)
+    assert "no change: proved" in content["verdicts"][1]["explanation"]
+    assert f"survivor 2: handshake, {QUEUE}" in report.table(found)
+
+
+@pytest.mark.slow
+def test_number_0_is_the_design_as_it_was(hardware, tmp_path):
+    """Every cycle of it."""
+    network, plan = hardware.network, hardware.plan
+    chosen = campaign.choose(hardware.emission, 60, 5)
+    text = schemata.combine(hardware.emission.verilog, chosen)
+    combined = dataclasses.replace(hardware.emission, files={
+        schemata.PACKAGE_FILE: schemata.PACKAGE, emit.VERILOG: text,
+    })  # fmt: skip
+    images = random_images(network, 3, 1)
+    first, second = (
+        cosim(network, plan, images=images, stall=0.3, emission=emission, folder=tmp_path / name)
+        for name, emission in (("plain", hardware.emission), ("combined", combined))
+    )
+    assert first.cycles == second.cycles
+    for file in sorted((tmp_path / "plain").glob("tap_*.bin")):
+        assert file.read_bytes() == (tmp_path / "combined" / file.name).read_bytes()
+
+
+def test_broken_design_is_no_campaign(hardware, planted):
+    plan = dataclasses.replace(hardware.plan, fifos=hardware.plan.fifos | {"cell0/node2": (2, 2)})
+    with pytest.raises(CheckFailed, match="hang"):
+        campaign.run(hardware.network, plan, mutants=planted[:1], frames=1)
+
+
+@pytest.mark.slow
+def test_command(hardware, tmp_path):
+    """A dozen mutants; the same ones, the same verdicts as in JSON, in text, in the folder."""
+    serialize.save(hardware.network, tmp_path / "net")
+    plans.save(hardware.plan, tmp_path / "plan.yaml")
+    arguments = [
+        tmp_path / "net", "--plan", tmp_path / "plan.yaml", "--mutants", 12, "--seed", 2,
+        "--prove", 20, "--out", tmp_path / "out", "--bar", 0.5, "--json",
+    ]  # fmt: skip
+    result = CliRunner().invoke(COMMANDS["mutate"], list(map(str, arguments)))
+    assert result.exit_code == 0, result.stderr
+    content = json.loads(result.stdout)
+    verdicts = content["verdicts"]
+    assert len(verdicts) == content["mutants"] == 12
+    assert content["killed"] == sum(v["killed"] for v in verdicts) >= 8
+    assert json.loads((tmp_path / "out" / "report.json").read_text()) == content
+    expected = campaign.choose(hardware.emission, 12, 2)
+    assert [(v["line"] - 1, v["after"]) for v in verdicts] == [(m.line, m.after) for m in expected]
+    diffs = {path.name for path in (tmp_path / "out").glob("*.diff")}
+    assert diffs == {f"survivor_{v['number']}.diff" for v in verdicts if not v["killed"]}
+    assert "score" in (tmp_path / "out" / "report.txt").read_text()

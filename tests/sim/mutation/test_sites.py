@@ -1,0 +1,123 @@
+"""Every kind of mutant changes a line as it says."""
+
+import pytest
+
+from sim.mutation.sites import KINDS, role, sites
+
+HEAD = """\
+module top(
+  input clk,
+  input rst,
+  input [3:0] i__payload,
+  input i__valid,
+  input o__ready,
+  output reg [3:0] o__payload,
+  output m_axis_tlast
+);
+  wire [4:0] net1;
+  wire lane_overflow;
+  reg [1:0] beat = 2'h0;
+  reg [3:0] rom [1:0];
+  initial begin
+    rom[0] = 4'h6;
+  end
+"""
+TAIL = """\
+  assign o__payload = net1 + lane_overflow + beat + rom[beat];
+endmodule
+"""
+
+
+def forms(line: str, kind: str, module: str = "top") -> list[str]:
+    """What the kind makes of a line; an `if` or `<=` stands in a clocked block."""
+    if line.startswith("assign"):
+        body = f"  {line}\n"
+    elif line.startswith("if"):
+        body = f"  always @(posedge clk) begin\n    {line}\n      beat <= 2'h3;\n  end\n"
+    else:
+        body = f"  always @(posedge clk) begin\n    {line}\n  end\n"
+    if line.startswith("rom"):
+        body = ""
+    text = f"{HEAD}{body}{TAIL}".replace("module top", f"module {module}")
+    found = sites(text, module.strip("\\ "))
+    return [form for s in found if s.kind == kind and s.before == line for form in s.after]
+
+
+@pytest.mark.parametrize(("kind", "line", "expected"), [
+    ("arithmetic operator", "assign net1 = beat + 1'h1;", ["assign net1 = beat - 1'h1;"]),
+    ("logic operator", "assign net1 = i__payload & beat;", ["assign net1 = i__payload | beat;"]),
+    ("logic operator", "assign net1 = ~ beat;", ["assign net1 = beat;"]),
+    ("logic operator", "assign net1 = & beat;", ["assign net1 = | beat;"]),
+    ("logic operator", "assign net1 = 4'h6 >> beat;", ["assign net1 = 4'h6 << beat;"]),
+    ("relational operator", "assign net1 = $signed(beat) >= $signed({ 1'h0, net1 });",
+     ["assign net1 = $signed(beat) > $signed({ 1'h0, net1 });"]),
+    ("condition negated", "if (i__valid)", ["if (!(i__valid))"]),
+    ("clock enable removed", "if (i__valid)", ["if (1'h1)"]),
+    ("reset missing", "if (rst)", ["if (1'h0)"]),
+    ("constant", "assign net1 = beat ? 2'h2 : { 1'h0, beat };",
+     ["assign net1 = beat ? 2'h3 : { 1'h0, beat };", "assign net1 = beat ? 2'h1 : { 1'h0, beat };",
+      "assign net1 = beat ? 2'h0 : { 1'h0, beat };"]),
+    ("off by one", "assign net1 = beat == 2'h2;",
+     ["assign net1 = beat == 2'h3;", "assign net1 = beat == 2'h1;"]),
+    ("off by one", "assign net1 = beat + 1'h1;",
+     ["assign net1 = beat + 2'h2;", "assign net1 = beat;"]),
+    ("memory address", "assign net1 = rom[beat];",
+     ["assign net1 = rom[beat + 1'h1];", "assign net1 = rom[beat - 1'h1];"]),
+    ("ROM bit", "rom[0] = 4'h6;",
+     ["rom[0] = 4'h7;", "rom[0] = 4'h4;", "rom[0] = 4'h2;", "rom[0] = 4'he;"]),
+    ("wrong bits", "assign net1 = i__payload[2:1];",
+     ["assign net1 = i__payload[3:2];", "assign net1 = i__payload[1:0];"]),
+    ("stuck bit", "beat[1] <= i__valid;",
+     ["beat[1] <= (i__valid) | 1'h1;", "beat[1] <= (i__valid) & ~1'h1;"]),
+    ("mux arms swapped", "assign net1 = beat ? i__payload : 4'h0;",
+     ["assign net1 = beat ? 4'h0 : i__payload;"]),
+    ("handshake", "assign net1 = i__valid & beat;",
+     ["assign net1 = i__valid;", "assign net1 = beat;"]),
+    ("saturation dropped", "assign net1 = lane_overflow ? 4'h7 : beat;", ["assign net1 = beat;"]),
+    ("saturation dropped", "assign lane_overflow = beat[1] ? i__valid : o__ready;",
+     ["assign lane_overflow = 1'h0;", "assign lane_overflow = i__valid;",
+      "assign lane_overflow = o__ready;"]),
+    ("tlast misplaced", "assign m_axis_tlast = beat == 2'h2;",
+     ["assign m_axis_tlast = beat == 2'h1;", "assign m_axis_tlast = 1'h0;",
+      "assign m_axis_tlast = 1'h1;"]),
+])  # fmt: skip
+def test_forms(kind, line, expected):
+    assert forms(line, kind) == expected
+
+
+def test_kinds_of_some_modules_only():
+    full = "assign net1 = beat != 2'h2;"
+    fifo = "\\top.fifo0 "
+    assert forms(full, "FIFO off by one", fifo) == [
+        "assign net1 = beat != 2'h3;", "assign net1 = beat != 2'h1;"
+    ]  # fmt: skip
+    assert forms(full, "off by one", fifo) == []
+    empty = "assign net1 = | beat;"
+    assert forms(empty, "FIFO off by one", fifo) == ["assign net1 = beat > 1'h1;"]
+    rounding = "assign net1 = $signed(beat) + $signed(4'h4);"
+    assert forms(rounding, "rounding dropped") == []
+    assert forms(rounding, "rounding dropped", "\\top.requantise ") == [
+        "assign net1 = $signed(beat);"
+    ]
+
+
+def test_an_emission_has_sites_of_every_kind_but_rounding(hardware):
+    found = sites(hardware.emission.verilog, hardware.emission.manifest["top"])
+    assert {site.kind for site in found} >= set(KINDS) - {"rounding dropped"}
+    lines = hardware.emission.verilog.split("\n")
+    for site in found:
+        assert lines[site.statement.line].strip() == site.before
+        assert site.before not in site.after
+
+
+def test_sites_below_a_module(hardware):
+    below = "shiftnas_top.cell0.edge0_sep_conv_3x3"
+    found = sites(hardware.emission.verilog, "shiftnas_top", below)
+    assert found
+    assert all(site.statement.module.startswith(f"{below}.") for site in found)
+
+
+def test_roles():
+    assert [role(f"top.{name}") for name in ("fifo0", "fork_stem_conv", "node3", "window")] == [
+        "fifo", "fork", "node", "window"
+    ]  # fmt: skip
