@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 from hw.errors import InputError
 
-__all__ = ["BOARDS", "Board", "Die", "board", "names"]
+__all__ = ["BOARDS", "NONE", "Board", "Die", "board", "limits", "names"]
+
+NONE = "none"
+"""What ``plan --board`` takes for a plan that is for no board and has no limits."""
 
 LUT_RAM_BITS = 64
 """Bits of one TRELLIS_DPR16X4, the distributed RAM cell.
@@ -159,3 +162,21 @@ def board(name: str) -> Board:
     if found is None:
         raise InputError(f"board: no board is called {name!r}; choose one of {', '.join(BOARDS)}")
     return found
+
+
+def limits(name: str) -> Board | None:
+    """The board that limits a plan; None where the plan is for no board.
+
+    Raises
+    ------
+    InputError
+        If there is no such board; the message lists those there are.
+    """
+    if name.lower() == NONE:
+        return None
+    if name.lower() not in BOARDS:
+        raise InputError(
+            f"board: no board is called {name!r}; choose one of {', '.join(BOARDS)}, or {NONE} for"
+            " a plan without limits"
+        )
+    return board(name)

@@ -8,15 +8,24 @@ One frame is enough in theory (a frame at a time is a possible schedule and retu
 where it began); the functions here run two, so that the borders between frames are walked over.
 """
 
+import json
 from collections import deque
 from collections.abc import Mapping
+from math import prod
+from pathlib import Path
 
 import numpy as np
 
+from hw import cache, flow
 from hw.flow import JOINS, Process, input_space, processes
 from hw.ir.graph import Graph
 
 FRAMES = 2
+
+LARGE = 1_000_000
+"""Beats a frame, over all tensors, from which on the depths found are kept."""
+
+DEPTHS = "depths.json"
 
 Place = tuple[str, int]
 """An input: node name and position."""
@@ -151,9 +160,22 @@ def locks(graph: Graph, stores: Mapping[str, int], fifos: Mapping[str, tuple[int
 
 
 def depths(graph: Graph, stores: Mapping[str, int], least: int = 2) -> dict[str, tuple[int, ...]]:
-    """FIFO depths with which the network runs, `least` or more at every join's input."""
+    """FIFO depths with which the network runs, `least` or more at every join's input.
+
+    Those of a large network are kept on disk: they take about a minute to find.
+    """
     joins = {node.name: (least,) * len(node.inputs) for node in graph if isinstance(node, JOINS)}
-    return repaired(graph, stores, joins)
+    if sum(prod(node.shape) for node in graph) < LARGE:
+        return repaired(graph, stores, joins)
+    code = [Path(module).read_bytes() for module in (__file__, flow.__file__)]
+    asked = json.dumps([sorted(stores.items()), least])
+
+    def find(folder: Path) -> None:
+        (folder / DEPTHS).write_text(json.dumps(repaired(graph, stores, joins)))
+
+    folder, _ = cache.entry("depths", cache.digest_of(repr(graph.nodes), asked, *code), find)
+    found = json.loads((folder / DEPTHS).read_text())
+    return {name: tuple(one) for name, one in found.items()}
 
 
 def repaired(

@@ -7,10 +7,12 @@ stay within the budget. Stores and FIFOs are made as large as the resulting spee
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
+from math import inf
 from typing import NamedTuple
 
 from hw import cost, deadlock
-from hw.boards import board as board_named
+from hw.boards import NONE, limits
 from hw.errors import CheckFailed
 from hw.flow import ENGINES, JOINS, Process, least_store, power_of_two, processes
 from hw.ir.graph import AvgPool, Conv, GlobalPool, MaxPool, Node, Weighted
@@ -53,60 +55,62 @@ def propose(
     of the networks in `cover` too, which have the same structure.
 
     Without `fps` it is the fastest one within the budget of `luts` LUT sites (default: 80 % of the
-    board's), with `fps` the first on the way that reaches so many frames a second.
+    board's), with `fps` the first on the way that reaches so many frames a second. For the board
+    "none" only `luts` is a limit.
 
     Raises
     ------
     InputError: no such board
     CheckFailed: no plan reaches `fps`, or none fits the budget or the board's block RAM
     """
-    target = board_named(board)
-    budget = luts if luts is not None else int(SHARE * target.luts)
-    search = _Search(network, target.name, (network, *cover) if loadable else ())
-    # Every state is kept: buffers are only known at the end, and may cost the last step or two.
-    states = [dict.fromkeys(search.ladders, 0)]
-    while fps is None or search.fps(states[-1]) < fps:
-        faster = search.faster(states[-1])
-        if faster is None:
+    target = limits(board)
+    budget = luts if luts is not None else int(SHARE * target.luts) if target else inf
+    name = target.name if target else NONE
+    search = _Search(network, name, (network, *cover) if loadable else ())
+    # Every step is kept: buffers are only known at the end, and may cost the last one or two.
+    while fps is None or search.fps() < fps:
+        if not search.faster() or search.lut > budget:
             break
-        states.append(faster)
-        if search.lut(faster) > budget:
-            break
-    reached = search.fps(states[-1])
+    reached = search.fps()
     while True:
-        plan = search.plan(states[-1])
+        plan = search.plan()
         lut = cost.logic(network, plan).lut
         if lut <= budget:
             break
-        if len(states) == 1:
+        if not search.back():
             raise CheckFailed(
                 f"plan: the smallest plan takes about {lut} LUT, more than the {budget} allowed;"
-                " choose a larger --luts, a larger board, or a smaller network"
+                " choose a larger --luts, a larger board or a smaller network, or plan without a"
+                " board's limits: shiftnas plan NET --board none"
             )
-        states.pop()
-    best = search.fps(states[-1])
+    best = search.fps()
     if fps is not None and best < fps:
         limit = "with no faster layer to choose" if reached == best else f"within {budget} LUT"
         raise CheckFailed(
             f"plan: {best:.1f} frames/s at {CLOCK_MHZ:g} MHz are the most {limit}, {fps:g} were"
-            f" asked for; the limit is {search.limiting(states[-1])}"
+            f" asked for; the limit is {search.limiting()}"
         )
     # A schedule exists, so nothing locks up; the token model, which knows of no time, must agree.
     stores = {name: layer.store for name, layer in plan.layers.items()}
     plan = replace(plan, fifos=deadlock.repaired(network.graph, stores, plan.fifos))
+    if target is None:
+        return plan
     if not loadable:
         plan = _within_ram(network, plan, int(SHARE * target.ram_blocks))
     blocks = sum(cost.ram_blocks(network, node, plan) for node in network.graph)
     if blocks > target.ram_blocks:
         raise CheckFailed(
             f"plan: {blocks} block RAMs needed, {target.name} has {target.ram_blocks};"
-            " choose a larger board"
+            " choose a larger board, or plan without limits: --board none"
         )
     return plan
 
 
 class _Search:
-    """The variants of every engine, from the cheapest to the fastest."""
+    """The variants of every engine, from the cheapest to the fastest, and the one chosen of each.
+
+    A step costs the same however many layers there are: only what it changes is looked at again.
+    """
 
     def __init__(self, network: Network, board: str, covered: Sequence[Network]):
         self.network, self.board, self.graph = network, board, network.graph
@@ -116,51 +120,69 @@ class _Search:
             for node in self.graph
             if isinstance(node, ENGINES)
         }
-        self.pools = {
+        self.chosen = dict.fromkeys(self.ladders, 0)
+        self.timings: dict[str, Timing] = {
             node.name: pool_timing(network, node)
             for node in self.graph
             if isinstance(node, GlobalPool)
         }
-        first = self.plan(dict.fromkeys(self.ladders, 0))
-        self._joins = sum(
+        pools = set(self.timings)
+        self.timings |= {name: ladder[0].timing for name, ladder in self.ladders.items()}
+        self.steps: list[str] = []
+        cycles = {n: busy(self.graph, one, self.timings) for n, one in self.contracts.items()}
+        self.cycles = cycles
+        self.order = {name: position for position, name in enumerate(cycles)}
+        # The busiest first, of equals the first; an entry that is no longer true is skipped.
+        self.busiest = [(-count, self.order[name], name) for name, count in cycles.items()]
+        heapify(self.busiest)
+        first = self.plan()
+        # LUT, estimated with the FIFOs of the slowest choice.
+        self.lut = sum(ladder[0].lut for ladder in self.ladders.values()) + sum(
             cost.layer_logic(network, node, first).lut
             for node in self.graph
-            if node.name in first.fifos or node.name in self.pools
+            if node.name in first.fifos or node.name in pools
         )
 
-    def chosen(self, state: Mapping[str, int]) -> dict[str, Variant]:
-        return {name: self.ladders[name][step] for name, step in state.items()}
+    def limiting(self) -> str:
+        """The node that needs the most cycles a frame."""
+        while -self.busiest[0][0] != self.cycles[self.busiest[0][2]]:
+            heappop(self.busiest)
+        return self.busiest[0][2]
 
-    def timings(self, state: Mapping[str, int]) -> dict[str, Timing]:
-        return self.pools | {n: variant.timing for n, variant in self.chosen(state).items()}
+    def fps(self) -> float:
+        return CLOCK_MHZ * 1e6 / self.cycles[self.limiting()]
 
-    def lut(self, state: Mapping[str, int]) -> int:
-        """Estimate with the FIFOs of the first state."""
-        return self._joins + sum(variant.lut for variant in self.chosen(state).values())
+    def faster(self) -> bool:
+        """Takes the next variant of the layer that limits; false if it has none."""
+        name = self.limiting()
+        if name not in self.chosen or self.chosen[name] + 1 == len(self.ladders[name]):
+            return False
+        self._choose(name, self.chosen[name] + 1)
+        self.steps.append(name)
+        return True
 
-    def cycles(self, state: Mapping[str, int]) -> dict[str, int]:
-        timings = self.timings(state)
-        return {n: busy(self.graph, one, timings) for n, one in self.contracts.items()}
+    def back(self) -> bool:
+        """Takes the last step back; false if there is none."""
+        if not self.steps:
+            return False
+        name = self.steps.pop()
+        self._choose(name, self.chosen[name] - 1)
+        return True
 
-    def limiting(self, state: Mapping[str, int]) -> str:
-        cycles = self.cycles(state)
-        return max(cycles, key=lambda name: cycles[name])
+    def _choose(self, name: str, position: int) -> None:
+        ladder = self.ladders[name]
+        self.lut += ladder[position].lut - ladder[self.chosen[name]].lut
+        self.chosen[name] = position
+        self.timings[name] = ladder[position].timing
+        # Another node's cycles depend on this one only if this one is a global pool.
+        self.cycles[name] = busy(self.graph, self.contracts[name], self.timings)
+        heappush(self.busiest, (-self.cycles[name], self.order[name], name))
 
-    def fps(self, state: Mapping[str, int]) -> float:
-        return CLOCK_MHZ * 1e6 / max(self.cycles(state).values())
-
-    def faster(self, state: Mapping[str, int]) -> dict[str, int] | None:
-        """The state with the next variant of the layer that limits, or None if it has none."""
-        name = self.limiting(state)
-        if name not in state or state[name] + 1 == len(self.ladders[name]):
-            return None
-        return {**state, name: state[name] + 1}
-
-    def plan(self, state: Mapping[str, int]) -> Plan:
-        """The plan of a state, with stores and FIFOs as large as its speed needs."""
-        layers = {name: variant.layer for name, variant in self.chosen(state).items()}
+    def plan(self) -> Plan:
+        """The plan of what is chosen, with stores and FIFOs as large as its speed needs."""
+        layers = {name: self.ladders[name][step].layer for name, step in self.chosen.items()}
         plan = Plan(self.network.digest, self.board, CLOCK_MHZ, layers, {})
-        return with_buffers(self.network, plan, self.contracts, self.timings(state))
+        return with_buffers(self.network, plan, self.contracts, self.timings)
 
 
 def variants(network: Network, node: Node, covered: Sequence[Network] = ()) -> list[Variant]:

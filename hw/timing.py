@@ -5,13 +5,25 @@ loadable layer they are those of the network at hand; other weights take other t
 results.
 """
 
+import numpy as np
+
 from hw.flow import ENGINES
 from hw.ir.arithmetic import accumulation, in_formats
-from hw.ir.graph import AvgPool, GlobalPool, Linear, MaxPool, Node, Weighted
+from hw.ir.graph import (
+    AvgPool,
+    Conv,
+    FactorizedReduce,
+    GlobalPool,
+    Linear,
+    MaxPool,
+    Node,
+    Weighted,
+)
 from hw.ir.network import Network
+from hw.ir.weights import P_MIN, decode
 from hw.layers.engine import average_scales, channel_scales, pixel_counts
 from hw.layers.envelope import loaded_scales, smallest_power
-from hw.layers.program import channel_weights, geometry, lane_groups
+from hw.layers.program import geometry
 from hw.layers.requantise import Scale, digit_count, is_unit
 from hw.plan import LayerPlan, Plan
 from hw.schedule import Timing
@@ -24,17 +36,28 @@ def group_taps(network: Network, node: Node, layer: LayerPlan) -> list[int]:
     """Steps of an engine's program for each group of output channels that are computed together."""
     if isinstance(node, MaxPool | AvgPool):
         return [node.kernel[0] * node.kernel[1]] * node.shape[2]
-    p0 = program_exponent(network, node, layer)
-    groups = lane_groups(channel_weights(network, node), layer.pe)
+    sign, power = decode(network.params[node.name].codes, network.arithmetic.weight_bits)
+    used = sign.reshape(len(sign), -1) != 0
     # What `weighted_program` makes of them, counted without making it.
     if layer.element == "horner":
         # A step for each weight, and one for each doubling from the largest exponent down to p0.
-        return [
-            len(channel) + max(weight.power for weight in channel) - p0 if channel else 1
-            for (channel,) in groups
-        ]
+        p0 = program_exponent(network, node, layer)
+        highest = np.where(used, power.reshape(used.shape), P_MIN[6]).max(axis=1)
+        steps = used.sum(axis=1) + np.where(used.any(axis=1), highest.astype(np.int64) - p0, 1)
+        return steps.tolist()
     # A step for each place where some lane has a weight; a group without any keeps one.
-    return [max(1, len({weight[:3] for lane in lanes for weight in lane})) for lanes in groups]
+    if layer.pe == 1:
+        return np.maximum(used.sum(axis=1), 1).tolist()
+    # Channels of different parts see different places.
+    groups = node.groups if isinstance(node, Conv) else 1
+    part = np.arange(len(used))[:, None] // (len(used) // groups)
+    if isinstance(node, FactorizedReduce):
+        part = np.arange(len(used))[:, None] >= len(used) // 2
+    steps = np.zeros(len(used) // layer.pe, np.int64)
+    for number in np.unique(part):
+        lanes = (used & (part == number)).reshape(len(steps), layer.pe, -1)
+        steps += lanes.any(axis=1).sum(axis=1)
+    return np.maximum(steps, 1).tolist()
 
 
 def program_exponent(network: Network, node: Node, layer: LayerPlan) -> int:

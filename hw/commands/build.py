@@ -19,14 +19,13 @@ TARGETS = ("ecp5", "ice40", "gowin", "xilinx")
 
 def load(folder: Path, plan_file: Path | None, board: str = DEFAULT_BOARD) -> tuple[Network, Plan]:
     """The network in `folder` and the plan in `plan_file`, or the one proposed for `board`."""
-    from hw import boards
     from hw import plan as plans
     from hw.ir import serialize
 
     network = serialize.load(folder)
     if plan_file is not None:
         return network, plans.load(plan_file, network)
-    return network, plans.propose(network, boards.board(board).name)
+    return network, plans.propose(network, board)
 
 
 @click.command(cls=console.Command)

@@ -115,6 +115,7 @@ def plan(
 ) -> None:
     """Choose elements, parallelism and FIFO depths for a board; predict size and speed.
 
+    With --board none nothing limits the plan but --luts; without that and --fps it is the fastest.
     Every line of the plan may be edited: a plan never changes a bit of the result.
     """
     from hw import boards, cost
@@ -125,19 +126,19 @@ def plan(
     console.require_absent(out, force)
     if cover and not loadable:
         raise InputError("--cover: is for weights that are loaded; give --loadable too")
-    known = boards.board(board)
+    boards.limits(board)
     made = serialize.load(folder)
     others = []
     for path in cover:
         others.append(serialize.load(path))
         require_same_structure(others[-1], structure(made), str(path), str(folder))
     options = {"loadable": True, "cover": others} if loadable else {}
-    proposed = plans.propose(made, known.name, fps=fps, luts=luts, **options)
+    proposed = plans.propose(made, board, fps=fps, luts=luts, **options)
     predicted = cost.predict(made, proposed)
     plans.save(proposed, out)
     result = {
         "out": out,
-        "board": known.name,
+        "board": proposed.board,
         "clock_mhz": proposed.clock_mhz,
         "lut": predicted.lut,
         "ff": predicted.ff,
@@ -152,7 +153,7 @@ def plan(
     else:
         click.echo(
             f"{out}: about {predicted.lut:,} LUT, {predicted.ff:,} FF, {predicted.ram_bits:,} RAM "
-            f"bits on {known.name}; {predicted.cycles_per_frame:,} cycles a frame, "
+            f"bits, board {proposed.board}; {predicted.cycles_per_frame:,} cycles a frame, "
             f"{predicted.fps:.0f} frames/s at {proposed.clock_mhz:g} MHz, limited by "
             f"{predicted.limiting_layer}"
         )

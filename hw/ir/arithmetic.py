@@ -7,14 +7,18 @@ these bounds, the hardware its signal widths.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from hw.ir.format import Format, width_of
 from hw.ir.graph import Add, Concat, Conv, FactorizedReduce, Linear, Node
-from hw.ir.network import Network
+from hw.ir.network import LayerParams, Network
 from hw.ir.weights import decode
+
+KEPT = 1024
+"""Layers whose constants are remembered: the planner asks for them again and again."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +151,7 @@ def bounds(
 ) -> tuple[list[int], list[int]]:
     """Exact bounds of each channel's sum of terms for operands in [low, high].
 
-    `codes` has the output channels first. Channels are summarised by how often each code occurs,
-    so that the sums are of Python integers and still quick.
+    `codes` has the output channels first. Channels are summarised by how often each code occurs.
     """
     sign, power = (
         table.tolist() for table in decode(np.arange(1 << weight_bits, dtype=np.uint8), weight_bits)
@@ -157,11 +160,13 @@ def bounds(
         term_range(low, high, p - p0) if s else (0, 0) for s, p in zip(sign, power, strict=True)
     ]
     terms = [(-t[1], -t[0]) if s < 0 else t for s, t in zip(sign, terms, strict=True)]
-    lows, highs = [], []
-    for channel in codes.reshape(len(codes), -1):
-        counts = np.bincount(channel, minlength=len(terms)).tolist()
-        lows.append(sum(n * t[0] for n, t in zip(counts, terms, strict=True)))
-        highs.append(sum(n * t[1] for n, t in zip(counts, terms, strict=True)))
+    channels = np.arange(len(codes))[:, None] * len(terms) + codes.reshape(len(codes), -1)
+    counts = np.bincount(channels.ravel(), minlength=len(codes) * len(terms))
+    counts = counts.reshape(len(codes), len(terms))
+    # 63 bits hold most layers' sums; where they might not, the sums are of Python integers.
+    largest = max(abs(edge) for term in terms for edge in term) * codes[0].size
+    exact = np.array(terms, np.int64 if largest < 1 << 63 else object)
+    lows, highs = (counts.astype(exact.dtype) @ exact).T.tolist()
     return lows, highs
 
 
@@ -172,16 +177,34 @@ def layer_guard(network: Network, name: str) -> int | None:
 
 def accumulation(network: Network, name: str) -> Accumulation:
     """Accumulator of the Conv, FactorizedReduce or Linear `name` (bias included in a Linear)."""
-    params, bits = network.params[name], network.arithmetic.weight_bits
     (source,) = in_formats(network, name)
+    return _accumulation(
+        network.params[name],
+        network.arithmetic.weight_bits,
+        source.frac,
+        operand_range(network, name),
+        layer_guard(network, name),
+        isinstance(network.graph[name], Linear),
+    )
+
+
+@lru_cache(KEPT)
+def _accumulation(
+    params: LayerParams,
+    bits: int,
+    frac: int,
+    operands: tuple[int, int],
+    guard: int | None,
+    biased: bool,
+) -> Accumulation:
     sign, power = decode(params.codes, bits)
-    p0 = accumulator_exponent(power, sign, layer_guard(network, name))
-    low, high = bounds(params.codes, bits, p0, *operand_range(network, name))
-    if isinstance(network.graph[name], Linear):
+    p0 = accumulator_exponent(power, sign, guard)
+    low, high = bounds(params.codes, bits, p0, *operands)
+    if biased:
         low = [value + b for value, b in zip(low, params.bias, strict=True)]
         high = [value + b for value, b in zip(high, params.bias, strict=True)]
     width = width_of(min(low), max(high))
-    return Accumulation(p0=p0, frac=source.frac - p0, low=tuple(low), high=tuple(high), width=width)
+    return Accumulation(p0=p0, frac=frac - p0, low=tuple(low), high=tuple(high), width=width)
 
 
 def rounding_constant(shift: int, rounding: str) -> int:
@@ -204,11 +227,16 @@ def scale_multipliers(sign: np.ndarray, exp: np.ndarray) -> tuple[int, int, tupl
 
 def requantisation(network: Network, name: str, acc: Accumulation | None = None) -> Requantisation:
     """Requantisation of the Conv or FactorizedReduce `name`; `acc`: its accumulation, if known."""
-    params = network.params[name]
     acc = accumulation(network, name) if acc is None else acc
+    frac, mode = network.formats[name].frac, network.arithmetic.rounding
+    return _requantisation(network.params[name], acc, frac, mode)
+
+
+@lru_cache(KEPT)
+def _requantisation(params: LayerParams, acc: Accumulation, frac: int, mode: str) -> Requantisation:
     e_min, e_max, scales = scale_multipliers(params.scale_sign, params.scale_exp)
-    shift = acc.frac - e_min - network.formats[name].frac
-    rounding = rounding_constant(shift, network.arithmetic.rounding)
+    shift = acc.frac - e_min - frac
+    rounding = rounding_constant(shift, mode)
     width, lows, highs = 1, [], []
     for low, high, scale, bias in zip(acc.low, acc.high, scales, params.bias, strict=True):
         u_low, u_high = sorted((low * scale, high * scale))

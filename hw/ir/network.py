@@ -28,9 +28,9 @@ class Arithmetic:
     scale_terms: int = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerParams:
-    """Integer parameters of one weighted node.
+    """Integer parameters of one weighted node; two are equal if they are the same object.
 
     `codes` are the weights (uint8, the node's weight shape): sign bit above the magnitude m; m = 0
     is zero, else p = 1 - m. The scale of output channel c is the sum of sign·2**exp over the K

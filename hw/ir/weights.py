@@ -1,5 +1,7 @@
 """The weight code: 0 or ±2**p in five or six bits (paper eq. 1, 2)."""
 
+from functools import lru_cache
+
 import numpy as np
 
 P_MIN = {5: -14, 6: -15}
@@ -24,6 +26,14 @@ def encode(sign: np.ndarray, power: np.ndarray, bits: int) -> np.ndarray:
 
 def decode(codes: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """Sign (int8, in {-1, 0, 1}) and power (int8, 0 where the weight is zero) of each code."""
+    signs, powers = _tables(bits)
+    return signs[codes], powers[codes]
+
+
+@lru_cache
+def _tables(bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sign and power of every code of eight bits, of which `bits` count."""
+    codes = np.arange(256, dtype=np.uint8)
     magnitude = codes & ((1 << (bits - 1)) - 1)
     negative = (codes >> (bits - 1)) & 1
     sign = np.where(magnitude == 0, 0, np.where(negative == 1, -1, 1)).astype(np.int8)

@@ -38,7 +38,9 @@ def is_unit(scales: Sequence[Sequence[Scale]]) -> bool:
 def digit_count(scales: Sequence[Sequence[Scale]]) -> int:
     """Binary digits (non-adjacent form) of the longest multiplier: the Horner steps of every
     row."""
-    return max(1, max(len(naf_digits(lane.multiplier)) for row in scales for lane in row))
+    # The form of n is that of the binary digits of 3·n xor n, without the last.
+    longest = max(abs(lane.multiplier) for row in scales for lane in row)
+    return max(1, (3 * longest).bit_length() - 1)
 
 
 class Operand(enum.Enum, shape=2):
