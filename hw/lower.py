@@ -9,7 +9,7 @@ waves the same.
 # By the stubs of amaranth a Component has no `elaborate`, a flipped interface is none.
 # pyright: reportArgumentType=false
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from amaranth import *
@@ -162,9 +162,11 @@ def children_of(
     shapes: Mapping[str, Shape],
     prefix: str = "",
     regions: AddressMap | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, Child]:
     """The modules directly below the path `prefix` ("" or ending in "/"), each with its tensors.
 
+    `only`: names of those wanted, all of them by default.
     `regions`: where the memories of a loadable plan lie; worked out where they are not given.
     """
     if plan.loadable and regions is None:
@@ -174,6 +176,8 @@ def children_of(
         if not node.name.startswith(prefix):
             continue
         name, *below = node.name[len(prefix) :].split("/")
+        if only is not None and name not in only:
+            continue
         if not below:
             joins = isinstance(node, Add | Concat)
             ports = [f"i{k}" for k in range(len(node.inputs))] if joins else ["i"]

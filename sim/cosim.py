@@ -74,6 +74,20 @@ class Cosim:
     gates: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Known:
+    """What runs over the same images share.
+
+    Parameters
+    ----------
+    tensors: of the reference, by name
+    reset_after: cycles after which all designs are in mid-frame
+    """
+
+    tensors: Mapping[str, np.ndarray]
+    reset_after: int
+
+
 def random_images(network: Network, count: int, seed: int) -> np.ndarray:
     """Full-range images, uint8 (count, H, W, C): noise, and among the first ones the corners.
 
@@ -108,6 +122,7 @@ def cosim(
     resets: int = 2,
     cover: bool = False,
     shelf: str = "model",
+    known: Known | None = None,
     watch: Callable[[int, int], None] | None = None,
 ) -> Cosim:
     """Run the images through the hardware of `network`, built as planned, and compare every layer.
@@ -131,6 +146,7 @@ def cosim(
     resets: runs that are begun and cut off by a reset in mid-frame, before the one that counts
     cover: measure the functional coverage (see `sim.coverage`)
     shelf: of the cache that keeps the model, see `sim.runner.build`
+    known: what several runs over the same images share
     watch: called with (frames done, frames in all) now and then
 
     Raises
@@ -169,7 +185,10 @@ def cosim(
             stall=stall,
             seed=seed,
             patience=patience,
-            resets=Resets(resets, reset_after(network, plan, level)),
+            resets=Resets(
+                resets, known.reset_after if known else reset_after(network, plan, level)
+            ),
+            tensors=known.tensors if known else None,
         )
         start = time.monotonic()
         run = simulation.run(folder, seed=seed, watch=watch)

@@ -84,7 +84,7 @@ def bench(
     if emission is not None:
         raise InputError(f"level: {level!r} emits its own RTL; leave the RTL folder out")
     if level == "pe":
-        elements = processing_elements.elements(network, plan, _chosen(network, level, only))
+        elements = processing_elements.elements(network, plan, chosen(network, level, only))
         return _elements(elements)
     return _parts(network, plan, level, only)
 
@@ -115,7 +115,8 @@ def names(network: Network, level: str) -> list[str]:
     return [node.name for node in nodes]
 
 
-def _chosen(network: Network, level: str, only: Sequence[str]) -> list[str]:
+def chosen(network: Network, level: str, only: Sequence[str]) -> list[str]:
+    """The names of a level, or of these the ones in `only`; InputError for one there is not."""
     known = names(network, level)
     for name in only:
         if name not in known:
@@ -126,16 +127,16 @@ def _chosen(network: Network, level: str, only: Sequence[str]) -> list[str]:
 
 def _parts(network: Network, plan: Plan, level: str, only: Sequence[str]) -> Bench:
     graph = network.graph
-    chosen = _chosen(network, level, only)
+    wanted = chosen(network, level, only)
     if level == "cell":
         shapes = {node.name: signed_of(out_format(network, node.name)) for node in graph}
-        children = children_of(network, plan, shapes)
+        children = children_of(network, plan, shapes, only=wanted)
         found = {
             name: Part(children[name].component, children[name].reads, children[name].writes)
-            for name in chosen
+            for name in wanted
         }
     else:
-        found = {name: _layer_part(network, plan, graph[name]) for name in chosen}
+        found = {name: _layer_part(network, plan, graph[name]) for name in wanted}
     designs, sources = [], {}
     for number, (name, part) in enumerate(found.items()):
         module = f"dut{number}"

@@ -1,5 +1,6 @@
 """The subcommand cosim."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -34,6 +35,9 @@ from hw.errors import CheckFailed, InputError
 @click.option("--gates", is_flag=True, help="Simulate the netlist that Yosys makes for an ECP5.")
 @click.option("--flat", is_flag=True, help="With --gates: the flattened netlist that is placed.")
 @click.option(
+    "--each", is_flag=True, help="One after the other, a model for each: for large networks."
+)
+@click.option(
     "--stall",
     type=float,
     default=0.25,
@@ -62,6 +66,7 @@ def cosim(
     frames: int,
     level: str,
     only: tuple[str, ...],
+    each: bool,
     gates: bool,
     flat: bool,
     stall: float,
@@ -76,8 +81,12 @@ def cosim(
     from hw import emit
     from sim import gates as gate_level
     from sim import tools
+    from sim.cosim import default_images
     from sim.coverage import store
+    from sim.each import Part, total
 
+    if each and (level == "network" or rtl is not None):
+        raise InputError("--each: is for the parts of a level; give --level cell, op or pe")
     if flat and not gates:
         raise InputError("--flat: is a form of the netlist; add --gates")
     tools.find()
@@ -95,28 +104,32 @@ def cosim(
             raise InputError("--images: --data names images too; give one of the two")
         images = read_images(images_file)
     emission = emit.read(rtl) if rtl is not None else None
-    result = _run(
-        out,
-        force,
-        network,
-        plan,
-        images=images,
-        frames=frames,
-        level=level,
-        only=only,
-        gates=(gate_level.FLAT if flat else gate_level.HIERARCHY) if gates else None,
-        stall=stall,
-        waves=waves,
-        seed=seed,
-        emission=emission,
-        cover=coverage_file is not None,
-    )
-    if coverage_file is not None and result.coverage is not None:
-        store.add(result.coverage, coverage_file)
+    options = {
+        "images": default_images(network, images, frames, seed),
+        "level": level,
+        "only": only,
+        "gates": (gate_level.FLAT if flat else gate_level.HIERARCHY) if gates else None,
+        "stall": stall,
+        "waves": waves,
+        "seed": seed,
+        "cover": coverage_file is not None,
+    }
+    if each:
+        parts = _each(out, force, network, plan, **options)
+        result = total(parts)
+    else:
+        result = _run(out, force, network, plan, emission=emission, **options)
+        parts = [Part(level, result)]
+    if coverage_file is not None:
+        for part in parts:
+            if part.result.coverage is not None:
+                store.add(part.result.coverage, coverage_file)
     content = asdict(replace(result, coverage=None))
     del content["coverage"]
     content["compared"] = {layer.layer: layer.beats for layer in result.compared}
     content = {key: _rounded(value) for key, value in content.items()}
+    if each:
+        content["parts"] = [_figures(part) for part in parts]
     if as_json:
         console.print_json(content)
     else:
@@ -134,12 +147,33 @@ def read_images(path: Path) -> np.ndarray:
     return images
 
 
-def _run(out: Path | None, force: bool, network, plan, *, images, frames, **options: Any):
+def _each(out: Path | None, force: bool, network, plan, **options: Any):
+    """Co-simulate part after part, a line for each; what the runs wrote is kept."""
+    from sim.each import each
+
+    def done(part) -> None:
+        figures = _figures(part)
+        console.note(
+            f"cosim: {part.name}: {figures['beats']:,} beats, {figures['bits']:,} bits compared, "
+            f"{figures['mismatches']} differ; {figures['cycles']:,} cycles at "
+            f"{figures['cycles_per_second']:,.0f} a second; model built in "
+            f"{figures['build_seconds']:.1f} s, run in {figures['seconds']:.1f} s"
+        )
+
+    return _kept(out, force, lambda place: each(network, plan, folder=place, done=done, **options))
+
+
+def _figures(part) -> dict[str, Any]:
+    """A part's figures, for its line and for the JSON object."""
+    keys = ("layers", "beats", "bits", "mismatches", "cycles", "cycles_per_frame")
+    keys += ("cycles_per_second", "build_seconds", "seconds")
+    return {"name": part.name} | {key: _rounded(getattr(part.result, key)) for key in keys}
+
+
+def _run(out: Path | None, force: bool, network, plan, **options: Any):
     """Co-simulate with a progress display; what the run wrote is kept even where it failed."""
     from sim.cosim import cosim as simulate
-    from sim.cosim import default_images
 
-    images = default_images(network, images, frames, options["seed"])
     gates = options["gates"]
     form = "" if gates is None else f", gates ({gates})"
     console.note(f"cosim: building the model, level {options['level']}{form}")
@@ -156,18 +190,22 @@ def _run(out: Path | None, force: bool, network, plan, *, images, frames, **opti
                 display.advance(frames_done - done)
                 done = frames_done
 
-        def run(place: Path | None):
-            return simulate(network, plan, images=images, folder=place, watch=watch, **options)
+        return _kept(
+            out, force, lambda place: simulate(network, plan, folder=place, watch=watch, **options)
+        )
 
-        if out is None:
-            return run(None)
-        failure = None
-        with console.output_folder(out, force) as place:
-            try:
-                return run(place)
-            except CheckFailed as error:
-                failure = error
-        raise failure
+
+def _kept(out: Path | None, force: bool, run: Callable[[Path | None], Any]) -> Any:
+    """What `run` returns; the folder it writes to is kept even where a check failed."""
+    if out is None:
+        return run(None)
+    failure = None
+    with console.output_folder(out, force) as place:
+        try:
+            return run(place)
+        except CheckFailed as error:
+            failure = error
+    raise failure
 
 
 def _rounded(value: Any) -> Any:
