@@ -409,7 +409,10 @@ def _environment(top: str, test_module: str, results: Path, seed: int) -> dict[s
             "cosim: this Python has no shared library (libpython3.so); cocotb needs one, "
             "install it with: apt-get install libpython3-dev"
         )
+    # A model in the cache may have been built in another environment, which is gone by now.
+    libraries = [str(tools.find().cocotb_libs), os.environ.get("LD_LIBRARY_PATH", "")]
     return os.environ | {
+        "LD_LIBRARY_PATH": os.pathsep.join(filter(None, libraries)),
         "GPI_USERS": f"{library};{cocotb_tools.config.pygpi_entry_point()}",
         "PYGPI_PYTHON_BIN": sys.executable,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),

@@ -77,3 +77,18 @@ def test_no_compiler_is_one_line(folder, monkeypatch):
     assert err.splitlines() == [
         "shiftnas: error: cosim: no g++ on PATH; install it with: apt-get install g++"
     ]
+
+
+def test_parts_one_after_the_other(folder):
+    arguments = (folder / "net", "--plan", folder / "plan.yaml", "--frames", 1, "--level", "cell")
+    code, out, err = call(*arguments, "--each", "--only", "stem", "--only", "cell0", "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert [part["name"] for part in result["parts"]] == ["stem", "cell0"]
+    assert "cosim: cell0: " in err
+    for key in ("beats", "bits", "cycles", "layers"):
+        assert result[key] == sum(part[key] for part in result["parts"]) > 0
+    assert result["mismatches"] == 0
+    assert all(name.startswith(("stem/", "cell0/")) for name in result["compared"])
+    code, _, err = call(folder / "net", "--plan", folder / "plan.yaml", "--each")
+    assert code == 2 and "--each: is for the parts of a level" in err
