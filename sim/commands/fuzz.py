@@ -56,6 +56,12 @@ class Duration(click.ParamType):
     show_default=True,
     help="Time for making a failing case smaller.",
 )
+@click.option(
+    "--coverage",
+    "coverage_file",
+    type=FOLDER,
+    help="Add the functional coverage of all cases to this file (made if need be).",
+)
 @click.option("--stop-on-failure", is_flag=True, help="Begin no case after one has failed.")
 @click.option(
     "--out",
@@ -75,6 +81,7 @@ def fuzz(
     first: int,
     jobs: int,
     shrink_time: float,
+    coverage_file: Path | None,
     stop_on_failure: bool,
     out: Path,
     seed: int,
@@ -86,6 +93,7 @@ def fuzz(
     A case that fails is made smaller and written to --out as a folder that runs again.
     """
     from sim import tools
+    from sim.coverage import store
     from sim.fuzz import workers
     from sim.fuzz.tally import Tally
 
@@ -129,6 +137,8 @@ def fuzz(
             close = getattr(results, "close", None)
             if close is not None:
                 close()
+    if coverage_file is not None:
+        store.add(tally.coverage, coverage_file)
     content = {
         "seed": seed,
         **tally.as_dict(),

@@ -46,6 +46,10 @@ class Coverage:
             for name, times in bins.items():
                 mine[name] = mine.get(name, 0) + times
 
+    def known(self) -> "Coverage":
+        """Without the groups of single networks."""
+        return Coverage({group: dict(self.hits[group]) for group in GROUPS})
+
     def missing(self) -> list[tuple[str, str]]:
         """(group, bin) of every bin without a hit."""
         return [

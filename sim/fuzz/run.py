@@ -14,6 +14,7 @@ from pathlib import Path
 from hw import emit
 from hw.errors import CheckFailed
 from sim.cosim import Cosim, cosim
+from sim.coverage.store import Coverage
 from sim.fuzz.case import Case, Hardware, hardware_of, network_of
 
 TIME_LIMIT_S = 1800
@@ -61,6 +62,7 @@ class Outcome:
     seconds, cpu_seconds: that it took, tools included
     number: of the case within its seed
     refused: draws before it that were refused
+    coverage: the situations it has been through
     """
 
     case: Case
@@ -74,6 +76,7 @@ class Outcome:
     cpu_seconds: float = 0.0
     number: int = 0
     refused: int = 0
+    coverage: Coverage | None = None
 
 
 def run(case: Case, time_limit: int = TIME_LIMIT_S) -> Outcome:
@@ -99,7 +102,12 @@ def run(case: Case, time_limit: int = TIME_LIMIT_S) -> Outcome:
             stage = "cosim"
             found = simulate(case, hardware, emission)
         outcome = replace(
-            outcome, frames=found.frames, beats=found.beats, bits=found.bits, cycles=found.cycles
+            outcome,
+            frames=found.frames,
+            beats=found.beats,
+            bits=found.bits,
+            cycles=found.cycles,
+            coverage=found.coverage,
         )
     except Refused:
         raise
@@ -134,6 +142,7 @@ def simulate(
         emission=emission,
         optimise="-O0",
         shelf="fuzz",
+        cover=True,
         folder=folder,
         waves=waves,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from hw.ir.graph import Graph
 from hw.space import OPERATIONS, STEMS
+from sim.coverage.store import Coverage
 from sim.fuzz.case import Case, graph_of
 from sim.fuzz.plan_edits import POLICIES
 from sim.fuzz.workers import Result
@@ -41,6 +42,7 @@ class Tally:
     frames, beats, bits, layers, cycles, cpu_seconds: sums over the cases that passed
     mismatches: cases with bits that differ
     hits: axis -> value -> cases
+    coverage: situations that the cases have been through
     """
 
     cases: int = 0
@@ -55,6 +57,7 @@ class Tally:
     cpu_seconds: float = 0.0
     hits: dict[str, Counter] = field(default_factory=lambda: {axis: Counter() for axis in AXES})
     failures: list[dict[str, Any]] = field(default_factory=list)
+    coverage: Coverage = field(default_factory=Coverage)
 
     def add(self, result: Result) -> None:
         outcome = result.outcome
@@ -66,6 +69,8 @@ class Tally:
         self.layers += outcome.layers
         self.cycles += outcome.cycles
         self.cpu_seconds += outcome.cpu_seconds
+        if outcome.coverage is not None:
+            self.coverage.add(outcome.coverage.known())
         for axis, values in values_of(outcome.case).items():
             self.hits[axis].update(values)
         if outcome.failure is not None:

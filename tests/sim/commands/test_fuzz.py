@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from sim.commands.fuzz import Duration, fuzz
+from sim.coverage import store
+from sim.coverage.store import Coverage
 from sim.fuzz import workers
 from sim.fuzz.case import as_dict
 from sim.fuzz.draw import draw
@@ -52,6 +54,21 @@ def test_cases_of_a_seed(ran):
     content = json.loads(out)
     assert (content["cases"], content["failed"], content["bits"]) == (3, 0, 21)
     assert (content["seed"], content["interrupted"], content["failures"]) == (8, False, [])
+
+
+def test_coverage_of_all_cases_is_kept(ran, tmp_path, monkeypatch):
+    def work(task: workers.Task) -> Result:
+        coverage = Coverage()
+        coverage.hit("classes", "10")
+        coverage.declare("joins of one network", ["a FIFO"])
+        return Result(Outcome(draw(task.seed, task.number), coverage=coverage))
+
+    monkeypatch.setattr(workers, "work", work)
+    file = tmp_path / "coverage.json"
+    assert call("--cases", 3, "--coverage", file)[0] == 0
+    hits = store.load(file).hits
+    assert hits["classes"]["10"] == 3
+    assert "joins of one network" not in hits
 
 
 def test_failures_exit_1_and_the_rest_is_run(ran):
