@@ -36,3 +36,12 @@ def test_missing_amaranth_boards_names_the_command(monkeypatch):
 
 def test_names_follow_the_table():
     assert boards.names()[3] == "ulx3s-85f"
+
+
+def test_no_board_has_no_limits():
+    assert boards.limits("none") is None is boards.limits("NONE")
+    assert boards.limits("ULX3S-85F") is boards.board("ulx3s-85f")
+    with pytest.raises(InputError, match=r"no board is called 'nexys'; choose one of .*, or none"):
+        boards.limits("nexys")
+    with pytest.raises(InputError, match="no board is called 'none'"):
+        boards.board("none")

@@ -11,6 +11,7 @@ from hw.errors import CheckFailed, InputError
 from hw.flow import ENGINES, JOINS, least_store
 from hw.ir import graph as g
 from hw.random_network import random_network
+from hw.schedule import busy
 
 BOARD = "ulx3s-85f"
 
@@ -22,9 +23,7 @@ def small(**options):
         reduce=(("max_pool_3x3", 0), ("skip_connect", 1), ("skip_connect", 2), ("avg_pool_3x3", 0)),
         reduce_concat=(2, 3),
     )
-    graph = space.build(
-        genotype, channels=4, cells=2, image=(8, 8, 1), classes=10, stem="cifar"
-    )
+    graph = space.build(genotype, channels=4, cells=2, image=(8, 8, 1), classes=10, stem="cifar")
     return random_network(graph, seed=1, **options)
 
 
@@ -150,3 +149,35 @@ def test_programs_leave_block_ram_that_is_short(network, fastest):
 
 def test_the_same_plan_every_time(network, fastest):
     assert plans.dumps(plans.propose(network, BOARD)) == plans.dumps(fastest)
+
+
+def test_without_a_board_only_what_is_asked_for_limits(network, fastest):
+    """The same plan as for a board that is large enough; a smaller budget still counts."""
+    free = plans.propose(network, "None")
+    assert free.board == "none"
+    predicted = cost.predict(network, free)
+    assert predicted.cycles_per_frame <= cost.predict(network, fastest).cycles_per_frame
+    plans.check(free, network)
+    budget = cost.logic(network, free).lut - 1
+    assert cost.logic(network, plans.propose(network, "none", luts=budget)).lut <= budget
+    small_board = "ulx3s-12f"
+    with pytest.raises(CheckFailed, match="--board none"):
+        plans.propose(network, small_board, luts=10)
+
+
+def test_steps_look_at_what_changed(network):
+    """The search's counts are those of the whole network, whatever was chosen."""
+    search = planner._Search(network, BOARD, ())
+    while search.faster():
+        cycles = {n: flow_busy(search, n) for n in search.contracts}
+        assert search.cycles == cycles
+        assert search.limiting() == max(cycles, key=lambda name: cycles[name])
+    before = dict(search.chosen)
+    assert search.back() and search.chosen != before
+    while search.back():
+        pass
+    assert not any(search.chosen.values())
+
+
+def flow_busy(search, name: str) -> int:
+    return busy(search.graph, search.contracts[name], search.timings)
