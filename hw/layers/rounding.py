@@ -25,10 +25,10 @@ def shift_saturate(m: Module, value: Value, shift: int, fmt: Format, *, name: st
     else:
         shifted = Cat(Const(0, -shift), value).as_signed()
     result = Signal(signed_of(fmt), name=f"{name}_q")
-    if len(shifted) < fmt.width + (not fmt.signed):
-        m.d.comb += result.eq(shifted)
-        return result
     sign = shifted[-1]
+    if len(shifted) < fmt.width + (not fmt.signed):
+        m.d.comb += result.eq(shifted if fmt.signed else Mux(sign, 0, shifted))
+        return result
     above = shifted[fmt.width - fmt.signed : -1]
     if not fmt.signed:
         with m.If(sign):

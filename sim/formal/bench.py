@@ -87,7 +87,8 @@ class Bench:
 
     Parameters
     ----------
-    dut: the component (wiring.Component), synchronous to `sync`
+    dut: the component (wiring.Component), synchronous to `sync`; none for logic that the proof
+        adds to `module` itself
 
     Attributes
     ----------
@@ -97,9 +98,10 @@ class Bench:
     shown: what a trace shows
     """
 
-    def __init__(self, dut):
+    def __init__(self, dut=None):
         self.dut, self.module = dut, Module()
-        self.module.submodules.dut = dut
+        if dut is not None:
+            self.module.submodules.dut = dut
         self.statements: list[Statement] = []
         self.outputs: list[str] = []
         self.probes: dict[str, str] = {}

@@ -12,6 +12,9 @@ from sim.formal import solver
 from sim.formal.bench import Bench, Kind
 from sim.formal.trace import Trace, read
 
+SEARCH = 120.0
+"""Seconds of each search for a run from reset that breaks a failing proof's rules or lemmas."""
+
 RESULT, WAVES = "result.json", "counterexample.vcd"
 
 
@@ -163,7 +166,7 @@ def _failure(
     """A run from reset that breaks a rule, else one that breaks a lemma, else the induction's."""
     kind, broken = "induction", induction
     for lemmas in (False, True):
-        answer = subject.from_reset(proof.search, WAVES, lemmas=lemmas)
+        answer = subject.from_reset(proof.search, WAVES, lemmas=lemmas, limit=SEARCH)
         if not answer.holds:
             kind, broken = "counterexample", answer
             break

@@ -2,9 +2,31 @@
 
 from fnmatch import fnmatchcase
 
+from amaranth.hdl import signed, unsigned
+
 from hw.errors import InputError
-from sim.formal import queues
+from hw.ir.format import Format
+from sim.formal import elements, joins, queues, requantisers
 from sim.formal.proof import Proof
+from sim.formal.requantisers import Channel
+from sim.formal.spec import Term
+
+X3, U3, X8 = signed(3), unsigned(3), signed(8)
+S3, F3, S5, S8 = (Format(s, w, 0) for s, w in ((True, 3), (False, 3), (True, 5), (True, 8)))
+
+FORMATS = [Format(is_signed, width, 0) for is_signed in (False, True) for width in (2, 3, 4)]
+
+PAIR = (
+    (Channel((Term(1, 0), Term(1, 2)), 3), Channel((Term(-1, 1),), -6)),
+    (Channel((), 5), Channel((Term(1, 2), Term(-1, 0)), 0)),
+)
+"""Two rows of two channels: sums and differences of powers, one dead channel."""
+
+LAYER = (
+    (Channel((Term(1, 0), Term(-1, 3), Term(1, 6)), 1234),),
+    (Channel((Term(-1, 0), Term(1, 4)), -777),),
+)
+"""Two channels with the three and two scale terms of a trained layer."""
 
 PROOFS = {
     proof.name: proof
@@ -25,6 +47,120 @@ PROOFS = {
         Proof("skid", "Skid, beats of 8 bits", lambda: queues.skid(8)),
         Proof("fork-2", "Fork to 2 readers, beats of 8 bits", lambda: queues.fork(8, 2)),
         Proof("fork-3", "Fork to 3 readers, beats of 4 bits", lambda: queues.fork(4, 3)),
+        Proof(
+            "add",
+            "Add of s3.1 and s3.0 to s3.0, FIFOs of 2 and 3 beats",
+            lambda: joins.add([Format(True, 3, 1), S3], S3, [2, 3]),
+        ),
+        Proof(
+            "add-3",
+            "Add of three inputs s2.0, s2.1, u2.0 to s3.1, FIFOs of 2 beats",
+            lambda: joins.add(
+                [Format(True, 2, 0), Format(True, 2, 1), Format(False, 2, 0)],
+                Format(True, 3, 1),
+                [2, 2, 2],
+            ),
+        ),
+        Proof(
+            "concat",
+            "Concat of 2 channels s3.1 and 1 channel s3.0 to s3.0, FIFOs of 2 and 3 beats",
+            lambda: joins.concat([Format(True, 3, 1), S3], S3, [2, 3], [2, 1]),
+        ),
+        Proof(
+            "barrel",
+            "Barrel, x of 3 bits, shifts 0 to 2, 2 lanes with and without weight, sums of 6 bits",
+            lambda: elements.barrel(X3, (0, 2), 2, 6, sparse=True),
+        ),
+        Proof(
+            "barrel-guard",
+            "Barrel, unsigned x of 3 bits, shifts -2 to 1 that floor, 1 lane, sums of 6 bits",
+            lambda: elements.barrel(U3, (-2, 1), 1, 6, sparse=False),
+        ),
+        Proof(
+            "barrel-8",
+            "Barrel, x of 8 bits, shifts 0 to 7, 1 lane, sums of 20 bits",
+            lambda: elements.barrel(X8, (0, 7), 1, 20, sparse=False),
+        ),
+        Proof(
+            "horner",
+            "Horner, x of 3 bits, exponents 0 to 2, sums of 7 bits",
+            lambda: elements.horner(X3, 2, 7),
+        ),
+        Proof(
+            "horner-8",
+            "Horner, x of 8 bits, exponents 0 to 7, sums of 20 bits",
+            lambda: elements.horner(X8, 7, 20),
+        ),
+        Proof("maximum", "Maximum, x of 3 bits", lambda: elements.maximum(X3)),
+        Proof("maximum-8", "Maximum, x of 8 bits", lambda: elements.maximum(X8)),
+        Proof(
+            "sum",
+            "Sum, x of 3 bits, 1, 2 or 4 real taps",
+            lambda: elements.pool_sum(X3, (1, 2, 4), 5),
+        ),
+        Proof(
+            "sum-8",
+            "Sum, x of 8 bits, 4, 6 or 9 real taps",
+            lambda: elements.pool_sum(X8, (4, 6, 9), 12),
+        ),
+        Proof(
+            "shift",
+            "shift_saturate of 6 bits, shifts -2 to 7, signed and unsigned formats of 2 to 4 bits",
+            lambda: requantisers.rounding_shift(6, range(-2, 8), FORMATS),
+        ),
+        Proof(
+            "shift-8",
+            "shift_saturate of 24 bits, shifts 0 to 16, signed and unsigned formats of 8 bits",
+            lambda: requantisers.rounding_shift(24, range(0, 17, 4), [S8, Format(False, 8, 0)]),
+        ),
+        Proof(
+            "round",
+            "Round, 7 bits by 3 to s3, 2 lanes, half up",
+            lambda: requantisers.round_shift(7, 3, S3, 2, "half_up"),
+        ),
+        Proof(
+            "round-floor",
+            "Round, 7 bits by 3 to u3, 3 lanes, floor",
+            lambda: requantisers.round_shift(7, 3, F3, 3, "floor"),
+        ),
+        Proof(
+            "round-8",
+            "Round, 20 bits by 9 to s8, 1 lane, half up",
+            lambda: requantisers.round_shift(20, 9, S8, 1, "half_up"),
+        ),
+        Proof(
+            "add-bias",
+            "AddBias, 4 classes, sums of 4 bits, 2 lanes",
+            lambda: requantisers.add_bias(4, [3, -5, 0, 7], 2),
+        ),
+        Proof(
+            "requantise",
+            "Requantise, sums of 4 bits, 2 rows of 2 channels, by 2 to s3",
+            lambda: requantisers.batch_norm(PAIR, 4, 2, S3),
+            depth=2,
+            cover=30,
+        ),
+        Proof(
+            "requantise-left",
+            "Requantise, sums of 4 bits, 2 rows of 2 channels, left by 1 to s5, floor",
+            lambda: requantisers.batch_norm(PAIR, 4, -1, S5, "floor"),
+            depth=2,
+            cover=30,
+        ),
+        Proof(
+            "requantise-8",
+            "Requantise, sums of 16 bits, 2 channels, by 12 to s8",
+            lambda: requantisers.batch_norm(LAYER, 16, 12, S8),
+            depth=2,
+            cover=30,
+        ),
+        Proof(
+            "mean",
+            "Requantise as division of an average pool: sums of 1, 2 or 3 codes of s3",
+            lambda: requantisers.mean(S3, (1, 2, 3), 5),
+            depth=2,
+            cover=30,
+        ),
     )
 }
 """Name -> proof."""

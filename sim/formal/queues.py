@@ -9,11 +9,11 @@ Fork: every reader gets every beat once, in order, unchanged, in the very cycle 
 is taken when all have it. Assumed: the source keeps the rules of a stream.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Value
+from amaranth.hdl import Cat, Module
 
 from hw import streams
 from sim.formal.bench import Bench, Port, implies
-from sim.formal.rules import Tracked, follows, track
+from sim.formal.rules import Tracked, around, follows, stored, track
 
 
 class BlockRamFifo(streams.Fifo):
@@ -29,7 +29,7 @@ def fifo(width: int, depth: int, *, block: bool = False) -> Bench:
     """A FIFO of `depth` beats of `width` bits, in LUT-RAM or block RAM."""
     bench = Bench(BlockRamFifo(width, depth) if block else streams.Fifo(width, depth))
     i, o = bench.source("i"), bench.sink("o")
-    beats = track(bench, i, o, depth)
+    beats = track(bench, i, offered=o.valid, leaves=o.transfer, places=depth)
     bench.rule("right_beat", implies(o.valid & (beats.ahead == 0), o.payload == beats.payload))
     if block:
         _in_block_ram(bench, width, depth, o, beats)
@@ -37,56 +37,39 @@ def fifo(width: int, depth: int, *, block: bool = False) -> Bench:
         # One beat may be on its way from the memory to the output register.
         bench.rule("refuses_only_if_memory_full", implies(beats.inside < depth - 1, i.ready))
     else:
-        _in_lut_ram(bench, width, depth, beats)
+        stored(bench, "queue", width, depth, level=beats.inside, place=beats.ahead, beat=beats)
         bench.rule("offered_at_once", implies(beats.inside != 0, o.valid))
         bench.rule("refuses_only_if_full", implies(beats.inside != depth, i.ready))
     follows(bench, "room_after_reader_ready", i.valid & ~i.ready & o.ready, i.ready)
     return bench
 
 
-def _in_lut_ram(bench: Bench, width: int, depth: int, beats: Tracked) -> None:
-    level = bench.probe("queue.level", range(depth + 1))
-    oldest = bench.probe("queue.consume", range(depth))
-    newest = bench.probe("queue.produce", range(depth))
-    rows = bench.memory("queue.storage", width, depth)
-    bench.lemma("level_counts", level == beats.inside)
-    bench.lemma("pointers_in_range", (oldest < depth) & (newest < depth))
-    bench.lemma("pointers_apart", newest == _around(oldest + level, depth))
-    place = _around(oldest + beats.ahead, depth)
-    bench.lemma("tracked_beat_stored", implies(beats.here, rows[place] == beats.payload))
-
-
 def _in_block_ram(bench: Bench, width: int, depth: int, o: Port, beats: Tracked) -> None:
     """The output register is the first place; the memory holds the rest."""
     places = depth - 1
-    stored = bench.probe("stored", range(places + 1))
+    level = bench.probe("stored", range(places + 1))
     oldest = bench.probe("read__addr", range(places))
     newest = bench.probe("write__addr", range(places))
     rows = bench.memory("storage", width, places)
-    bench.lemma("level_in_range", stored <= places)
+    bench.lemma("level_in_range", level <= places)
     behind = beats.ahead - o.valid
-    bench.lemma("level_counts", stored + o.valid == beats.inside)
+    bench.lemma("level_counts", level + o.valid == beats.inside)
     bench.lemma("pointers_in_range", (oldest < places) & (newest < places))
-    bench.lemma("pointers_apart", newest == _around(oldest + stored, places))
+    bench.lemma("pointers_apart", newest == around(oldest + level, places))
     bench.lemma(
         "tracked_beat_stored",
         implies(
             beats.here & ~(o.valid & (beats.ahead == 0)),
-            rows[_around(oldest + behind[: len(beats.ahead)], places)] == beats.payload,
+            rows[around(oldest + behind[: len(beats.ahead)], places)] == beats.payload,
         ),
     )
-
-
-def _around(place: Value, places: int) -> Value:
-    """A row of a ring buffer, `place` below twice its size."""
-    return Mux(place >= places, place - places, place)
 
 
 def skid(width: int) -> Bench:
     """The register slice for beats of `width` bits."""
     bench = Bench(streams.Skid(width))
     i, o = bench.source("i"), bench.sink("o")
-    beats = track(bench, i, o, 2)
+    beats = track(bench, i, offered=o.valid, leaves=o.transfer, places=2)
     spare = bench.probe("spare", width)
     bench.rule("right_beat", implies(o.valid & (beats.ahead == 0), o.payload == beats.payload))
     bench.rule("offered_at_once", implies(beats.inside != 0, o.valid))

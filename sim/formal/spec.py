@@ -1,0 +1,52 @@
+"""The arithmetic of docs/numerics.md as Amaranth values, for the proofs: nothing here is shared
+with the design.
+
+Amaranth's values are exact: a sum, a product and a shift are as wide as they must be.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from amaranth.hdl import Const, Mux, Value, ValueLike
+
+from hw.ir.format import Format
+
+
+class Term(NamedTuple):
+    """sign·2**exponent: a weight, or a part of a scale."""
+
+    sign: int
+    exponent: int
+
+
+def scaled(value: Value, term: Term) -> Value:
+    """sign·floor(value·2**exponent)."""
+    sign, exponent = term
+    size = value << exponent if exponent >= 0 else value >> -exponent
+    return size if sign > 0 else -size
+
+
+def total(values: Sequence[Value]) -> Value:
+    """The sum of the values."""
+    result: Value = Const(0)
+    for value in values:
+        result = result + value
+    return result
+
+
+def clamp(value: Value, fmt: Format) -> Value:
+    """The nearest code of the format."""
+    return Mux(value < fmt.qmin, fmt.qmin, Mux(value > fmt.qmax, fmt.qmax, value))
+
+
+def requantised(value: Value, shift: int, fmt: Format, rounding: str = "half_up") -> Value:
+    """clamp((value + 2**(shift - 1)) >> shift): the half only where `shift` > 0 and it is asked."""
+    if shift <= 0:
+        return clamp(value << -shift, fmt)
+    half = 1 << shift - 1 if rounding == "half_up" else 0
+    return clamp((value + half) >> shift, fmt)
+
+
+def same(a: ValueLike, b: ValueLike, width: int) -> Value:
+    """The two integers are congruent modulo 2**width."""
+    return (Value.cast(a) - Value.cast(b))[:width] == 0

@@ -1,0 +1,39 @@
+"""The proofs of the processing elements hold, and each fails on an element that is wrong."""
+
+import pytest
+from formal_support import fails_from_reset, holds, mutate, proofs_of
+
+from hw.layers import elements
+
+MUTANTS = [
+    ("barrel", elements.add_signed, "~operand, operand", "operand, ~operand"),
+    ("barrel", elements.add_signed, "Cat(negative, a)", "Cat(0, a)"),
+    ("barrel", elements.Barrel.accumulate, "Mux(lane.used, term, 0)", "term"),
+    ("barrel", elements.restart, "with m.If(close)", "with m.If(0)"),
+    (
+        "barrel-guard",
+        elements.Barrel.accumulate,
+        "(max(high, 0) - high)",
+        "(max(high, 0) - high + 1)",
+    ),
+    ("barrel-guard", elements.Element.elaborate, "~tap.last | ~self.o.valid | self.o.ready", "1"),
+    ("barrel-guard", elements.Element.elaborate, "with m.Elif(self.o.ready)", "with m.Else()"),
+    ("horner", elements.Horner.accumulate, "Mux(operation.double, acc, x)", "x"),
+    ("horner", elements.Horner.accumulate, "operation.negative", "operation.negative & ~tap.last"),
+    ("maximum", elements.Maximum.accumulate, "tap.x > best", "tap.x < best"),
+    ("maximum", elements.Maximum.accumulate, "tap.real & (~some", "(~some"),
+    ("maximum", elements.Maximum.accumulate, "~close & (some", "(some"),
+    ("sum", elements.Sum.accumulate, "count + tap.real", "count + 1"),
+    ("sum", elements.Sum.accumulate, "row.eq(row)", "row.eq(0)"),
+]
+
+
+@pytest.mark.parametrize("name", proofs_of("elements"))
+def test_proof_holds(name):
+    holds(name)
+
+
+@pytest.mark.parametrize(("name", "function", "old", "new"), MUTANTS)
+def test_wrong_part_is_found(name, function, old, new, monkeypatch):
+    mutate(monkeypatch, function, old, new)
+    fails_from_reset(name)

@@ -1,0 +1,52 @@
+"""The proofs of the requantisers hold, and each fails on one that is wrong."""
+
+import pytest
+from formal_support import fails_from_reset, holds, mutate, proofs_of
+
+from hw.layers import requantise, rounding
+
+MUTANTS = [
+    (
+        "shift",
+        rounding.shift_saturate,
+        "shifted[fmt.width - fmt.signed : -1]",
+        "shifted[fmt.width : -1]",
+    ),
+    ("shift", rounding.shift_saturate, "result.eq(fmt.qmax)", "result.eq(fmt.qmax - 1)"),
+    (
+        "shift",
+        rounding.shift_saturate,
+        "shifted if fmt.signed else Mux(sign, 0, shifted)",
+        "shifted",
+    ),
+    ("round", requantise.Round.elaborate, "acc + self.constant", "acc"),
+    ("round", requantise.Round.elaborate, "Mux(last, 0, lane + 1)", "0"),
+    ("round", requantise.Round.elaborate, "eq(room & last)", "eq(room)"),
+    (
+        "add-bias",
+        requantise.AddBias.elaborate,
+        "len(self.biases) - 1, 0, number",
+        "len(self.biases) - 2, 0, number",
+    ),
+    ("add-bias", requantise.AddBias.elaborate, "+ bias.data", "- bias.data"),
+    (
+        "requantise",
+        requantise.Requantise.elaborate,
+        "m.d.comb += addend.eq(~acc)",
+        "m.d.comb += addend.eq(acc)",
+    ),
+    ("requantise", requantise.Requantise.elaborate, "m.d.sync += v.eq(0)", "m.d.sync += v.eq(1)"),
+    ("requantise", requantise.Requantise.elaborate, "v.eq(total[1:])", "v.eq(total[:-1])"),
+    ("requantise", requantise.Requantise._roms, "lane.constant >> n & 1", "0"),
+]
+
+
+@pytest.mark.parametrize("name", proofs_of("requantisers"))
+def test_proof_holds(name):
+    holds(name)
+
+
+@pytest.mark.parametrize(("name", "function", "old", "new"), MUTANTS)
+def test_wrong_part_is_found(name, function, old, new, monkeypatch):
+    mutate(monkeypatch, function, old, new)
+    fails_from_reset(name)
