@@ -59,6 +59,7 @@ def barrel(x: Shape, shifts: tuple[int, int], pe: int, width: int, *, sparse: bo
     weights = [Term(s, p) for s in (1, -1) for p in range(shifts[0], shifts[1] + 1)]
     for k in range(pe):
         chosen = bench.free(f"lane{k}_weight", range(len(weights) + sparse))
+        bench.assume(f"lane{k}_weight_exists", chosen < len(weights) + sparse)
         codes = [code.pack(0, Weight(0, 0, 0, *weight), 0) for weight in weights]
         terms = [scaled(i.payload.x, weight) for weight in weights]
         if sparse:
@@ -100,10 +101,11 @@ def horner(x: Shape, top: int, width: int) -> Bench:
     so_far, expected = _sum(bench, "sum", i, close, addend, width)
     bench.rule("right", implies(o.valid, o.payload.acc[0] == expected))
     acc = bench.probe("acc", signed(width))
-    aligned = Array([acc << p for p in range(top + 1)])[remaining]
     bench.lemma("exponent_in_range", remaining <= top)
     bench.lemma("starts_at_zero", implies(~started, (acc == 0) & (so_far == 0)))
-    bench.lemma("accumulates", implies(started, same(aligned, so_far, width)))
+    for p in range(top + 1):
+        there = started & (remaining == p)
+        bench.lemma(f"accumulates_{p}", implies(there, same(acc << p, so_far, width)))
     bench.cover("negative_sum", o.transfer & (o.payload.acc[0] < 0))
     bench.cover("all_exponents", close & operation.double & (so_far > 1 << top))
     return bench

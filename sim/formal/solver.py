@@ -42,7 +42,9 @@ def versions() -> str:
 
 def script(bench: Bench) -> str:
     """What Yosys does: one flat module without memories, probes connected, paths written out."""
-    probes = "\n".join(f"connect -set {port} \\{wire}\n" for port, wire in bench.probes.items())
+    probes = "\n".join(
+        f"connect -nounset -set {port} \\{wire}\n" for port, wire in bench.probes.items()
+    )
     paths = "\n".join(_path_search(path) for path in bench.paths)
     return f"""
         read_rtlil design.il
@@ -56,11 +58,26 @@ def script(bench: Bench) -> str:
         delete -port w:probe_*
         {probes}
         opt_clean
+        check
         {paths}
         write_smt2 -wires design.smt2
         delete c:lemma.*
         write_smt2 -wires rules.smt2
     """
+
+
+def _require_driven(log: str) -> None:
+    """A wire without driver would have any value, and a lemma about it mean nothing.
+
+    Rows that a memory does not have are such wires on purpose: reading there gives anything.
+    """
+    problems = [
+        line
+        for line in re.findall(r"^Warning: (.*)", log, re.MULTILINE)
+        if not re.search(r"\$memory\S*\$rdmux\S*( \[\d+\])? is used but has no driver", line)
+    ]
+    if problems:
+        raise yosys.YosysError(f"{len(problems)} problems in a bench: {problems[0]}")
 
 
 def _path_search(path: Independent) -> str:
@@ -102,7 +119,7 @@ class Solver:
         versions()
         self.folder = folder
         (folder / "design.il").write_text(bench.rtlil, encoding="utf-8")
-        yosys.run(script(bench), folder)
+        _require_driven(yosys.run(script(bench), folder))
         self.open_paths = tuple(
             path.name for path in bench.paths if (folder / _paths_file(path)).read_text().strip()
         )

@@ -30,6 +30,8 @@ def read(file: Path, shown: Mapping[str, Shown]) -> Trace:
     raw = _samples(file.read_text(encoding="utf-8"))
     values: Trace = {}
     for name, (wire, shape) in shown.items():
+        if wire not in raw:  # nothing depends on it: Yosys removed it
+            continue
         for field, offset, part in _fields(name, shape):
             values[field] = [_number(word >> offset, part) for word in raw[wire]]
     return values

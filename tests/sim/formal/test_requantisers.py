@@ -9,8 +9,8 @@ MUTANTS = [
     (
         "shift",
         rounding.shift_saturate,
-        "shifted[fmt.width - fmt.signed : -1]",
-        "shifted[fmt.width : -1]",
+        "m.Elif(above.any())",
+        "m.Elif(above.all())",
     ),
     ("shift", rounding.shift_saturate, "result.eq(fmt.qmax)", "result.eq(fmt.qmax - 1)"),
     (
