@@ -22,12 +22,6 @@ PAIR = (
 )
 """Two rows of two channels: sums and differences of powers, one dead channel."""
 
-LAYER = (
-    (Channel((Term(1, 0), Term(-1, 3), Term(1, 6)), 1234),),
-    (Channel((Term(-1, 0), Term(1, 4)), -777),),
-)
-"""Two channels with the three and two scale terms of a trained layer."""
-
 PROOFS = {
     proof.name: proof
     for proof in (
@@ -144,13 +138,6 @@ PROOFS = {
             "requantise-left",
             "Requantise, sums of 4 bits, 2 rows of 2 channels, left by 1 to s5, floor",
             lambda: requantisers.batch_norm(PAIR, 4, -1, S5, "floor"),
-            depth=2,
-            cover=30,
-        ),
-        Proof(
-            "requantise-8",
-            "Requantise, sums of 16 bits, 2 channels, by 12 to s8",
-            lambda: requantisers.batch_norm(LAYER, 16, 12, S8),
             depth=2,
             cover=30,
         ),

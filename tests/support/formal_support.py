@@ -4,13 +4,23 @@ import inspect
 import textwrap
 from types import FunctionType
 
+import pytest
+from _pytest.mark import ParameterSet
+
 from sim.formal.proof import Failure, prove
 from sim.formal.proofs import PROOFS
 
+SLOW = {"mean", "horner-8"}
+"""Proofs of more than some seconds of processor time."""
 
-def proofs_of(module: str) -> list[str]:
-    """Names of the proofs whose bench is made in sim.formal's `module`."""
-    return [name for name, proof in PROOFS.items() if module in proof.bench.__code__.co_names]
+
+def proofs_of(module: str) -> list[ParameterSet]:
+    """Names of the proofs whose bench is made in sim.formal's `module`, as test parameters."""
+    return [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name, proof in PROOFS.items()
+        if module in proof.bench.__code__.co_names
+    ]
 
 
 def mutate(monkeypatch, function: FunctionType, old: str, new: str) -> None:

@@ -37,7 +37,7 @@ MUTANTS = [
     ),
     ("requantise", requantise.Requantise.elaborate, "m.d.sync += v.eq(0)", "m.d.sync += v.eq(1)"),
     ("requantise", requantise.Requantise.elaborate, "v.eq(total[1:])", "v.eq(total[:-1])"),
-    ("requantise", requantise.Requantise._roms, "lane.constant >> n & 1", "0"),
+    ("requantise", requantise.step_words, "lane.constant >> n & 1", "0"),
 ]
 
 
