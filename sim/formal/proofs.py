@@ -22,6 +22,12 @@ PAIR = (
 )
 """Two rows of two channels: sums and differences of powers, one dead channel."""
 
+LAYER = (
+    (Channel((Term(1, 0), Term(-1, 2), Term(1, 4)), 97),),
+    (Channel((Term(-1, 0), Term(1, 3)), -77),),
+)
+"""Two channels with three and two scale terms."""
+
 PROOFS = {
     proof.name: proof
     for proof in (
@@ -138,6 +144,13 @@ PROOFS = {
             "requantise-left",
             "Requantise, sums of 4 bits, 2 rows of 2 channels, left by 1 to s5, floor",
             lambda: requantisers.batch_norm(PAIR, 4, -1, S5, "floor"),
+            depth=2,
+            cover=30,
+        ),
+        Proof(
+            "requantise-10",
+            "Requantise, sums of 10 bits, 2 channels of 3 and 2 terms, by 5 to s8",
+            lambda: requantisers.batch_norm(LAYER, 10, 5, S8),
             depth=2,
             cover=30,
         ),
