@@ -40,6 +40,7 @@ class Run:
     Parameters
     ----------
     cycles, seconds: simulated since the last reset, and what that took
+    cpu_seconds: of that, on a processor: no Python runs meanwhile
     longest_idle: most cycles in a row in which nothing moved, while beats were still missing
     compared: each stream's figures, in the network's order
     ends: for each sink, the cycles in which its frames ended
@@ -49,6 +50,7 @@ class Run:
 
     cycles: int
     seconds: float
+    cpu_seconds: float
     longest_idle: int
     compared: tuple[Compared, ...]
     ends: tuple[tuple[int, ...], ...]
@@ -214,6 +216,7 @@ class Simulation:
         return Run(
             result["cycles"],
             result["seconds"],
+            result["cpu_seconds"],
             result["longest_idle"],
             tuple(Compared.from_dict(entry) for entry in result["layers"]),
             tuple(

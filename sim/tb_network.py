@@ -30,9 +30,9 @@ async def frames(dut):
     Clock(dut.clk, 2, unit="ns").start()
     await ClockCycles(dut.clk, 4)
     dut.go.value = 1
-    start = time.monotonic()
+    start, cpu = time.monotonic(), time.process_time()
     await dut.stop.value_change
-    seconds = time.monotonic() - start
+    seconds, cpu_seconds = time.monotonic() - start, time.process_time() - cpu
     stop, cycles = int(dut.stop.value), int(dut.cycle.value)
     await ClockCycles(dut.clk, 4)
 
@@ -44,6 +44,7 @@ async def frames(dut):
     result = {
         "cycles": cycles,
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "longest_idle": int(dut.longest_idle.value),
         "layers": [layer.as_dict() for layer in compared],
         "failure": failure and asdict(failure),
