@@ -15,7 +15,7 @@ from amaranth.lib import stream, wiring
 
 from hw.verilog import convert
 from sim import runner
-from sim.stream.stalls import Stall
+from sim.stalls import Stall
 
 DEFAULT_STALLS: tuple[tuple[Stall, Stall], ...] = (
     (0, 0),
@@ -73,7 +73,7 @@ def check(
     shape: (height, width, channels) of the output, so that a mismatch is reported by frame, pixel
     and channel
     stalls: (source, sink) pairs; each a probability or the name of a pattern, see
-    sim.stream.stalls
+    sim.stalls
     seed: of the stalls
     patience: cycles without any transfer after which the component is said to hang
     optimise: g++ flag; -O0 builds fastest, -O1 pays from about a hundred thousand cycles on

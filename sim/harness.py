@@ -10,11 +10,13 @@ from math import prod
 from pathlib import Path
 
 from hw.ir.graph import Shape
+from sim.stalls import PATTERNS
 
 TOP = "cosim_harness"
 
 CONTROLS = (
-    "clk", "go", "frames", "stall_from", "stall", "seed", "patience", "resets", "reset_after"
+    "clk", "go", "frames", "stall_from", "pattern", "stall", "seed", "patience", "resets",
+    "reset_after"
 )  # fmt: skip
 """Registers that the test sets. `rst` is none of them: what it feeds would be evaluated twice a
 cycle.
@@ -45,6 +47,9 @@ many.
 
 SETTLE = 256
 """Cycles watched after the last beat: another one would be one too many."""
+
+STALL_PATTERNS = (*PATTERNS, "mixed")
+"""Values of `pattern`; "mixed": one frame with each of the others, in turn."""
 
 AGENTS = Path(__file__).parent / "rtl" / "streams.sv"
 
@@ -163,6 +168,8 @@ def generate(designs: Sequence[Design]) -> Harness:
         taps += [(stream, f"{design.instance}.{stream.port}") for stream in design.taps]
         fifos += [(label, f"{design.instance}.{path}") for label, path in design.fifos]
         body.append(f"  {_name(design.module)} {design.instance} ({', '.join(ports)});\n")
+    if not any(stream.is_axis for stream in sinks):
+        body.append("  assign tlast_wrong = 0;\n")
     for number, (stream, place) in enumerate(taps):
         body.append(_tap(number, stream, place))
     places = [(stream, place) for stream, place in taps]
@@ -217,7 +224,7 @@ def _wires(instance: str, stream: Stream) -> tuple[str, list[str]]:
     """Declarations of a port's signals, and the port connections."""
     place = f"{instance}_{stream.port}"
     valid, ready, payload = (_signal(stream, place, part) for part in ("valid", "ready", "payload"))
-    text = f"  bit {valid}, {ready};\n  bit [{stream.data_width - 1}:0] {payload};\n"
+    text = f"  wire {valid}, {ready};\n  wire [{stream.data_width - 1}:0] {payload};\n"
     ports = [
         f".{stream.signal(part)}({_signal(stream, place, part)})"
         for part in ("valid", "ready", "payload")
@@ -235,16 +242,16 @@ def _source(body: list[str], number: int, instance: str, stream: Stream) -> list
     place = f"{instance}_{stream.port}"
     last = ""
     if stream.is_axis:
-        text += f"  bit {place}_tlast;\n"
+        text += f"  wire {place}_tlast;\n"
         ports.append(f".{stream.port}_tlast({place}_tlast)")
         last = f"{place}_tlast"
     parameters = (
         f"#(.ID({2 * number}), .WIDTH({stream.data_width}), .BYTES({source_bytes(stream)}), "
-        f'.BEATS({stream.beats}), .FILE("source_{number}.bin"))'
+        f'.BEATS({stream.beats}), .ROW({_row(stream)}), .FILE("source_{number}.bin"))'
     )
     body.append(
         f"{text}  stream_source {parameters} source_{number} (\n"
-        f"      .clk, .rst, .frames, .stall_from, .stall, .seed, .last({last}),\n"
+        f"      {_SHARED}, .frames(frames), .last({last}),\n"
         f"      {_connections(stream, place, 'valid', 'ready', 'payload')});\n"
     )
     return ports
@@ -254,22 +261,19 @@ def _sink(body: list[str], number: int, instance: str, stream: Stream) -> list[s
     text, ports = _wires(instance, stream)
     place = f"{instance}_{stream.port}"
     if stream.is_axis:
-        text += f"  bit {place}_tlast;\n"
+        text += f"  wire {place}_tlast;\n"
         ports.append(f".{stream.port}_tlast({place}_tlast)")
     body.append(
         f"{text}  stream_sink #(.ID({2 * number + 1}), .BEATS({stream.beats}), "
-        f'.FILE("sink_{number}.txt")) sink_{number} (\n'
-        f"      .clk, .rst, .stall_from, .stall, .seed, .cycle,\n"
+        f'.ROW({_row(stream)}), .FILE("sink_{number}.txt")) sink_{number} (\n'
+        f"      {_SHARED}, .cycle(cycle),\n"
         f"      {_connections(stream, place, 'valid', 'ready')});\n"
     )
     if stream.is_axis:
         body.append(
-            f"  int {place}_beat;\n"
-            f"  always @(posedge clk) if (rst) {place}_beat <= 0;\n"
-            f"    else if ({place}_tvalid && {place}_tready) begin\n"
-            f"      {place}_beat <= {place}_tlast ? 0 : {place}_beat + 1;\n"
-            f"      if ({place}_tlast != ({place}_beat == {stream.beats - 1})) tlast_wrong <= 1;\n"
-            f"    end\n"
+            f'  stream_last #(.BEATS({stream.beats}), .REPORT("last.txt")) last_{number} (\n'
+            f"      .clk(clk), .rst(rst), .cycle(cycle), .last({place}_tlast), .wrong(tlast_wrong),\n"
+            f"      {_connections(stream, place, 'valid', 'ready')});\n"
         )
     return ports
 
@@ -278,21 +282,33 @@ def _tap(number: int, stream: Stream, place: str) -> str:
     parameters = (
         f"#(.WIDTH({stream.data_width}), .WORDS({tap_words(stream)}), "
         f".SIGNED({int(stream.signed)}), .BEATS({stream.beats}), "
-        f'.FILE("tap_{number}.bin"))'
+        f'.FILE("tap_{number}.bin"), .REPORT("broken_{number}.txt"))'
     )
     return (
         f"  stream_tap {parameters} tap_{number} (\n"
-        f"      .clk, .rst, .frames, .flush,\n"
+        f"      .clk(clk), .rst(rst), .frames(frames), .flush(flush), .cycle(cycle),\n"
         f"      {_connections(stream, place, 'valid', 'ready', 'payload')},\n"
         f"      .complete(complete[{number}]), .broken(broken[{number}]));\n"
     )
 
 
+def _row(stream: Stream) -> int:
+    """Beats of one row of the map."""
+    return prod(stream.shape[1:])
+
+
+_SHARED = (
+    ".clk(clk), .rst(rst), .stall_from(stall_from), .pattern(pattern), .stall(stall), "
+    ".seed(seed),\n      .idle(idle)"
+)
+"""Connections that sources and sinks have in common."""
+
 _HARNESS = """\
 // Generated: agents and taps around the design under test.
 module {top};
-  bit clk, go, rst = 1, flush, tlast_wrong;
-  int frames, stall_from, patience, idle, longest_idle, stop;
+  bit clk, go, rst = 1, flush;
+  wire tlast_wrong;
+  int frames, stall_from, pattern, patience, idle, longest_idle, stop;
   int resets, reset_after, resets_done;
   bit [16:0] stall;
   bit [31:0] seed;

@@ -16,7 +16,7 @@ from hw.ir import reference
 from hw.ir.network import Network
 from sim import harness, runner, scoreboard
 from sim.designs import Bench
-from sim.harness import Harness, Stream
+from sim.harness import STALL_PATTERNS, Harness, Stream
 from sim.scoreboard import Compared
 
 PATIENCE = 20_000
@@ -83,8 +83,10 @@ class Simulation:
         optimise: str,
         waves: bool = False,
         shelf: str = "model",
+        simulator: str = "verilator",
     ) -> "Simulation":
-        """Builds the model, or finds it in the cache (on that shelf, see `sim.runner.build`).
+        """Builds the model for a simulator ("verilator" or "icarus"), or finds it in the cache (on
+        that shelf, see `sim.runner.build`).
 
         Raises
         ------
@@ -103,6 +105,7 @@ class Simulation:
             optimise=optimise,
             waves=waves,
             shelf=shelf,
+            simulator=simulator,
         )
         return cls(network, bench, built, model)
 
@@ -113,16 +116,18 @@ class Simulation:
         *,
         stall: float,
         seed: int,
+        pattern: str = "mixed",
         patience: int | None = None,
         resets: Resets | None = None,
         tensors: Mapping[str, np.ndarray] | None = None,
     ) -> Mapping[str, np.ndarray]:
         """Everything the testbench reads; returns the reference's tensors (`tensors`, if given).
 
-        The images pass at full speed, then once more under stalls if `stall` is not 0. Before that
-        the run is begun and cut off as `resets` says.
+        The images pass at full speed, then once more under stalls of a `pattern` (one of
+        harness.STALL_PATTERNS), unless that is "never" or `stall`, the chance of "bernoulli", is 0.
+        Before that the run is begun and cut off as `resets` says.
         """
-        passes = 2 if stall else 1
+        passes = 2 if stall and pattern != "never" else 1
         if tensors is None:
             tensors = reference.run(self.network, images)
         data = self.bench.data(tensors)
@@ -133,6 +138,7 @@ class Simulation:
         case = {
             "frames": passes * len(images),
             "stall_from": len(images),
+            "pattern": STALL_PATTERNS.index(pattern if passes > 1 else "never"),
             "stall": round(stall * 65536),
             "seed": seed % (1 << 32),
             "patience": max(PATIENCE, 4 * largest) if patience is None else patience,

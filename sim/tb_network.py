@@ -85,17 +85,34 @@ def judge(
         )
     broken = chosen(dut.broken, layers)
     if broken:
-        text = "valid was withdrawn or the payload changed before taken"
+        text = breach(Path(f"broken_{layers.index(broken[0])}.txt").read_text())
         return Failure("stream rule", broken[0], f"{broken[0]}: {text}")
     if stop == SURPLUS:
         surplus = chosen(dut.surplus, layers)
         return Failure("surplus", surplus[0], f"{surplus[0]}: a beat more than the frames have")
     if int(dut.tlast_wrong.value):
-        return Failure("tlast", "m_axis", "m_axis: tlast is not where the frames end")
+        return Failure("tlast", "m_axis", f"m_axis: {misplaced(Path('last.txt').read_text())}")
     if stop == HUNG:
         short = next((layer for layer in compared if layer.difference), compared[-1])
         return Failure("hang", short.layer, hang(dut, case, cycles, compared, short))
     return None
+
+
+def breach(report: str) -> str:
+    """What a tap has written about a broken rule: rule, beat, both payloads, cycle."""
+    rule, beat, offered, now, cycle = report.split()
+    text = {
+        "withdrawn": f"valid withdrawn before it was taken (offered 0x{offered})",
+        "changed": f"payload changed from 0x{offered} to 0x{now} before it was taken",
+        "unknown": f"valid, ready or payload unknown (payload 0x{now})",
+    }[rule]
+    return f"beat {beat}: {text} (cycle {cycle})"
+
+
+def misplaced(report: str) -> str:
+    """What has been written about a tlast: beat in its frame, frame, level, cycle."""
+    beat, frame, last, cycle = map(int, report.split())
+    return f"frame {frame}, beat {beat}: tlast is {last}, expected {1 - last} (cycle {cycle})"
 
 
 def compare(tap: dict, number: int) -> scoreboard.Compared:

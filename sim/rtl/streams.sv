@@ -1,102 +1,164 @@
 // Agents of a co-simulation: they run beside the design without any call into Python, which is what
 // makes it fast. All are passive or drive top-level ports only; nothing inside the design is
-// touched.
+// touched. Written in what Verilator and Icarus 11 both take.
 
 package agents;
+  // Stall patterns, numbered as sim.stalls.PATTERNS lists them.
+  localparam int NEVER = 0, ALWAYS_THEN_BURST = 1, BERNOULLI = 2, BURSTS = 3, AFTER_VALID = 4,
+      ADVERSARIAL = 5;
+  // One frame with each, in turn; the harness knows it beside those.
+  localparam int MIXED = 6;
+  // Moods of the adversarial pattern.
+  localparam int SNAP = 0, BRIM = 1, BORDERS = 2, ALTERNATE = 3, FLOW = 4;
+  // Cycles in which nothing moves anywhere: what can be full is full, what can be empty is empty.
+  localparam int STILL = 32;
+
   // Marsaglia's xorshift32: one step.
-  function automatic bit [31:0] step(bit [31:0] x);
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    return x;
+  function automatic bit [31:0] step(input bit [31:0] x);
+    bit [31:0] y;
+    y = x ^ (x << 13);
+    y = y ^ (y >> 17);
+    step = y ^ (y << 5);
   endfunction
 
   // A start that differs for each agent and is never zero.
-  function automatic bit [31:0] start(bit [31:0] seed, int id);
-    return step(step(((seed + 32'(id) + 1) * 32'h9E3779B9) | 1));
+  function automatic bit [31:0] start(input bit [31:0] seed, input bit [31:0] id);
+    start = step(step(((seed + id + 1) * 32'h9E3779B9) | 1));
   endfunction
 endpackage
 
-// When an agent holds back, from frame `stall_from` on: in every other frame in each cycle by itself,
-// with probability stall / 65536; in the frames between for 1 to 1024 cycles on end, which fills
-// every FIFO, then flows for as long.
+// Whether an agent holds back in the coming cycle: in frames from `stall_from` on, as `pattern` says.
+//
+// `other` is what the far side of the handshake does now, `mine` what this agent does; `border` is
+// set where the beat in hand is the first or the last one of a row; `idle` counts the cycles in which
+// nothing has moved in the whole design, so that no pattern waits for ever. `reluctant` asks a sink
+// to be ready only where valid has been seen.
 module stream_pauses #(
-    int ID = 0
+    parameter int ID = 0
 ) (
     input bit clk,
     input bit rst,
     input int frame,
     input int stall_from,
+    input int pattern,
     input bit [16:0] stall,
     input bit [31:0] seed,
-    output bit pause
+    input int idle,
+    input bit mine,
+    input bit other,
+    input bit border,
+    output bit hold,
+    output bit reluctant
 );
   bit [31:0] random;
-  bit [9:0] left;
-  bit resting;
-  wire [31:0] stalled = 32'(frame - stall_from);
+  bit paused;
+  bit [9:0] left, mood_left;
+  int mood;
+  wire [31:0] drawn = agents::step(random);
+  wire still = idle >= agents::STILL;
+  // Short runs are as likely as long ones.
+  wire [9:0] run_length = random[25:16] >> random[29:26];
+  wire [31:0] kind = pattern == agents::MIXED ? (frame - stall_from) % 5 + 1 : pattern;
+  wire active = frame >= stall_from;
+  wire seldom = random[1:0] != 0;
 
-  assign pause = frame >= stall_from && stall != 0 &&
-      (stalled[0] ? resting : {1'b0, random[15:0]} < stall);
+  assign reluctant = active && kind == agents::AFTER_VALID;
+  assign hold = active && (
+      kind == agents::BERNOULLI ? {1'b0, random[15:0]} < stall
+      : kind == agents::ALWAYS_THEN_BURST || kind == agents::BURSTS ? paused
+      : kind != agents::ADVERSARIAL ? 1'b0
+      // Gives up just when the other side comes forward, and seldom meets it.
+      : mood == agents::SNAP ? (other || mine) && seldom
+      // One beat each time that everything has come to a stop.
+      : mood == agents::BRIM ? !still || mine
+      : mood == agents::BORDERS ? left != 0
+      : mood == agents::ALTERNATE && mine);
 
   always @(posedge clk) begin
-    random <= rst ? agents::start(seed, ID) : agents::step(random);
-    left <= left - 1;
-    if (left == 0) begin
-      resting <= !resting;
-      // Short ones are as likely as long ones.
-      left <= random[25:16] >> random[29:26];
-    end
-    if (rst) begin
+    random <= rst ? agents::start(seed, ID) : drawn;
+    if (rst || !active) begin
+      paused <= 1;
       left <= 0;
-      resting <= 0;
+      mood <= agents::FLOW;
+      mood_left <= 0;
+    end else if (kind == agents::ALWAYS_THEN_BURST) begin
+      if (left != 0) left <= left - 1;
+      else if (paused == still) begin
+        paused <= !still;
+        left <= still ? {2'b0, random[15:8]} : 10'd0;
+      end
+    end else if (kind == agents::ADVERSARIAL) begin
+      if (mood_left != 0) mood_left <= mood_left - 1;
+      else begin
+        mood <= {29'b0, random[18:16]} % 5;
+        mood_left <= 10'd16 << random[21:20];
+      end
+      // A pause once begun is counted down.
+      if (left != 0) left <= left - 1;
+      else if (mood == agents::BORDERS && border && random[7]) left <= run_length >> 4;
+    end else begin
+      if (left != 0) left <= left - 1;
+      else begin
+        paused <= !paused;
+        left <= run_length;
+      end
     end
   end
 endmodule
 
-// Offers the beats of a file (BYTES bytes each, little-endian), `frames` frames of BEATS beats.
-// It pauses before a beat as `stream_pauses` says. A beat once offered stays until it is taken. After
-// a reset it starts again.
+// Offers the beats of a file (BYTES bytes each, little-endian), `frames` frames of BEATS beats, ROW
+// beats a row. It pauses before a beat as `stream_pauses` says. A beat once offered stays until it is
+// taken. After a reset it starts again.
 module stream_source #(
-    int ID = 0,
-    int WIDTH = 8,
-    int BYTES = 1,
-    int BEATS = 1,
-    string FILE = ""
+    parameter int ID = 0,
+    parameter int WIDTH = 8,
+    parameter int BYTES = 1,
+    parameter int BEATS = 1,
+    parameter int ROW = 1,
+    parameter FILE = ""
 ) (
     input bit clk,
     input bit rst,
     input int frames,
     input int stall_from,
+    input int pattern,
     input bit [16:0] stall,
     input bit [31:0] seed,
+    input int idle,
     input bit ready,
     output bit valid,
     output bit last,
     output bit [WIDTH-1:0] payload
 );
-  int file, frame, beat;
-  bit pause;
+  int file, code, frame, beat, column;
   bit [8*BYTES-1:0] word;
+  wire hold;
 
-  stream_pauses #(.ID(ID)) pauses (.*);
+  stream_pauses #(
+      .ID(ID)
+  ) pauses (
+      .clk(clk), .rst(rst), .frame(frame), .stall_from(stall_from), .pattern(pattern),
+      .stall(stall), .seed(seed), .idle(idle), .mine(valid), .other(ready),
+      .border(column == 0 || column == ROW - 1), .hold(hold), .reluctant());
 
   initial file = $fopen(FILE, "rb");
 
   always @(posedge clk) begin
     if (rst) begin
-      valid <= 0;
-      frame <= 0;
-      beat  <= 0;
-      void'($rewind(file));
+      valid  <= 0;
+      frame  <= 0;
+      beat   <= 0;
+      column <= 0;
+      code = $rewind(file);
     end else if (!valid || ready) begin
       valid <= 0;
-      if (frame < frames && !pause) begin
-        for (int k = 0; k < BYTES; k++) word[8*k+:8] = 8'($fgetc(file));
+      if (frame < frames && !hold) begin
+        for (int k = 0; k < BYTES; k = k + 1) word[8*k+:8] = $fgetc(file) & 8'hFF;
         valid <= 1;
         last <= beat == BEATS - 1;
-        payload <= WIDTH'(word);
+        payload <= word[WIDTH-1:0];
         beat <= beat == BEATS - 1 ? 0 : beat + 1;
+        column <= column == ROW - 1 ? 0 : column + 1;
         if (beat == BEATS - 1) frame <= frame + 1;
       end
     end
@@ -106,39 +168,51 @@ endmodule
 // Takes beats but where `stream_pauses` says not to. Writes the cycle in which each frame ends, one a
 // line; after a reset from the start.
 module stream_sink #(
-    int ID = 0,
-    int BEATS = 1,
-    string FILE = ""
+    parameter int ID = 0,
+    parameter int BEATS = 1,
+    parameter int ROW = 1,
+    parameter FILE = ""
 ) (
     input bit clk,
     input bit rst,
     input int stall_from,
+    input int pattern,
     input bit [16:0] stall,
     input bit [31:0] seed,
+    input int idle,
     input longint cycle,
     input bit valid,
     output bit ready
 );
-  int file, frame, beat;
-  bit pause;
+  int file, frame, beat, column;
+  wire hold, reluctant;
 
-  stream_pauses #(.ID(ID)) pauses (.*);
+  stream_pauses #(
+      .ID(ID)
+  ) pauses (
+      .clk(clk), .rst(rst), .frame(frame), .stall_from(stall_from), .pattern(pattern),
+      .stall(stall), .seed(seed), .idle(idle), .mine(ready), .other(valid),
+      .border(column == 0 || column == ROW - 1), .hold(hold), .reluctant(reluctant));
 
   initial file = $fopen(FILE, "w");
 
   always @(posedge clk) begin
     if (rst) begin
-      ready <= 0;
-      frame <= 0;
-      beat  <= 0;
+      ready  <= 0;
+      frame  <= 0;
+      beat   <= 0;
+      column <= 0;
       if (frame != 0) begin
         $fclose(file);
         file = $fopen(FILE, "w");
       end
     end else begin
-      ready <= !pause;
+      // Where reluctant, ready rises once valid is seen and falls with the beat, so that a design
+      // whose valid waits for ready hangs.
+      ready <= reluctant ? valid && !ready : !hold;
       if (valid && ready) begin
-        beat <= beat == BEATS - 1 ? 0 : beat + 1;
+        beat   <= beat == BEATS - 1 ? 0 : beat + 1;
+        column <= column == ROW - 1 ? 0 : column + 1;
         if (beat == BEATS - 1) begin
           frame <= frame + 1;
           $fwrite(file, "%0d\n", cycle);
@@ -150,33 +224,43 @@ module stream_sink #(
 endmodule
 
 // Writes every beat of one stream to a file (WORDS words of 32 bits each, little-endian,
-// sign-extended where SIGNED), and checks that valid is not withdrawn and that the payload does not
-// change before it is taken. After a reset it starts again.
+// sign-extended where SIGNED), and checks the stream's rules: valid is not withdrawn, the payload
+// does not change before it is taken, no signal is unknown (where the simulator knows X). The first
+// breach is written to REPORT as: rule, beat, payload offered, payload now (hexadecimal), cycle.
+// After a reset it starts again, but a breach stays one.
 module stream_tap #(
-    int WIDTH = 8,
-    int WORDS = 1,
-    bit SIGNED = 0,
-    int BEATS = 1,
-    string FILE = ""
+    parameter int WIDTH = 8,
+    parameter int WORDS = 1,
+    parameter bit SIGNED = 0,
+    parameter int BEATS = 1,
+    parameter FILE = "",
+    parameter REPORT = ""
 ) (
     input bit clk,
     input bit rst,
     input int frames,
     input bit flush,
-    input bit valid,
-    input bit ready,
-    input bit [WIDTH-1:0] payload,
+    input longint cycle,
+    input logic valid,
+    input logic ready,
+    input logic [WIDTH-1:0] payload,
     output bit complete,
     output bit broken
 );
-  int file, count;
+  int file, report, count;
   bit waiting;
   bit [WIDTH-1:0] offered;
-  bit [32*WORDS-1:0] word;
   // Beats are written sixteen at a time: a call costs more than the words it writes.
   localparam int CHUNK = 16;
+  bit [32*WORDS-1:0] word;
   bit [32*WORDS*CHUNK-1:0] buffer;
   bit [3:0] fill;
+
+`ifdef VERILATOR
+  wire unknown = 0;
+`else
+  wire unknown = ^{valid, ready, valid & ^payload} === 1'bx;
+`endif
 
   initial file = $fopen(FILE, "wb");
 
@@ -193,10 +277,17 @@ module stream_tap #(
     end else begin
       waiting <= valid && !ready;
       if (valid) offered <= payload;
-      if (waiting && (!valid || payload != offered)) broken <= 1;
+      if (!broken && (unknown || waiting && (!valid || payload != offered))) begin
+        broken <= 1;
+        report = $fopen(REPORT, "w");
+        $fwrite(report, "%0s %0d %0h %0h %0d\n", unknown ? "unknown" : !valid ? "withdrawn" :
+                "changed", count, offered, payload, cycle);
+        $fclose(report);
+      end
       if (valid && ready) begin
-        word = SIGNED ? (32*WORDS)'($signed(payload)) : (32*WORDS)'(payload);
-        buffer[32*WORDS*int'(fill)+:32*WORDS] = word;
+        word = {32 * WORDS{SIGNED && payload[WIDTH-1]}};
+        word[WIDTH-1:0] = payload;
+        buffer[32*WORDS*fill+:32*WORDS] = word;
         fill = fill + 1;
         if (fill == 0) $fwrite(file, "%u", buffer);
         count <= count + 1;
@@ -204,9 +295,42 @@ module stream_tap #(
       end
     end
     if (flush) begin
-      for (int k = 0; k < WORDS * int'(fill); k++) $fwrite(file, "%u", buffer[32*k+:32]);
+      for (int k = 0; k < WORDS * fill; k = k + 1) $fwrite(file, "%u", buffer[32*k+:32]);
       fill = 0;
       $fflush(file);
+    end
+  end
+endmodule
+
+// Checks that tlast comes with the last beat of each frame and with no other. The first breach is
+// written to REPORT as: beat in its frame, frame, tlast, cycle.
+module stream_last #(
+    parameter int BEATS = 1,
+    parameter REPORT = ""
+) (
+    input bit clk,
+    input bit rst,
+    input longint cycle,
+    input bit valid,
+    input bit ready,
+    input bit last,
+    output bit wrong
+);
+  int report, beat, frame;
+
+  always @(posedge clk) begin
+    if (rst) begin
+      beat  <= 0;
+      frame <= 0;
+    end else if (valid && ready) begin
+      beat <= beat == BEATS - 1 ? 0 : beat + 1;
+      if (beat == BEATS - 1) frame <= frame + 1;
+      if (!wrong && last != (beat == BEATS - 1)) begin
+        wrong  <= 1;
+        report = $fopen(REPORT, "w");
+        $fwrite(report, "%0d %0d %0d %0d\n", beat, frame, last, cycle);
+        $fclose(report);
+      end
     end
   end
 endmodule

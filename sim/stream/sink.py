@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sim.stream import stalls
+from sim import stalls
 from sim.stream.monitor import Monitor
 from sim.stream.protocol import Rule
 from sim.stream.signals import Signals
@@ -12,7 +12,7 @@ from sim.stream.testbench import Testbench
 class Sink(Monitor):
     """Takes the frames of an output stream, pausing between beats as `stall` says.
 
-    Parameters: see Monitor; `stall`: see sim.stream.stalls.
+    Parameters: see Monitor; `stall`: see sim.stalls.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sim.stream import stalls
+from sim import stalls
 from sim.stream.monitor import Monitor
 from sim.stream.protocol import Rule, Sample
 from sim.stream.signals import Signals
@@ -17,7 +17,7 @@ class Source(Monitor):
     stays until it is taken; `last` comes with the last beat of each frame.
 
     Parameters: see Monitor; without a shape each array sent is a frame; `stall`: see
-    sim.stream.stalls.
+    sim.stalls.
     """
 
     def __init__(

@@ -16,7 +16,7 @@ from sim.stream.protocol import (
     QuietInReset,
     ValidHeld,
 )
-from sim.stream.stalls import PATTERNS
+from sim.stalls import PATTERNS
 
 SHAPE = (2, 3, 2)
 FRAMES = np.arange(60).reshape(5, *SHAPE) * 4

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from sim.stream.stalls import BURST, PATTERNS, STILL, Adversary, View, holds
+from sim.stalls import BURST, PATTERNS, STILL, Adversary, View, holds
 
 
 def taken(stall, seed=1, count=4000, **seen) -> list[bool]:
