@@ -26,6 +26,7 @@ class Tool:
     version: where found
     purpose: the subcommands that need it
     install: the command that installs it
+    optional: whether a command does without it
     """
 
     name: str
@@ -33,6 +34,7 @@ class Tool:
     version: str
     purpose: str
     install: str
+    optional: bool = False
 
 
 PACKAGES = (
@@ -61,7 +63,7 @@ def check() -> list[Tool]:
     tools = [_python()]
     tools += [_package(*package) for package in PACKAGES]
     tools += [_program(*program) for program in PROGRAMS]
-    return [*tools, _fashion()]
+    return [*tools, _icarus(), _fashion()]
 
 
 def _python() -> Tool:
@@ -82,17 +84,26 @@ def _package(name: str, module: str, purpose: str) -> Tool:
         return Tool(name, False, "", purpose, install)
 
 
+def _icarus() -> Tool:
+    path = shutil.which("iverilog")
+    found = _version(path, "-V") if path else None
+    return Tool(
+        "iverilog", found is not None, found or "", "cosim --simulator icarus",
+        "apt-get install iverilog", optional=True,
+    )  # fmt: skip
+
+
 def _program(name: str, purpose: str, install: str) -> Tool:
     path = shutil.which(name)
     found = _version(path) if path else None
     return Tool(name, found is not None, found or "", purpose, install)
 
 
-def _version(path: str) -> str | None:
+def _version(path: str, option: str = "--version") -> str | None:
     """The version a program tells on its first line, or None if it does not run."""
     try:
         told = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=VERSION_TIMEOUT,
+            [path, option], capture_output=True, text=True, timeout=VERSION_TIMEOUT,
             check=True, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):

@@ -24,6 +24,7 @@ from sim import gates as gate_level
 from sim.coverage import hardware, streams, values
 from sim.coverage.store import Coverage
 from sim.designs import LEVELS
+from sim.harness import STALL_PATTERNS
 from sim.scoreboard import Compared
 from sim.simulation import Resets, Simulation, label_of
 
@@ -41,6 +42,7 @@ class Cosim:
     Parameters
     ----------
     level: one of LEVELS
+    simulator: "verilator" or "icarus"
     frames: that passed through each design, stalled ones included
     stalled_frames: of these, the ones under back-pressure
     beats, bits: compared, over all layers
@@ -57,6 +59,7 @@ class Cosim:
     """
 
     level: str
+    simulator: str
     frames: int
     stalled_frames: int
     beats: int
@@ -110,11 +113,13 @@ def cosim(
     *,
     images: np.ndarray,
     stall: float = 0.25,
+    stall_pattern: str = "mixed",
     seed: int = 1,
     level: str = "network",
     only: Sequence[str] = (),
     emission: emit.Emission | None = None,
     gates: str | None = None,
+    simulator: str = "verilator",
     folder: Path | None = None,
     waves: bool = False,
     optimise: str | None = None,
@@ -131,12 +136,14 @@ def cosim(
     ----------
     images: uint8 (N, H, W, C); each goes through at full speed, then, if `stall` is not 0, all once
     more under stalls
-    stall: chance that a source or a sink pauses in a cycle, in [0, 1)
+    stall: chance that a source or a sink pauses in a cycle where the pattern is "bernoulli", [0, 1)
+    stall_pattern: when they pause: a name of sim.stalls.PATTERNS, or "mixed": one frame with each
     seed: of the stalls
     level: one of LEVELS
     only: names of the cells or layers to simulate, default: all; not for level `network`
     emission: RTL to simulate instead of emitting it anew; level `network` only
     gates: simulate Yosys' netlist instead of the RTL: one of `sim.gates.FORMS`
+    simulator: "verilator", or "icarus": slow, but it knows X
     folder: for the files of the run (sim.log, waves); default: a temporary one
     waves: write `dump.vcd` to `folder`
     optimise: g++ flag for the model; default: -O0 for a run of few beats, which builds faster, else
@@ -157,6 +164,11 @@ def cosim(
     """
     if not 0 <= stall < 1:
         raise InputError(f"stall: {stall}; expected a probability in [0, 1)")
+    if stall_pattern not in STALL_PATTERNS:
+        raise InputError(
+            f"stall-pattern: {stall_pattern!r}; expected one of {', '.join(STALL_PATTERNS)}"
+        )
+    stalled = stall > 0 and stall_pattern != "never"
     reference.check_images(network, images)
     if emission is not None and emission.manifest["network_digest"] != network.digest:
         raise InputError(
@@ -173,6 +185,7 @@ def cosim(
         optimise=optimise or _optimise(network, len(images)),
         waves=waves,
         shelf=shelf,
+        simulator=simulator,
     )
     with ExitStack() as stack:
         if folder is None:
@@ -183,6 +196,7 @@ def cosim(
             folder,
             images,
             stall=stall,
+            pattern=stall_pattern,
             seed=seed,
             patience=patience,
             resets=Resets(
@@ -199,12 +213,13 @@ def cosim(
         coverage = Coverage()
         hardware.measure(coverage, network, plan)
         values.measure(coverage, network, tensors)
-        streams.measure(coverage, network, run.seen, frames=free, stalled=stall > 0)
+        streams.measure(coverage, network, run.seen, frames=free, stalled=stalled)
     widths = {label_of(stream): stream.width for stream in simulation.built.taps}
     return Cosim(
         level=level,
-        frames=2 * free if stall else free,
-        stalled_frames=free if stall else 0,
+        simulator=simulator,
+        frames=2 * free if stalled else free,
+        stalled_frames=free if stalled else 0,
         beats=sum(stream.beats for stream in run.compared),
         bits=sum(stream.beats * widths[stream.layer] for stream in run.compared),
         mismatches=sum(stream.mismatches for stream in run.compared),

@@ -72,6 +72,7 @@ def total(parts: Sequence[Part]) -> Cosim:
     running = sum(one.cycles / one.cycles_per_second for one in results)
     return Cosim(
         level=results[0].level,
+        simulator=results[0].simulator,
         frames=results[0].frames,
         stalled_frames=results[0].stalled_frames,
         beats=sum(one.beats for one in results),

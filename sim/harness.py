@@ -272,7 +272,8 @@ def _sink(body: list[str], number: int, instance: str, stream: Stream) -> list[s
     if stream.is_axis:
         body.append(
             f'  stream_last #(.BEATS({stream.beats}), .REPORT("last.txt")) last_{number} (\n'
-            f"      .clk(clk), .rst(rst), .cycle(cycle), .last({place}_tlast), .wrong(tlast_wrong),\n"
+            f"      .clk(clk), .rst(rst), .cycle(cycle), .wrong(tlast_wrong),\n"
+            f"      .last({place}_tlast),\n"
             f"      {_connections(stream, place, 'valid', 'ready')});\n"
         )
     return ports

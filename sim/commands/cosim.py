@@ -13,6 +13,15 @@ from hw import console
 from hw.commands.build import load
 from hw.commands.options import FOLDER, network_argument, plan_option
 from hw.errors import CheckFailed, InputError
+from sim.harness import STALL_PATTERNS
+from sim.runner import SIMULATORS
+
+BOTH = "both"
+SHOWN = {
+    "verilator": "Verilator",
+    "icarus": "Icarus",
+    BOTH: "Verilator and Icarus: same beats, same cycles (figures of Icarus)",
+}
 
 
 @click.command(cls=console.Command)
@@ -42,7 +51,21 @@ from hw.errors import CheckFailed, InputError
     type=float,
     default=0.25,
     show_default=True,
-    help="Images run once more, streams pausing in a cycle with this chance; 0: they do not.",
+    help="Images run once more under stalls, the random ones with this chance; 0: they do not.",
+)
+@click.option(
+    "--stall-pattern",
+    type=click.Choice(STALL_PATTERNS),
+    default="mixed",
+    show_default=True,
+    help="When streams pause; mixed: one frame with each of the others.",
+)
+@click.option(
+    "--simulator",
+    type=click.Choice([*SIMULATORS, BOTH]),
+    default="verilator",
+    show_default=True,
+    help="Icarus is slow, but it knows X; both: one after the other, cycle counts compared.",
 )
 @click.option(
     "--coverage",
@@ -70,6 +93,8 @@ def cosim(
     gates: bool,
     flat: bool,
     stall: float,
+    stall_pattern: str,
+    simulator: str,
     coverage_file: Path | None,
     waves: bool,
     out: Path | None,
@@ -87,9 +112,14 @@ def cosim(
 
     if each and (level == "network" or rtl is not None):
         raise InputError("--each: is for the parts of a level; give --level cell, op or pe")
+    if each and simulator == BOTH:
+        raise InputError("--each: takes one simulator at a time; give --simulator verilator")
     if flat and not gates:
         raise InputError("--flat: is a form of the netlist; add --gates")
-    tools.find()
+    if simulator != "icarus":
+        tools.find()
+    if simulator != "verilator":
+        tools.find_icarus()
     network, plan = load(folder, plan_file)
     out = Path("cosim") if waves and out is None else out
     if out is not None:
@@ -104,12 +134,15 @@ def cosim(
             raise InputError("--images: --data names images too; give one of the two")
         images = read_images(images_file)
     emission = emit.read(rtl) if rtl is not None else None
-    options = {
+    both = simulator == BOTH
+    options: dict[str, Any] = {
         "images": default_images(network, images, frames, seed),
         "level": level,
         "only": only,
         "gates": (gate_level.FLAT if flat else gate_level.HIERARCHY) if gates else None,
         "stall": stall,
+        "stall_pattern": stall_pattern,
+        "simulator": "icarus" if both else simulator,
         "waves": waves,
         "seed": seed,
         "cover": coverage_file is not None,
@@ -120,6 +153,9 @@ def cosim(
     else:
         result = _run(out, force, network, plan, emission=emission, **options)
         parts = [Part(level, result)]
+    if both:
+        options |= {"simulator": "verilator", "waves": False}
+        _agree(_run(None, force, network, plan, emission=emission, **options), result)
     if coverage_file is not None:
         for part in parts:
             if part.result.coverage is not None:
@@ -127,6 +163,7 @@ def cosim(
     content = asdict(replace(result, coverage=None))
     del content["coverage"]
     content["compared"] = {layer.layer: layer.beats for layer in result.compared}
+    content["simulator"] = simulator
     content = {key: _rounded(value) for key, value in content.items()}
     if each:
         content["parts"] = [_figures(part) for part in parts]
@@ -208,6 +245,21 @@ def _kept(out: Path | None, force: bool, run: Callable[[Path | None], Any]) -> A
     raise failure
 
 
+def _agree(first: Any, second: Any) -> None:
+    """Two runs, each equal to the reference in every beat, took the same number of cycles.
+
+    Raises
+    ------
+    CheckFailed: they did not.
+    """
+    for field in ("beats", "cycles", "latency", "cycles_per_frame"):
+        one, two = getattr(first, field), getattr(second, field)
+        if one != two:
+            raise CheckFailed(
+                f"cosim: {field}: {one} in {first.simulator}, {two} in {second.simulator}"
+            )
+
+
 def _rounded(value: Any) -> Any:
     return round(value, 2) if isinstance(value, float) else value
 
@@ -218,6 +270,7 @@ def _print(content: dict[str, Any]) -> None:
         click.echo(f"gates       {counts}")
     beats, bits = f"{content['beats']:,}", f"{content['bits']:,}"
     click.echo(
+        f"simulator   {SHOWN[content['simulator']]}\n"
         f"frames      {content['frames']} ({content['stalled_frames']} of them under stalls)\n"
         f"layers      {content['layers']}\n"
         f"beats       {beats} compared\n"

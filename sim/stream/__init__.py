@@ -3,6 +3,7 @@
 from sim.stream import Scoreboard, Signals, Sink, Source, Testbench
 """
 
+from sim.stream.layers import layers
 from sim.stream.monitor import Monitor
 from sim.stream.protocol import ProtocolError
 from sim.stream.scoreboard import Scoreboard
@@ -20,4 +21,5 @@ __all__ = [
     "Sink",
     "Source",
     "Testbench",
+    "layers",
 ]

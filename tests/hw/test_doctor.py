@@ -53,6 +53,16 @@ def test_programs_are_asked_for_their_version(monkeypatch, tmp_path):
     assert missing.install == "apt-get install g++"
 
 
+def test_second_simulator_is_optional(monkeypatch, tmp_path):
+    program(tmp_path, "iverilog", 'test "$1" = -V && echo "Icarus Verilog version 11.0 (stable)"')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (icarus,) = [tool for tool in doctor.check() if tool.optional]
+    assert (icarus.name, icarus.found, icarus.version) == ("iverilog", True, "11.0")
+    (tmp_path / "iverilog").unlink()
+    (icarus,) = [tool for tool in doctor.check() if tool.optional]
+    assert (icarus.found, icarus.install) == (False, "apt-get install iverilog")
+
+
 def test_old_python(monkeypatch):
     monkeypatch.setattr(doctor.sys, "version_info", (3, 10, 9))
     assert not doctor.check()[0].found

@@ -72,8 +72,8 @@ def run(folder, **faults):
     scoreboard.to_words(values, 1).tofile(folder / "expected_0.bin")
     tap = {"layer": "x", "words": 1, "expected": "expected_0.bin", "passes": 1, "shape": SHAPE,
            "signed": False}  # fmt: skip
-    case = {"frames": FRAMES, "stall_from": 0, "stall": 40000, "seed": 3, "patience": 1000,
-            "resets": 2, "reset_after": 7, "taps": [tap], "order": [0], "fifos": []}  # fmt: skip
+    case = {"frames": FRAMES, "stall_from": 0, "pattern": 2, "stall": 40000, "seed": 3,
+            "patience": 1000, "resets": 2, "reset_after": 7, "taps": [tap], "order": [0], "fifos": []}  # fmt: skip
     (folder / "case.json").write_text(json.dumps(case))
     runner.run(model, "sim.tb_network", folder, env={"SHIFTNAS_CASE": str(folder / "case.json")})
     return json.loads((folder / "result.json").read_text())
@@ -86,8 +86,8 @@ def test_right_design_passes(tmp_path):
 
 
 @pytest.mark.parametrize(("faults", "message"), [
-    ({"last": "last && !late"}, "m_axis: tlast is not where the frames end"),
-    ({"valid": "full && waited != 2"}, "x: valid was withdrawn or the payload changed"),
+    ({"last": "last && !late"}, r"m_axis: frame 1, beat 5: tlast is 0, expected 1 \(cycle \d+\)"),
+    ({"valid": "full && waited != 2"}, r"x: beat \d+: valid withdrawn before .* \(offered 0x\w+\)"),
     ({"full": "count == 17"}, "x: a beat more than the frames have"),
     ({"data": "m_axis_tdata ^ 8'd4"}, r"x: frame \d, pixel \(0, \d\), channel \d: expected"),
     ({"reset": "full"}, r"x: frame 0, pixel \(0, 0\), channel 0: expected 0, got"),

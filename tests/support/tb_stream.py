@@ -8,6 +8,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles
 
+from sim.stalls import PATTERNS
 from sim.stream import Hang, Monitor, ProtocolError, Scoreboard, Signals, Sink, Source, Testbench
 from sim.stream.protocol import (
     LastPlaced,
@@ -16,7 +17,6 @@ from sim.stream.protocol import (
     QuietInReset,
     ValidHeld,
 )
-from sim.stalls import PATTERNS
 
 SHAPE = (2, 3, 2)
 FRAMES = np.arange(60).reshape(5, *SHAPE) * 4

@@ -1,0 +1,87 @@
+"""A testbench for a module of one's own around a generated network, in one command.
+
+python examples/user_module/run.py [--sim verilator|icarus] [--waves] [--out DIR]
+
+Makes a small network, emits its Verilog, builds it together with image_classifier.v with cocotb's
+own runner, and runs tb_image_classifier.py.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from cocotb_tools.runner import get_results, get_runner
+
+from hw import emit
+from hw import plan as plans
+from hw.ir import serialize
+from hw.random_network import random_network
+from hw.space import Genotype, build
+from sim import tools
+
+HERE = Path(__file__).resolve().parent
+WAIVERS = Path(tools.__file__).with_name("waive.vlt")
+TOP = "image_classifier"
+
+
+def make_network(work: Path) -> list[Path]:
+    """A network of one small cell for 6×6 images and three classes; its Verilog files."""
+    edges = (("sep_conv_3x3", 0), ("skip_connect", 1))
+    genotype = Genotype(normal=edges, normal_concat=(2,), reduce=edges, reduce_concat=(2,))
+    graph = build(genotype, channels=2, cells=1, image=(6, 6, 1), classes=3, stem="cifar")
+    network = random_network(graph, seed=1)
+    serialize.save(network, work / "network")
+    emission = emit.emit(network, plans.propose(network, "ulx3s-85f"))
+    (work / "rtl").mkdir()
+    emit.write(emission, work / "rtl")
+    return [work / "rtl" / name for name in emission.files if name.endswith(".v")]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sim", choices=["verilator", "icarus"], default="verilator")
+    parser.add_argument("--waves", action="store_true", help="write the waves into the folder")
+    parser.add_argument("--out", type=Path, default=Path("user_module"), help="folder to make")
+    arguments = parser.parse_args()
+    work = arguments.out.resolve()
+    if work.exists():
+        parser.error(f"--out: {arguments.out} exists already")
+    work.mkdir(parents=True)
+    sources = [*make_network(work), HERE / "image_classifier.v"]
+    options = []
+    if arguments.sim == "verilator":
+        sources.insert(0, WAIVERS)
+        os.environ.update(tools.verilator_environment())
+        # Small C++ without optimisation: this run is short.
+        options = ["-CFLAGS", "-O0"]
+    runner = get_runner(arguments.sim)
+    runner.build(
+        sources=sources,
+        hdl_toplevel=TOP,
+        build_dir=work / "build",
+        build_args=options,
+        timescale=("1ns", "1ps"),
+        waves=arguments.waves,
+        log_file=work / "build.log",
+    )
+    results = runner.test(
+        test_module="tb_image_classifier",
+        hdl_toplevel=TOP,
+        build_dir=work / "build",
+        test_dir=work,
+        timescale=("1ns", "1ps"),
+        waves=arguments.waves,
+        seed=1,
+        extra_env={
+            "EXAMPLE_WORK": str(work),
+            "PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, sys.path)]),
+        },
+    )
+    tests, failed = get_results(results)
+    print(f"{tests} tests, {failed} failed; the run's files are in {arguments.out}")
+    return 1 if failed or not tests else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

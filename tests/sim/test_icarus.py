@@ -1,0 +1,62 @@
+"""Icarus takes what Verilator takes, unchanged, and agrees with it beat for beat and cycle for
+cycle. Run by `make test-icarus`.
+"""
+
+import pytest
+from amaranth import signed
+
+from hw.errors import CheckFailed, InputError
+from hw.streams import Fork, Skid
+from sim import tools
+from sim.component import check
+from sim.cosim import cosim, random_images
+
+pytestmark = pytest.mark.icarus
+SIMULATORS = ("verilator", "icarus")
+
+
+@pytest.mark.parametrize("level", ["network", "cell", "op", "pe"])
+def test_same_beats_in_the_same_cycles(hardware, level, tmp_path):
+    network, plan = hardware.network, hardware.plan
+    results = []
+    for simulator in SIMULATORS:
+        results.append(
+            cosim(
+                network,
+                plan,
+                images=random_images(network, 1, seed=1),
+                level=level,
+                simulator=simulator,
+                folder=tmp_path / simulator,
+            )
+        )
+    first, second = results
+    assert second.mismatches == 0
+    for field in ("beats", "bits", "cycles", "latency", "compared"):
+        assert getattr(first, field) == getattr(second, field)
+    files = sorted(path.name for path in (tmp_path / "icarus").glob("tap_*.bin"))
+    assert len(files) == first.layers
+    for name in files:
+        one, two = ((tmp_path / simulator / name).read_bytes() for simulator in SIMULATORS)
+        assert one == two
+
+
+def test_components_take_the_same_cycles():
+    beats = [(37 * k) % 256 - 128 for k in range(60)]
+    runs = [check(Skid(signed(8)), {"i": beats}, beats, simulator=name) for name in SIMULATORS]
+    assert runs[0].cycles == runs[1].cycles
+    check(Fork(signed(8), 2), {"i": beats}, {"o0": beats, "o1": beats}, simulator="icarus")
+    with pytest.raises(CheckFailed, match="o: beat 18: expected 27, got 26"):
+        wrong = [*beats[:18], 27, *beats[19:]]
+        check(Skid(signed(8)), {"i": beats}, wrong, simulator="icarus")
+
+
+def test_waves(tmp_path):
+    check(Skid(signed(8)), {"i": [1]}, [1], simulator="icarus", waves=tmp_path, stalls=[(0, 0)])
+    assert "$var" in (tmp_path / "dump.vcd").read_text()
+
+
+def test_missing_icarus_is_one_line(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(InputError, match="no iverilog on PATH; install it with: apt-get install"):
+        tools.find_icarus()
