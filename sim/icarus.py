@@ -33,7 +33,8 @@ def build(sources: Mapping[str, str], top: str, waves: bool) -> tuple[Path, bool
     InputError: no Icarus or no cocotb; CheckFailed: Icarus rejects the sources.
     """
     found = tools.find_icarus()
-    texts = {"shiftnas_timescale.v": "`timescale 1ns/1ps\n"} | dict(sources)
+    texts = {"shiftnas_timescale.v": "`timescale 1ns/1ps\n"}
+    texts |= {name: text for name, text in sources.items() if not name.endswith(".vlt")}
     tops = [top]
     if waves:
         texts["shiftnas_waves.v"] = _WAVES.format(top=top)

@@ -73,7 +73,8 @@ def run(folder, **faults):
     tap = {"layer": "x", "words": 1, "expected": "expected_0.bin", "passes": 1, "shape": SHAPE,
            "signed": False}  # fmt: skip
     case = {"frames": FRAMES, "stall_from": 0, "pattern": 2, "stall": 40000, "seed": 3,
-            "patience": 1000, "resets": 2, "reset_after": 7, "taps": [tap], "order": [0], "fifos": []}  # fmt: skip
+            "patience": 1000, "resets": 2, "reset_after": 7, "taps": [tap], "order": [0],
+            "fifos": []}  # fmt: skip
     (folder / "case.json").write_text(json.dumps(case))
     runner.run(model, "sim.tb_network", folder, env={"SHIFTNAS_CASE": str(folder / "case.json")})
     return json.loads((folder / "result.json").read_text())
