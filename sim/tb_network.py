@@ -13,6 +13,7 @@ from pathlib import Path
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles
+from cocotb.types import Logic
 
 from sim import scoreboard
 from sim.harness import CONTROLS, HUNG, SURPLUS
@@ -126,7 +127,9 @@ def compare(tap: dict, number: int) -> scoreboard.Compared:
 
 def chosen(handle, names: list[str]) -> list[str]:
     """The names whose bit is set."""
-    bits = handle.value.to_unsigned()
+    value = handle.value
+    # A vector of one bit is a single Logic in Icarus.
+    bits = int(value) if isinstance(value, Logic) else value.to_unsigned()
     return [name for position, name in enumerate(names) if bits >> position & 1]
 
 
