@@ -209,7 +209,7 @@ def _loadable(network: Network, node: Weighted, layer: LayerPlan) -> dict[str, f
     cells = sum(
         _lut_rams(bits, words)
         for name, (words, bits) in sizes.items()
-        if name != "end" and ram_style(layer.weights, name, words) == "lutram"
+        if name != "last_word" and ram_style(layer.weights, name, words) == "lutram"
     )
     found["lut_ram"] += cells
     found["acc_bits"] = pe * room.acc_width
@@ -339,7 +339,7 @@ def ram_blocks(network: Network, node: Node, plan: Plan) -> int:
         return blocks + sum(
             _blocks(bits, words)
             for name, (words, bits) in memory_sizes(network, node, layer).items()
-            if name != "end" and ram_style(layer.weights, name, words) == "block"
+            if name != "last_word" and ram_style(layer.weights, name, words) == "block"
         )
     if layer.weights != "block" and layer.element != "pool":
         return blocks

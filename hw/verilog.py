@@ -7,7 +7,7 @@ simulation and waves rely on.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,16 +37,23 @@ class Rtlil:
     instances: frozenset[str]
 
 
-def convert(component: wiring.Component, name: str) -> str:
-    """Verilog of `component` as a module called `name`."""
-    return GENERATED + from_rtlil(to_rtlil(component, name).text)
+def convert(component: wiring.Component, name: str, *, without: Container[str] = ()) -> str:
+    """Verilog of `component` as a module called `name`.
+
+    `without`: members of its interface that are no ports; inputs among them are 0.
+    """
+    return GENERATED + from_rtlil(to_rtlil(component, name, without=without).text)
 
 
-def to_rtlil(component: wiring.Component, name: str) -> Rtlil:
-    """RTLIL of `component` as a module called `name`, without source positions."""
+def to_rtlil(component: wiring.Component, name: str, *, without: Container[str] = ()) -> Rtlil:
+    """RTLIL of `component` as a module called `name`, without source positions.
+
+    `without`: members of its interface that are no ports; inputs among them are 0.
+    """
     ports = {
         port: (signal, PortDirection.Input if flow is wiring.In else PortDirection.Output)
         for port, signal, flow in naming.interface(component)
+        if port.partition("__")[0] not in without
     }
     design = Fragment.get(component, None).prepare(ports=ports, hierarchy=(name,))
     naming.name_signals(design)

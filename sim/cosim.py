@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,9 @@ from hw import cost, emit
 from hw.errors import InputError
 from hw.ir import reference
 from hw.ir.network import Network
-from hw.plan import Plan
-from sim import designs
+from hw.loading import image
+from hw.plan import Plan, from_dict
+from sim import designs, loading
 from sim import gates as gate_level
 from sim.coverage import hardware, streams, values
 from sim.coverage.store import Coverage
@@ -56,6 +57,7 @@ class Cosim:
     compared: each stream's figures, in the network's order
     coverage: what the run has been through, where it was asked for
     gates: cells of the netlist, by kind; empty where RTL was simulated
+    load_cycles: that loading the weights and reading them back took
     """
 
     level: str
@@ -74,6 +76,7 @@ class Cosim:
     seconds: float
     compared: tuple[Compared, ...]
     coverage: Coverage | None = None
+    load_cycles: int = 0
     gates: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -128,6 +131,7 @@ def cosim(
     cover: bool = False,
     shelf: str = "model",
     known: Known | None = None,
+    load: Sequence[Network] = (),
     watch: Callable[[int, int], None] | None = None,
 ) -> Cosim:
     """Run the images through the hardware of `network`, built as planned, and compare every layer.
@@ -154,6 +158,8 @@ def cosim(
     cover: measure the functional coverage (see `sim.coverage`)
     shelf: of the cache that keeps the model, see `sim.runner.build`
     known: what several runs over the same images share
+    load: networks whose weights are loaded into `emission`, which may be another's, one after the
+        other, before the images come; the last one is `network`. `plan` is then the emission's
     watch: called with (frames done, frames in all) now and then
 
     Raises
@@ -170,9 +176,16 @@ def cosim(
         )
     stalled = stall > 0 and stall_pattern != "never"
     reference.check_images(network, images)
-    if emission is not None and emission.manifest["network_digest"] != network.digest:
+    images_to_load = []
+    if load:
+        if emission is None or load[-1].digest != network.digest:
+            raise InputError("load: expected an RTL folder, and the network itself as the last one")
+        images_to_load = [image.make(one, emission.manifest) for one in load]
+        plan = replace(from_dict(emission.manifest["plan"]), network=network.digest)
+    elif emission is not None and emission.manifest["network_digest"] != network.digest:
         raise InputError(
-            "manifest.json: network_digest: the RTL is of another network; emit it again"
+            "manifest.json: network_digest: the RTL is of another network; emit it again, or load"
+            " its weights with --load"
         )
     bench = designs.bench(network, plan, level, emission=emission, only=only)
     start = time.monotonic()
@@ -204,9 +217,12 @@ def cosim(
             ),
             tensors=known.tensors if known else None,
         )
+        if emission is not None and load:
+            loading.write(folder, emission.manifest, images_to_load)
         start = time.monotonic()
         run = simulation.run(folder, seed=seed, watch=watch)
         seconds = time.monotonic() - start
+        load_cycles = loading.cycles(folder)
     free = len(images)
     coverage = None
     if cover:
@@ -234,6 +250,7 @@ def cosim(
         seconds=seconds,
         compared=run.compared,
         coverage=coverage,
+        load_cycles=load_cycles,
         gates={} if gates is None else gate_level.cells(bench),
     )
 

@@ -13,13 +13,11 @@ from amaranth.lib.wiring import In
 
 from hw import emit, verilog
 from hw.errors import InputError
-from hw.ir.arithmetic import out_format
 from hw.ir.graph import Add, Concat, Node
 from hw.ir.network import Network
 from hw.layers.layer import layer
-from hw.layers.rounding import signed_of
-from hw.lower import children_of
-from hw.plan import Plan
+from hw.lower import children_of, payload_shapes, stream_format
+from hw.plan import Plan, from_dict
 from sim import processing_elements
 from sim.harness import Design, Stream
 
@@ -92,15 +90,16 @@ def bench(
 def whole(network: Network, emission: emit.Emission) -> Design:
     """The emitted top module, tapped at every layer that the manifest names."""
     graph, manifest = network.graph, emission.manifest
-    entries = manifest["layers"]
+    plan, entries = from_dict(manifest["plan"]), manifest["layers"]
     paths = {entry["name"]: entry["path"] for entry in entries}
     return Design(
         "dut",
         manifest["top"],
-        [_stream(network, graph.input.name, "s_axis")],
-        [_stream(network, graph.output.name, "m_axis")],
-        [_stream(network, entry["name"], f"{entry['path']}.o") for entry in entries],
+        [_stream(network, plan, graph.input.name, "s_axis")],
+        [_stream(network, plan, graph.output.name, "m_axis")],
+        [_stream(network, plan, entry["name"], f"{entry['path']}.o") for entry in entries],
         _fifos(graph.nodes, lambda node: paths[node.name]),
+        next((p["width"] for p in manifest["ports"] if p["name"] == "s_axil_awaddr"), 0),
     )
 
 
@@ -129,7 +128,7 @@ def _parts(network: Network, plan: Plan, level: str, only: Sequence[str]) -> Ben
     graph = network.graph
     wanted = chosen(network, level, only)
     if level == "cell":
-        shapes = {node.name: signed_of(out_format(network, node.name)) for node in graph}
+        shapes = payload_shapes(network, plan)
         children = children_of(network, plan, shapes, only=wanted)
         found = {
             name: Part(children[name].component, children[name].reads, children[name].writes)
@@ -140,18 +139,22 @@ def _parts(network: Network, plan: Plan, level: str, only: Sequence[str]) -> Ben
     designs, sources = [], {}
     for number, (name, part) in enumerate(found.items()):
         module = f"dut{number}"
-        sources[f"{module}.v"] = verilog.convert(part.component, module)
-        designs.append(_design(network, f"u{number}", module, name, part))
+        # Weights stay as they are: a part's way to the loader is left out, which ties it to 0.
+        sources[f"{module}.v"] = verilog.convert(part.component, module, without=("load",))
+        designs.append(_design(network, plan, f"u{number}", module, name, part))
     return Bench(designs, sources)
 
 
 def _layer_part(network: Network, plan: Plan, node: Node) -> Part:
     component = layer(network, node, plan)
-    ports = [port for port, end in component.signature.members.items() if end.flow is In]
+    members = component.signature.members.items()
+    ports = [port for port, end in members if end.flow is In and port != "load"]
     return Part(component, dict(zip(ports, node.inputs, strict=True)), {"o": node.name})
 
 
-def _design(network: Network, instance: str, module: str, name: str, part: Part) -> Design:
+def _design(
+    network: Network, plan: Plan, instance: str, module: str, name: str, part: Part
+) -> Design:
     """Agents on the ports of a part, taps on the layers inside it."""
     graph, below = network.graph, len(name) + 1
     inside = [node for node in graph if node.name == name or node.name.startswith(f"{name}/")]
@@ -162,10 +165,10 @@ def _design(network: Network, instance: str, module: str, name: str, part: Part)
     return Design(
         instance,
         module,
-        [_stream(network, tensor, port) for port, tensor in part.reads.items()],
-        [_stream(network, tensor, port) for port, tensor in part.writes.items()],
+        [_stream(network, plan, tensor, port) for port, tensor in part.reads.items()],
+        [_stream(network, plan, tensor, port) for port, tensor in part.writes.items()],
         [
-            _stream(network, node.name, f"{path(node)}.o")
+            _stream(network, plan, node.name, f"{path(node)}.o")
             for node in inside
             if node.name != name and node.name not in part.writes.values()
         ],
@@ -188,8 +191,8 @@ def _elements(elements: Sequence[processing_elements.Element]) -> Bench:
     return Bench(designs, sources, data)
 
 
-def _stream(network: Network, tensor: str, port: str) -> Stream:
-    fmt = out_format(network, tensor)
+def _stream(network: Network, plan: Plan, tensor: str, port: str) -> Stream:
+    fmt = stream_format(network, plan, network.graph[tensor])
     return Stream(tensor, port, fmt.width, fmt.signed, network.graph[tensor].shape)
 
 

@@ -51,6 +51,13 @@ SETTLE = 256
 STALL_PATTERNS = (*PATTERNS, "mixed")
 """Values of `pattern`; "mixed": one frame with each of the others, in turn."""
 
+AXI_LITE = {
+    "awaddr": 0, "awvalid": 1, "awready": 1, "wdata": 32, "wstrb": 4, "wvalid": 1, "wready": 1,
+    "bresp": 2, "bvalid": 1, "bready": 1, "araddr": 0, "arvalid": 1, "arready": 1, "rdata": 32,
+    "rresp": 2, "rvalid": 1, "rready": 1,
+}  # fmt: skip
+"""Signals of an AXI4-Lite port and their widths; 0: an address's."""
+
 AGENTS = Path(__file__).parent / "rtl" / "streams.sv"
 
 
@@ -109,6 +116,7 @@ class Design:
     sources, sinks: its input and output streams
     taps: streams inside it; `port` is the path below the module and the name of the stream there
     fifos: (label, path below the module) of each FIFO that the watchdog reports
+    load_address: bits of an address of its AXI4-Lite port; 0: it has none
     """
 
     instance: str
@@ -117,6 +125,7 @@ class Design:
     sinks: Sequence[Stream]
     taps: Sequence[Stream]
     fifos: Sequence[tuple[str, str]]
+    load_address: int = 0
 
 
 @dataclass(frozen=True)
@@ -157,7 +166,9 @@ def generate(designs: Sequence[Design]) -> Harness:
     taps: list[tuple[Stream, str]] = []
     fifos: list[tuple[str, str]] = []
     for design in designs:
-        ports = [".clk(clk)", ".rst(rst)"]
+        ports = [".clk(clk)", f".rst({'design_rst' if design.load_address else 'rst'})"]
+        if design.load_address:
+            ports += _master(body, design)
         for stream in design.sources:
             ports += _source(body, len(sources), design.instance, stream)
             sources.append(stream)
@@ -179,6 +190,7 @@ def generate(designs: Sequence[Design]) -> Harness:
         taps=len(taps),
         fifos=max(1, len(fifos)),
         body="".join(body),
+        loaded="" if any(design.load_address for design in designs) else " = 1",
         valid=_vector([_signal(stream, place, "valid") for stream, place in places]),
         ready=_vector([_signal(stream, place, "ready") for stream, place in places]),
         full=_vector([f"~{path}.i__ready" for _, path in fifos] or ["1'b0"]),
@@ -279,6 +291,20 @@ def _sink(body: list[str], number: int, instance: str, stream: Stream) -> list[s
     return ports
 
 
+def _master(body: list[str], design: Design) -> list[str]:
+    """An AXI4-Lite master; nothing else begins before it is done."""
+    place, address = f"{design.instance}_axil", design.load_address
+    names = [(name, width or address) for name, width in AXI_LITE.items()]
+    declared = "".join(f"  bit [{width - 1}:0] {place}_{name};\n" for name, width in names)
+    joined = ", ".join(f".{name}({place}_{name})" for name, _ in names)
+    body.append(
+        f"{declared}  axil_master #(.ADDRESS({address})) {place} (\n"
+        f"      .clk, .rst(design_rst), .seed, .done(loaded),\n"
+        f"      {joined});\n"
+    )
+    return [f".s_axil_{name}({place}_{name})" for name, _ in names]
+
+
 def _tap(number: int, stream: Stream, place: str) -> str:
     parameters = (
         f"#(.WIDTH({stream.data_width}), .WORDS({tap_words(stream)}), "
@@ -314,6 +340,9 @@ module {top};
   bit [16:0] stall;
   bit [31:0] seed;
   longint cycle;
+  // A design that loads its weights does so while all agents still wait.
+  bit design_rst = 1;
+  bit loaded{loaded};
   bit [{taps}-1:0] complete, broken, surplus, stopped_valid, stopped_ready, held_back, starved;
   bit [{fifos}-1:0] stopped_full, stopped_empty, full, waited;
 
@@ -330,7 +359,8 @@ module {top};
   wire again = !rst && resets_done < resets && cycle >= reset_after * (resets_done + 1);
 
   always @(posedge clk) begin
-    rst <= !go || again;
+    design_rst <= !go || again;
+    rst <= !go || again || !loaded;
     if (again) resets_done <= resets_done + 1;
   end
 

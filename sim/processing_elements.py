@@ -14,11 +14,13 @@ from amaranth.hdl import Fragment
 from amaranth.lib import data, wiring
 
 from hw.ir import reference
+from hw.ir.arithmetic import accumulation
 from hw.ir.graph import Linear, MaxPool, Node
 from hw.ir.integers import cast
 from hw.ir.network import Network
 from hw.layers.elements import Barrel, Horner, Maximum, Sum
 from hw.layers.engine import Engine
+from hw.layers.envelope import smallest_power
 from hw.layers.global_pool import ChannelSums, GlobalPool
 from hw.layers.layer import layer
 from hw.layers.window import Window, tap_layout
@@ -137,6 +139,10 @@ def _results(
     acc = reference.accumulate(network, node.name)([tensors[node.inputs[0]]])
     if isinstance(node, Linear):
         acc = acc - np.array(network.params[node.name].bias, acc.dtype)
+    elif engine.station is not None:
+        # A loadable layer's sums count in the smallest power of any code.
+        finer = accumulation(network, node.name).p0 - smallest_power(network, node.name)
+        acc = cast(acc, _number(element.width)) << finer
     assert isinstance(element, Barrel | Horner)
     lanes = element.result["acc"].shape.length
     return _packed_sums(acc.reshape(*acc.shape[:3], -1, lanes), element.width)

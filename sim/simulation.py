@@ -14,7 +14,7 @@ import numpy as np
 from hw.errors import CheckFailed
 from hw.ir import reference
 from hw.ir.network import Network
-from sim import harness, runner, scoreboard
+from sim import harness, loading, runner, scoreboard
 from sim.designs import Bench
 from sim.harness import STALL_PATTERNS, Harness, Stream
 from sim.scoreboard import Compared
@@ -98,6 +98,7 @@ class Simulation:
                 **bench.sources,
                 "harness.sv": built.text,
                 "agents.sv": harness.AGENTS.read_text(),
+                **_masters(bench),
             },
             harness.TOP,
             public=harness.CONTROLS,
@@ -217,7 +218,10 @@ class Simulation:
                 poll=poll,
             )
         except CheckFailed as error:
-            raise CheckFailed(f"cosim: {error}") from None
+            raise CheckFailed(f"cosim: {loading.failure(folder) or error}") from None
+        unloaded = loading.failure(folder)
+        if unloaded:
+            raise CheckFailed(f"cosim: {unloaded}")
         result = json.loads((folder / "result.json").read_text())
         return Run(
             result["cycles"],
@@ -236,3 +240,10 @@ class Simulation:
 def label_of(stream: Stream) -> str:
     """What a stream is called in results: its label, marked where it is the network's own port."""
     return stream.label + (" (m_axis)" if stream.is_axis else "")
+
+
+def _masters(bench: Bench) -> dict[str, str]:
+    """The AXI4-Lite master's source, for a bench with a design that has such a port."""
+    if not any(design.load_address for design in bench.designs):
+        return {}
+    return {"master.sv": loading.MASTER.read_text()}

@@ -74,7 +74,7 @@ class Engine(wiring.Component):
         m.submodules.load = station
         wiring.connect(m, wiring.flipped(self.load), station.bus)
         wiring.connect(m, station.program, self.window.load)
-        m.d.comb += self.window.end.eq(station.end)
+        m.d.comb += self.window.last_word.eq(station.last_word)
         if isinstance(self.requantise, AddBias):
             wiring.connect(m, station.bias, self.requantise.load)
         elif isinstance(self.requantise, Requantise):

@@ -176,11 +176,11 @@ def word_code(network: Network, node: Weighted, layer: LayerPlan) -> WordCode:
 
 
 def memory_sizes(network: Network, node: Weighted, layer: LayerPlan) -> dict[str, tuple[int, int]]:
-    """Words and bits of each memory of a loadable layer, and of the register `end`."""
+    """Words and bits of each memory of a loadable layer, and of the register `last_word`."""
     room = envelope(network, node, layer)
     sizes = {
         "program": (room.words, word_code(network, node, layer).layout.size),
-        "end": (1, max(1, (room.words - 1).bit_length())),
+        "last_word": (1, max(1, (room.words - 1).bit_length())),
     }
     rows = node.shape[2] // layer.pe
     if room.requantiser is not None:
@@ -317,7 +317,7 @@ def memory_words(network: Network, node: Weighted, layer: LayerPlan) -> dict[str
     code = word_code(network, node, layer)
     words = {
         "program": [_bits(code.layout, code.word(tap)) for tap in holds.program],
-        "end": [len(holds.program) - 1],
+        "last_word": [len(holds.program) - 1],
     }
     room = envelope(network, node, layer)
     if room.requantiser is not None:

@@ -53,7 +53,7 @@ def loadable_engine(
         words=room.words,
     )
     last = _requantiser(network, node, plan, room, holds)
-    station = Station(regions, {"end": len(holds.program) - 1}, address_bits=address_bits)
+    station = Station(regions, {"last_word": len(holds.program) - 1}, address_bits=address_bits)
     out = signed_of(output_format(network, node, plan))
     return Engine(window, element, last, out, station)
 

@@ -162,7 +162,7 @@ class Window(wiring.Component):
     Members
     -------
     i: input stream, one channel a beat, raster order; o: tap stream (`tap_layout`)
-    load: the program's memory, if it is loadable; end: then, address of the program's last word
+    load: the program's memory, if it is loadable; last_word: then, its address
 
     Flow: accepts beat n while n < base(pixel in progress) + store; starts a pixel when its last
         real tap is stored.
@@ -190,7 +190,7 @@ class Window(wiring.Component):
         loads = {}
         if words:
             access = Access(words, self.code.layout.size)
-            loads = {"load": In(access), "end": In(range(words))}
+            loads = {"load": In(access), "last_word": In(range(words))}
         super().__init__(
             {
                 "i": In(stream.Signature(x)),
@@ -256,7 +256,7 @@ class Window(wiring.Component):
         issue = Signal()
         running = Signal()
         pc = Signal(range(self.words or len(self.program)))
-        end = self.end if self.words else len(self.program) - 1
+        end = self.last_word if self.words else len(self.program) - 1
         final = Signal()
         valid1 = Signal()
         final1 = Signal()

@@ -28,6 +28,12 @@ SHOWN = {
 @network_argument
 @plan_option
 @click.option("--rtl", type=FOLDER, help="Simulate this RTL folder, as `emit` wrote it.")
+@click.option(
+    "--load",
+    "loads",
+    is_flag=True,
+    help="Load the weights into --rtl, which may be another network's, and read them back.",
+)
 @click.option("--data", metavar="D", help="Test images of a data set; default: random ones.")
 @click.option("--images", "images_file", type=FOLDER, help="Images: .npy, uint8 (N, H, W, C).")
 @click.option("--frames", type=int, default=4, show_default=True, help="Images to run through.")
@@ -84,6 +90,7 @@ def cosim(
     folder: Path,
     plan_file: Path | None,
     rtl: Path | None,
+    loads: bool,
     data: str | None,
     images_file: Path | None,
     frames: int,
@@ -116,6 +123,8 @@ def cosim(
         raise InputError("--each: takes one simulator at a time; give --simulator verilator")
     if flat and not gates:
         raise InputError("--flat: is a form of the netlist; add --gates")
+    if loads and rtl is None:
+        raise InputError("--load: needs loadable RTL; add --rtl")
     if simulator != "icarus":
         tools.find()
     if simulator != "verilator":
@@ -134,6 +143,7 @@ def cosim(
             raise InputError("--images: --data names images too; give one of the two")
         images = read_images(images_file)
     emission = emit.read(rtl) if rtl is not None else None
+    loaded = (network,) if loads else ()
     both = simulator == BOTH
     options: dict[str, Any] = {
         "images": default_images(network, images, frames, seed),
@@ -151,11 +161,11 @@ def cosim(
         parts = _each(out, force, network, plan, **options)
         result = total(parts)
     else:
-        result = _run(out, force, network, plan, emission=emission, **options)
+        result = _run(out, force, network, plan, emission=emission, load=loaded, **options)
         parts = [Part(level, result)]
     if both:
         options |= {"simulator": "verilator", "waves": False}
-        _agree(_run(None, force, network, plan, emission=emission, **options), result)
+        _agree(_run(None, force, network, plan, emission=emission, load=loaded, **options), result)
     if coverage_file is not None:
         for part in parts:
             if part.result.coverage is not None:

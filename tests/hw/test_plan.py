@@ -7,7 +7,7 @@ import pytest
 from hw import plan as plans
 from hw.errors import InputError
 from hw.ir.network import Arithmetic
-from hw.plan import LayerPlan, Plan
+from hw.plan import LayerPlan, LoadPlan, Plan
 
 TEXT = """\
 schema_version: 1
@@ -179,3 +179,70 @@ def deep_plan(deep_network):
     assert depths["cell0/node2"][0] > 2
     layers = {"cell0/pool": LayerPlan("pool", 1, 32)}
     return Plan(deep_network.digest, "ulx3s-85f", 50.0, layers, depths)
+
+
+# --- weights loaded at run time
+
+LOADED = TEXT.replace("weights: block}", "weights: block, load: {words: 9, scale: [-8, 2], bias: 7}}")
+
+
+def test_room_for_loaded_weights():
+    plan = plans.loads(LOADED, "plan.yaml")
+    assert plan.layers["stem/conv"].load == LoadPlan(9, (-8, 2), 7)
+    assert plan.loadable and not PLAN.loadable
+    assert plans.loads(plans.dumps(plan), "again") == plan
+    assert plans.from_dict(plans.as_dict(plan)) == plan
+    assert plan.digest != PLAN.digest
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("weights: block", "weights: logic", "weights: loadable weights need a memory; use lutram"),
+        (", load: {words: 9, scale: [-8, 2], bias: 7}", "", None),
+        ("words: 9, ", "", "load: words: missing"),
+        ("words: 9", "words: 0", "load: words: expected an integer of at least 1"),
+        ("bias: 7", "bits: 7", "load: bits: unknown field"),
+        ("bias: 7", "bias: 999", "load: bias: expected up to 128 bits, found 999"),
+        ("[-8, 2]", "[3, 2]", "load: scale: expected rising exponents up to 64, found 3 and 2"),
+        ("[-8, 2]", "3", "load: scale: expected two exponents"),
+        ("pool, store: 128", "pool, store: 128, load: {words: 1}", "load: a pool has none"),
+    ],
+)
+def test_room_that_makes_no_sense(old, new, message):
+    text = LOADED.replace(old, new)
+    assert text != LOADED
+    if message is None:
+        assert not plans.loads(text, "plan.yaml").loadable
+        return
+    with pytest.raises(InputError) as caught:
+        plans.loads(text, "plan.yaml")
+    assert message in str(caught.value)
+
+
+def test_lutram_is_for_loadable_layers():
+    text = TEXT.replace("weights: block", "weights: lutram")
+    with pytest.raises(InputError, match="weights: lutram is for loadable layers, .*; use logic"):
+        plans.loads(text, "plan.yaml")
+
+
+def test_room_that_does_not_fit_the_network(network, plan):
+    def given(**loads):
+        layers = {
+            name: replace(layer, weights="block", load=loads.get(name.partition("/")[0]))
+            for name, layer in plan.layers.items()
+        }
+        return replace(plan, layers=layers)
+
+    room = LoadPlan(18, (-4, 0), 9)
+    fits = {"stem": room, "cell0": room, "classifier": LoadPlan(6, None, 9)}
+    plans.check(given(**fits), network)
+    for change, message in (
+        ({"stem": None}, "stem/conv: load: give it to all weighted layers or to none"),
+        ({"stem": LoadPlan(1, (-4, 0), 9)}, "load: words: expected 2 or more, one for each group"),
+        ({"stem": LoadPlan(18, None, 9)}, "stem/conv: load: scale: missing"),
+        ({"classifier": room}, "classifier: load: scale: a layer without batch norm has none"),
+        ({"classifier": LoadPlan(6)}, "classifier: load: bias: missing"),
+    ):
+        with pytest.raises(InputError, match=message):
+            plans.check(given(**{**fits, **change}), network)

@@ -1,0 +1,127 @@
+// AXI4-Lite master of a co-simulation: does the accesses listed in FILE, one after the other, and
+// says in RESULT what came of them.
+//
+// A line of FILE: kind, byte address, data, response. Kind 0 writes the data; 1 reads and compares;
+// 2 reads again and again until the data are there. Without the file there is nothing to do.
+// RESULT: "ok", the accesses done and the cycles they took; or "bad", the number of the line (from
+// 0), what was read and the response.
+module axil_master #(
+    parameter int ADDRESS = 32,
+    parameter FILE = "load.txt",
+    parameter RESULT = "load_result.txt",
+    // Cycles that an access, or waiting for a register, may take.
+    parameter int PATIENCE = 100_000
+) (
+    input bit clk,
+    input bit rst,
+    input bit [31:0] seed,
+    output bit done,
+    output bit [ADDRESS-1:0] awaddr,
+    output bit awvalid,
+    input bit awready,
+    output bit [31:0] wdata,
+    output bit [3:0] wstrb,
+    output bit wvalid,
+    input bit wready,
+    input bit [1:0] bresp,
+    input bit bvalid,
+    output bit bready,
+    output bit [ADDRESS-1:0] araddr,
+    output bit arvalid,
+    input bit arready,
+    input bit [31:0] rdata,
+    input bit [1:0] rresp,
+    input bit rvalid,
+    output bit rready
+);
+  typedef enum {
+    NEXT,
+    WRITE,
+    READ
+  } state_t;
+
+  state_t state;
+  int file, result, kind, number, response, fields;
+  bit [31:0] address, data, random;
+  bit address_sent, data_sent;
+  longint cycles;
+  int idle;
+
+  // Now and then it holds back: half of the channels' handshakes begin or end late.
+  wire pause = random[0];
+
+  initial begin
+    file = $fopen(FILE, "r");
+    done = file == 0;
+    wstrb = 4'hf;
+  end
+
+  task automatic finish(string verdict, bit [31:0] value, bit [1:0] answer);
+    result = $fopen(RESULT, "w");
+    if (verdict == "ok") $fdisplay(result, "ok %0d %0d", number, cycles);
+    else $fdisplay(result, "bad %0d %08x %0d", number, value, answer);
+    $fclose(result);
+    done <= 1;
+  endtask
+
+  always @(posedge clk)
+    if (rst) random <= agents::start(seed, 32'h4158);
+    else if (!done) begin
+      random <= agents::step(random);
+      cycles <= cycles + 1;
+      idle <= state == NEXT ? 0 : idle + 1;
+      if (idle == PATIENCE) finish("bad", 0, 0);
+      case (state)
+        NEXT: begin
+          fields = $fscanf(file, "%d %h %h %d", kind, address, data, response);
+          if (fields != 4) finish("ok", 0, 0);
+          else begin
+            if (kind == 0) begin
+              awaddr <= address[ADDRESS-1:0];
+              wdata <= data;
+              awvalid <= !pause;
+              wvalid <= pause;
+              address_sent <= 0;
+              data_sent <= 0;
+              state <= WRITE;
+            end else begin
+              araddr <= address[ADDRESS-1:0];
+              arvalid <= 1;
+              state <= READ;
+            end
+          end
+        end
+        WRITE: begin
+          if (awvalid && awready) begin
+            awvalid <= 0;
+            address_sent <= 1;
+          end else if (!address_sent) awvalid <= awvalid || !pause;
+          if (wvalid && wready) begin
+            wvalid <= 0;
+            data_sent <= 1;
+          end else if (!data_sent) wvalid <= wvalid || !pause;
+          bready <= !pause;
+          if (bvalid && bready) begin
+            bready <= 0;
+            if (int'(bresp) != response) finish("bad", 0, bresp);
+            number <= number + 1;
+            state <= NEXT;
+          end
+        end
+        READ: begin
+          if (arvalid && arready) arvalid <= 0;
+          rready <= !pause;
+          if (rvalid && rready) begin
+            rready <= 0;
+            if (kind == 2 && rdata != data) arvalid <= 1;
+            else begin
+              if (rdata != data || int'(rresp) != response) finish("bad", rdata, rresp);
+              number <= number + 1;
+              state <= NEXT;
+            end
+          end
+        end
+        default: ;
+      endcase
+    end
+endmodule

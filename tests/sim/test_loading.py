@@ -1,0 +1,94 @@
+"""Weights loaded through AXI4-Lite in co-simulation: bit-exact, read back, and a fault seen."""
+
+import dataclasses
+
+import pytest
+from loadable_cases import other_weights, wider
+
+from hw import emit
+from hw import plan as plans
+from hw.errors import CheckFailed, InputError
+from sim import loading
+from sim.cosim import cosim, random_images
+from sim.loading import Access
+
+
+@pytest.fixture(scope="module")
+def loadable(hardware):
+    """The network of `hardware` as loadable RTL, and other weights for it."""
+    network = hardware.network
+    plan = plans.propose(network, "ulx3s-85f", loadable=True)
+    plan = wider(plan, scale=(-11, 7), bias=26)
+    return network, other_weights(network, 8), plan, emit.emit(network, plan)
+
+
+@pytest.mark.slow
+def test_as_emitted_loaded_and_loaded_back(loadable):
+    """Three runs of one model, each with resets in mid-frame, at full speed and under stalls."""
+    network, other, plan, emission = loadable
+    for sent, load in ((network, ()), (other, (other,)), (network, (other, network))):
+        images = random_images(sent, 2, seed=1)
+        result = cosim(sent, plan, images=images, emission=emission, load=load, optimise="-O0")
+        assert (result.mismatches, result.frames, result.layers) == (0, 4, 13)
+        assert (result.load_cycles > 0) == bool(load)
+
+
+@pytest.mark.slow
+def test_a_word_that_is_not_stored_is_found_on_reading_back(loadable):
+    """The RTL broken on purpose: one bit of what is written to memories is lost on the bus."""
+    _, other, plan, emission = loadable
+    path = "shiftnas_top.load_stem"
+    start = emission.verilog.index(f"module \\{path} ")
+    module = emission.verilog[start : emission.verilog.index("endmodule", start)]
+    broken = module.replace("o__data <= i__data;", "o__data <= i__data & ~32'd4;")
+    assert broken != module
+    files = {**emission.files, emit.VERILOG: emission.verilog.replace(module, broken)}
+    with pytest.raises(CheckFailed, match=r"^cosim: load: read of 0x\w+: expected 0x\w+ and resp"):
+        cosim(
+            other,
+            plan,
+            images=random_images(other, 1, seed=1),
+            emission=dataclasses.replace(emission, files=files),
+            load=(other,),
+            optimise="-O0",
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", ["cell", "op", "pe"])
+def test_parts_of_a_loadable_network(loadable, level):
+    network, _, plan, _ = loadable
+    result = cosim(network, plan, images=random_images(network, 2, seed=1), level=level)
+    assert result.mismatches == 0
+
+
+def test_another_network_has_to_be_loaded(loadable):
+    network, other, plan, emission = loadable
+    images = random_images(network, 1, seed=1)
+    with pytest.raises(InputError, match="or load its weights with --load"):
+        cosim(other, plan, images=images, emission=emission)
+    with pytest.raises(InputError, match="load: expected an RTL folder, and the network itself"):
+        cosim(other, plan, images=images, emission=emission, load=(network,))
+    with pytest.raises(InputError, match="load: expected an RTL folder"):
+        cosim(other, plan, images=images, load=(other,))
+
+
+def test_verdicts_of_the_master(tmp_path):
+    assert loading.failure(tmp_path) is None
+    assert loading.cycles(tmp_path) == 0
+    lines = [Access(loading.WRITE, 8, 1), Access(loading.READ, 0x40, 0xAB)]
+    (tmp_path / loading.LIST).write_text("".join(one.line for one in lines))
+    assert loading.failure(tmp_path) == "load: the AXI4-Lite port never answered"
+    for text, message in (
+        ("ok 2 99", None),
+        ("ok 1 99", "load: 1 of 2 accesses"),
+        ("bad 0 00000000 2", "load: write to 0x8: expected response 0, got 2"),
+        (
+            "bad 1 000000aa 0",
+            "load: read of 0x40: expected 0x000000ab and response 0, got 0x000000aa and 0",
+        ),
+    ):
+        (tmp_path / loading.RESULT).write_text(text)
+        assert loading.failure(tmp_path) == message
+    (tmp_path / loading.RESULT).write_text("ok 2 99")
+    assert loading.cycles(tmp_path) == 99
