@@ -183,7 +183,9 @@ def deep_plan(deep_network):
 
 # --- weights loaded at run time
 
-LOADED = TEXT.replace("weights: block}", "weights: block, load: {words: 9, scale: [-8, 2], bias: 7}}")
+LOADED = TEXT.replace(
+    "weights: block}", "weights: block, load: {words: 9, scale: [-8, 2], bias: 7}}"
+)
 
 
 def test_room_for_loaded_weights():
@@ -222,7 +224,7 @@ def test_room_that_makes_no_sense(old, new, message):
 
 def test_lutram_is_for_loadable_layers():
     text = TEXT.replace("weights: block", "weights: lutram")
-    with pytest.raises(InputError, match="weights: lutram is for loadable layers, .*; use logic"):
+    with pytest.raises(InputError, match=r"weights: lutram is for loadable layers, .*; use logic"):
         plans.loads(text, "plan.yaml")
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from click.testing import CliRunner
@@ -36,7 +37,7 @@ def test_regions_are_apart_and_aligned(case):
     regions = [one for layer in address_map(network, plan).values() for one in layer]
     taken = [range(one.base, one.base + one.size) for one in regions]
     assert all(one.base % one.size == 0 for one in regions)
-    assert all(a.stop <= b.start for a, b in zip(taken, taken[1:], strict=False))
+    assert all(a.stop <= b.start for a, b in pairwise(taken))
     assert taken[0].start >= CONTROLS and taken[-1].stop <= 1 << address_bits(
         address_map(network, plan)
     )
@@ -74,7 +75,7 @@ def test_what_is_refused(case, network, plan):
     with pytest.raises(InputError, match=r"NET: stem/conv: s8.6, in manifest.json s8.5; only wei"):
         image.make(replace(other, formats=formats), manifest)
     arithmetic = replace(other.arithmetic, rounding="floor")
-    with pytest.raises(InputError, match="NET: rounding: floor, in manifest.json half_up"):
+    with pytest.raises(InputError, match=r"NET: rounding: floor, in manifest\.json half_up"):
         image.make(replace(other, arithmetic=arithmetic), manifest)
     nodes = other.graph.nodes
     padded = replace(nodes[1], kernel=(1, 1), padding=(0, 0))
