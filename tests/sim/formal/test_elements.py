@@ -1,9 +1,12 @@
 """The proofs of the processing elements hold, and each fails on an element that is wrong."""
 
+import random
+
 import pytest
 from formal_support import fails_from_reset, holds, mutate, proofs_of
 
 from hw.layers import elements
+from hw.layers.program import Weight
 
 MUTANTS = [
     ("barrel", elements.add_signed, "~operand, operand", "operand, ~operand"),
@@ -37,3 +40,22 @@ def test_proof_holds(name):
 def test_wrong_part_is_found(name, function, old, new, monkeypatch):
     mutate(monkeypatch, function, old, new)
     fails_from_reset(name)
+
+
+def test_programs_keep_what_the_proof_of_horner_assumes():
+    """Falling exponents, one doubling between two of them, no sign on a doubling, down to 0."""
+    rng = random.Random(3)
+    for count in (0, 1, 5, 20):
+        weights = [Weight(0, 0, k, rng.choice((-1, 1)), rng.randrange(-6, 1)) for k in range(count)]
+        taps = elements.horner_program([[weights]], -6)
+        exponent = sum(tap.operation & 1 for tap in taps)
+        seen = []
+        for tap in taps:
+            if tap.operation & 1:
+                assert tap.operation == 1
+                exponent -= 1
+            else:
+                seen.append((tap.channel, 1 - tap.operation, exponent - 6))
+        assert exponent == 0
+        assert [tap.last for tap in taps] == [False] * (len(taps) - 1) + [True]
+        assert sorted(seen) == sorted((w.channel, w.sign, w.power) for w in weights)
