@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -136,7 +137,10 @@ def _child(task: Task, connection: Connection) -> None:
     """In the process: Ctrl-C is the parent's business, which then asks us to end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(1))
-    connection.send(work(task))
+    result = work(task)
+    # Nobody listens where the parent was killed: there is nobody to tell, either.
+    with suppress(BrokenPipeError):
+        connection.send(result)
     connection.close()
 
 
