@@ -174,6 +174,8 @@ def cosim(
         raise InputError(
             f"stall-pattern: {stall_pattern!r}; expected one of {', '.join(STALL_PATTERNS)}"
         )
+    if gates is not None and simulator != "verilator":
+        raise InputError("simulator: gate level is for verilator; leave --gates out for icarus")
     stalled = stall > 0 and stall_pattern != "never"
     reference.check_images(network, images)
     images_to_load = []

@@ -113,6 +113,12 @@ def test_wrong_arguments(hardware):
     one = images(network, 1)
     with pytest.raises(InputError, match=r"stall: 1\.5; expected a probability"):
         cosim(network, plan, images=one, stall=1.5)
+    with pytest.raises(InputError, match="stall-pattern: 'often'; expected one of never, always"):
+        cosim(network, plan, images=one, stall_pattern="often")
+    with pytest.raises(InputError, match="simulator: 'cheap'; expected one of verilator, icarus"):
+        cosim(network, plan, images=one, simulator="cheap")
+    with pytest.raises(InputError, match="simulator: gate level is for verilator; leave --gates"):
+        cosim(network, plan, images=one, simulator="icarus", gates="hierarchy")
     with pytest.raises(InputError, match="level: 'bit'; expected one of"):
         cosim(network, plan, images=one, level="bit")
     with pytest.raises(InputError, match="images: uint8 of shape"):
