@@ -5,7 +5,7 @@ given the statistics of a few seeded images, so that every layer's output is spr
 and formats are chosen from the same images, layer after layer, as the reference computes them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import reduce
 
@@ -62,6 +62,7 @@ def random_network(
     guard: int | None = None,
     weight_bits: int = 5,
     paper: bool = False,
+    formats: Mapping[str, Format] | None = None,
 ) -> Network:
     """A network of random weights on `graph` (its unread nodes are left out).
 
@@ -73,6 +74,8 @@ def random_network(
     weight_bits: 5 or 6
     paper: the paper's number formats (32 bits, 16 of them fractional, 6-bit weights, no guard
         bits, rounding down); then `act_bits`, `guard` and `weight_bits` do not count
+    formats: of all tensors but the logits, instead of fitting ones; how well they are used is then
+        not looked at
 
     Raises
     ------
@@ -80,15 +83,23 @@ def random_network(
     CheckFailed: a tensor that uses less than half of its range or saturates on 5 % or more
     """
     check_settings(act_bits, scale_terms, guard, weight_bits)
-    arithmetic = Arithmetic(weight_bits=weight_bits, guard=guard, scale_terms=scale_terms)
-    if paper:
-        arithmetic = replace(PAPER, scale_terms=scale_terms)
-    maker = _Maker(graph.pruned(), arithmetic, act_bits, paper, np.random.default_rng(seed))
+    arithmetic = arithmetic_of(scale_terms, guard, weight_bits, paper)
+    rng = np.random.default_rng(seed)
+    maker = _Maker(graph.pruned(), arithmetic, act_bits, paper, rng, formats)
     maker.run()
     network = maker.network
     network.meta.update(random_seed=seed)
     validate(network)
     return network
+
+
+def arithmetic_of(
+    scale_terms: int, guard: int | None, weight_bits: int, paper: bool
+) -> Arithmetic:
+    """The settings of a network that all of its layers share."""
+    if paper:
+        return replace(PAPER, scale_terms=scale_terms)
+    return Arithmetic(weight_bits=weight_bits, guard=guard, scale_terms=scale_terms)
 
 
 def check_settings(act_bits: int, scale_terms: int, guard: int | None, weight_bits: int) -> None:
@@ -142,11 +153,13 @@ class _Maker:
         act_bits: int,
         paper: bool,
         rng: np.random.Generator,
+        formats: Mapping[str, Format] | None,
     ) -> None:
         self.graph = graph
         self.width = PAPER_WIDTH if paper else act_bits
         self.paper = paper
         self.rng = rng
+        self.formats = formats
         self.network = Network(graph=graph, formats={}, params={}, arithmetic=arithmetic, meta={})
         self.tensors: dict[str, Integers] = {}
 
@@ -176,11 +189,11 @@ class _Maker:
                 return self.checked(node, lambda net: requantise(net, name, acc)(total))
             case Add():
                 real = reduce(np.add, (self.real(source) for source in node.inputs))
-                formats[name] = self.choose(real)
+                formats[name] = self.choose(name, real)
                 return self.checked(node, lambda net: operation(net, name)(sources))
             case Concat():
                 real = np.concatenate([self.real(source) for source in node.inputs], axis=3)
-                formats[name] = self.choose(real)
+                formats[name] = self.choose(name, real)
                 return self.checked(node, lambda net: operation(net, name)(sources))
         return operation(self.network, name)(sources)
 
@@ -188,12 +201,14 @@ class _Maker:
         """Values that the codes of a tensor stand for."""
         return self.tensors[name].astype(np.float64) * 2.0 ** -self.network.formats[name].frac
 
-    def choose(self, values: np.ndarray) -> Format:
-        """Format of a tensor that takes these values.
+    def choose(self, name: str, values: np.ndarray) -> Format:
+        """Format of a tensor that takes these values, unless it is given.
 
         It has the least squared error of those that saturate on few enough (of all, but for
         formats of two to four bits).
         """
+        if self.formats is not None:
+            return self.formats[name]
         if self.paper:
             return Format(signed=True, width=self.width, frac=PAPER_FRAC)
         found = Format(True, self.width, choose_frac(values, self.width, signed=True))
@@ -239,7 +254,7 @@ class _Maker:
         """Random batch norm around the accumulators' statistics, folded; the output's format."""
         channels = node.shape[2]
         if isinstance(node, Conv) and not node.batch_norm:
-            self.network.formats[node.name] = self.choose(real)
+            self.network.formats[node.name] = self.choose(node.name, real)
             self.fix(node, unit_scales(channels))
             return
         mean, var = real.mean(axis=(0, 1, 2)), real.var(axis=(0, 1, 2))
@@ -251,7 +266,7 @@ class _Maker:
             sum(sign * 2.0**exp for sign, exp in power_terms(value, terms))
             for value in (gamma / np.sqrt(var + EPS)).tolist()
         ]
-        target = self.choose((real - mean) * scale + beta)
+        target = self.choose(node.name, (real - mean) * scale + beta)
         self.network.formats[node.name] = target
         self.fix(node, fold(gamma, beta, mean, var, EPS, acc=acc, out=target, terms=terms))
 
@@ -267,7 +282,7 @@ class _Maker:
         """Output of a node whose format was chosen; CheckFailed if the format does not suit it."""
         target = self.network.formats[node.name]
         codes = compute(self.network)
-        if self.paper:
+        if self.paper or self.formats is not None:
             return codes
         # The same tensor with more bits to the left shows what the format cuts off.
         wide = replace(target, width=target.width + 32)

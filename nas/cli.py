@@ -109,6 +109,13 @@ def train(
 @click.option("--act-bits", type=click.IntRange(2, 32), default=8, show_default=True)
 @click.option("--scale-terms", type=click.IntRange(1, 4), default=3, show_default=True)
 @click.option("--guard", type=click.IntRange(min=0), help="Guard bits; default: exact products.")
+@click.option(
+    "--formats",
+    "formats_of",
+    metavar="NET",
+    type=FOLDER,
+    help="Take the tensors' formats of this NETWORK, so that its loadable hardware fits.",
+)
 @console.force_option
 @console.json_option
 def export(
@@ -117,6 +124,7 @@ def export(
     act_bits: int,
     scale_terms: int,
     guard: int | None,
+    formats_of: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -125,7 +133,10 @@ def export(
     from nas import export as exporting
 
     console.require_absent(out, force)
-    network = exporting.export(run, act_bits=act_bits, scale_terms=scale_terms, guard=guard)
+    like = serialize.load(formats_of) if formats_of is not None else None
+    network = exporting.export(
+        run, act_bits=act_bits, scale_terms=scale_terms, guard=guard, like=like
+    )
     with console.output_folder(out, force) as folder:
         serialize.save(network, folder)
     meta = network.meta

@@ -24,6 +24,7 @@ def export(
     act_bits: int = 8,
     scale_terms: int = 3,
     guard: int | None = None,
+    like: Network | None = None,
 ) -> Network:
     """The integer network of a training run, its accuracy over the whole test set in its `meta`.
 
@@ -33,10 +34,11 @@ def export(
     act_bits: width of every tensor but the image, 2 to 32
     scale_terms: K, the most powers of two a scale is the sum of, 1 to 4
     guard: bits kept below the input's last one; None: exact products
+    like: a network whose formats are taken, instead of those that fit best
 
     Raises
     ------
-    InputError: not a training run, an unfinished one without a single epoch, or real weights
+    InputError: `like` has another graph or other arithmetic; not a training run, an unfinished one without a single epoch, or real weights
     """
     task = Run.open(run).task
     training, test = datasets.load(task.data, "train"), datasets.load(task.data, "test")
@@ -57,7 +59,11 @@ def export(
         "cells": train.cells,
         "stem": train.stem,
     }
-    network = quantise(model, calibrate(model, x, act_bits), arithmetic, meta)
+    if like is None:
+        formats = calibrate(model, x, act_bits)
+    else:
+        formats = like.formats_for(model.live, arithmetic)
+    network = quantise(model, formats, arithmetic, meta)
     validate(network)
     right = classify(network, test.images) == test.labels
     network.meta["accuracy_float"] = accuracy_of(model, load_images(test, torch.device("cpu")))

@@ -41,3 +41,10 @@ plan_option = click.option(
     type=FOLDER,
     help="plan.yaml; default: what `plan` proposes.",
 )
+formats_option = click.option(
+    "--formats",
+    "formats_of",
+    metavar="NET",
+    type=FOLDER,
+    help="Take the tensors' formats of this NETWORK, so that its loadable hardware fits.",
+)

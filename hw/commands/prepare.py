@@ -6,7 +6,13 @@ from pathlib import Path
 import click
 
 from hw import console
-from hw.commands.options import FOLDER, ImageShape, network_argument, out_option
+from hw.commands.options import (
+    FOLDER,
+    ImageShape,
+    formats_option,
+    network_argument,
+    out_option,
+)
 from hw.errors import InputError
 from hw.ir.graph import Shape
 
@@ -23,6 +29,7 @@ from hw.ir.graph import Shape
 @click.option("--guard", type=click.IntRange(min=0), help="Guard bits; default: exact products.")
 @click.option("--weight-bits", type=click.Choice(["5", "6"]), default="5", show_default=True)
 @click.option("--paper", is_flag=True, help="The paper's 16.16 arithmetic, floors, guard 0.")
+@formats_option
 @out_option("The NETWORK folder.")
 @console.seed_option
 @console.force_option
@@ -39,6 +46,7 @@ def network(
     guard: int | None,
     weight_bits: str,
     paper: bool,
+    formats_of: Path | None,
     out: Path,
     seed: int,
     force: bool,
@@ -48,22 +56,24 @@ def network(
     from hw import genotypes
     from hw.counts import count
     from hw.ir import serialize
-    from hw.random_network import random_network
+    from hw.random_network import arithmetic_of, random_network
     from hw.space import build
 
     console.require_absent(out, force)
     genotype = genotypes.get(genotype_name)
     sizes = {"channels": channels, "cells": cells, "image": image, "classes": classes}
     graph = build(genotype, **sizes, stem=stem)
-    made = random_network(
-        graph,
-        seed=seed,
-        act_bits=act_bits,
-        scale_terms=scale_terms,
-        guard=guard,
-        weight_bits=int(weight_bits),
-        paper=paper,
-    )
+    settings = {
+        "scale_terms": scale_terms,
+        "guard": guard,
+        "weight_bits": int(weight_bits),
+        "paper": paper,
+    }
+    formats = None
+    if formats_of is not None:
+        other = serialize.load(formats_of)
+        formats = other.formats_for(graph.pruned(), arithmetic_of(**settings))
+    made = random_network(graph, seed=seed, act_bits=act_bits, **settings, formats=formats)
     meta = {
         "genotype": genotypes.to_mapping(genotype),
         **sizes,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from hw.errors import InputError
 from hw.ir.format import Format
 from hw.ir.graph import Graph
 
@@ -66,3 +67,21 @@ class Network:
         from hw.ir.serialize import digest
 
         return digest(self)
+
+    def formats_for(self, graph: Graph, arithmetic: Arithmetic) -> dict[str, Format]:
+        """The formats, for another network that is to fit hardware made for this one.
+
+        Raises
+        ------
+        InputError: it has another graph or other arithmetic
+        """
+        for what, mine, other in (
+            ("graph", self.graph, graph),
+            ("arithmetic", self.arithmetic, arithmetic),
+        ):
+            if mine != other:
+                raise InputError(
+                    f"--formats: the network has another {what}; give one made with the same"
+                    " genotype, sizes and number settings"
+                )
+        return dict(self.formats)

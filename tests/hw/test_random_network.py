@@ -10,6 +10,7 @@ from hw.ir import reference
 from hw.ir.arithmetic import accumulation, requantisation
 from hw.ir.format import Format
 from hw.ir.graph import Add, AvgPool, Concat, Conv, GlobalPool, Graph, Input, Linear, MaxPool
+from hw.ir.network import Arithmetic
 from hw.ir.validate import validate
 from hw.ir.weights import decode
 
@@ -148,3 +149,16 @@ def test_join_of_one_input_twice():
 def test_works_without_torch():
     code = "import sys, hw.random_network, hw.ir.serialize; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_formats_of_another_network():
+    """Other weights, the same formats: what hardware with loadable weights needs."""
+    one = make()
+    given = one.formats_for(graph().pruned(), one.arithmetic)
+    other = make(seed=1, formats=given)
+    assert make(seed=1).formats != one.formats
+    assert other.formats == one.formats and other.digest != one.digest
+    with pytest.raises(InputError, match="--formats: the network has another graph"):
+        one.formats_for(graph(channels=1), one.arithmetic)
+    with pytest.raises(InputError, match="--formats: the network has another arithmetic"):
+        one.formats_for(one.graph, Arithmetic(guard=2))

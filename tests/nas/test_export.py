@@ -39,6 +39,14 @@ def test_settings_reach_the_network(run):
     assert {f.width for name, f in network.formats.items() if name != "input"} == {6}
 
 
+def test_formats_of_another_network(run):
+    """What hardware with loadable weights asks of a new training."""
+    given = export(run, act_bits=5)
+    assert export(run, like=given).formats == given.formats
+    with pytest.raises(InputError, match="--formats: the network has another arithmetic"):
+        export(run, guard=1, like=given)
+
+
 def test_a_search_is_no_training_run(tmp_path):
     settings = ("search.images=32", "search.cells=1", "search.batch=16")
     search("digits", tmp_path / "s", load_config("tiny", settings))
