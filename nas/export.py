@@ -38,7 +38,8 @@ def export(
 
     Raises
     ------
-    InputError: `like` has another graph or other arithmetic; not a training run, an unfinished one without a single epoch, or real weights
+    InputError: not a training run, an unfinished one without a single epoch, or real weights;
+        `like` has another graph or other arithmetic
     """
     task = Run.open(run).task
     training, test = datasets.load(task.data, "train"), datasets.load(task.data, "test")

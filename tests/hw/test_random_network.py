@@ -128,7 +128,7 @@ def test_unsuitable_format_fails(monkeypatch):
         monkeypatch.setattr(
             random_network._Maker,
             "choose",
-            lambda self, values, wrong=wrong: Format(
+            lambda self, name, values, wrong=wrong: Format(
                 True, 8, random_network.choose_frac(values, 8, True) + wrong
             ),
         )
