@@ -14,7 +14,7 @@ from pathlib import Path
 from amaranth.back import rtlil as backend
 from amaranth.hdl._ast import SignalDict
 from amaranth.hdl._ir import Design, Fragment, PortDirection, build_netlist
-from amaranth.hdl._nir import Netlist
+from amaranth.hdl._nir import Netlist, Value
 from amaranth.lib import wiring
 
 from hw import naming, yosys
@@ -72,8 +72,33 @@ def _text(netlist: Netlist) -> str:
         made = builder.module(".".join(module.name))
         if number == 0:
             made.attribute("top", 1)
-        backend.ModuleEmitter(made, netlist, module, SignalDict(), empty_checker=empty).emit()
+        _Emitter(made, netlist, module, SignalDict(), empty_checker=empty).emit()
     return str(builder)
+
+
+class _Emitter(backend.ModuleEmitter):
+    """Amaranth's, but for the contents of memories: there they are made net by net, which takes
+    minutes for the programs of a network of a million weights."""
+
+    def emit_memory(self, cell_idx, cell):
+        mask = (1 << cell.width) - 1
+        rows = "".join(f"{row & mask:0{cell.width}b}" for row in reversed(cell.init))
+        self.builder.cell(
+            "$meminit_v2",
+            ports={
+                "ADDR": self.sigspec(),
+                "DATA": f"{len(rows)}'{rows}",
+                "EN": self.sigspec(Value.ones(cell.width)),
+            },
+            parameters={
+                "MEMID": self.memories[cell_idx].memid,
+                "ABITS": 0,
+                "WIDTH": cell.width,
+                "WORDS": cell.depth,
+                "PRIORITY": 0,
+            },
+            src_loc=cell.src_loc,
+        )
 
 
 def from_rtlil(text: str) -> str:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Signal, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -167,3 +167,30 @@ def test_same_bytes_from_other_folders_and_hash_seeds(text, tmp_path):
             check=True,
         )
         assert again.stdout == text
+
+
+def test_contents_of_memories_are_amaranths(monkeypatch):
+    """The short way from contents to RTLIL gives what Amaranth's own would."""
+    pools = [Memories(signed(5), [-16, 15, 0, -1]), Memories(unsigned(1), [1, 0]),
+             Memories(unsigned(70), [1 << 69, 3, 0])]  # fmt: skip
+    ours = [verilog.to_rtlil(pool, "top").text for pool in pools]
+    monkeypatch.delattr(verilog._Emitter, "emit_memory")
+    theirs = [verilog.to_rtlil(pool, "top").text for pool in pools]
+    assert ours == theirs
+    assert "$meminit_v2" in ours[0] and "20'11111000000111110000" in ours[0]
+
+
+class Memories(wiring.Component):
+    """A ROM read in the same cycle."""
+
+    def __init__(self, shape, contents):
+        self.shape, self.contents = shape, contents
+        super().__init__({"address": In(range(len(contents))), "data": Out(shape)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.rom = rom = Memory(shape=self.shape, depth=len(self.contents),
+                                        init=self.contents)  # fmt: skip
+        read = rom.read_port(domain="comb")
+        m.d.comb += [read.addr.eq(self.address), self.data.eq(read.data)]
+        return m
