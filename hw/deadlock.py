@@ -11,13 +11,15 @@ where it began); the functions here run two, so that the borders between frames 
 import json
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import asdict
 from math import prod
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from hw import cache, flow
-from hw.flow import JOINS, Process, input_space, processes
+from hw.flow import JOINS, Pipeline, Process, input_space, processes
 from hw.ir.graph import Graph
 
 FRAMES = 2
@@ -26,6 +28,8 @@ LARGE = 1_000_000
 """Beats a frame, over all tensors, from which on the depths found are kept."""
 
 DEPTHS = "depths.json"
+
+NO_PIPELINES: Mapping[str, Pipeline] = MappingProxyType({})
 
 Place = tuple[str, int]
 """An input: node name and position."""
@@ -42,12 +46,22 @@ class Run:
     graph: pruned
     space: beats each input can hold, see `hw.flow.input_space`; may grow during the run
     frames: how many are sent
+    pipelines: what the engines' registers hold; none: an engine reads a pixel's operands when it
+        writes the pixel
     """
 
-    def __init__(self, graph: Graph, space: Mapping[Place, int], frames: int = FRAMES):
+    def __init__(
+        self,
+        graph: Graph,
+        space: Mapping[Place, int],
+        frames: int = FRAMES,
+        pipelines: Mapping[str, Pipeline] = NO_PIPELINES,
+    ):
         self.graph = graph
         self.space = dict(space)
-        self._nodes = [_Tokens(one, frames) for one in processes(graph).values()]
+        self._nodes = [
+            _Tokens(one, frames, pipelines.get(name)) for name, one in processes(graph).items()
+        ]
         self._index = {tokens.name: i for i, tokens in enumerate(self._nodes)}
         self._sources = [[self._index[name] for name in node.inputs] for node in graph]
         self._readers = [
@@ -68,15 +82,15 @@ class Run:
 
     def _step(self, index: int) -> None:
         tokens = self._nodes[index]
-        limit = tokens.startable()
+        startable = tokens.startable()
         capacities = [
             self._nodes[reader].capacity(position, self.space[self._nodes[reader].name, position])
             for reader, position in self._readers[index]
         ]
-        for capacity in capacities:
-            limit = min(limit, capacity + 1)
-        if limit > tokens.written:
-            tokens.written = limit
+        tokens.written = max(tokens.written, min([startable, *(one + 1 for one in capacities)]))
+        read = tokens.reads(startable)
+        if read > tokens.read:
+            tokens.read = read
             for source in self._sources[index]:
                 self._wake(source)
         for (reader, position), capacity in zip(self._readers[index], capacities, strict=True):
@@ -124,9 +138,11 @@ class Run:
 class _Tokens:
     """Counters of one process."""
 
-    def __init__(self, contract: Process, frames: int):
+    def __init__(self, contract: Process, frames: int, registers: Pipeline | None):
         self.name = contract.name
         self.written = 0
+        self.read = 0
+        self._registers = registers
         self.total = contract.out_beats * frames
         self.accepted = [0] * len(contract.sources)
         self._group, self._groups = contract.group, contract.groups
@@ -148,30 +164,50 @@ class _Tokens:
         """Output beats that all inputs allow."""
         return min(map(self.startable_by, range(len(self.accepted))), default=self.total)
 
+    def reads(self, startable: int) -> int:
+        """Groups whose operands may be forgotten, where `startable` beats could be written."""
+        if self._registers is None:
+            return self.written // self._group
+        ahead = self._registers.read(self.written) * self._registers.lanes
+        return max(self.written, min(startable, ahead)) // self._group
+
     def capacity(self, position: int, space: int) -> int:
         """Beats that input `position` can have accepted by now."""
-        frame, group = divmod(self.written // self._group, self._groups)
+        frame, group = divmod(self.read, self._groups)
         return frame * self._in_beats[position] + self._base[position][group] + space
 
 
-def locks(graph: Graph, stores: Mapping[str, int], fifos: Mapping[str, tuple[int, ...]]) -> bool:
+def locks(
+    graph: Graph,
+    stores: Mapping[str, int],
+    fifos: Mapping[str, tuple[int, ...]],
+    pipelines: Mapping[str, Pipeline] = NO_PIPELINES,
+) -> bool:
     """True if the network cannot bring out every frame with these stores and FIFO depths."""
-    return not Run(graph, input_space(graph, stores, fifos)).advance()
+    space = input_space(graph, stores, fifos)
+    return not Run(graph, space, pipelines=pipelines).advance()
 
 
-def depths(graph: Graph, stores: Mapping[str, int], least: int = 2) -> dict[str, tuple[int, ...]]:
+def depths(
+    graph: Graph,
+    stores: Mapping[str, int],
+    least: int = 2,
+    pipelines: Mapping[str, Pipeline] = NO_PIPELINES,
+) -> dict[str, tuple[int, ...]]:
     """FIFO depths with which the network runs, `least` or more at every join's input.
 
     Those of a large network are kept on disk: they take about a minute to find.
     """
     joins = {node.name: (least,) * len(node.inputs) for node in graph if isinstance(node, JOINS)}
     if sum(prod(node.shape) for node in graph) < LARGE:
-        return repaired(graph, stores, joins)
+        return repaired(graph, stores, joins, pipelines)
     code = [Path(module).read_bytes() for module in (__file__, flow.__file__)]
-    asked = json.dumps([sorted(stores.items()), least])
+    registers_of = {name: asdict(one) for name, one in sorted(pipelines.items())}
+    asked = json.dumps([sorted(stores.items()), least, registers_of])
 
     def find(folder: Path) -> None:
-        (folder / DEPTHS).write_text(json.dumps(repaired(graph, stores, joins)))
+        found = repaired(graph, stores, joins, pipelines)
+        (folder / DEPTHS).write_text(json.dumps(found))
 
     folder, _ = cache.entry("depths", cache.digest_of(repr(graph.nodes), asked, *code), find)
     found = json.loads((folder / DEPTHS).read_text())
@@ -179,14 +215,17 @@ def depths(graph: Graph, stores: Mapping[str, int], least: int = 2) -> dict[str,
 
 
 def repaired(
-    graph: Graph, stores: Mapping[str, int], fifos: Mapping[str, tuple[int, ...]]
+    graph: Graph,
+    stores: Mapping[str, int],
+    fifos: Mapping[str, tuple[int, ...]],
+    pipelines: Mapping[str, Pipeline] = NO_PIPELINES,
 ) -> dict[str, tuple[int, ...]]:
     """The given depths, made larger where the network locks up with them.
 
     Adds a beat to the smallest FIFO in a circle of waiting processes each time the network locks up
     (Parks' procedure), so hardly a FIFO grows that would not have to.
     """
-    run = Run(graph, input_space(graph, stores, fifos))
+    run = Run(graph, input_space(graph, stores, fifos), pipelines=pipelines)
     while not run.advance():
         run.grow(min(_full_fifos(graph, run), key=lambda place: run.space[place]))
     return {

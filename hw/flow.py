@@ -104,6 +104,31 @@ class Process:
         return self.out_beats // self.group
 
 
+@dataclass(frozen=True)
+class Pipeline:
+    """How far an engine reads on while its output is blocked: what its registers hold.
+
+    The beat on the output, the sums in the requantiser and those behind the element, and the ones
+    under way, whose last tap waits: until all of these are full the engine goes on, and its window
+    moves on too. So FIFOs can be a little smaller than the beats written would ask for.
+
+    Parameters
+    ----------
+    lanes: output beats of a group (a plan's `pe`)
+    serial: whether the beat on the output stays in the requantiser, as a serial one's does, and not
+        in a register behind it
+    held: groups from the beat on the output on, or from the one after it, whose taps are all read
+    """
+
+    lanes: int
+    serial: bool
+    held: int
+
+    def read(self, written: int) -> int:
+        """Groups read in full at the most, the last of `written` beats being blocked."""
+        return (written - self.serial) // self.lanes + self.held
+
+
 def process(graph: Graph, name: str) -> Process:
     """The flow contract of node `name`."""
     node = graph[name]

@@ -224,13 +224,17 @@ def check(plan: Plan, network: Network, source: str = "plan") -> None:
         if len(plan.fifos[name]) != len(node.inputs):
             raise InputError(f"{source}: fifos: {name}: expected {len(node.inputs)} depths")
     stores = {name: layer.store for name, layer in plan.layers.items()}
-    least = deadlock.depths(graph, stores, MIN_FIFO_DEPTH)
+    # As for the planner: imported when called.
+    from hw.timing import pipelines
+
+    held = pipelines(network, plan)
+    least = deadlock.depths(graph, stores, MIN_FIFO_DEPTH, held)
     # Larger FIFOs never lock up; where one is smaller, another may be larger instead.
     if all(
         d >= least[name][k] for name, depths in plan.fifos.items() for k, d in enumerate(depths)
     ):
         return
-    running = deadlock.repaired(graph, stores, plan.fifos)
+    running = deadlock.repaired(graph, stores, plan.fifos, held)
     for name, depths in plan.fifos.items():
         for position, (given, needed) in enumerate(zip(depths, running[name], strict=True)):
             if given < needed:

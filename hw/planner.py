@@ -20,7 +20,7 @@ from hw.ir.network import Network
 from hw.layers.envelope import room_for
 from hw.plan import MIN_FIFO_DEPTH, LayerPlan, LoadPlan, Plan
 from hw.schedule import Timing, busy, occupancy, schedule
-from hw.timing import engine_timing, pool_timing, timings
+from hw.timing import engine_timing, pipelines, pool_timing, timings
 
 CLOCK_MHZ = 50.0
 
@@ -92,7 +92,8 @@ def propose(
         )
     # A schedule exists, so nothing locks up; the token model, which knows of no time, must agree.
     stores = {name: layer.store for name, layer in plan.layers.items()}
-    plan = replace(plan, fifos=deadlock.repaired(network.graph, stores, plan.fifos))
+    held = pipelines(network, plan)
+    plan = replace(plan, fifos=deadlock.repaired(network.graph, stores, plan.fifos, held))
     if target is None:
         return plan
     if not loadable:
@@ -292,7 +293,8 @@ def needed_depths(network: Network, plan: Plan) -> dict[str, tuple[Depth, ...]]:
     `throughput` beats everywhere it takes `cost.predict`'s cycles a frame.
     """
     graph = network.graph
-    least = deadlock.depths(graph, {name: layer.store for name, layer in plan.layers.items()})
+    stores = {name: layer.store for name, layer in plan.layers.items()}
+    least = deadlock.depths(graph, stores, MIN_FIFO_DEPTH, pipelines(network, plan))
     fast = with_buffers(network, plan, processes(graph), timings(network, plan)).fifos
     return {
         name: tuple(Depth(*pair) for pair in zip(least[name], fast[name], strict=True))

@@ -7,7 +7,7 @@ results.
 
 import numpy as np
 
-from hw.flow import ENGINES
+from hw.flow import ENGINES, Pipeline
 from hw.ir.arithmetic import accumulation, in_formats
 from hw.ir.graph import (
     AvgPool,
@@ -142,3 +142,23 @@ def timings(network: Network, plan: Plan) -> dict[str, Timing]:
         elif isinstance(node, GlobalPool):
             found[node.name] = pool_timing(network, node)
     return found
+
+
+def pipeline(network: Network, node: Node, layer: LayerPlan) -> Pipeline:
+    """What the registers of an engine hold."""
+    if isinstance(node, MaxPool):
+        # On the output is the element's result; the next maximum waits for it.
+        return Pipeline(1, False, 1)
+    if requantiser_rows(network, node, layer) is None:
+        # Behind the rounded beat the element's result, and the sums under way.
+        return Pipeline(layer.pe, False, 2)
+    return Pipeline(layer.pe, True, 3)
+
+
+def pipelines(network: Network, plan: Plan) -> dict[str, Pipeline]:
+    """What the registers of every engine of a network built as planned hold."""
+    return {
+        node.name: pipeline(network, node, plan.layers[node.name])
+        for node in network.graph
+        if isinstance(node, ENGINES)
+    }

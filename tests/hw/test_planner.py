@@ -12,6 +12,7 @@ from hw.flow import ENGINES, JOINS, least_store
 from hw.ir import graph as g
 from hw.random_network import random_network
 from hw.schedule import busy
+from hw.timing import pipelines
 
 BOARD = "ulx3s-85f"
 
@@ -126,7 +127,8 @@ def test_needed_depths(network, fastest):
     stores = {name: layer.store for name, layer in fastest.layers.items()}
     assert {n: tuple(d.throughput for d in depths) for n, depths in needed.items()} == fastest.fifos
     least = {n: tuple(d.deadlock for d in depths) for n, depths in needed.items()}
-    assert least == deadlock.depths(network.graph, stores)
+    held = pipelines(network, fastest)
+    assert least == deadlock.depths(network.graph, stores, 2, held)
 
 
 def test_programs_leave_block_ram_that_is_short(network, fastest):
