@@ -81,12 +81,19 @@ def netlist_of(
             # Primitives of the family are not known yet: no -check.
             f"hierarchy -top {top}",
             "proc",
+            # The index of a vector of wide words is a product until Yosys sees that it is a shift.
+            "design -save read",
+            "opt_expr",
+            "opt_clean",
+            "peepopt",
+            "opt_clean",
             *(
                 f"select -write {_FOUND.format(what=what)} {kinds}"
                 for what, kinds in _FORBIDDEN.items()
             ),
             f"select -assert-none {' '.join(_FORBIDDEN.values())}",
             "select -clear",
+            "design -load read",
             target.script.format(top=top),
             f"write_json {_NETLIST}",
         ]
