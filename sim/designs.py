@@ -98,7 +98,7 @@ def whole(network: Network, emission: emit.Emission) -> Design:
         [_stream(network, plan, graph.input.name, "s_axis")],
         [_stream(network, plan, graph.output.name, "m_axis")],
         [_stream(network, plan, entry["name"], f"{entry['path']}.o") for entry in entries],
-        _fifos(graph.nodes, lambda node: paths[node.name]),
+        _fifos(plan, graph.nodes, lambda node: paths[node.name]),
         next((p["width"] for p in manifest["ports"] if p["name"] == "s_axil_awaddr"), 0),
     )
 
@@ -172,7 +172,7 @@ def _design(
             for node in inside
             if node.name != name and node.name not in part.writes.values()
         ],
-        _fifos(inside, path),
+        _fifos(plan, inside, path),
     )
 
 
@@ -196,12 +196,15 @@ def _stream(network: Network, plan: Plan, tensor: str, port: str) -> Stream:
     return Stream(tensor, port, fmt.width, fmt.signed, network.graph[tensor].shape)
 
 
-def _fifos(nodes: Iterable[Node], path: Callable[[Node], str]) -> list[tuple[str, str]]:
-    """Label and path of each FIFO of the joins among the nodes."""
+def _fifos(
+    plan: Plan, nodes: Iterable[Node], path: Callable[[Node], str]
+) -> list[tuple[str, str, int]]:
+    """Label, path and depth of each FIFO of the joins among the nodes."""
     found = []
     for node in nodes:
         if isinstance(node, Add | Concat):
             for position, tensor in enumerate(node.inputs):
                 below = ".".join(filter(None, [path(node), f"fifo{position}"]))
-                found.append((f"{node.name} input {position} ({tensor})", below))
+                label = f"{node.name} input {position} ({tensor})"
+                found.append((label, below, plan.fifos[node.name][position]))
     return found

@@ -33,6 +33,8 @@ REPORTS = (
     "surplus",
     "tlast_wrong",
     "longest_idle",
+    "fifo_wrong",
+    "reset_wrong",
     "held_back",
     "starved",
     "full",
@@ -115,7 +117,7 @@ class Design:
     module: the Verilog module
     sources, sinks: its input and output streams
     taps: streams inside it; `port` is the path below the module and the name of the stream there
-    fifos: (label, path below the module) of each FIFO that the watchdog reports
+    fifos: (label, path below the module, beats it holds) of each FIFO that is watched
     load_address: bits of an address of its AXI4-Lite port; 0: it has none
     """
 
@@ -124,7 +126,7 @@ class Design:
     sources: Sequence[Stream]
     sinks: Sequence[Stream]
     taps: Sequence[Stream]
-    fifos: Sequence[tuple[str, str]]
+    fifos: Sequence[tuple[str, str, int]]
     load_address: int = 0
 
 
@@ -177,7 +179,9 @@ def generate(designs: Sequence[Design]) -> Harness:
             sinks.append(stream)
             taps.append((stream, f"{design.instance}_{stream.port}"))
         taps += [(stream, f"{design.instance}.{stream.port}") for stream in design.taps]
-        fifos += [(label, f"{design.instance}.{path}") for label, path in design.fifos]
+        for label, path, depth in design.fifos:
+            body.append(_watch(len(fifos), f"{design.instance}.{path}", depth))
+            fifos.append((label, f"{design.instance}.{path}"))
         body.append(f"  {_name(design.module)} {design.instance} ({', '.join(ports)});\n")
     if not any(stream.is_axis for stream in sinks):
         body.append("  assign tlast_wrong = 0;\n")
@@ -190,6 +194,7 @@ def generate(designs: Sequence[Design]) -> Harness:
         taps=len(taps),
         fifos=max(1, len(fifos)),
         body="".join(body),
+        looks=-(-2 * len(taps) // 32),
         loaded="" if any(design.load_address for design in designs) else " = 1",
         valid=_vector([_signal(stream, place, "valid") for stream, place in places]),
         ready=_vector([_signal(stream, place, "ready") for stream, place in places]),
@@ -319,13 +324,24 @@ def _tap(number: int, stream: Stream, place: str) -> str:
     )
 
 
+def _watch(number: int, path: str, depth: int) -> str:
+    ports = ", ".join(
+        f".{end}_{part}({path}.{end}__{part})" for end in "io" for part in ("valid", "ready")
+    )
+    return (
+        f"  fifo_watch #(.DEPTH({depth})) watch_{number} (\n"
+        f"      .clk(clk), .rst(rst), {ports},\n"
+        f"      .wrong(fifo_wrong[{number}]));\n"
+    )
+
+
 def _row(stream: Stream) -> int:
     """Beats of one row of the map."""
     return prod(stream.shape[1:])
 
 
 _SHARED = (
-    ".clk(clk), .rst(rst), .stall_from(stall_from), .pattern(pattern), .stall(stall), "
+    ".clk(clk), .rst(rst), .stall_from(stalls), .pattern(pattern), .stall(stall), "
     ".seed(seed),\n      .idle(idle)"
 )
 """Connections that sources and sinks have in common."""
@@ -345,6 +361,12 @@ module {top};
   bit loaded{loaded};
   bit [{taps}-1:0] complete, broken, surplus, stopped_valid, stopped_ready, held_back, starved;
   bit [{fifos}-1:0] stopped_full, stopped_empty, full, waited;
+  wire [{fifos}-1:0] fifo_wrong;
+  // What the streams look like, cycle by cycle up to `reset_after`: in this run and in the first.
+  bit [31:0] look, first_look;
+  bit reset_wrong;
+  // All runs but the first and the last are under stalls from the beginning.
+  wire [31:0] stalls = resets_done != 0 && resets_done < resets ? 0 : stall_from;
 
 {body}
   wire [{taps}-1:0] valid = {valid};
@@ -354,14 +376,34 @@ module {top};
   wire [{fifos}-1:0] fifo_empty = {empty};
   wire [{fifos}-1:0] others = {others};
 
+  wire [32*{looks}-1:0] levels = {{valid, ready}};
+  bit [31:0] mixed;
+
   // Before the run proper, `resets` others are cut off by a reset, the n-th after n times
-  // `reset_after` cycles.
-  wire again = !rst && resets_done < resets && cycle >= reset_after * (resets_done + 1);
+  // `reset_after` cycles. All but the first wait for the first sink to be in mid-frame, as long
+  // again at most.
+  wire [31:0] least = reset_after * (resets_done + 1);
+  wire awaited = resets_done == 0 || sink_0.beat != 0 || cycle >= 2 * least;
+  wire again = !rst && resets_done < resets && cycle >= least && awaited;
 
   always @(posedge clk) begin
     design_rst <= !go || again;
     rst <= !go || again || !loaded;
     if (again) resets_done <= resets_done + 1;
+  end
+
+  // A reset leaves nothing behind: the run proper begins as the first run did.
+  always @(posedge clk) begin
+    if (rst) look <= 0;
+    else if (resets != 0 && cycle < reset_after) begin
+      mixed = look;
+      for (int k = 0; k < {looks}; k = k + 1)
+        mixed = {{mixed[30:0], mixed[31] ^ mixed[21]}} ^ levels[32*k+:32];
+      look <= mixed;
+    end
+    if (again && resets_done == 0) first_look <= look;
+    if (!rst && resets != 0 && resets_done == resets && cycle == reset_after && look != first_look)
+      reset_wrong <= 1;
   end
 
   always @(posedge clk) begin

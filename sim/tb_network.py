@@ -93,6 +93,13 @@ def judge(
         return Failure("surplus", surplus[0], f"{surplus[0]}: a beat more than the frames have")
     if int(dut.tlast_wrong.value):
         return Failure("tlast", "m_axis", f"m_axis: {misplaced(Path('last.txt').read_text())}")
+    fifos = chosen(dut.fifo_wrong, case["fifos"])
+    if fifos:
+        text = "it held more beats than planned, or refused one with fewer"
+        return Failure("fifo", fifos[0].partition(" ")[0], f"{fifos[0]}: {text}")
+    if int(dut.reset_wrong.value):
+        text = "after a reset in mid-frame the streams do not look as from the start"
+        return Failure("reset", "", f"reset: {text}")
     if stop == HUNG:
         short = next((layer for layer in compared if layer.difference), compared[-1])
         return Failure("hang", short.layer, hang(dut, case, cycles, compared, short))

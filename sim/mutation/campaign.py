@@ -1,8 +1,8 @@
 """From a network to a verdict on every mutant.
 
 First all mutants in the whole network. Those that survive get a second chance: other images, other
-and heavier stalls; then each layer on its own. What is left may be no change at all: a proof of
-that is looked for.
+and heavier stalls; then each layer and fork on its own. What is left may be no change at all: a
+proof of that is looked for.
 """
 
 import tempfile
@@ -13,7 +13,6 @@ from pathlib import Path
 
 from hw import console, cost, emit
 from hw.errors import InputError
-from hw.ir.graph import Node
 from hw.ir.network import Network
 from hw.plan import Plan
 from sim import designs
@@ -23,10 +22,14 @@ from sim.mutation import equivalence, parts, schemata
 from sim.mutation.run import Case, Kill, Trial
 from sim.mutation.sample import sample
 from sim.mutation.sites import Mutant, sites
+from sim.mutation.verilog import Module, read
 from sim.simulation import Resets, Simulation
 
-FRAMES = 4
-"""Images of the first run; the second chance has twice as many."""
+FRAMES = 6
+"""Images of the first run, one for each pattern of stalls and one more; the second chance has twice
+as many."""
+
+PART_RESETS = 24
 
 STALL, MORE_STALL = 0.25, 0.6
 
@@ -40,7 +43,7 @@ class Verdict:
     number: of the mutant, from 1
     mutant: what was changed
     layer: of the network that it lies in, "" for one between layers
-    run: in which it was killed: "network", "network again", "op"
+    run: in which it was killed: "network", "network again", "part"
     kill: None for a survivor
     equivalent: module within which it was proved to be no change, None without a proof
     """
@@ -161,15 +164,16 @@ def run(
         }
         note(f"mutate: building one model of {len(chosen)} mutants")
         model = desk.build(designs.bench(network, plan, "network", emission=combined))
-        trial = desk.trial(model, "network", frames)
-        desk.judge(trial, "network", verdicts)
+        whole = desk.trial(model, "network", frames)
+        desk.judge(whole, "network", verdicts)
         if any(not verdict.kill for verdict in verdicts.values()):
             desk.judge(desk.trial(model, "network again", frames), "network again", verdicts)
-        nodes = desk.layers(verdicts)
-        if nodes:
-            note(f"mutate: building {len(nodes)} layers on their own")
-            model = desk.build(parts.bench(network, combined, nodes))
-            desk.judge(desk.trial(model, "op", frames), "op", verdicts)
+        modules = desk.parts(verdicts)
+        if modules:
+            note(f"mutate: building {len(modules)} parts on their own")
+            bench = parts.bench(network, plan, combined, modules, seed)
+            trial = desk.trial(desk.build(bench), "part", frames)
+            desk.judge(trial, "part", verdicts)
     survivors = [verdict for verdict in verdicts.values() if not verdict.kill]
     if prove_seconds and survivors:
         note(f"mutate: looking for proofs that {len(survivors)} survivors are no change")
@@ -185,8 +189,8 @@ def run(
         emission,
         len(found),
         sum(len(site.after) for site in found),
-        bool(trial.pace),
-        trial.original.cycles,
+        bool(whole.pace),
+        whole.original.cycles,
         tuple(verdicts.values()),
     )
 
@@ -218,19 +222,21 @@ class _Desk:
 
     def trial(self, model: Simulation, name: str, frames: int) -> Trial:
         """A case for a model; every run after the first one is harder."""
-        first = name == "network"
         predicted = cost.predict(self.network, self.plan)
-        paces = parts.paces(self.network, self.plan)
-        if name == "op":
-            after = predicted.cycles_per_frame // 2
+        first, part = name == "network", name == "part"
+        if part:
+            # Many resets, for each finds a small part in one state of few.
+            paces = parts.paces(self.network, self.plan, model.bench.designs)
+            resets = Resets(PART_RESETS, max(8, predicted.cycles_per_frame // PART_RESETS))
         else:
-            after = predicted.latency * 3 // 5
             paces = {f"{self.network.graph.output.name} (m_axis)": predicted.cycles_per_frame}
+            after = predicted.latency * 3 // 5
+            resets = Resets(2, after) if first else Resets(4, after // 2)
         case = Case(
             random_images(self.network, frames if first else 2 * frames, self.seed + (not first)),
             STALL if first else MORE_STALL,
             self.seed + (not first),
-            Resets(2 if first else 3, after if first else after * 2 // 3),
+            resets,
         )
         return Trial(model, case, paces, self.folder / name.replace(" ", "_"), self.jobs)
 
@@ -243,7 +249,12 @@ class _Desk:
             if kill is not None:
                 verdicts[number] = replace(verdicts[number], run=name, kill=kill)
 
-    def layers(self, verdicts: dict[int, Verdict]) -> list[Node]:
-        """The layers that hold a survivor."""
-        names = {verdict.layer for verdict in verdicts.values() if not verdict.kill}
-        return [node for node in self.network.graph.nodes[1:] if node.name in names]
+    def parts(self, verdicts: dict[int, Verdict]) -> dict[str, Module]:
+        """The modules of the layers and forks that hold a survivor."""
+        modules = read(self.combined.verilog)
+        names = (
+            parts.part_of(self.network, self.combined, verdict.mutant.module)
+            for verdict in verdicts.values()
+            if not verdict.kill
+        )
+        return {name: modules[name] for name in dict.fromkeys(names) if name}

@@ -17,7 +17,7 @@ from pathlib import Path
 from hw import yosys
 from sim.mutation import schemata
 from sim.mutation.sites import Mutant
-from sim.mutation.verilog import Module, read, subtree
+from sim.mutation.verilog import CONNECTION, INSTANCE, Module, plain, read, subtree
 
 SECONDS = 60
 """Time for one proof."""
@@ -51,36 +51,68 @@ _ABC = "read_aiger miter.aig; strash; scorr; dc2; scorr -F 2; sat; pdr -T {secon
 def proved(text: str, mutant: Mutant, layers: list[str], seconds: int = SECONDS) -> str | None:
     """Name of the module within which the mutant is equivalent; None where no proof was found.
 
-    `layers` are the modules of layers: the second try is the one the mutant lies in. For the top
-    module there is no try: it is the whole design.
+    `layers` are the modules of layers: the second try is the one the mutant lies in. Of a module
+    outside of all layers the submodules are cut off: what they say is free.
     """
-    scopes = [mutant.module] if "." in mutant.module else []
-    scopes += [name for name in layers if mutant.module.startswith(f"{name}.")]
     modules = read(text)
-    for scope in scopes:
-        if _equivalent(text, schemata.apply(text, mutant), modules, scope, seconds):
+    after = schemata.apply(text, mutant)
+    around = [name for name in layers if mutant.module.startswith(f"{name}.")]
+    inside = mutant.module in layers or bool(around)
+    for scope in (mutant.module, *around):
+        sides = [
+            (side, list(subtree(modules, scope))) if inside else _alone(side, scope)
+            for side in (text, after)
+        ]
+        if _equivalent(scope, sides[0], sides[1], seconds):
             return scope
     return None
 
 
-def _equivalent(
-    before: str, after: str, modules: dict[str, Module], scope: str, seconds: int
-) -> bool:
+Side = tuple[str, list[Module]]
+"""A text, and the modules of it that count."""
+
+
+def _equivalent(scope: str, before: Side, after: Side, seconds: int) -> bool:
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
         folder = Path(temporary)
-        inside = list(subtree(modules, scope))
-        (folder / "miter.v").write_text(
-            "\n".join(
-                [
-                    _modules(before, inside, "before "),
-                    _modules(after, inside, "after "),
-                    _miter(modules[scope]),
-                ]
-            )
-        )
-        yosys.run(_SCRIPT, folder)
+        module = next(module for module in before[1] if module.name == scope)
+        parts = [_modules(*before, "before"), _modules(*after, "after"), _miter(module)]
+        (folder / "miter.v").write_text("\n".join(parts))
+        try:
+            yosys.run(_SCRIPT, folder)
+        except yosys.YosysError:
+            # A mutant may close a combinational loop, which has no place in an and-inverter graph.
+            return False
         said = _abc(_ABC.format(seconds=seconds), folder, seconds)
         return any(word in said for word in _PROVED)
+
+
+def _alone(text: str, scope: str) -> Side:
+    """A module without its submodules: their outputs become its inputs, their inputs its
+    outputs."""
+    modules = read(text)
+    module, lines = modules[scope], text.split("\n")
+    ports, body = [], []
+    instance = child = ""
+    for line in lines[module.first + 1 : module.last + 1]:
+        if match := INSTANCE.match(line):
+            instance, child = plain(match["name"]), plain(match["module"])
+        elif instance and line == "  );":
+            instance = ""
+        elif instance and (match := CONNECTION.fullmatch(line)):
+            port = plain(match["port"])
+            below = modules[child]
+            name, bits = f"{instance}.{port}", f"[{below.widths[port] - 1}:0]"
+            if below.directions[port] == "output":
+                ports.append(f"  input {bits} {_escaped(name)},")
+                body.append(f"  assign {match['value']} = {_escaped(name)};")
+            elif port not in ("clk", "rst"):
+                ports.append(f"  output {bits} {_escaped(name)},")
+                body.append(f"  assign {_escaped(name)} = {match['value']};")
+        else:
+            body.append(line)
+    alone = "\n".join([lines[module.first], *ports, *body])
+    return alone, [read(alone)[scope]]
 
 
 def _abc(script: str, folder: Path, seconds: int) -> str:
@@ -108,11 +140,12 @@ def _modules(text: str, inside: list[Module], prefix: str) -> str:
     body = "\n".join("\n".join(lines[m.first : m.last + 1]) for m in inside)
     for module in inside:
         body = body.replace(f"\\{module.name} ", _named(prefix, module.name))
+        body = body.replace(f"module {module.name}(", f"module {_named(prefix, module.name)}(")
     return body
 
 
 def _named(prefix: str, module: str) -> str:
-    return f"\\{prefix.strip()}.{module} "
+    return f"\\{prefix}.{module} "
 
 
 def _miter(module: Module) -> str:

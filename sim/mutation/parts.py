@@ -1,21 +1,31 @@
-"""Layers of an emitted design, each simulated on its own: the modules of the text as they are.
+"""Layers and forks of an emitted design, each simulated on its own: the modules of the text as
+they are.
 
-Fed with the reference's tensors at its own pace, a layer is driven into corners that its neighbours
-keep it from: every FIFO runs full and empty, and its own pace shows.
+Fed with values of its own at its own pace, a part is driven into corners that its neighbours keep
+it from: sums as large as its weights allow, FIFOs that run full and empty, one reader that waits
+for another. And its own pace shows.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
 
 from hw.emit import Emission
 from hw.flow import processes
+from hw.ir import reference
 from hw.ir.arithmetic import out_format
-from hw.ir.graph import Add, Concat, Node
+from hw.ir.graph import Add, Concat, Node, Weighted
+from hw.ir.integers import Integers
 from hw.ir.network import Network
+from hw.layers.program import channel_weights, geometry
 from hw.plan import Plan
 from hw.schedule import busy
 from hw.timing import timings
-from sim.designs import Bench
+from sim.designs import Bench, Tensors
 from sim.harness import Design, Stream
+from sim.mutation.verilog import Module
+
+FORK = "fork_"
 
 
 def module_of(emission: Emission, node: Node) -> str:
@@ -23,35 +33,143 @@ def module_of(emission: Emission, node: Node) -> str:
     return f"{emission.manifest['top']}.{node.name.replace('/', '.')}"
 
 
-def bench(network: Network, emission: Emission, nodes: Iterable[Node]) -> Bench:
-    """Each of the layers on its own."""
-    designs = []
-    for number, node in enumerate(nodes):
-        joins = isinstance(node, Add | Concat)
-        ports = [f"i{k}" for k in range(len(node.inputs))] if joins else ["i"]
-        fifos = [(f"{node.name} input {k} ({t})", f"fifo{k}") for k, t in enumerate(node.inputs)]
-        designs.append(
-            Design(
-                f"u{number}",
-                module_of(emission, node),
-                [_stream(network, t, p) for t, p in zip(node.inputs, ports, strict=True)],
-                [_stream(network, node.name, "o")],
-                [],
-                fifos if joins else [],
-            )
-        )
-    return Bench(designs, dict(emission.files))
+def part_of(network: Network, emission: Emission, module: str) -> str:
+    """The module of the layer or the fork that a module lies in; "" for one that only joins
+    others."""
+    if module.rpartition(".")[2].startswith(FORK):
+        return module
+    for node in network.graph.nodes[1:]:
+        layer = module_of(emission, node)
+        if module == layer or module.startswith(f"{layer}."):
+            return layer
+    return ""
 
 
-def _stream(network: Network, tensor: str, port: str) -> Stream:
+def bench(
+    network: Network, plan: Plan, emission: Emission, modules: Mapping[str, Module], seed: int
+) -> Bench:
+    """Each of the parts, by the names of their modules, on its own."""
+    layers = {module_of(emission, node): node for node in network.graph.nodes[1:]}
+    designs, made = [], {}
+    for number, (name, module) in enumerate(modules.items()):
+        instance = f"u{number}"
+        if name in layers:
+            node = layers[name]
+            designs.append(_layer(network, plan, instance, name, node))
+            made[number] = node
+        else:
+            designs.append(_fork(network, instance, name, module))
+            made[number] = _forked(network, name)
+
+    def data(tensors: Tensors) -> Tensors:
+        """The tensors only say how many frames there are."""
+        frames = len(next(iter(tensors.values())))
+        found: dict[str, Integers] = {}
+        for number, (design, node) in enumerate(zip(designs, made.values(), strict=True)):
+            rng = np.random.default_rng([seed, number])
+            if len(design.sinks) > 1 or design.module not in layers:
+                values = _random(network, node.name, frames, rng)
+                found |= {stream.label: values for stream in (*design.sources, *design.sinks)}
+                continue
+            values = stimuli(network, node, frames, rng)
+            found |= {s.label: v for s, v in zip(design.sources, values, strict=True)}
+            found[design.sinks[0].label] = reference.operation(network, node.name)(values)
+        return found
+
+    return Bench(designs, dict(emission.files), data)
+
+
+def _layer(network: Network, plan: Plan, instance: str, module: str, node: Node) -> Design:
+    joins = isinstance(node, Add | Concat)
+    ports = [f"i{k}" for k in range(len(node.inputs))] if joins else ["i"]
+    sources = [
+        _stream(network, tensor, f"to {node.name} {port}", port)
+        for tensor, port in zip(node.inputs, ports, strict=True)
+    ]
+    fifos = [
+        (f"{node.name} input {k} ({tensor})", f"fifo{k}", plan.fifos[node.name][k])
+        for k, tensor in enumerate(node.inputs)
+        if joins
+    ]
+    return Design(instance, module, sources, [_stream(network, node.name, "", "o")], [], fifos)
+
+
+def _forked(network: Network, module: str) -> Node:
+    """The node whose tensor a fork hands out."""
+    name = module.rpartition(".")[2].removeprefix(FORK)
+    return next(node for node in network.graph if node.name.replace("/", "_") == name)
+
+
+def _fork(network: Network, instance: str, name: str, module: Module) -> Design:
+    tensor = _forked(network, name).name
+    branches = sum(port.endswith("__valid") for port in module.directions) - 1
+    sinks = [_stream(network, tensor, f"{name} o{k}", f"o{k}") for k in range(branches)]
+    return Design(instance, name, [_stream(network, tensor, f"{name} i", "i")], sinks, [], [])
+
+
+def _stream(network: Network, tensor: str, where: str, port: str) -> Stream:
     fmt = out_format(network, tensor)
-    return Stream(tensor, port, fmt.width, fmt.signed, network.graph[tensor].shape)
+    label = f"{tensor} ({where})" if where else tensor
+    return Stream(label, port, fmt.width, fmt.signed, network.graph[tensor].shape)
 
 
-def paces(network: Network, plan: Plan) -> Mapping[str, int]:
-    """Cycles a frame that each layer needs where nothing holds it back."""
-    found = timings(network, plan)
-    return {
-        name: busy(network.graph, contract, found)
-        for name, contract in processes(network.graph).items()
-    }
+def stimuli(network: Network, node: Node, frames: int, rng: np.random.Generator) -> list[Integers]:
+    """Values for each input of a layer, `frames` frames: noise of full range; all smallest; all
+    largest; then noise in which some window is as its weights like it best, or least."""
+    found = []
+    for tensor in node.inputs:
+        values = _random(network, tensor, frames, rng)
+        fmt = out_format(network, tensor)
+        for frame, value in ((1, fmt.qmin), (2, fmt.qmax)):
+            if frame < frames:
+                values[frame] = value
+        found.append(values)
+    if isinstance(node, Weighted):
+        fmt = out_format(network, node.inputs[0])
+        for frame in range(3, frames):
+            ends = (fmt.qmin, fmt.qmax) if frame % 2 else (fmt.qmax, fmt.qmin)
+            for channel in range(node.shape[2]):
+                _match(network, node, channel, found[0][frame], ends, rng)
+    return found
+
+
+def _match(
+    network: Network,
+    node: Node,
+    channel: int,
+    image: Integers,
+    ends: tuple[int, int],
+    rng: np.random.Generator,
+) -> None:
+    """Set one window of an image so that an output channel becomes as large or as small as it
+    can."""
+    place = geometry(network, node)
+    at = [int(rng.integers(side)) for side in place.out]
+    for weight in channel_weights(network, node)[channel]:
+        y, x = (
+            at[axis] * place.stride[axis] + k * place.dilation[axis] - place.padding[axis]
+            for axis, k in enumerate((weight.ky, weight.kx))
+        )
+        if 0 <= y < image.shape[0] and 0 <= x < image.shape[1]:
+            image[y, x, weight.channel] = ends[weight.sign > 0]
+
+
+def _random(network: Network, tensor: str, frames: int, rng: np.random.Generator) -> Integers:
+    fmt = out_format(network, tensor)
+    shape = (frames, *network.graph[tensor].shape)
+    return rng.integers(fmt.qmin, fmt.qmax, shape, endpoint=True)
+
+
+def paces(network: Network, plan: Plan, designs: Iterable[Design]) -> dict[str, int]:
+    """Cycles a frame that each part needs where nothing holds it back, by its sink's label."""
+    return dict(_paces(network, plan, designs))
+
+
+def _paces(network: Network, plan: Plan, designs: Iterable[Design]) -> Iterator[tuple[str, int]]:
+    found, contracts = timings(network, plan), processes(network.graph)
+    for design in designs:
+        for sink in design.sinks:
+            if sink.label in contracts:
+                yield sink.label, busy(network.graph, contracts[sink.label], found)
+            else:
+                yield sink.label, sink.beats

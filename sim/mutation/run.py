@@ -18,9 +18,9 @@ import numpy as np
 from hw.errors import CheckFailed
 from sim.simulation import Resets, Run, Simulation, label_of
 
-MARGIN = 512
-"""Cycles of stillness beyond the longest of the design as it was, before a mutant counts as
-hanging. More than the testbench's longest pause would be too few."""
+MARGIN = 256
+"""Cycles of stillness beyond twice the longest of the design as it was, before a mutant counts as
+hanging."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Kill:
 
     Parameters
     ----------
-    check: "difference", "stream rule", "surplus", "tlast", "hang", "pace" or "simulator"
+    check: "difference", "stream rule", "surplus", "tlast", "fifo", "reset", "hang", "pace" or
+    "simulator"
     layer: the first layer named
     message: the testbench's
     """

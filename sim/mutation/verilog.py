@@ -26,8 +26,8 @@ _SET = re.compile(
 )
 _IF = re.compile(r"(?P<indent> +)(?P<other>end else )?if \((?P<value>.*)\)(?P<begin> begin)?")
 _CASE = re.compile(r" +casez? \((?P<value>.*)\)")
-_INSTANCE = re.compile(rf"  (?P<module>\\\S+ ) (?P<name>{NAME})\s*\(")
-_CONNECTION = re.compile(rf"    \.(?P<port>{NAME})\s*\((?P<value>.*)\),?")
+INSTANCE = re.compile(rf"  (?P<module>\\\S+ ) (?P<name>{NAME})\s*\(")
+CONNECTION = re.compile(rf"    \.(?P<port>{NAME})\s*\((?P<value>.*)\),?")
 _NAMES = re.compile(NAME)
 
 
@@ -129,9 +129,9 @@ def _module(lines: list[str], first: int, name: str) -> Module:
             module.reads.append((target, names(value)))
         elif line.startswith("  always") or line.startswith("  initial"):
             number = _block(lines, number, module)
-        elif match := _INSTANCE.match(line):
+        elif match := INSTANCE.match(line):
             child = plain(match["module"])
-        elif match := _CONNECTION.fullmatch(line):
+        elif match := CONNECTION.fullmatch(line):
             module.connections.append((child, plain(match["port"]), match["value"]))
         number += 1
     module.last = number

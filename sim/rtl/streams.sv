@@ -334,3 +334,30 @@ module stream_last #(
     end
   end
 endmodule
+
+// Checks that a FIFO holds the beats it should: never more, and it refuses one only when it has them
+// all. (In block RAM a beat takes some cycles from its place to the output.)
+module fifo_watch #(
+    parameter int DEPTH = 2
+) (
+    input bit clk,
+    input bit rst,
+    input bit i_valid,
+    input bit i_ready,
+    input bit o_valid,
+    input bit o_ready,
+    output bit wrong
+);
+  int fill, refused;
+
+  always @(posedge clk) begin
+    if (rst) begin
+      fill <= 0;
+      refused <= 0;
+    end else begin
+      fill <= fill + (i_valid && i_ready ? 1 : 0) - (o_valid && o_ready ? 1 : 0);
+      refused <= i_ready ? 0 : refused + 1;
+      if (fill > DEPTH || (refused > 3 && fill < DEPTH)) wrong <= 1;
+    end
+  end
+endmodule

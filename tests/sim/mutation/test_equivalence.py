@@ -55,3 +55,41 @@ def test_proof(line, after, equal):
     number = [text.strip() for text in TEXT.split("\n")].index(line)
     mutant = Mutant("any", "top.part", number, line, after)
     assert proved(TEXT, mutant, [], 5) == ("top.part" if equal else None)
+
+
+OUTSIDE = """\
+module top(
+  input clk,
+  input [7:0] i,
+  output [7:0] o,
+  output [3:0] more
+);
+  wire [7:0] part__b;
+  wire [4:0] mux1;
+  assign more = mux1[3:0];
+  assign mux1 = i[0] ? 5'h00 : part__b[3:0];
+  \\top.part  part (
+    .a(i),
+    .b(part__b)
+  );
+  assign o = part__b;
+endmodule
+module \\top.part (
+  input [7:0] a,
+  output [7:0] b
+);
+  assign b = a * a;
+endmodule
+"""
+
+
+@pytest.mark.parametrize(("after", "equal"), [
+    ("5'h10", True),
+    ("5'h01", False),
+])  # fmt: skip
+def test_module_without_its_submodules(after, equal):
+    line = "assign mux1 = i[0] ? 5'h00 : part__b[3:0];"
+    after = line.replace("5'h00", after)
+    number = [text.strip() for text in OUTSIDE.split("\n")].index(line)
+    mutant = Mutant("any", "top", number, line, after)
+    assert proved(OUTSIDE, mutant, ["top.part"], 5) == ("top" if equal else None)
