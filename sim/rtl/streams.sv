@@ -357,7 +357,7 @@ module fifo_watch #(
     end else begin
       fill <= fill + (i_valid && i_ready ? 1 : 0) - (o_valid && o_ready ? 1 : 0);
       refused <= i_ready ? 0 : refused + 1;
-      if (fill > DEPTH || (refused > 3 && fill < DEPTH)) wrong <= 1;
+      if (fill > DEPTH || (!i_ready && refused > 3 && fill < DEPTH)) wrong <= 1;
     end
   end
 endmodule
