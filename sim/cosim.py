@@ -215,7 +215,10 @@ def cosim(
             seed=seed,
             patience=patience,
             resets=Resets(
-                resets, known.reset_after if known else reset_after(network, plan, level)
+                resets,
+                known.reset_after if known else reset_after(network, plan, level),
+                # A netlist's flip-flops begin as the device loads them, which is not simulated.
+                cold=gates is None,
             ),
             tensors=known.tensors if known else None,
         )

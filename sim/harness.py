@@ -16,7 +16,7 @@ TOP = "cosim_harness"
 
 CONTROLS = (
     "clk", "go", "frames", "stall_from", "pattern", "stall", "seed", "patience", "resets",
-    "reset_after"
+    "reset_after", "cold",
 )  # fmt: skip
 """Registers that the test sets. `rst` is none of them: what it feeds would be evaluated twice a
 cycle.
@@ -168,7 +168,7 @@ def generate(designs: Sequence[Design]) -> Harness:
     taps: list[tuple[Stream, str]] = []
     fifos: list[tuple[str, str]] = []
     for design in designs:
-        ports = [".clk(clk)", f".rst({'design_rst' if design.load_address else 'rst'})"]
+        ports = [".clk(clk)", f".rst({'design_rst' if design.load_address else 'part_rst'})"]
         if design.load_address:
             ports += _master(body, design)
         for stream in design.sources:
@@ -358,6 +358,9 @@ module {top};
   longint cycle;
   // A design that loads its weights does so while all agents still wait.
   bit design_rst = 1;
+  // With `cold` the first run begins without a reset. (It is for designs that load nothing.)
+  bit cold;
+  wire part_rst = rst && !(cold && resets_done == 0);
   bit loaded{loaded};
   bit [{taps}-1:0] complete, broken, surplus, stopped_valid, stopped_ready, held_back, starved;
   bit [{fifos}-1:0] stopped_full, stopped_empty, full, waited;

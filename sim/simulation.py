@@ -27,10 +27,14 @@ CASE = "case.json"
 
 @dataclass(frozen=True)
 class Resets:
-    """Resets in mid-frame: `count` of them, the n-th `n * after` cycles after the one before."""
+    """Resets in mid-frame: `count` of them, the n-th `n * after` cycles after the one before.
+
+    With `cold` there is none before the first run: registers have to begin in their reset state.
+    """
 
     count: int
     after: int
+    cold: bool = True
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,7 @@ class Simulation:
             "patience": max(PATIENCE, 4 * largest) if patience is None else patience,
             "resets": resets.count if resets else 0,
             "reset_after": resets.after if resets else 0,
+            "cold": int(resets is not None and resets.count > 0 and resets.cold),
             "taps": self._write_expected(folder, data, passes),
             "order": self._order(),
             "fifos": list(self.built.fifos),

@@ -50,7 +50,7 @@ def bench(
 ) -> Bench:
     """Each of the parts, by the names of their modules, on its own."""
     layers = {module_of(emission, node): node for node in network.graph.nodes[1:]}
-    designs, made = [], {}
+    designs, made, sources = [], {}, dict(emission.files)
     for number, (name, module) in enumerate(modules.items()):
         instance = f"u{number}"
         if name in layers:
@@ -58,7 +58,9 @@ def bench(
             designs.append(_layer(network, plan, instance, name, node))
             made[number] = node
         else:
-            designs.append(_fork(network, instance, name, module))
+            wrapper = f"forked{number}"
+            designs.append(_fork(network, instance, wrapper, name, module))
+            sources[f"{wrapper}.v"] = _wrapper(designs[-1], wrapper, module)
             made[number] = _forked(network, name)
 
     def data(tensors: Tensors) -> Tensors:
@@ -76,7 +78,7 @@ def bench(
             found[design.sinks[0].label] = reference.operation(network, node.name)(values)
         return found
 
-    return Bench(designs, dict(emission.files), data)
+    return Bench(designs, sources, data)
 
 
 def _layer(network: Network, plan: Plan, instance: str, module: str, node: Node) -> Design:
@@ -100,11 +102,32 @@ def _forked(network: Network, module: str) -> Node:
     return next(node for node in network.graph if node.name.replace("/", "_") == name)
 
 
-def _fork(network: Network, instance: str, name: str, module: Module) -> Design:
+def _fork(network: Network, instance: str, wrapper: str, name: str, module: Module) -> Design:
     tensor = _forked(network, name).name
     branches = sum(port.endswith("__valid") for port in module.directions) - 1
     sinks = [_stream(network, tensor, f"{name} o{k}", f"o{k}") for k in range(branches)]
-    return Design(instance, name, [_stream(network, tensor, f"{name} i", "i")], sinks, [], [])
+    return Design(instance, wrapper, [_stream(network, tensor, f"{name} i", "i")], sinks, [], [])
+
+
+def _wrapper(design: Design, name: str, module: Module) -> str:
+    """A fork with all the ports of its streams: the payload goes past the module where nobody
+    needs it inside."""
+    ports, joined, past = ["input clk", "input rst"], [".clk(clk)", ".rst(rst)"], []
+    for stream in (*design.sources, *design.sinks):
+        inward = stream.port == "i"
+        for part in ("valid", "ready", "payload"):
+            port = stream.signal(part)
+            direction = "input" if inward != (part == "ready") else "output"
+            bits = f"[{stream.width - 1}:0] " if part == "payload" else ""
+            ports.append(f"{direction} {bits}{port}")
+            if port in module.directions:
+                joined.append(f".{port}({port})")
+            elif not inward:
+                past.append(f"  assign {port} = i__payload;\n")
+    return (
+        f"module {name}({', '.join(ports)});\n{''.join(past)}"
+        f"  \\{module.name}  fork_ ({', '.join(joined)});\nendmodule\n"
+    )
 
 
 def _stream(network: Network, tensor: str, where: str, port: str) -> Stream:

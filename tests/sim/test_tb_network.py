@@ -21,11 +21,11 @@ module top(
     input wire s_axis_tlast,
     output reg [7:0] m_axis_tdata, output wire m_axis_tvalid, input wire m_axis_tready,
     output wire m_axis_tlast);
-  reg full, last;
+  reg full, last, slow, warm = 0;
   reg [7:0] count;
   reg [7:0] waited;
   wire late = count > 8;
-  assign s_axis_tready = !full || (m_axis_tvalid && m_axis_tready);
+  assign s_axis_tready = ({gate}) && (!full || (m_axis_tvalid && m_axis_tready));
   assign m_axis_tvalid = {valid};
   assign m_axis_tlast = {last};
   always @(posedge clk) begin
@@ -40,7 +40,10 @@ module top(
       m_axis_tdata <= s_axis_tdata;
     end
     if (waited == 2) m_axis_tdata <= {data};
+    slow <= !slow;
+    if (full) warm <= 1;
     if (rst) begin
+      slow <= 0;
       full <= {reset};
       count <= 0;
       waited <= 0;
@@ -50,7 +53,7 @@ endmodule
 """
 
 RIGHT = {"valid": "full", "last": "last", "full": "0", "data": "m_axis_tdata",
-         "reset": "0"}  # fmt: skip
+         "reset": "0", "gate": "1"}  # fmt: skip
 
 
 def run(folder, **faults):
@@ -92,6 +95,7 @@ def test_right_design_passes(tmp_path):
     ({"full": "count == 17"}, "x: a beat more than the frames have"),
     ({"data": "m_axis_tdata ^ 8'd4"}, r"x: frame \d, pixel \(0, \d\), channel \d: expected"),
     ({"reset": "full"}, r"x: frame 0, pixel \(0, 0\), channel 0: expected 0, got"),
+    ({"gate": "slow || warm"}, "reset: after a reset in mid-frame the streams do not look as from"),
     ({"valid": "full && !late"}, r"hang: nothing moved .* x \(9 of 18\); .* blocked layers: none"),
 ])  # fmt: skip
 def test_fault_is_found(tmp_path, faults, message):

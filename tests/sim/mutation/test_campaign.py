@@ -24,7 +24,7 @@ QUEUE = f"{TOP}.cell0.node2.fifo1.queue"
 
 @pytest.fixture(scope="module")
 def planted(hardware) -> list[Mutant]:
-    """A FIFO that is never full, and a line that says the same in another way."""
+    """A FIFO that is full one beat early, and a line that says the same in another way."""
     module = read(hardware.emission.verilog)[QUEUE]
 
     def changed(target: str, value: str) -> Mutant:
@@ -32,16 +32,16 @@ def planted(hardware) -> list[Mutant]:
         before, after = (f"assign {target} = {v};" for v in (found.value, value))
         return Mutant("handshake", QUEUE, found.line, before, after.replace("SAME", found.value))
 
-    return [changed("w_rdy", "1'h1"), changed("r_rdy", "1'h1 & (SAME)")]
+    return [changed("w_rdy", "SAME & level != 4'he"), changed("r_rdy", "1'h1 & (SAME)")]
 
 
 @pytest.mark.slow
 def test_planted_mutants(hardware, planted):
-    found = campaign.run(
-        hardware.network, hardware.plan, mutants=planted, frames=2, jobs=2, prove_seconds=20
-    )
+    found = campaign.run(hardware.network, hardware.plan, mutants=planted, jobs=2, prove_seconds=20)
     (killed,), (survivor,) = found.killed, found.survivors
+    assert killed.kill is not None
     assert (killed.number, killed.run, killed.layer) == (1, "network", "cell0/node2")
+    assert (killed.kill.check, killed.kill.layer) == ("fifo", "cell0/node2")
     assert (survivor.number, survivor.equivalent) == (2, QUEUE)
     assert (found.score, found.raw_score) == (1, 0.5)
     content = report.as_dict(found)
