@@ -127,7 +127,7 @@ def cosim(
     waves: bool = False,
     optimise: str | None = None,
     patience: int | None = None,
-    resets: int = 2,
+    resets: int = 3,
     cover: bool = False,
     shelf: str = "model",
     known: Known | None = None,

@@ -368,8 +368,8 @@ module {top};
   // What the streams look like, cycle by cycle up to `reset_after`: in this run and in the first.
   bit [31:0] look, first_look;
   bit reset_wrong;
-  // All runs but the first and the last are under stalls from the beginning.
-  wire [31:0] stalls = resets_done != 0 && resets_done < resets ? 0 : stall_from;
+  // All runs but the first two and the last are under stalls from the beginning.
+  wire [31:0] stalls = resets_done > 1 && resets_done < resets ? 0 : stall_from;
 
 {body}
   wire [{taps}-1:0] valid = {valid};
@@ -382,11 +382,11 @@ module {top};
   wire [32*{looks}-1:0] levels = {{valid, ready}};
   bit [31:0] mixed;
 
-  // Before the run proper, `resets` others are cut off by a reset, the n-th after n times
-  // `reset_after` cycles. All but the first wait for the first sink to be in mid-frame, as long
-  // again at most.
-  wire [31:0] least = reset_after * (resets_done + 1);
-  wire awaited = resets_done == 0 || sink_0.beat != 0 || cycle >= 2 * least;
+  // Before the run proper, `resets` others are cut off by a reset, each later than the one before.
+  // The second waits for the first sink to be in mid-frame, twice as long as it has run at most.
+  wire [31:0] least = resets_done == 1 ? 2 * reset_after
+      : reset_after + resets_done * (reset_after >> 2);
+  wire awaited = resets_done != 1 || sink_0.beat != 0 || cycle >= 3 * least;
   wire again = !rst && resets_done < resets && cycle >= least && awaited;
 
   always @(posedge clk) begin

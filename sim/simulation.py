@@ -27,7 +27,9 @@ CASE = "case.json"
 
 @dataclass(frozen=True)
 class Resets:
-    """Resets in mid-frame: `count` of them, the n-th `n * after` cycles after the one before.
+    """Resets in mid-frame: `count` runs are begun and cut off, the first after `after` cycles.
+
+    The second is cut off in the middle of an output frame, those after it are under stalls.
 
     With `cold` there is none before the first run: registers have to begin in their reset state.
     """

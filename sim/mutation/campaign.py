@@ -231,7 +231,7 @@ class _Desk:
         else:
             paces = {f"{self.network.graph.output.name} (m_axis)": predicted.cycles_per_frame}
             after = predicted.latency * 3 // 5
-            resets = Resets(2, after) if first else Resets(4, after // 2)
+            resets = Resets(3 if first else 6, after)
         case = Case(
             random_images(self.network, frames if first else 2 * frames, self.seed + (not first)),
             STALL if first else MORE_STALL,
