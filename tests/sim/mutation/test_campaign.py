@@ -71,9 +71,8 @@ def test_number_0_is_the_design_as_it_was(hardware, tmp_path):
 
 def test_broken_design_is_no_campaign(hardware):
     plan = dataclasses.replace(hardware.plan, fifos=hardware.plan.fifos | {"cell0/node2": (2, 2)})
-    mutants = campaign.choose(emit.emit(hardware.network, plan), 1, 1)
     with pytest.raises(CheckFailed, match="hang"):
-        campaign.run(hardware.network, plan, mutants=mutants, frames=1)
+        campaign.run(hardware.network, plan, mutants=1, frames=1)
 
 
 @pytest.mark.slow
