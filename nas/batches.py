@@ -56,6 +56,24 @@ def halves(images: Images) -> tuple[Images, Images]:
     return images.subset(order[:half]), images.subset(order[half:])
 
 
+WHITE = 255 / 256
+"""The largest value of `nas.model.image_tensor`."""
+
+LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in an image's grey (ITU-R BT.601)."""
+
+
+def _grey(x: Tensor) -> Tensor:
+    """Grey (N, 1, H, W) of images (N, C, H, W); the mean of the channels where they are not RGB."""
+    if x.shape[1] != len(LUMA):
+        return x.mean(1, keepdim=True)
+    return (x * torch.tensor(LUMA, device=x.device)[:, None, None]).sum(1, keepdim=True)
+
+
+def _mean_grey(x: Tensor) -> Tensor:
+    return _grey(x).mean((2, 3), keepdim=True)
+
+
 @dataclass(frozen=True)
 class Augmentation:
     """Random changes of training images, see `nas.config.TrainConfig`; 0 and False are off."""
@@ -63,6 +81,7 @@ class Augmentation:
     crop: int = 0
     flip: bool = False
     cutout: int = 0
+    jitter: float = 0.0
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Images as of `nas.model.image_tensor`, changed one by one."""
@@ -81,7 +100,17 @@ class Augmentation:
             image = torch.arange(n, device=device)[:, None, None]
             pixels = pixels[image, rows[:, :, None], columns[:, None, :]]
         x = image_tensor(pixels)
+        if self.jitter:
+            x = self._jittered(x)
         return self._cut(x) if self.cutout else x
+
+    def _jittered(self, x: Tensor) -> Tensor:
+        """Brightness, contrast, saturation: `x` blended with black, its mean grey, its greys."""
+        for reference in (torch.zeros_like, _mean_grey, _grey):
+            factor = 1 + self.jitter * (2 * torch.rand(len(x), 1, 1, 1, device=x.device) - 1)
+            other = reference(x)
+            x = (other + factor * (x - other)).clamp(0, WHITE)
+        return x
 
     def _cut(self, x: Tensor) -> Tensor:
         n, _, height, width = x.shape

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hw import console
-from nas.config import Config, load_config
+from nas.config import PRESETS, Config, load_config
 
 FOLDER = click.Path(path_type=Path)
 
@@ -19,7 +19,7 @@ def _run_options(command):
             click.option("--data", metavar="D", required=True, help="Data set: name or folder."),
             click.option("--out", type=FOLDER, required=True, help="Folder of the run."),
             click.option(
-                "--config", metavar="F", help="Settings: a YAML file, or paper, demo, digits, tiny."
+                "--config", metavar="F", help=f"Settings: a YAML file, or {', '.join(PRESETS)}."
             ),
             click.option(
                 "--set", "overrides", metavar="K=V", multiple=True, help="One setting; repeatable."

@@ -1,9 +1,9 @@
 """Configuration of search and training: dataclasses, read from YAML, checked field by field.
 
-The defaults are the paper's CIFAR settings (`presets/paper.yaml` is empty). The presets `demo` and
-`digits` change what a small CPU cannot afford, and `tiny` only shows that all of it runs.
+The defaults are the paper's CIFAR settings. Each preset in `presets/` says what it is for.
 """
 
+import re
 import types
 import typing
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
@@ -16,9 +16,10 @@ import yaml
 from hw.errors import InputError
 from hw.ir.weights import P_MIN
 from nas.optimise import REGULARISATIONS
+from nas.precision import PRECISIONS
 from nas.shift import GRAD_RULES, INITS, ShiftSettings
 
-PRESETS = ("paper", "demo", "digits", "tiny")
+PRESETS = ("cifar10", "cifar100", "imagenet-mobile", "fashion-small", "demo", "digits", "tiny")
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,20 @@ class SearchConfig:
 
 
 @dataclass(frozen=True)
+class ExpectConfig:
+    """What the data must be like for the other settings to make sense; null: anything.
+
+    Parameters
+    ----------
+    classes: their number
+    image: height x width x channels, such as 32x32x3
+    """
+
+    classes: int | None = None
+    image: str | None = None
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Training of the network found (paper appendix B).
 
@@ -83,7 +98,9 @@ class TrainConfig:
     crop: pixels of zero padding before a random crop; 0: no crop
     flip: random left-right flips
     cutout: side of the square set to zero; 0: none
+    jitter: brightness, contrast and saturation change by factors of 1 - jitter to 1 + jitter
     label_smoothing: share of the target spread over all classes
+    auxiliary: weight of the auxiliary head's loss (see `nas.auxiliary`); 0: no such head
     quantise_epochs: during the last so many epochs every tensor is rounded to a format of
         `act_bits` bits, chosen when they begin
     act_bits: see there
@@ -104,7 +121,9 @@ class TrainConfig:
     crop: int = 4
     flip: bool = True
     cutout: int = 16
+    jitter: float = 0.0
     label_smoothing: float = 0.0
+    auxiliary: float = 0.0
     quantise_epochs: int = 0
     act_bits: int = 8
 
@@ -117,11 +136,16 @@ class Config:
     ----------
     seed: of every random draw
     device: "auto" (a GPU if there is one), "cpu", "cuda"
+    precision: "float32" or "bfloat16", of convolutions alone (see `nas.precision`); bfloat16 is
+        slower than float32 on most CPUs
     shift: how shift weights are made
+    expect: what the data must be like
     """
 
     seed: int = 1
     device: str = "auto"
+    precision: str = "float32"
+    expect: ExpectConfig = field(default_factory=ExpectConfig)
     shift: ShiftSettings = field(default_factory=ShiftSettings)
     search: SearchConfig = field(default_factory=SearchConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -132,6 +156,7 @@ class Config:
 
 _CHOICES: dict[str, tuple] = {
     "device": ("auto", "cpu", "cuda"),
+    "precision": PRECISIONS,
     "shift.weight_bits": tuple(P_MIN),
     "shift.grad_rule": GRAD_RULES,
     "shift.init": INITS,
@@ -149,11 +174,13 @@ _LEAST: dict[str, float] = {
     "operation_epochs": 1,
     "topology_epochs": 1,
     "act_bits": 2,
+    "classes": 1,
 }
 """Smallest value of a number, by field; 0 where not listed."""
 
 _POSITIVE = ("lr", "arch_lr", "temperature_start", "temperature_end", "alpha_temperature")
-_RATES = ("drop_path", "label_smoothing")
+_RATES = ("drop_path", "label_smoothing", "jitter")
+_IMAGE = re.compile(r"[1-9]\d*x[1-9]\d*x[1-9]\d*")
 
 
 def load_config(source: str | Path | None = None, overrides: tuple[str, ...] = ()) -> Config:
@@ -242,6 +269,8 @@ def _checked(value: Any, kind: Any, name: str, where: str) -> Any:
         raise InputError(f"{where}: {name}: expected {expected}, found {value!r}")
     if name in _CHOICES and value not in _CHOICES[name]:
         raise InputError(f"{where}: {name}: expected one of {_CHOICES[name]}, found {value!r}")
+    if name == "expect.image" and isinstance(value, str) and not _IMAGE.fullmatch(value):
+        raise InputError(f"{where}: {name}: expected HxWxC, such as 32x32x3, found {value!r}")
     if isinstance(value, int | float) and not isinstance(value, bool):
         _check_number(value, name, where)
     return value

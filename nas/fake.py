@@ -28,7 +28,8 @@ class _FakeQuantise(torch.autograd.Function):
 def fake_quantise(x: Tensor, target: Format) -> Tensor:
     """`x` rounded half up to the format and saturated, as real values.
 
-    The gradient is that of the identity, and zero where `x` saturates. In float32, exact for
-    formats of up to 24 bits.
+    The gradient is that of the identity, and zero where `x` saturates. In float32 (also where `x`
+    comes narrower from mixed precision), exact for formats of up to 24 bits.
     """
-    return _FakeQuantise.apply(x, target)
+    wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
+    return _FakeQuantise.apply(wide, target)

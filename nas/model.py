@@ -203,6 +203,12 @@ def _dropped(x: Tensor, name: str, rate: float) -> Tensor:
     return x * keep / (1 - rate)
 
 
+def count_weights(module: nn.Module) -> int:
+    """Trainable weights of a module, as `hw.counts` counts: a pair (P, S) is one."""
+    pairs = sum(m.power.numel() for m in module.modules() if isinstance(m, ShiftWeight))
+    return sum(p.numel() for p in module.parameters()) - pairs
+
+
 class GraphModel(nn.Module):
     """A network of shift (or real) weights, ready to train.
 

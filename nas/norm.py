@@ -93,6 +93,7 @@ class BatchNorm2d(nn.BatchNorm2d):
             and self.track_running_stats
             and self.momentum is not None
             and input.device.type == "cpu"
+            and input.dtype in (torch.float32, torch.float64)
             and input.shape[1] <= MOST_CHANNELS
             and input.is_contiguous(memory_format=torch.channels_last)
         )

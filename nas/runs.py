@@ -18,7 +18,7 @@ from nas.config import Config, merge
 
 CONFIG, GENOTYPE, LOG = "config.yaml", "genotype.yaml", "log.jsonl"
 CHECKPOINT, METRICS = "checkpoint.pt", "metrics.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)

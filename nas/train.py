@@ -9,19 +9,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hw import data as datasets
 from hw.console import progress
 from hw.counts import count
-from hw.data import Dataset
 from hw.errors import InputError
 from hw.ir.format import Format
 from hw.space import Genotype, build
+from nas.auxiliary import TrainedNetwork
 from nas.batches import Augmentation, Images, load_images, steps_of
 from nas.config import Config
-from nas.model import GraphModel, image_tensor
+from nas.model import GraphModel, count_weights, image_tensor
 from nas.optimise import ShiftOptimiser, StepSettings, cosine
+from nas.precision import autocast
 from nas.quantise import CALIBRATION_IMAGES, calibrate
 from nas.runs import Run, Task, pick_device, random_state, restore_random_state
+from nas.sources import open_data
 
 EVALUATION_BATCH = 500
 
@@ -41,13 +42,34 @@ def make_model(task: Task, image: tuple[int, int, int], classes: int) -> GraphMo
     return GraphModel(graph, task.domain, task.config.shift)
 
 
+TOP = 5
+"""Top-5 accuracy is reported where there are more classes than that."""
+
+
 @torch.no_grad()
+def accuracies_of(
+    logits_of: Callable[[Tensor], Tensor], images: Images
+) -> tuple[float, float | None]:
+    """Top-1 and top-5 accuracy: the share of images whose class is the first largest logit, and
+    of those whose class is among the five largest (None for five classes or fewer)."""
+    right = among = classes = 0
+    for pixels, labels in images.batches(EVALUATION_BATCH):
+        logits = logits_of(image_tensor(pixels))
+        classes = logits.shape[1]
+        right += int((logits.argmax(1) == labels).sum())
+        among += in_top(logits, labels)
+    return right / len(images), among / len(images) if classes > TOP else None
+
+
 def accuracy_of(logits_of: Callable[[Tensor], Tensor], images: Images) -> float:
     """Share of images whose class is the first largest logit."""
-    right = 0
-    for pixels, labels in images.batches(EVALUATION_BATCH):
-        right += int((logits_of(image_tensor(pixels)).argmax(1) == labels).sum())
-    return right / len(images)
+    return accuracies_of(logits_of, images)[0]
+
+
+def in_top(logits: Tensor, labels: Tensor) -> int:
+    """How many labels are among the `TOP` largest of their logits."""
+    largest = logits.topk(min(TOP, logits.shape[1])).indices
+    return int((largest == labels[:, None]).sum())
 
 
 def train(
@@ -67,22 +89,30 @@ def train(
     as it would have.
     """
     task = Task("train", data, config, genotype, domain)
-    training, test = datasets.load(data, "train"), datasets.load(data, "test")
+    training, test = (open_data(data, split, config) for split in ("train", "test"))
     device = pick_device(config.device)
+    torch.manual_seed(config.seed)
+    images = load_images(training, device, config.train.images)
+    model = make_model(task, training.image_shape, training.classes)
+    network = TrainedNetwork(model, config.train.stem, config.train.auxiliary > 0)
     run = Run.start(out, task, resume=resume, force=force)
-    trainer = _Trainer(run, training, device)
-    images = load_images(test, device)
-    seconds = trainer.run_epochs(images)
-    model = trainer.model.eval()
+    trainer = _Trainer(run, network.to(device), images, device)
+    tested = load_images(test, device)
+    seconds = trainer.run_epochs(tested)
+    accuracy, top5 = accuracies_of(model.eval(), tested)
     metrics = {
-        "accuracy": accuracy_of(model, images),
-        "images": len(images),
-        "training_images": len(trainer.images),
+        "accuracy": accuracy,
+        "images": len(tested),
+        "training_images": len(images),
         "weights": count(model.graph).weights,
         "epochs": config.train.epochs,
         "domain": domain,
         "seconds": round(seconds, 1),
     }
+    if top5 is not None:
+        metrics["top5_accuracy"] = top5
+    if network.head is not None:
+        metrics["auxiliary_weights"] = count_weights(network.head)
     run.write_metrics(metrics)
     return metrics
 
@@ -90,21 +120,25 @@ def train(
 class _Trainer:
     """State of a training run: model, optimiser, log."""
 
-    def __init__(self, run: Run, training: Dataset, device: torch.device):
-        self.run, self.device = run, device
+    def __init__(self, run: Run, network: TrainedNetwork, images: Images, device: torch.device):
+        self.run, self.network, self.images, self.device = run, network, images, device
+        self.model = network.network
         self.config = run.task.config.train
-        torch.manual_seed(run.task.config.seed)
-        self.images = load_images(training, device, self.config.images)
-        self.model = make_model(run.task, training.image_shape, training.classes).to(device)
         settings = StepSettings(
             self.config.weight_decay, self.config.regularisation, self.config.clip
         )
-        self.optimiser = ShiftOptimiser(self.model, self.config.lr, settings, run.task.config.shift)
-        self.augment = Augmentation(self.config.crop, self.config.flip, self.config.cutout)
+        self.optimiser = ShiftOptimiser(
+            self.network, self.config.lr, settings, run.task.config.shift
+        )
+        self.augment = Augmentation(
+            self.config.crop, self.config.flip, self.config.cutout, self.config.jitter
+        )
         self.log: list[dict[str, Any]] = []
         state = run.load()
         if state is not None:
             self.model.load_state_dict(state["model"])
+            if self.network.head is not None:
+                self.network.head.load_state_dict(state["auxiliary"])
             self.optimiser.load_state_dict(state["optimiser"])
             restore_random_state(state["random"], device)
             self.log = state["log"]
@@ -120,16 +154,15 @@ class _Trainer:
                 start = time.monotonic()
                 if epoch >= config.epochs - config.quantise_epochs and self.model.formats is None:
                     self.model.formats = self._calibrated()
-                loss, accuracy = self._epoch(epoch, steps, bar.advance)
+                figures = self._epoch(epoch, steps, bar.advance)
                 entry = {
                     "stage": "train",
                     "phase": "train",
                     "epoch": epoch + 1,
                     "epochs": config.epochs,
                     "lr": self._lr(epoch * steps, steps),
-                    "loss": loss,
-                    "accuracy": accuracy,
-                    "validation_accuracy": accuracy_of(self.model.eval(), test),
+                    **figures,
+                    **_named("validation_", *accuracies_of(self.model.eval(), test)),
                     "seconds": round(time.monotonic() - start, 2),
                 }
                 self._record(entry)
@@ -143,23 +176,33 @@ class _Trainer:
         config = self.config
         return cosine(config.lr, step, config.epochs * steps, config.warmup_epochs * steps)
 
-    def _epoch(self, epoch: int, steps: int, advance: Callable[..., None]) -> tuple[float, float]:
+    def _epoch(self, epoch: int, steps: int, advance: Callable[..., None]) -> dict[str, float]:
+        """Train an epoch; its loss and accuracy, by name."""
         config = self.config
-        self.model.train()
+        self.network.train()
         self.model.drop_path = config.drop_path * epoch / max(1, config.epochs - 1)
-        total, right, seen = 0.0, 0, 0
+        total, right, among, seen = 0.0, 0, 0, 0
         for step, (pixels, labels) in enumerate(self.images.batches(config.batch, shuffle=True)):
             self.optimiser.set_lr(self._lr(epoch * steps + step, steps))
             self.optimiser.zero_grad()
-            logits = self.model(self.augment(pixels))
-            loss = functional.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
+            with autocast(self.device, self.run.task.config.precision):
+                logits, auxiliary = self.network(self.augment(pixels))
+            loss = self._loss(logits, labels)
+            if auxiliary is not None:
+                loss = loss + config.auxiliary * self._loss(auxiliary, labels)
             loss.backward()
             self.optimiser.step()
             total += float(loss.detach()) * len(labels)
             right += int((logits.argmax(1) == labels).sum())
+            among += in_top(logits.detach(), labels)
             seen += len(labels)
             advance(1, f"loss {total / seen:.3f}, accuracy {right / seen:.3f}")
-        return total / seen, right / seen
+        top5 = among / seen if logits.shape[1] > TOP else None
+        return {"loss": total / seen, **_named("", right / seen, top5)}
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        smoothing = self.config.label_smoothing
+        return functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
 
     def _record(self, entry: dict[str, Any]) -> None:
         self.log.append(entry)
@@ -167,6 +210,7 @@ class _Trainer:
         self.run.save(
             {
                 "model": self.model.state_dict(),
+                "auxiliary": self.network.head and self.network.head.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "random": random_state(self.device),
                 "formats": self._plain_formats(),
@@ -178,6 +222,11 @@ class _Trainer:
         if self.model.formats is None:
             return None
         return {k: (f.signed, f.width, f.frac) for k, f in self.model.formats.items()}
+
+
+def _named(prefix: str, accuracy: float, top5: float | None) -> dict[str, float]:
+    names = {f"{prefix}accuracy": accuracy}
+    return names if top5 is None else {**names, f"{prefix}top5_accuracy": top5}
 
 
 def load_trained(folder: str | Path, image: tuple[int, int, int], classes: int) -> GraphModel:

@@ -85,3 +85,23 @@ def test_cutout_blanks_a_square(images):
     sizes = blank.flatten(1).sum(1)
     assert sizes.max() <= 9 and sizes.min() >= 2
     assert (sizes == 9).any()
+
+
+def test_jitter_blends_each_image_with_black_its_mean_and_its_greys():
+    pixels = torch.randint(0, 256, (50, 5, 4, 3), dtype=torch.uint8)
+    torch.manual_seed(0)
+    x = Augmentation(jitter=0.4)(pixels)
+    torch.manual_seed(0)
+    factors = [0.6 + 0.8 * torch.rand(50, 1, 1, 1) for _ in range(3)]
+    expected = image_tensor(pixels)
+    weights = torch.tensor([0.299, 0.587, 0.114])[None, :, None, None]
+    for number, factor in enumerate(factors):
+        grey = (expected * weights).sum(1, keepdim=True)
+        other = (0 * grey, grey.mean((2, 3), keepdim=True), grey)[number]
+        expected = (other + factor * (expected - other)).clamp(0, 255 / 256)
+    torch.testing.assert_close(x, expected)
+    assert 0 <= x.min() and x.max() <= 255 / 256
+
+
+def test_jitter_of_grey_images_keeps_one_channel(images):
+    assert Augmentation(jitter=0.2)(images.pixels[..., :1]).shape == (10, 1, 6, 7)

@@ -1,10 +1,13 @@
 """Configuration files and overrides."""
 
+from dataclasses import replace
+from importlib import resources
+
 import pytest
 import yaml
 
 from hw.errors import InputError
-from nas.config import PRESETS, Config, SearchConfig, load_config, merge
+from nas.config import PRESETS, Config, ExpectConfig, SearchConfig, load_config, merge
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -13,8 +16,8 @@ def test_presets_load(name):
 
 
 def test_defaults_are_the_papers():
-    config = load_config("paper")
-    assert config == Config()
+    config = load_config("cifar10")
+    assert replace(config, expect=ExpectConfig()) == Config()
     assert (config.search.channels, config.search.cells, config.search.batch) == (16, 8, 128)
     stages = (config.search.operation_warmup, config.search.operation_epochs)
     assert sum(stages) == 30
@@ -52,6 +55,11 @@ def test_overrides_come_last_and_take_yaml_values():
         ("search: {images: [1]}", "search.images: expected int or null"),
         ("shift: {init: gauss}", "shift.init: expected one of"),
         ("shift: {weight_bits: 4}", "shift.weight_bits: expected one of"),
+        ("precision: float16", "precision: expected one of"),
+        ("train: {jitter: 1}", "train.jitter: expected less than 1"),
+        ("expect: {image: 32x32}", "expect.image: expected HxWxC"),
+        ("expect: {image: [32, 32, 3]}", "expect.image: expected str or null"),
+        ("expect: {classes: 0}", "expect.classes: expected at least 1"),
         ("serch: {}", "serch: not a field"),
         ("search: 3", "search: expected a mapping"),
         ("- 1", "top level: expected a mapping"),
@@ -75,7 +83,7 @@ def test_wrong_overrides(override):
 
 
 def test_missing_file_lists_the_presets():
-    with pytest.raises(InputError, match="one of paper, demo, digits, tiny"):
+    with pytest.raises(InputError, match=f"one of {', '.join(PRESETS)};"):
         load_config("no_such_preset")
 
 
@@ -83,3 +91,25 @@ def test_merge_leaves_the_original_alone():
     original = Config()
     changed = merge(original, yaml.safe_load("search: {cells: 5}"), "here")
     assert changed.search.cells == 5 and original.search == SearchConfig()
+
+
+def test_each_preset_begins_with_what_it_is_for():
+    for name in PRESETS:
+        text = resources.files("nas").joinpath("presets", f"{name}.yaml").read_text()
+        assert text.startswith("# "), name
+
+
+def test_cifar100_differs_in_the_classes_alone():
+    ten, hundred = load_config("cifar10"), load_config("cifar100")
+    assert (ten.expect.classes, hundred.expect.classes) == (10, 100)
+    assert replace(hundred, expect=ten.expect) == ten
+
+
+def test_imagenet_mobile_is_the_papers():
+    config = load_config("imagenet-mobile")
+    train = config.train
+    assert (train.stem, train.channels, train.cells) == ("imagenet", 46, 14)
+    assert (train.batch, train.epochs, train.warmup_epochs, train.lr) == (1024, 90, 5, 0.01)
+    assert (train.label_smoothing, train.auxiliary, train.weight_decay) == (0.1, 0.4, 3e-4)
+    assert (train.drop_path, train.cutout, train.crop, train.flip) == (0, 0, 0, True)
+    assert config.expect == ExpectConfig(image="224x224x3")

@@ -1,15 +1,21 @@
 """Training runs."""
 
 import json
+import math
 
 import pytest
 import torch
+from interrupted import InterruptedRun, interrupt_after
 
 from hw import genotypes
+from hw.counts import count
 from hw.errors import InputError
 from nas import train as training
+from nas.batches import Images
 from nas.config import load_config
-from nas.train import load_trained, train
+from nas.model import count_weights
+from nas.runs import Task
+from nas.train import accuracies_of, load_trained, make_model, train
 
 GENOTYPE = genotypes.get("ShiftNAS_C10")
 SMALL = (
@@ -21,20 +27,8 @@ SMALL = (
 )
 
 
-class InterruptedRun(Exception):
-    """Stands for Ctrl-C in the middle of a run."""
-
-
-def interrupt_after(monkeypatch, owner, name: str, calls: int) -> None:
-    original, seen = getattr(owner, name), []
-
-    def wrapper(*arguments, **keywords):
-        if len(seen) == calls:
-            raise InterruptedRun
-        seen.append(None)
-        return original(*arguments, **keywords)
-
-    monkeypatch.setattr(owner, name, wrapper)
+def read_log(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
 def test_a_run_cut_short_ends_as_one_in_a_piece(tmp_path, monkeypatch):
@@ -54,7 +48,7 @@ def test_a_run_cut_short_ends_as_one_in_a_piece(tmp_path, monkeypatch):
     assert (
         metrics["accuracy"] == json.loads((tmp_path / "whole/metrics.json").read_text())["accuracy"]
     )
-    log = [json.loads(line) for line in (tmp_path / "parts/log.jsonl").read_text().splitlines()]
+    log = read_log(tmp_path / "parts")
     assert [entry["epoch"] for entry in log] == [1, 2]
     assert all(entry["stage"] == "train" and entry["epochs"] == 2 for entry in log)
 
@@ -83,6 +77,133 @@ def test_seed_decides(tmp_path):
         train(GENOTYPE, "digits", tmp_path / str(number), config)
         losses.append(json.loads((tmp_path / str(number) / "log.jsonl").read_text())["loss"])
     assert losses[0] == losses[1] != losses[2]
+
+
+def test_learning_rate_warms_up_and_falls_on_a_cosine(tmp_path):
+    """By value: four steps an epoch; two of the six epochs are the warm-up."""
+    settings = ("train.epochs=6", "train.warmup_epochs=2", "train.batch=16", "train.lr=0.04")
+    config = load_config("tiny", (*settings, "train.images=64"))
+    rates = []
+    with pytest.MonkeyPatch.context() as patch:
+        original = training.ShiftOptimiser.set_lr
+        patch.setattr(
+            training.ShiftOptimiser,
+            "set_lr",
+            lambda self, lr: (rates.append(lr), original(self, lr)),
+        )
+        train(GENOTYPE, "digits", tmp_path / "run", config)
+    assert len(rates) == 24
+    assert rates[:8] == pytest.approx([0.04 * k / 8 for k in range(1, 9)])
+    assert rates[8] == pytest.approx(0.04)
+    assert rates[12] == pytest.approx(0.02 * (1 + math.cos(math.pi / 4)))
+    assert rates[16] == pytest.approx(0.02)
+    assert 0 < rates[-1] < 0.001 and rates[8:] == sorted(rates[8:], reverse=True)
+    log = read_log(tmp_path / "run")
+    assert [entry["lr"] for entry in log] == rates[::4]
+
+
+def test_drop_path_rises_linearly_over_the_epochs(tmp_path):
+    rates = []
+    original = training._Trainer._epoch
+
+    def watching(self, *arguments):
+        result = original(self, *arguments)
+        rates.append(self.model.drop_path)
+        return result
+
+    settings = ("train.epochs=5", "train.drop_path=0.2", "train.images=64")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training._Trainer, "_epoch", watching)
+        train(GENOTYPE, "digits", tmp_path / "run", load_config("tiny", settings))
+    assert rates == pytest.approx([0, 0.05, 0.1, 0.15, 0.2])
+
+
+def test_label_smoothing_spreads_the_target_over_all_classes(tmp_path):
+    config = load_config("tiny", ("train.label_smoothing=0.1", "train.epochs=1"))
+    losses = []
+    original = training._Trainer._loss
+
+    def watching(self, logits, labels):
+        loss = original(self, logits, labels)
+        share = torch.full_like(logits, 0.1 / 10).scatter_(1, labels[:, None], 0.9 + 0.1 / 10)
+        expected = -(share * logits.log_softmax(1)).sum(1).mean()
+        losses.append((loss.item(), expected.item()))
+        return loss
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training._Trainer, "_loss", watching)
+        train(GENOTYPE, "digits", tmp_path / "run", config)
+    assert losses and all(a == pytest.approx(b, rel=1e-5) for a, b in losses)
+
+
+def test_top5_by_hand():
+    logits = torch.tensor([[6.0, 5, 4, 3, 2, 1], [6.0, 5, 4, 3, 2, 1], [1.0, 2, 3, 4, 5, 6]])
+    images = Images(torch.zeros(3, 2, 2, 1, dtype=torch.uint8), torch.tensor([4, 5, 5]))
+    assert accuracies_of(lambda _: logits, images) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+    five = Images(images.pixels, torch.tensor([0, 1, 4]))
+    assert accuracies_of(lambda _: logits[:, :5], five) == (pytest.approx(2 / 3), None)
+
+
+def test_top5_is_logged(tmp_path):
+    metrics = train(
+        GENOTYPE, "digits", tmp_path / "run", load_config("tiny", (*SMALL, "train.epochs=1"))
+    )
+    (entry,) = read_log(tmp_path / "run")
+    assert entry["accuracy"] <= entry["top5_accuracy"] <= 1
+    assert entry["validation_top5_accuracy"] == metrics["top5_accuracy"] >= metrics["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("preset", "data", "message"),
+    [
+        ("cifar100", "cifar10", "classes 10, but the configuration is for 100"),
+        ("cifar10", "digits", "image 8x8x1, but the configuration is for 32x32x3"),
+        ("imagenet-mobile", "digits", "image 8x8x1, but the configuration is for 224x224x3"),
+    ],
+)
+def test_data_that_does_not_match_the_preset(tmp_path, cifar10, preset, data, message):
+    data = str(cifar10) if data == "cifar10" else data
+    with pytest.raises(InputError, match=message) as caught:
+        train(GENOTYPE, data, tmp_path / "run", load_config(preset))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("preset", ["cifar10", "cifar100"])
+def test_the_presets_train_on_batches_in_the_published_layout(tmp_path, request, preset):
+    """Crop, flip and cutout as the preset has them; the network and the epochs are small."""
+    data = request.getfixturevalue(preset)
+    small = ("train.channels=2", "train.cells=2", "train.epochs=2", "train.batch=64")
+    config = load_config(preset, small)
+    train(GENOTYPE, str(data), tmp_path / "run", config)
+    assert all(math.isfinite(entry["loss"]) for entry in read_log(tmp_path / "run"))
+    model = load_trained(tmp_path / "run", (32, 32, 3), config.expect.classes)
+    assert model.graph.output.shape == (1, 1, config.expect.classes)
+
+
+@pytest.mark.parametrize(
+    ("preset", "genotype", "classes", "channels", "weights", "additions"),
+    [
+        # These weights were counted in the lineage's own code.
+        ("cifar10", "ShiftNAS_C10", 10, None, 3_661_030, 565_858_954),
+        ("cifar10", "ShiftNAS_C100", 10, None, 3_882_862, 601_690_762),
+        ("imagenet-mobile", "ShiftNAS_C10", 1000, 48, 5_238_784, 574_591_144),
+        ("imagenet-mobile", "ShiftNAS_C100", 1000, 48, 5_492_224, 605_167_144),
+        # 90 classes more, of 576 weights and a bias.
+        ("cifar100", "ShiftNAS_C100", 100, None, 3_882_862 + 90 * 577, 601_690_762 + 90 * 577),
+        ("imagenet-mobile", "ShiftNAS_C10", 1000, None, 4_851_217, 529_444_256),
+    ],
+)
+def test_the_presets_networks_have_the_published_counts(
+    preset, genotype, classes, channels, weights, additions
+):
+    config = load_config(preset, () if channels is None else (f"train.channels={channels}",))
+    task = Task("train", "", config, genotypes.get(genotype))
+    image = (224, 224, 3) if preset == "imagenet-mobile" else (32, 32, 3)
+    model = make_model(task, image, classes)
+    size = count(model.graph)
+    assert size.weights == count_weights(model) == weights
+    assert size.additions == additions
 
 
 def test_no_network_to_load(tmp_path):
