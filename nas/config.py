@@ -8,6 +8,7 @@ import types
 import typing
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ import yaml
 
 from hw.errors import InputError
 from hw.ir.weights import P_MIN
-from nas.optimise import REGULARISATIONS
+from nas.optimise import OPTIMISERS, REGULARISATIONS
 from nas.precision import PRECISIONS
-from nas.shift import GRAD_RULES, INITS, ShiftSettings
+from nas.shift import GRAD_RULES, INITS, LAYERS, ShiftSettings
 
 PRESETS = ("cifar10", "cifar100", "imagenet-mobile", "fashion-small", "demo", "digits", "tiny")
 
@@ -38,6 +39,7 @@ class SearchConfig:
     lr_reset: a new cosine for each stage; else one cosine over both
     weight_decay, regularisation: see `nas.optimise.StepSettings`
     clip: largest gradient norm; 0 switches clipping off
+    optimiser, momentum: of the weights: "radam", or "sgd" with this momentum
     arch_lr, arch_decay: Adam's, for alpha and beta
     temperature_start, temperature_end: T of eq. 12, over the epochs of the topology search
     alpha_temperature: alpha's softmax in the topology stage runs at this times T
@@ -59,6 +61,8 @@ class SearchConfig:
     weight_decay: float = 3e-4
     regularisation: str = "weight"
     clip: float = 5.0
+    optimiser: str = "radam"
+    momentum: float = 0.9
     arch_lr: float = 3e-4
     arch_decay: float = 1e-3
     temperature_start: float = 10.0
@@ -93,7 +97,7 @@ class TrainConfig:
     images: how many training images are used; None: all
     epochs: of those images
     warmup_epochs: the learning rate rises linearly over these, then falls on a cosine to 0
-    lr, weight_decay, regularisation, clip: as in the search
+    lr, weight_decay, regularisation, clip, optimiser, momentum: as in the search
     drop_path: rate at the last epoch, risen linearly from 0
     crop: pixels of zero padding before a random crop; 0: no crop
     flip: random left-right flips
@@ -117,6 +121,8 @@ class TrainConfig:
     weight_decay: float = 3e-4
     regularisation: str = "weight"
     clip: float = 5.0
+    optimiser: str = "radam"
+    momentum: float = 0.9
     drop_path: float = 0.2
     crop: int = 4
     flip: bool = True
@@ -157,9 +163,13 @@ class Config:
 _CHOICES: dict[str, tuple] = {
     "device": ("auto", "cpu", "cuda"),
     "precision": PRECISIONS,
+    "shift.layer": LAYERS,
     "shift.weight_bits": tuple(P_MIN),
+    "shift.scale_terms": (0, 1, 2, 3, 4),
     "shift.grad_rule": GRAD_RULES,
     "shift.init": INITS,
+    "search.optimiser": OPTIMISERS,
+    "train.optimiser": OPTIMISERS,
     "search.regularisation": REGULARISATIONS,
     "train.regularisation": REGULARISATIONS,
     "train.stem": ("cifar", "imagenet"),
@@ -179,7 +189,8 @@ _LEAST: dict[str, float] = {
 """Smallest value of a number, by field; 0 where not listed."""
 
 _POSITIVE = ("lr", "arch_lr", "temperature_start", "temperature_end", "alpha_temperature")
-_RATES = ("drop_path", "label_smoothing", "jitter")
+_RISING_TO_ONE = ("shift.inq_portions",)
+_RATES = ("drop_path", "label_smoothing", "jitter", "momentum")
 _IMAGE = re.compile(r"[1-9]\d*x[1-9]\d*x[1-9]\d*")
 
 
@@ -255,6 +266,8 @@ def merge(section: Any, values: Any, where: str, prefix: str = "") -> Any:
 
 
 def _checked(value: Any, kind: Any, name: str, where: str) -> Any:
+    if typing.get_origin(kind) is tuple:
+        return _checked_list(value, typing.get_args(kind)[0], name, where)
     allowed = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     if float in allowed and isinstance(value, str):
         # YAML reads 1e-3 (no dot) as a string.
@@ -274,6 +287,19 @@ def _checked(value: Any, kind: Any, name: str, where: str) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         _check_number(value, name, where)
     return value
+
+
+def _checked_list(value: Any, kind: type, name: str, where: str) -> tuple:
+    if not isinstance(value, list | tuple):
+        raise InputError(f"{where}: {name}: expected a list, found {value!r}")
+    checked = tuple(_checked(item, kind, name, where) for item in value)
+    if name in _RISING_TO_ONE:
+        rising = all(a < b for a, b in pairwise((0.0, *checked)))
+        if not rising or not checked or checked[-1] != 1:
+            raise InputError(
+                f"{where}: {name}: expected rising numbers above 0, the last 1, found {value!r}"
+            )
+    return checked
 
 
 def _check_number(value: float, name: str, where: str) -> None:

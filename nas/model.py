@@ -25,9 +25,7 @@ from hw.ir.graph import (
 )
 from nas.fake import Formats, fake_quantise
 from nas.norm import BatchNorm2d
-from nas.shift import RealConv2d, ShiftConv2d, ShiftLinear, ShiftSettings, ShiftWeight
-
-DOMAINS = ("shift", "real")
+from nas.shift import DOMAINS, ShiftConv2d, ShiftLinear, ShiftSettings, ShiftWeight
 
 
 def image_tensor(images: Tensor) -> Tensor:
@@ -38,9 +36,11 @@ def image_tensor(images: Tensor) -> Tensor:
 class ConvUnit(nn.Module):
     """A Conv node: convolution, then batch norm if it has one. Its ReLU is the caller's."""
 
-    def __init__(self, node: Conv, channels: int, conv: type[ShiftConv2d], affine, settings):
+    def __init__(
+        self, node: Conv, channels: int, domain: str, affine: bool, settings: ShiftSettings
+    ):
         super().__init__()
-        self.conv = conv(
+        self.conv = ShiftConv2d(
             channels,
             node.shape[2],
             node.kernel,
@@ -49,6 +49,7 @@ class ConvUnit(nn.Module):
             node.dilation,
             node.groups,
             settings,
+            domain,
         )
         self.norm = BatchNorm2d(node.shape[2], affine=affine) if node.batch_norm else nn.Identity()
 
@@ -60,10 +61,15 @@ class ReduceUnit(nn.Module):
     """A FactorizedReduce node: two 1×1 stride-2 convolutions as one 2×2 convolution with zeros."""
 
     def __init__(
-        self, node: FactorizedReduce, channels: int, conv: type[ShiftConv2d], affine, settings
+        self,
+        node: FactorizedReduce,
+        channels: int,
+        domain: str,
+        affine: bool,
+        settings: ShiftSettings,
     ):
         super().__init__()
-        self.conv = conv(channels, node.shape[2], (1, 1), settings=settings)
+        self.conv = ShiftConv2d(channels, node.shape[2], (1, 1), settings=settings, domain=domain)
         self.norm = BatchNorm2d(node.shape[2], affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -107,11 +113,9 @@ class PoolUnit(nn.Module):
 class LinearUnit(nn.Module):
     """The classifier, on a (N, C, 1, 1) tensor; gives (N, classes)."""
 
-    def __init__(self, node: Linear, channels: int, conv: type[ShiftConv2d], settings):
+    def __init__(self, node: Linear, channels: int, domain: str, settings: ShiftSettings):
         super().__init__()
-        self.linear = ShiftLinear(channels, node.shape[2], settings)
-        if conv is RealConv2d:
-            self.linear.weight = RealConv2d.make_weight((node.shape[2], channels), settings)
+        self.linear = ShiftLinear(channels, node.shape[2], settings, domain)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(x.flatten(1))
@@ -132,21 +136,19 @@ def make_unit(
     domain: "shift" or "real", of the weights
     affine: whether batch norms have trainable gamma and beta
     """
-    real = domain == "real" or not (
-        settings.stem
-        if node.name.startswith("stem")
-        else settings.classifier or not isinstance(node, Linear)
-    )
-    conv = RealConv2d if real else ShiftConv2d
+    if node.name.startswith("stem"):
+        domain = domain if settings.stem else "real"
+    elif isinstance(node, Linear):
+        domain = domain if settings.classifier else "real"
     match node:
         case Conv():
-            return ConvUnit(node, channels, conv, affine, settings)
+            return ConvUnit(node, channels, domain, affine, settings)
         case FactorizedReduce():
-            return ReduceUnit(node, channels, conv, affine, settings)
+            return ReduceUnit(node, channels, domain, affine, settings)
         case MaxPool() | AvgPool():
             return PoolUnit(node)
         case Linear():
-            return LinearUnit(node, channels, conv, settings)
+            return LinearUnit(node, channels, domain, settings)
     return None
 
 
@@ -205,8 +207,9 @@ def _dropped(x: Tensor, name: str, rate: float) -> Tensor:
 
 def count_weights(module: nn.Module) -> int:
     """Trainable weights of a module, as `hw.counts` counts: a pair (P, S) is one."""
-    pairs = sum(m.power.numel() for m in module.modules() if isinstance(m, ShiftWeight))
-    return sum(p.numel() for p in module.parameters()) - pairs
+    weights = [m.latents for m in module.modules() if isinstance(m, ShiftWeight)]
+    further = sum(latent.numel() for latents in weights for latent in latents[1:])
+    return sum(p.numel() for p in module.parameters()) - further
 
 
 class GraphModel(nn.Module):

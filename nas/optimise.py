@@ -1,7 +1,8 @@
 """Optimiser of a network of shift weights: few large tensors instead of many small ones.
 
-All P, all S and all other parameters are laid end to end, so that an optimiser step, the modified
-L2 and the clamps cost a handful of operations however many layers there are.
+All P, all S (or what else stands behind the weights) and all other parameters are laid end to end,
+so that an optimiser step, the modified L2 and the clamps cost a handful of operations however many
+layers there are.
 """
 
 import math
@@ -10,9 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nas.shift import ShiftSettings, ShiftWeight, latent_gradients, quantised
+from nas.shift import ShiftSettings, ShiftWeight
 
 REGULARISATIONS = ("weight", "latent", "none")
+OPTIMISERS = ("radam", "sgd")
 
 
 def flatten(parameters: list[nn.Parameter], device: torch.device) -> tuple[nn.Parameter, Tensor]:
@@ -40,33 +42,50 @@ class StepSettings:
     ----------
     weight_decay: lambda of eq. 15
     regularisation: "weight": lambda/2·sum of w² of the quantised w, through the straight-through
-        gradients (eq. 15); "latent": the conventional lambda/2·(P² + S²); "none". Other
-        parameters (batch norm, bias, real weights) have plain L2 in all but "none"
+        gradients (eq. 15); "latent": the conventional lambda/2·(P² + S²), of the trained numbers
+        whatever they are; "none". Other parameters (batch norm, bias, real weights) have plain L2
+        in all but "none"
     clip: largest norm of the loss gradient, before the regularisation; 0 switches clipping off
+    optimiser: "radam" (rectified Adam, the paper's) or "sgd"
+    momentum: of "sgd"
     """
 
     weight_decay: float
     regularisation: str = "weight"
     clip: float = 5.0
+    optimiser: str = "radam"
+    momentum: float = 0.9
+
+
+@dataclass(frozen=True)
+class _Latents:
+    """The latents of all shift weights of one kind, one flat tensor for each of its `LATENTS`."""
+
+    kind: type[ShiftWeight]
+    values: tuple[nn.Parameter, ...]
+    gradients: tuple[Tensor, ...]
 
 
 class ShiftOptimiser:
-    """Rectified Adam over the parameters of a module. Make it after the module is on its device."""
+    """Rectified Adam, or SGD, over the parameters of a module.
+
+    Make it after the module is on its device.
+    """
 
     def __init__(self, module: nn.Module, lr: float, settings: StepSettings, shift: ShiftSettings):
-        weights = [m for m in module.modules() if isinstance(m, ShiftWeight)]
-        latent = {id(p) for m in weights for p in (m.power, m.sign)}
-        others = [p for p in module.parameters() if id(p) not in latent]
         device = next(module.parameters()).device
         self.settings, self.shift = settings, shift
-        self.power, self._power_gradient = flatten([m.power for m in weights], device)
-        self.sign, self._sign_gradient = flatten([m.sign for m in weights], device)
-        self.other, self._other_gradient = flatten(others, device)
-        self._gradients = (self._power_gradient, self._sign_gradient, self._other_gradient)
-        self._radam = torch.optim.RAdam((self.power, self.sign, self.other), lr=lr)
+        self._latents = _flat_latents(module, device)
+        latent = {id(p) for m in _shift_weights(module) for p in m.latents}
+        others = [p for p in module.parameters() if id(p) not in latent]
+        self._other, self._other_gradient = flatten(others, device)
+        flat = [value for group in self._latents for value in group.values]
+        self._gradients = [g for group in self._latents for g in group.gradients]
+        self._gradients.append(self._other_gradient)
+        self._steps = _library_optimiser([*flat, self._other], lr, settings)
 
     def set_lr(self, lr: float) -> None:
-        for group in self._radam.param_groups:
+        for group in self._steps.param_groups:
             group["lr"] = lr
 
     def zero_grad(self) -> None:
@@ -75,12 +94,12 @@ class ShiftOptimiser:
 
     @torch.no_grad()
     def step(self) -> None:
-        """Clip, regularise, step; then keep P in the code's range and S in [-1, 1]."""
+        """Clip, regularise, step; then keep the latents in the code's range."""
         self._clip()
         self._regularise()
-        self._radam.step()
-        self.power.clamp_(self.shift.power_min, 0)
-        self.sign.clamp_(-1, 1)
+        self._steps.step()
+        for group in self._latents:
+            group.kind.clamp_(self.shift, *group.values)
 
     @torch.no_grad()
     def _clip(self) -> None:
@@ -95,21 +114,46 @@ class ShiftOptimiser:
         decay, kind = self.settings.weight_decay, self.settings.regularisation
         if kind == "none" or not decay:
             return
-        self._other_gradient.add_(self.other, alpha=decay)
-        if kind == "latent":
-            self._power_gradient.add_(self.power, alpha=decay)
-            self._sign_gradient.add_(self.sign, alpha=decay)
-            return
-        w = quantised(self.power, self.sign, self.shift.power_min)
-        power_gradient, sign_gradient = latent_gradients(decay * w, w, self.shift.grad_rule)
-        self._power_gradient.add_(power_gradient)
-        self._sign_gradient.add_(sign_gradient)
+        self._other_gradient.add_(self._other, alpha=decay)
+        for group in self._latents:
+            if kind == "latent":
+                added = [decay * value for value in group.values]
+            else:
+                added = group.kind.l2_gradients(decay, self.shift, *group.values)
+            for gradient, more in zip(group.gradients, added, strict=True):
+                gradient.add_(more)
 
     def state_dict(self) -> dict:
-        return self._radam.state_dict()
+        return self._steps.state_dict()
 
     def load_state_dict(self, state: dict) -> None:
-        self._radam.load_state_dict(state)
+        self._steps.load_state_dict(state)
+
+
+def _shift_weights(module: nn.Module) -> list[ShiftWeight]:
+    return [m for m in module.modules() if isinstance(m, ShiftWeight)]
+
+
+def _flat_latents(module: nn.Module, device: torch.device) -> list[_Latents]:
+    """The latents of each kind in `module`, laid end to end."""
+    kinds: dict[type[ShiftWeight], list[ShiftWeight]] = {}
+    for weight in _shift_weights(module):
+        kinds.setdefault(type(weight), []).append(weight)
+    groups = []
+    for kind, weights in kinds.items():
+        slots = zip(*(weight.latents for weight in weights), strict=True)
+        flat = [flatten(list(slot), device) for slot in slots]
+        values, gradients = zip(*flat, strict=True)
+        groups.append(_Latents(kind, values, gradients))
+    return groups
+
+
+def _library_optimiser(
+    flat: list[nn.Parameter], lr: float, settings: StepSettings
+) -> torch.optim.Optimizer:
+    if settings.optimiser == "sgd":
+        return torch.optim.SGD(flat, lr=lr, momentum=settings.momentum)
+    return torch.optim.RAdam(flat, lr=lr)
 
 
 def cosine(lr: float, step: int, steps: int, warmup: int = 0) -> float:

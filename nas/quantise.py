@@ -72,7 +72,8 @@ def quantise(
 
     Raises
     ------
-    InputError: a layer has real weights, or weights that the code of `arithmetic` does not hold
+    InputError: a layer has real weights, all or (INQ) some of them
+    ValueError: weights that the code of `arithmetic` does not hold
     """
     graph, weights = model.live, model.shift_weights()
     params: dict[str, LayerParams] = {}
@@ -83,7 +84,10 @@ def quantise(
             raise InputError(
                 f"{node.name}: has real weights; only a network of shift weights can be exported"
             )
-        sign, power = (t.cpu().numpy() for t in weights[node.name].to_int())
+        try:
+            sign, power = (t.cpu().numpy() for t in weights[node.name].to_int())
+        except InputError as error:
+            raise InputError(f"{node.name}: {error}") from error
         codes = encode(sign, power, arithmetic.weight_bits)
         params[node.name] = _layer(codes, unit_scales(len(codes)))
     # Accumulators depend on weights and formats alone, scales and biases on the accumulators.

@@ -13,6 +13,7 @@ from torch.nn import functional
 from hw import data as datasets
 from hw.console import Progress, progress
 from hw.data import Dataset
+from hw.errors import InputError
 from hw.space import Genotype, skeleton
 from nas.architecture import Candidates, OperationArchitecture, TopologyArchitecture
 from nas.batches import Images, halves, load_images, steps_of
@@ -41,6 +42,11 @@ def search(
     The run's folder holds config.yaml, genotype.yaml, log.jsonl and checkpoint.pt, brought up to
     date after every epoch; a run cut short goes on with `resume` and ends as it would have.
     """
+    if config.shift.layer == "inq":
+        raise InputError(
+            "shift.layer: inq: a stage of the search is too short to freeze weights share by "
+            "share; search with ps or q, then train with inq"
+        )
     training = datasets.load(data, "train")
     device = pick_device(config.device)
     run = Run.start(out, Task("search", data, config), resume=resume, force=force)
@@ -128,7 +134,13 @@ class _Searcher:
         config, shift = self.config, self.run.task.config.shift
         net = Supernet(self.skeleton, architecture.candidates, shift).to(self.device)
         architecture.to(self.device)
-        settings = StepSettings(config.weight_decay, config.regularisation, config.clip)
+        settings = StepSettings(
+            config.weight_decay,
+            config.regularisation,
+            config.clip,
+            config.optimiser,
+            config.momentum,
+        )
         return _Stage(
             name=name,
             net=net,

@@ -22,6 +22,7 @@ from nas.optimise import ShiftOptimiser, StepSettings, cosine
 from nas.precision import autocast
 from nas.quantise import CALIBRATION_IMAGES, calibrate
 from nas.runs import Run, Task, pick_device, random_state, restore_random_state
+from nas.shift import advance_weights
 from nas.sources import open_data
 
 EVALUATION_BATCH = 500
@@ -125,7 +126,11 @@ class _Trainer:
         self.model = network.network
         self.config = run.task.config.train
         settings = StepSettings(
-            self.config.weight_decay, self.config.regularisation, self.config.clip
+            self.config.weight_decay,
+            self.config.regularisation,
+            self.config.clip,
+            self.config.optimiser,
+            self.config.momentum,
         )
         self.optimiser = ShiftOptimiser(
             self.network, self.config.lr, settings, run.task.config.shift
@@ -152,6 +157,7 @@ class _Trainer:
         with progress("train", (config.epochs - len(self.log)) * steps) as bar:
             for epoch in range(len(self.log), config.epochs):
                 start = time.monotonic()
+                advance_weights(self.network, epoch / max(1, config.epochs - 1))
                 if epoch >= config.epochs - config.quantise_epochs and self.model.formats is None:
                     self.model.formats = self._calibrated()
                 figures = self._epoch(epoch, steps, bar.advance)

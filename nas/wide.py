@@ -18,7 +18,7 @@ from torch.nn import functional
 from hw.ir.graph import AvgPool, Conv, FactorizedReduce, MaxPool, Node
 from nas.model import PoolUnit, factorized_kernel, pad_to_even
 from nas.norm import BatchNorm2d
-from nas.shift import ShiftSettings, ShiftWeight
+from nas.shift import ShiftSettings, make_weight
 
 
 class Order(Enum):
@@ -47,7 +47,7 @@ class WideConv(nn.Module):
         kernel = node.kernel if isinstance(node, Conv) else (1, 1)
         shape = (edges, node.shape[2], channels // groups, *kernel)
         fan_in = channels // groups * kernel[0] * kernel[1]
-        self.weight = ShiftWeight(shape, settings, fan_in)
+        self.weight = make_weight(shape, settings, fan_in)
         norm = isinstance(node, FactorizedReduce) or node.batch_norm
         wide = edges * node.shape[2]
         self.norm = BatchNorm2d(wide, affine=False) if norm else None

@@ -73,7 +73,7 @@ def test_its_weights_are_of_the_networks_domain():
         for domain in ("shift", "real")
         if (head := network((32, 32, 3), domain=domain).head) is not None
     }
-    assert kinds == {"shift": {"ShiftWeight"}, "real": {"RealWeight"}}
+    assert kinds == {"shift": {"DeepShiftPS"}, "real": {"RealWeight"}}
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_defaults_are_the_papers():
 
 
 def test_round_trip(tmp_path):
-    config = load_config("demo", ("seed=7", "search.images=null", "shift.weight_bits=6"))
+    config = load_config("demo", ("seed=7", "search.images=null", "shift.inq_portions=[0.6,1]"))
     path = tmp_path / "config.yaml"
     path.write_text(config.to_yaml())
     assert load_config(path) == config
@@ -60,6 +60,15 @@ def test_overrides_come_last_and_take_yaml_values():
         ("expect: {image: 32x32}", "expect.image: expected HxWxC"),
         ("expect: {image: [32, 32, 3]}", "expect.image: expected str or null"),
         ("expect: {classes: 0}", "expect.classes: expected at least 1"),
+        ("shift: {layer: deepshift}", "shift.layer: expected one of ('ps', 'q', 'inq')"),
+        ("shift: {scale_terms: 5}", "shift.scale_terms: expected one of"),
+        ("shift: {inq_portions: 0.5}", "shift.inq_portions: expected a list, found 0.5"),
+        ("shift: {inq_portions: [0.5, a]}", "shift.inq_portions: expected float, found 'a'"),
+        ("shift: {inq_portions: []}", "shift.inq_portions: expected rising numbers"),
+        ("shift: {inq_portions: [0.5, 0.5, 1]}", "the last 1, found [0.5, 0.5, 1]"),
+        ("shift: {inq_portions: [0.5, 0.9]}", "the last 1, found [0.5, 0.9]"),
+        ("train: {optimiser: adam}", "train.optimiser: expected one of ('radam', 'sgd')"),
+        ("search: {momentum: 1}", "search.momentum: expected less than 1"),
         ("serch: {}", "serch: not a field"),
         ("search: 3", "search: expected a mapping"),
         ("- 1", "top level: expected a mapping"),

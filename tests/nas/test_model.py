@@ -9,7 +9,7 @@ from hw.counts import count
 from hw.ir.graph import Conv, FactorizedReduce
 from hw.space import build
 from nas.model import GraphModel, ReduceUnit, factorized_kernel, image_tensor, pad_to_even
-from nas.shift import RealConv2d, ShiftConv2d, ShiftSettings
+from nas.shift import RealWeight, ShiftSettings, ShiftWeight
 
 SIZES = {"channels": 4, "cells": 3, "image": (9, 8, 1), "classes": 5}
 
@@ -48,14 +48,14 @@ def test_real_domain_and_switches():
     mixed = GraphModel(graph, settings=ShiftSettings(stem=False, classifier=False))
     weights = mixed.shift_weights()
     assert "stem/conv" not in weights and "classifier" not in weights
-    assert isinstance(mixed.units["stem/conv"].conv, RealConv2d)
-    assert isinstance(mixed.units["cell0/preprocess0"].conv, ShiftConv2d)
+    assert isinstance(mixed.units["stem/conv"].conv.weight, RealWeight)
+    assert isinstance(mixed.units["cell0/preprocess0"].conv.weight, ShiftWeight)
 
 
 @pytest.mark.parametrize("side", [6, 7])
 def test_factorized_reduce_is_two_strided_convolutions(side):
     node = FactorizedReduce(name="r", inputs=("x",), shape=((side + 1) // 2, (side + 1) // 2, 5))
-    unit = ReduceUnit(node, 3, ShiftConv2d, True, ShiftSettings()).eval()
+    unit = ReduceUnit(node, 3, "shift", True, ShiftSettings()).eval()
     x, w = torch.randn(2, 3, side, side), unit.conv.weight().detach()
     padded = np.pad(x.numpy(), ((0, 0), (0, 0), (0, side % 2), (0, side % 2)))
     first = np.einsum("nchw,oc->nohw", padded[:, :, ::2, ::2], w[:2, :, 0, 0])

@@ -4,8 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from nas.optimise import ShiftOptimiser, StepSettings, cosine, flatten, gradients_of
-from nas.shift import ShiftLinear, ShiftSettings
+from nas.optimise import (
+    OPTIMISERS,
+    ShiftOptimiser,
+    StepSettings,
+    cosine,
+    flatten,
+    gradients_of,
+)
+from nas.shift import LAYERS, ShiftLinear, ShiftSettings
 
 PLAIN = StepSettings(weight_decay=0.0, regularisation="none", clip=0.0)
 
@@ -35,6 +42,76 @@ def test_a_step_is_that_of_the_library():
             optimiser.step()
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_sgd_is_that_of_the_library():
+    torch.manual_seed(0)
+    ours, theirs = nn.Linear(4, 3), nn.Linear(4, 3)
+    theirs.load_state_dict(ours.state_dict())
+    settings = StepSettings(0.1, "weight", 0.0, optimiser="sgd", momentum=0.8)
+    mine = ShiftOptimiser(ours, 0.01, settings, ShiftSettings())
+    library = torch.optim.SGD(theirs.parameters(), lr=0.01, momentum=0.8, weight_decay=0.1)
+    for _ in range(5):
+        x = torch.randn(5, 4)
+        for net, optimiser in ((ours, mine), (theirs, library)):
+            optimiser.zero_grad()
+            net(x).square().sum().backward()
+            optimiser.step()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_a_saved_optimiser_goes_on_as_it_would_have(optimiser):
+    settings = StepSettings(3e-4, optimiser=optimiser)
+    results = []
+    for stop in (None, 3):
+        torch.manual_seed(0)
+        layer = ShiftLinear(4, 3)
+        mine = ShiftOptimiser(layer, 0.1, settings, ShiftSettings())
+        for step in range(8):
+            if step == stop:
+                saved = layer.state_dict(), mine.state_dict()
+                layer = ShiftLinear(4, 3)
+                layer.load_state_dict(saved[0])
+                mine = ShiftOptimiser(layer, 0.1, settings, ShiftSettings())
+                mine.load_state_dict(saved[1])
+            mine.zero_grad()
+            layer(torch.full((1, 4), step + 1.0)).square().sum().backward()
+            mine.step()
+        results.append([p.tolist() for p in layer.parameters()])
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_modified_l2_of_every_kind_of_weight(kind):
+    """Equation 15 gives each latent the gradient that lambda/2·sum of w² in the loss would."""
+    torch.manual_seed(0)
+    decay, settings = 0.3, ShiftSettings(layer=kind)
+    layer = ShiftLinear(6, 4, settings)
+    (decay / 2 * layer.weight().square().sum()).backward()
+    expected = [latent.grad.clone() for latent in layer.weight.latents]
+    optimiser = ShiftOptimiser(layer, 0.0, StepSettings(decay, "weight", 0.0), settings)
+    optimiser.zero_grad()
+    optimiser._regularise()
+    for latent, gradient in zip(layer.weight.latents, expected, strict=True):
+        torch.testing.assert_close(latent.grad, gradient)
+        assert latent.grad.any()
+
+
+def test_kinds_of_weights_may_be_mixed():
+    """Every parameter gets its step, whatever it belongs to."""
+    layers = nn.ModuleList([ShiftLinear(2, 2, ShiftSettings(layer=kind)) for kind in LAYERS])
+    layers.append(ShiftLinear(2, 2, domain="real"))
+    settings = StepSettings(0.0, "none", 0.0, optimiser="sgd", momentum=0.0)
+    optimiser = ShiftOptimiser(layers, 0.01, settings, ShiftSettings())
+    for parameter in layers.parameters():
+        parameter.data.fill_(-0.5)
+        parameter.grad.fill_(1.0)
+    optimiser.step()
+    assert len(list(layers.parameters())) == 9
+    for name, parameter in layers.named_parameters():
+        torch.testing.assert_close(parameter.data, torch.full_like(parameter, -0.51), msg=name)
 
 
 @pytest.mark.parametrize("rule", ["paper", "exact"])

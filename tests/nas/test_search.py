@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from hw import genotypes
+from hw.errors import InputError
 from nas import search as searching
 from nas.config import SearchConfig, load_config
 from nas.search import search, temperature
@@ -38,6 +39,12 @@ def test_temperature_falls_from_start_to_end():
     assert heats[0] == 10 and heats[-1] == pytest.approx(0.02)
     ratios = {round(b / a, 9) for a, b in pairwise(heats)}
     assert len(ratios) == 1
+
+
+def test_inq_is_for_training_only(tmp_path):
+    with pytest.raises(InputError, match="inq: a stage of the search is too short"):
+        search("digits", tmp_path / "run", load_config("tiny", (*TINY, "shift.layer=inq")))
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture(scope="module")

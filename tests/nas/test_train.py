@@ -13,6 +13,7 @@ from hw.errors import InputError
 from nas import train as training
 from nas.batches import Images
 from nas.config import load_config
+from nas.export import export
 from nas.model import count_weights
 from nas.runs import Task
 from nas.train import accuracies_of, load_trained, make_model, train
@@ -59,10 +60,42 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path):
     assert train(GENOTYPE, "digits", tmp_path / "run", config, resume=True) == first
 
 
+LEARNS = ("train.epochs=4", "train.lr=0.05", "train.batch=32", "train.channels=4")
+
+
+@pytest.mark.parametrize("layer", ["q", "inq"])
+def test_other_layers_learn_and_are_exported(tmp_path, layer):
+    config = load_config("tiny", (*LEARNS, "train.lr=0.02", f"shift.layer={layer}"))
+    metrics = train(GENOTYPE, "digits", tmp_path / "run", config)
+    assert metrics["accuracy"] > 0.5
+    meta = export(tmp_path / "run").meta
+    assert meta["accuracy_float"] == metrics["accuracy"]
+    assert abs(meta["accuracy_float"] - meta["accuracy_integer"]) < 0.03
+
+
+def test_inq_is_exported_when_all_is_frozen_and_not_before(tmp_path, monkeypatch):
+    config = load_config("tiny", (*SMALL, "train.epochs=3", "shift.layer=inq"))
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, training._Trainer, "_epoch", 2)
+        with pytest.raises(InterruptedRun):
+            train(GENOTYPE, "digits", tmp_path / "run", config)
+    with pytest.raises(InputError, match=r"stem/conv: shift.layer: inq: 24.1 % of the w"):
+        export(tmp_path / "run")
+    train(GENOTYPE, "digits", tmp_path / "run", config, resume=True)
+    assert export(tmp_path / "run").meta["accuracy_integer"] > 0
+
+
+def test_sgd_trains(tmp_path):
+    settings = ("train.epochs=2", "train.optimiser=sgd", "train.momentum=0.8", "train.lr=0.1")
+    config = load_config("tiny", (*LEARNS, *settings))
+    assert train(GENOTYPE, "digits", tmp_path / "run", config)["accuracy"] > 0.3
+    state = torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)["optimiser"]
+    assert state["param_groups"][0]["momentum"] == 0.8
+
+
 @pytest.mark.parametrize("domain", ["shift", "real"])
 def test_training_learns(tmp_path, domain):
-    settings = ("train.epochs=4", "train.lr=0.05", "train.batch=32", "train.channels=4")
-    config = load_config("tiny", settings)
+    config = load_config("tiny", LEARNS)
     metrics = train(GENOTYPE, "digits", tmp_path / "run", config, domain=domain)
     assert metrics["accuracy"] > 0.5
     assert metrics["domain"] == domain and metrics["images"] == 359

@@ -1,4 +1,4 @@
-"""Quantisers and gradients of shift weights."""
+"""DeepShift-PS: quantisers and gradients of P and S."""
 
 import math
 
@@ -6,10 +6,8 @@ import pytest
 import torch
 
 from nas.shift import (
-    ShiftConv2d,
-    ShiftLinear,
+    DeepShiftPS,
     ShiftSettings,
-    ShiftWeight,
     power_of,
     quantised,
     round_half_up,
@@ -37,7 +35,7 @@ def test_power_stays_in_the_code(bits, least):
 def test_max_shift_narrows_the_range_but_never_widens_the_code():
     assert ShiftSettings(max_shift=7).power_min == -7
     assert ShiftSettings(weight_bits=5, max_shift=15).power_min == -14
-    weight = ShiftWeight((50, 50), ShiftSettings(max_shift=3))()
+    weight = DeepShiftPS((50, 50), ShiftSettings(max_shift=3))()
     assert set(weight.abs().unique().tolist()) <= {0.0, 1.0, 0.5, 0.25, 0.125}
 
 
@@ -48,7 +46,7 @@ def test_forward_is_zero_or_a_signed_power_of_two():
 
 @pytest.mark.parametrize("rule", ["paper", "exact"])
 def test_gradients_are_those_of_equation_10(rule):
-    weight = ShiftWeight((3, 5), ShiftSettings(grad_rule=rule))
+    weight = DeepShiftPS((3, 5), ShiftSettings(grad_rule=rule))
     weight.sign.data[0] = 0.0
     upstream = torch.randn(3, 5)
     w = weight()
@@ -63,7 +61,7 @@ def test_the_two_rules_differ():
     grads = {}
     for rule in ("paper", "exact"):
         torch.manual_seed(0)
-        weight = ShiftWeight((4, 9), ShiftSettings(grad_rule=rule))
+        weight = DeepShiftPS((4, 9), ShiftSettings(grad_rule=rule))
         weight().sum().backward()
         grads[rule] = weight.power.grad
     assert not torch.equal(grads["paper"], grads["exact"])
@@ -71,7 +69,7 @@ def test_the_two_rules_differ():
 
 def test_kaiming_draw_has_its_spread_and_no_zeros():
     torch.manual_seed(0)
-    w = ShiftWeight((64, 16, 3, 3), ShiftSettings())().detach()
+    w = DeepShiftPS((64, 16, 3, 3), ShiftSettings())().detach()
     assert (w != 0).all()
     # Rounding the exponent spreads a power-of-two weight by a few per cent.
     assert float(w.std()) == pytest.approx(math.sqrt(2 / 144), rel=0.1)
@@ -79,29 +77,19 @@ def test_kaiming_draw_has_its_spread_and_no_zeros():
 
 def test_uniform_draw_leaves_half_of_the_weights_zero():
     torch.manual_seed(0)
-    w = ShiftWeight((64, 64), ShiftSettings(init="uniform"))().detach()
+    w = DeepShiftPS((64, 64), ShiftSettings(init="uniform"))().detach()
     assert float((w == 0).float().mean()) == pytest.approx(0.5, abs=0.05)
 
 
 def test_to_int_gives_the_weights_back():
     torch.manual_seed(0)
-    weight = ShiftWeight((8, 8), ShiftSettings(init="uniform", weight_bits=6))
+    weight = DeepShiftPS((8, 8), ShiftSettings(init="uniform", weight_bits=6))
     sign, power = weight.to_int()
     assert torch.equal(sign * torch.exp2(power.float()), weight().detach())
 
 
 def test_forward_leaves_the_latent_parameters_alone():
-    weight = ShiftWeight((4,), ShiftSettings(), fan_in=1)
+    weight = DeepShiftPS((4,), ShiftSettings(), fan_in=1)
     weight.power.data.fill_(-30.0)
     weight()
     assert (weight.power == -30).all()
-
-
-def test_layers_compute_with_the_quantised_weights():
-    conv = ShiftConv2d(2, 3, (3, 3), padding=(1, 1))
-    x = torch.randn(1, 2, 5, 5)
-    expected = torch.nn.functional.conv2d(x, conv.weight().detach(), padding=1)
-    assert torch.equal(conv(x), expected)
-    linear = ShiftLinear(4, 2)
-    y = torch.randn(3, 4)
-    assert torch.equal(linear(y), y @ linear.weight().T + linear.bias)

@@ -1,0 +1,41 @@
+"""Shift weights: 0 or ±2**p, trained through straight-through estimators (paper section 4.1).
+
+`make_weight` gives a tensor of them of the kind that `ShiftSettings.layer` names:
+
+- "ps", DeepShift-PS, the paper's: P and S are trained, w = flip(2**P, S);
+- "q", DeepShift-Q: one real number is trained and rounded in every forward pass;
+- "inq", incremental quantisation: real numbers are rounded and frozen share by share.
+"""
+
+from nas.shift.deepshift_ps import DeepShiftPS, latent_gradients, power_of, quantised
+from nas.shift.deepshift_q import DeepShiftQ, nearest_in_log
+from nas.shift.inq import IncrementalWeight, largest_power, nearest_power
+from nas.shift.layers import DOMAINS, ShiftConv2d, ShiftLinear, advance_weights, make_weight
+from nas.shift.real import RealWeight
+from nas.shift.settings import GRAD_RULES, INITS, LAYERS, ShiftSettings
+from nas.shift.weight import ShiftWeight, round_half_up, sign_of
+
+__all__ = [
+    "DOMAINS",
+    "GRAD_RULES",
+    "INITS",
+    "LAYERS",
+    "DeepShiftPS",
+    "DeepShiftQ",
+    "IncrementalWeight",
+    "RealWeight",
+    "ShiftConv2d",
+    "ShiftLinear",
+    "ShiftSettings",
+    "ShiftWeight",
+    "advance_weights",
+    "largest_power",
+    "latent_gradients",
+    "make_weight",
+    "nearest_in_log",
+    "nearest_power",
+    "power_of",
+    "quantised",
+    "round_half_up",
+    "sign_of",
+]

@@ -1,0 +1,21 @@
+"""Real weights, for comparisons with the real-valued domain."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class RealWeight(nn.Module):
+    """A tensor of ordinary real weights, from a Kaiming-normal draw; arguments as a ShiftWeight's.
+
+    It is no `ShiftWeight`: it has no integers.
+    """
+
+    def __init__(self, shape: tuple[int, ...], fan_in: int | None = None):
+        super().__init__()
+        spread = math.sqrt(2 / (fan_in or math.prod(shape[1:])))
+        self.value = nn.Parameter(nn.init.normal_(torch.empty(shape), std=spread))
+
+    def forward(self) -> Tensor:
+        return self.value
