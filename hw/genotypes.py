@@ -15,6 +15,10 @@ from hw.space import Edge, Genotype
 KEYS = ("normal", "normal_concat", "reduce", "reduce_concat")
 """The keys of a genotype.yaml: all four, and no other."""
 
+CIFAR10: dict[str, Any] = {"channels": 36, "cells": 20, "image": (32, 32, 3), "classes": 10}
+IMAGENET: dict[str, Any] = {"channels": 48, "cells": 14, "image": (224, 224, 3), "classes": 1000}
+"""The networks that published genotypes are counted in (`hw.space.build`; ImageNet's own stem)."""
+
 
 @dataclass(frozen=True)
 class Published:

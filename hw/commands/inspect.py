@@ -8,9 +8,7 @@ import numpy as np
 from hw import console
 from hw.commands.options import network_argument
 from hw.errors import CheckFailed, InputError
-
-CIFAR10 = {"channels": 36, "cells": 20, "image": (32, 32, 3), "classes": 10}
-IMAGENET = {"channels": 48, "cells": 14, "image": (224, 224, 3), "classes": 1000}
+from hw.genotypes import CIFAR10, IMAGENET
 
 PAPER_MILLIONS = {
     "NASNet": 3.3,

@@ -11,16 +11,29 @@ from hw.commands.options import FOLDER, out_option
 @click.command(cls=console.Command)
 @click.argument("run", type=FOLDER)
 @out_option("The page; default: report.html in RUN.", required=False)
+@click.option(
+    "--plots",
+    type=FOLDER,
+    metavar="DIR",
+    help="A folder that gets each picture as files of its own, SVG and PNG.",
+)
 @console.force_option
 @console.json_option
-def report(run: Path, out: Path | None, force: bool, as_json: bool) -> None:
+def report(run: Path, out: Path | None, plots: Path | None, force: bool, as_json: bool) -> None:
     """One self-contained HTML page about a demo, a search or a training."""
     from hw.report import page
 
-    known = page.read(run)
+    content = page.read(run)
     target = console.require_absent(out or run / "report.html", force)
-    console.write_atomic(target, page.render(known))
+    text, files = page.page(content), []
+    if plots is not None:
+        with console.output_folder(plots, force) as folder:
+            files = page.write_pictures(content, folder)
+    console.write_atomic(target, text)
     if as_json:
-        console.print_json({"report": target})
+        written = {} if plots is None else {"plots": [str(plots / name) for name in files]}
+        console.print_json({"report": target, **written})
     else:
         click.echo(f"report: {target}")
+        if plots is not None:
+            click.echo(f"plots: {len(files)} files in {plots}")

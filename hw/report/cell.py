@@ -1,4 +1,4 @@
-"""A cell of a genotype as an SVG drawing: states, operations, and who reads whom.
+"""A cell of a genotype as a drawing (the paper's figure 3): states, operations, who reads whom.
 
 The drawing is layered from left to right. States stand in even layers; an operation stands in the
 odd layer before the node it feeds; an edge that spans several layers is led through each of them,
@@ -7,99 +7,155 @@ and the order within the layers is improved by barycentre sweeps, so that few ed
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+from typing import TYPE_CHECKING
+
+from hw.report.operations import colour, short, state_name, text_colour
+from hw.report.plotting import INK, PANEL, SOFT, new_figure
+from hw.space import Edge
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LAYER_WIDTH = 118
 ROW_HEIGHT = 40
 MARGIN = 14
 BOX = {"state": (74, 30), "operation": (96, 24), "bend": (0, 0)}
 """Width and height of each kind of vertex."""
-
-KINDS = {
-    "sep": "separable",
-    "dil": "dilated",
-    "conv": "separable",
-    "max": "pool",
-    "avg": "pool",
-    "skip": "skip",
-}
-"""First word of an operation's name -> CSS class of its box."""
+UNIT = 1 / 80
+"""Inches of one unit of the drawing."""
 
 
 @dataclass
-class _Vertex:
-    """Something that takes a place in a layer: a state, an operation, or the bend of an edge."""
+class Vertex:
+    """Something that takes a place in a layer: a state, an operation, or the bend of an edge.
+
+    Parameters
+    ----------
+    kind: a key of `BOX`
+    label: written in its box
+    layer: counted from the left
+    operation: the operation's name, empty for the others
+    row: within its layer, 0 in the middle
+    """
 
     kind: str
     label: str
     layer: int
-    style: str = ""
+    operation: str = ""
     row: float = 0.0
 
 
-def short(operation: str) -> str:
-    """`sep_conv_3x3` as `sep 3×3`."""
-    words = [
-        word.replace("x", "×") if word[:1].isdigit() else word for word in operation.split("_")
-    ]
-    drop = ("connect",) if words[0] != "conv" else ()
-    if words[0] in ("sep", "dil"):
-        drop = ("conv",)
-    if words[0] in ("max", "avg"):
-        words[0] += " pool"
-        drop = ("pool",)
-    return " ".join(word for word in words if word not in drop)
+@dataclass(frozen=True)
+class Layout:
+    """A drawing of `width` by `height`, y downwards: the vertices and the links between them."""
+
+    vertices: list[Vertex]
+    links: list[tuple[int, int]]
+
+    @property
+    def width(self) -> float:
+        depth = 1 + max(vertex.layer for vertex in self.vertices)
+        return (depth - 1) * LAYER_WIDTH + BOX["operation"][0] + 2 * MARGIN
+
+    @property
+    def height(self) -> float:
+        top = max(abs(vertex.row) for vertex in self.vertices)
+        return 2 * top * ROW_HEIGHT + BOX["state"][1] + 2 * MARGIN
+
+    def centre(self, vertex: Vertex) -> tuple[float, float]:
+        x = MARGIN + BOX["operation"][0] / 2 + vertex.layer * LAYER_WIDTH
+        return x, self.height / 2 + vertex.row * ROW_HEIGHT
 
 
-def draw(edges: Sequence[tuple[str, int]], concat: Sequence[int], title: str) -> str:
-    """SVG of one cell: `edges` (operation, state read), two a node; `concat`: the states joined."""
+def layout(edges: Sequence[Edge], concat: Sequence[int]) -> Layout:
+    """Place a cell: `edges` (operation, state read), two a node; `concat`: the states joined."""
     vertices, links = _graph(edges, concat)
     vertices, links = _with_bends(vertices, links)
     _place(vertices, links)
-    return _svg(vertices, links, title)
+    return Layout(vertices, links)
+
+
+def draw(edges: Sequence[Edge], concat: Sequence[int]) -> "Figure":
+    """The cell that `layout` places."""
+    from matplotlib.patches import FancyBboxPatch, PathPatch
+    from matplotlib.path import Path
+
+    placed = layout(edges, concat)
+    figure = new_figure(placed.width * UNIT, placed.height * UNIT, layout="none")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set_xlim(0, placed.width)
+    axes.set_ylim(placed.height, 0)
+    curve = [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
+    for source, target in placed.links:
+        a, b = placed.vertices[source], placed.vertices[target]
+        (x0, y0), (x1, y1) = placed.centre(a), placed.centre(b)
+        x0, x1 = x0 + BOX[a.kind][0] / 2, x1 - BOX[b.kind][0] / 2
+        bend = (x1 - x0) / 2
+        path = Path([(x0, y0), (x0 + bend, y0), (x1 - bend, y1), (x1, y1)], curve)
+        axes.add_patch(PathPatch(path, fill=False, edgecolor=SOFT, linewidth=1.1, alpha=0.8))
+    for vertex in placed.vertices:
+        if vertex.kind == "bend":
+            continue
+        (x, y), (width, height) = placed.centre(vertex), BOX[vertex.kind]
+        fill = colour(vertex.operation) if vertex.operation else PANEL
+        radius = 6 if vertex.kind == "state" else height / 2
+        axes.add_patch(
+            FancyBboxPatch(
+                (x - width / 2, y - height / 2),
+                width,
+                height,
+                boxstyle=f"round,pad=0,rounding_size={radius}",
+                facecolor=fill,
+                edgecolor="none" if vertex.operation else SOFT,
+                linewidth=0.9,
+            )
+        )
+        ink = text_colour(fill) if vertex.operation else INK
+        axes.text(x, y, vertex.label, ha="center", va="center_baseline", color=ink, fontsize=9)
+    return figure
 
 
 def _graph(
-    edges: Sequence[tuple[str, int]], concat: Sequence[int]
-) -> tuple[list[_Vertex], list[tuple[int, int]]]:
+    edges: Sequence[Edge], concat: Sequence[int]
+) -> tuple[list[Vertex], list[tuple[int, int]]]:
     """Vertices and (from, to) pairs; a node's layer is two after the deepest state it reads."""
     vertices = [
-        _Vertex("state", "c[k−2]", 0, "input"),
-        _Vertex("state", "c[k−1]", 0, "input"),
+        Vertex("state", state_name(0), 0),
+        Vertex("state", state_name(1), 0),
     ]
     states = [0, 1]
     links: list[tuple[int, int]] = []
     for node in range(len(edges) // 2):
         pair = edges[2 * node : 2 * node + 2]
         layer = 2 + max(vertices[states[state]].layer for _, state in pair)
-        vertices.append(_Vertex("state", f"node {node}", layer, "node"))
+        vertices.append(Vertex("state", state_name(2 + node), layer))
         target = len(vertices) - 1
         for operation, state in pair:
-            style = KINDS.get(operation.split("_")[0], "separable")
-            vertices.append(_Vertex("operation", short(operation), layer - 1, style))
+            vertices.append(Vertex("operation", short(operation), layer - 1, operation))
             links += [(states[state], len(vertices) - 1), (len(vertices) - 1, target)]
         states.append(target)
     last = 1 + max(vertex.layer for vertex in vertices)
-    vertices.append(_Vertex("state", "c[k]", last, "output"))
+    vertices.append(Vertex("state", "c[k]", last))
     links += [(states[state], len(vertices) - 1) for state in concat]
     return vertices, links
 
 
 def _with_bends(
-    vertices: list[_Vertex], links: list[tuple[int, int]]
-) -> tuple[list[_Vertex], list[tuple[int, int]]]:
+    vertices: list[Vertex], links: list[tuple[int, int]]
+) -> tuple[list[Vertex], list[tuple[int, int]]]:
     """Split every link that spans several layers at a bend in each layer between."""
     vertices, short_links = list(vertices), []
     for source, target in links:
         for layer in range(vertices[source].layer + 1, vertices[target].layer):
-            vertices.append(_Vertex("bend", "", layer))
+            vertices.append(Vertex("bend", "", layer))
             short_links.append((source, len(vertices) - 1))
             source = len(vertices) - 1
         short_links.append((source, target))
     return vertices, short_links
 
 
-def _place(vertices: list[_Vertex], links: list[tuple[int, int]]) -> None:
+def _place(vertices: list[Vertex], links: list[tuple[int, int]]) -> None:
     """Give every vertex its row."""
     depth = 1 + max(vertex.layer for vertex in vertices)
     layers: list[list[int]] = [[] for _ in range(depth)]
@@ -129,11 +185,11 @@ def _place(vertices: list[_Vertex], links: list[tuple[int, int]]) -> None:
             vertices[index].row = rank - (len(layer) - 1) / 2
 
 
-def _mean(vertices: list[_Vertex], near: list[int], index: int) -> float:
+def _mean(vertices: list[Vertex], near: list[int], index: int) -> float:
     return sum(vertices[i].row for i in near) / len(near) if near else vertices[index].row
 
 
-def _crossings(vertices: list[_Vertex], links: list[tuple[int, int]]) -> int:
+def _crossings(vertices: list[Vertex], links: list[tuple[int, int]]) -> int:
     count = 0
     for position, (a, b) in enumerate(links):
         for c, d in links[position + 1 :]:
@@ -142,44 +198,3 @@ def _crossings(vertices: list[_Vertex], links: list[tuple[int, int]]) -> int:
                 right = vertices[b].row - vertices[d].row
                 count += left * right < 0
     return count
-
-
-def _svg(vertices: list[_Vertex], links: list[tuple[int, int]], title: str) -> str:
-    depth = 1 + max(vertex.layer for vertex in vertices)
-    top = max(abs(vertex.row) for vertex in vertices)
-    width = (depth - 1) * LAYER_WIDTH + BOX["operation"][0] + 2 * MARGIN
-    height = 2 * top * ROW_HEIGHT + BOX["state"][1] + 2 * MARGIN
-
-    def x(vertex: _Vertex) -> float:
-        return MARGIN + BOX["operation"][0] / 2 + vertex.layer * LAYER_WIDTH
-
-    def y(vertex: _Vertex) -> float:
-        return height / 2 + vertex.row * ROW_HEIGHT
-
-    parts = [
-        (
-            f'<svg class="cell" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-            f'height="{height:.0f}" role="img" aria-label="{escape(title)}">'
-        ),
-        f"<title>{escape(title)}</title>",
-    ]
-    for source, target in links:
-        a, b = vertices[source], vertices[target]
-        x0, x1 = x(a) + BOX[a.kind][0] / 2, x(b) - BOX[b.kind][0] / 2
-        bend = (x1 - x0) / 2
-        parts.append(
-            f'<path class="link" d="M{x0:.1f} {y(a):.1f} C{x0 + bend:.1f} {y(a):.1f} '
-            f'{x1 - bend:.1f} {y(b):.1f} {x1:.1f} {y(b):.1f}"/>'
-        )
-    for vertex in vertices:
-        if vertex.kind == "bend":
-            continue
-        box_width, box_height = BOX[vertex.kind]
-        radius = 6 if vertex.kind == "state" else box_height / 2
-        parts.append(
-            f'<g class="{vertex.kind} {vertex.style}"><rect x="{x(vertex) - box_width / 2:.1f}" '
-            f'y="{y(vertex) - box_height / 2:.1f}" width="{box_width}" height="{box_height}" '
-            f'rx="{radius:.0f}"/><text x="{x(vertex):.1f}" y="{y(vertex):.1f}">'
-            f"{escape(vertex.label)}</text></g>"
-        )
-    return "".join(parts) + "</svg>"

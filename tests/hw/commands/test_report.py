@@ -2,6 +2,7 @@
 
 import json
 
+import sample_runs
 from click.testing import CliRunner
 
 from hw.cli import COMMANDS
@@ -12,7 +13,9 @@ def run(*arguments):
 
 
 def test_report_of_a_training(tmp_path):
-    (tmp_path / "log.jsonl").write_text('{"stage": "train", "loss": 1.5, "accuracy": 0.5}\n')
+    (tmp_path / "log.jsonl").write_text(
+        '{"stage": "train", "epoch": 1, "loss": 1.5, "accuracy": 0.5}\n'
+    )
     result = run(tmp_path, "--json")
     page = tmp_path / "report.html"
     assert result.exit_code == 0 and json.loads(result.stdout) == {"report": str(page)}
@@ -28,3 +31,29 @@ def test_report_of_something_else(tmp_path):
     result = run(tmp_path)
     assert result.exit_code == 2 and str(tmp_path) in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_plots_are_files_of_their_own(tmp_path):
+    run_folder = sample_runs.write_run(tmp_path / "run", sample_runs.train_log(2), kind="train")
+    plots = tmp_path / "plots"
+    result = run(run_folder, "--plots", plots, "--json")
+    assert result.exit_code == 0, result.stderr
+    listed = json.loads(result.stdout)["plots"]
+    names = ["cell-normal", "cell-reduction", "training-accuracy", "training-loss"]
+    names.append("training-learning-rate")
+    assert sorted(listed) == sorted(
+        str(plots / f"{name}.{form}") for name in names for form in ("svg", "png")
+    )
+    assert sorted(map(str, plots.iterdir())) == sorted(listed)
+    # Nothing is replaced, and nothing else written, without --force.
+    again = run(run_folder, "--plots", plots, "--out", tmp_path / "new.html")
+    assert again.exit_code == 2 and "plots: exists already" in again.stderr
+    assert not (tmp_path / "new.html").exists()
+
+
+def test_a_damaged_log_is_one_line_and_leaves_nothing(tmp_path):
+    (tmp_path / "log.jsonl").write_text('{"stage": "train", "epoch": 1}\n{"stage": "tr')
+    result = run(tmp_path, "--plots", tmp_path / "plots")
+    assert result.exit_code == 2 and "log.jsonl: line 2: " in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]

@@ -1,11 +1,13 @@
 """The report page: complete, self-contained, and honest about what is missing."""
 
+import base64
 import json
 import re
 import xml.dom.minidom
 from html.parser import HTMLParser
 
 import pytest
+import sample_runs
 
 from hw import genotypes
 from hw.errors import InputError
@@ -42,7 +44,7 @@ def record(epoch, **fields):
 def demo(tmp_path):
     """A folder as a demo leaves it."""
     for name, lines in (
-        ("search", [record(1, stage="operation", phase="warmup"), record(2, stage="topology")]),
+        ("search", [record(1, stage="operation", phase="warmup"), record(1, stage="topology")]),
         ("train", [record(e, lr=0.01, validation_accuracy=0.4) for e in (1, 2, 3)]),
     ):
         (tmp_path / name).mkdir()
@@ -104,12 +106,15 @@ def test_the_page_is_well_formed_and_self_contained(demo):
     parser.feed(text)
     assert parser.open == []
     tags = {tag for tag, _ in parser.seen}
-    assert not tags & {"script", "link", "img", "iframe", "object"}
-    assert not re.search(r"(src|href)=|@import|url\(|https?://", text)
-    drawings = re.findall(r"<svg.*?</svg>", text, re.S)
-    assert len(drawings) == 2 + 2 + 3
-    for drawing in drawings:
-        xml.dom.minidom.parseString(drawing)
+    assert not tags & {"script", "link", "iframe", "object", "svg"}
+    assert not re.search(r"href=|@import|url\(|https?://", text)
+    images = [attributes for tag, attributes in parser.seen if tag == "img"]
+    assert len(images) == 2 + 2 + 3 and all(image["alt"] for image in images)
+    for image in images:
+        kind, code = image["src"].split(",")
+        assert kind == "data:image/svg+xml;base64"
+        xml.dom.minidom.parseString(base64.b64decode(code))
+    assert text.count("src=") == len(images)
 
 
 def test_a_training_alone(demo, tmp_path):
@@ -123,13 +128,16 @@ def test_a_training_alone(demo, tmp_path):
         (lambda run: (run / "demo.json").write_text("{"), r"demo\.json: not valid JSON"),
         (lambda run: (run / "demo.json").write_text("[]"), r"demo\.json: expected a JSON object"),
         (
-            lambda run: (run / "train/log.jsonl").write_text("{}\nx"),
-            r"log\.jsonl: line 2: expected",
+            lambda run: (run / "train/log.jsonl").write_text('{"stage": "a", "epoch": 1}\nx'),
+            r"train/log\.jsonl: line 2: expected",
         ),
         (
             lambda run: (run / "search/genotype.yaml").write_text("a: 1"),
             r"genotype\.yaml: normal: ",
         ),
+        (lambda run: (run / "train/metrics.json").write_text("{"), r"metrics\.json: not valid"),
+        (lambda run: (run / "train/config.yaml").write_text("a: ["), r"config\.yaml: not valid"),
+        (lambda run: (run / "train/config.yaml").write_text("[]"), r"config\.yaml: expected"),
     ],
 )
 def test_broken_files_are_named(demo, damage, message):
@@ -144,3 +152,43 @@ def test_not_a_run(tmp_path):
         page.read(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         page.read(tmp_path / "none")
+
+
+def test_a_search(tmp_path):
+    log = sample_runs.shiftnas_log((1, 1), (2, 2))
+    text = page.write(sample_runs.write_run(tmp_path / "a", log)).read_text()
+    for part in (
+        "<h2>Search</h2>",
+        "Operation weights α, normal cell",
+        "Edge weights γ",
+        "Topology weights β",
+        "Shaded: epochs of warm-up",
+        "8 operations, 2 of them skips",
+        "All settings",
+    ):
+        assert part in text, part
+    assert "several seeds" not in text
+
+
+def test_a_run_that_has_only_begun(tmp_path):
+    place = sample_runs.write_run(tmp_path / "a", None, genotype=None)
+    text = page.write(place).read_text()
+    assert "No epoch is done yet" in text and "<img" not in text
+
+
+def test_several_seeds(tmp_path):
+    for number in (1, 2):
+        log = sample_runs.train_log(2, seed=number)
+        sample_runs.write_run(tmp_path / f"seed{number}", log, kind="train", seed=number)
+    (tmp_path / "summary.json").write_text("{}")
+    text = page.write(tmp_path).read_text()
+    assert "Training with several seeds" in text and "mean ± std" in text
+    assert "Accuracy of all seeds" in text and "<td><code>seed</code></td>" not in text
+
+
+def test_real_weights_are_not_called_powers_of_two(tmp_path):
+    place = sample_runs.write_run(tmp_path / "a", None, genotype=None)
+    assert "±2<sup>p</sup>" in page.write(place).read_text()
+    config = place / "config.yaml"
+    config.write_text(config.read_text().replace("domain: shift", "domain: real"))
+    assert "±2<sup>p</sup>" not in page.write(place).read_text()

@@ -1,0 +1,142 @@
+"""What the folder of a run holds: of a search, a training, several seeds of either, or a demo."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hw import genotypes
+from hw.errors import InputError
+from hw.report import log as logs
+from hw.report.log import Log
+from hw.space import Genotype
+
+SEARCH, TRAINING = "Search", "Training"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One search or training, finished or not.
+
+    Parameters
+    ----------
+    title: `SEARCH` or `TRAINING`
+    log: one record an epoch; empty before the first epoch is done
+    genotype: found or trained
+    config: content of config.yaml
+    metrics: content of metrics.json, which a finished training has
+    """
+
+    title: str
+    log: Log = field(default_factory=lambda: Log(()))
+    genotype: Genotype | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> bool:
+        """A search ends by writing its genotype, a training by writing its metrics."""
+        return self.genotype is not None if self.title == SEARCH else bool(self.metrics)
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything that a page is about.
+
+    Parameters
+    ----------
+    name: of the folder
+    runs: a search, a training, or both, in this order
+    seeds: name of the seed's folder -> its run
+    record: content of demo.json, empty where it is no demo
+    """
+
+    name: str
+    runs: tuple[Run, ...] = ()
+    seeds: Mapping[str, Run] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def genotype(self) -> Genotype | None:
+        return next((run.genotype for run in self.runs if run.genotype is not None), None)
+
+
+def read(folder: str | Path) -> Content:
+    """Collect what is there.
+
+    Raises
+    ------
+    InputError: the folder is not a run's, or a file in it is damaged
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give that of a demo, a search or a training")
+    record = _json(folder / "demo.json", "run the demo again")
+    places = (folder / "search", folder / "train", folder)
+    runs = tuple(_run(place) for place in places if _is_run(place))
+    seeds = {place.name: _run(place) for place in _seed_folders(folder)}
+    if not record and not runs and not seeds:
+        raise InputError(
+            f"{folder}: neither demo.json nor log.jsonl in it; it is not a run's folder"
+        )
+    return Content(folder.resolve().name, runs, seeds, record)
+
+
+def _is_run(place: Path) -> bool:
+    """Whether a run began here: it writes its config.yaml at once and its log.jsonl later."""
+    return (place / "log.jsonl").exists() or (place / "config.yaml").exists()
+
+
+def _seed_folders(folder: Path) -> list[Path]:
+    """seed1, seed2, … in this order."""
+    found = {
+        int(match[1]): place
+        for place in folder.iterdir()
+        if (match := re.fullmatch(r"seed(\d+)", place.name)) and _is_run(place)
+    }
+    return [found[number] for number in sorted(found)]
+
+
+def _run(place: Path) -> Run:
+    config = _yaml(place / "config.yaml")
+    log = logs.read(place / "log.jsonl") if (place / "log.jsonl").exists() else Log(())
+    kind = config.get("kind") or (log.records[0]["stage"] if log.records else "search")
+    path = place / "genotype.yaml"
+    return Run(
+        title=TRAINING if kind == "train" else SEARCH,
+        log=log,
+        genotype=genotypes.load(path) if path.exists() else None,
+        config=config,
+        metrics=_json(place / "metrics.json", "run the training again"),
+    )
+
+
+def _json(path: Path, mend: str) -> dict[str, Any]:
+    """The object in `path`, empty where there is no such file."""
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not valid JSON ({error}); {mend}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object; {mend}")
+    return content
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    """The mapping in `path`, empty where there is no such file."""
+    if not path.exists():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not valid YAML ({reason}); start the run again") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a mapping; start the run again")
+    return content

@@ -1,0 +1,227 @@
+"""Tables about runs: what was run, its stages, its seeds."""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from hw import space
+from hw.counts import count
+from hw.genotypes import CIFAR10
+from hw.report.curves import stage_name
+from hw.report.folder import SEARCH, Run
+from hw.report.text import duration, grouped, percent
+from hw.space import Genotype
+
+NONE = "—"
+SHARED = (
+    "strategy",
+    "domain",
+    "data",
+    "precision",
+    "supernet",
+    "network",
+    "batch",
+    "optimiser",
+    "first learning rate",
+)
+"""Rows of the header that all seeds of a run have in common."""
+
+
+def header(run: Run, several: bool = False) -> str:
+    """What was run and how far it came, then every setting, folded.
+
+    `several`: leave out what differs between seeds.
+    """
+    rows = "".join(
+        f"<div><dt>{escape(label)}</dt><dd>{escape(text)}</dd></div>"
+        for label, text in _head_rows(run)
+        if not several or label in SHARED
+    )
+    return f"<dl class='facts'>{rows}</dl>{_settings(run, several)}"
+
+
+def stages(run: Run) -> str:
+    """A row a stage: epochs, the last figures, the time."""
+    log = run.log
+    if not log.stages:
+        return "<p class='note'>No epoch is done yet.</p>"
+    columns = [
+        ("loss", "loss", lambda value: f"{value:.4g}"),
+        ("accuracy", "accuracy", percent),
+        ("held_out_accuracy", "held-out accuracy", percent),
+        ("validation_accuracy", "validation accuracy", percent),
+        ("validation_top5_accuracy", "validation, top 5", percent),
+    ]
+    columns = [column for column in columns if log.has(column[0])]
+    head = "".join(f"<th>{title}</th>" for _, title, _ in columns)
+    rows = []
+    for stage in log.stages:
+        part = slice(stage.first - 1, stage.last)
+        seconds = _sum(log.values("seconds")[part])
+        warmup = f", {stage.warmup} of warm-up" if stage.warmup else ""
+        rows.append(
+            f"<tr><td>{escape(stage_name(stage.name))}</td>"
+            f"<td>{stage.epochs} of {stage.planned}{warmup}</td>"
+            + "".join(
+                f"<td>{_or_none(log.values(key)[part][-1], text)}</td>" for key, _, text in columns
+            )
+            + f"<td>{duration(seconds)}</td><td>{seconds / stage.epochs:.2f} s</td></tr>"
+        )
+    return (
+        "<div class='scroll'><table><thead><tr><th>stage, its last epoch</th><th>epochs</th>"
+        f"{head}<th>time</th><th>an epoch</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        "</div>"
+    )
+
+
+def seeds(runs: Mapping[str, Run]) -> str:
+    """A row a seed, then mean ± sample standard deviation (n − 1)."""
+    columns: list[tuple[str, Callable[[Run], float | None], str]] = [
+        # title, value, how it is written
+        ("test accuracy, %", lambda run: _percent(run.metrics.get("accuracy")), ".2f"),
+        ("loss", lambda run: run.log.last("loss"), ".4f"),
+        ("training accuracy, %", lambda run: _percent(run.log.last("accuracy")), ".2f"),
+        ("held-out accuracy, %", lambda run: _percent(run.log.last("held_out_accuracy")), ".2f"),
+        ("skips, normal cell", lambda run: _skips(run, False), ".3g"),
+        ("skips, reduction cell", lambda run: _skips(run, True), ".3g"),
+        ("weights, CIFAR-10 network", _cifar10_of, ",.0f"),
+        ("time, s", lambda run: _sum(run.log.values("seconds")), ",.0f"),
+    ]
+    known = []
+    for title, value, form in columns:
+        values = [value(run) for run in runs.values()]
+        if any(entry is not None for entry in values):
+            known.append((title, values, form))
+    head = "".join(f"<th>{title}</th>" for title, _, _ in known)
+    rows = [
+        f"<tr><td>{escape(name)}</td><td>{len(run.log)}{'' if run.finished else ', unfinished'}"
+        "</td>"
+        + "".join(
+            f"<td>{mean_and_deviation(values[number : number + 1], form)}</td>"
+            for _, values, form in known
+        )
+        + "</tr>"
+        for number, (name, run) in enumerate(runs.items())
+    ]
+    means = "".join(f"<td>{mean_and_deviation(values, form)}</td>" for _, values, form in known)
+    return (
+        f"<div class='scroll'><table><thead><tr><th>seed</th><th>epochs</th>{head}</tr></thead>"
+        f"<tbody>{''.join(rows)}<tr class='mean'><td>mean ± std</td><td></td>{means}</tr></tbody>"
+        f"</table></div><p class='note'>{len(runs)} seeds; figures of each run's last epoch. std: "
+        "the sample standard deviation (n − 1).</p>"
+    )
+
+
+def mean_and_deviation(values: Sequence[float | None], form: str) -> str:
+    """`mean ± sample standard deviation` of the values that are known; a lone one as it is."""
+    known = [value for value in values if value is not None and not math.isnan(value)]
+    if not known:
+        return NONE
+    mean = format(statistics.fmean(known), form)
+    return mean if len(known) == 1 else f"{mean} ± {format(statistics.stdev(known), form)}"
+
+
+def weights_of_cifar10_network(genotype: Genotype) -> int:
+    """Of the genotype's full-size CIFAR-10 network, the one that the literature counts."""
+    return count(space.build(genotype, **CIFAR10)).weights
+
+
+def _head_rows(run: Run) -> list[tuple[str, str]]:
+    config, log = run.config, run.log
+    section = config.get("search" if run.title == SEARCH else "train") or {}
+    rows: list[tuple[str, Any]] = [
+        ("strategy", _strategy(run) if run.title == SEARCH else None),
+        ("domain", config.get("domain")),
+        ("data", config.get("data")),
+        ("seed", config.get("seed")),
+        ("precision", config.get("precision")),
+        ("supernet" if run.title == SEARCH else "network", _sizes(section)),
+        ("batch", section.get("batch")),
+        ("optimiser", section.get("optimiser")),
+        ("first learning rate", section.get("lr")),
+        ("state", _state(run)),
+        ("time, all epochs", duration(_sum(log.values("seconds"))) if len(log) else None),
+    ]
+    if "accuracy" in run.metrics:
+        images = run.metrics.get("images")
+        of = f" of {grouped(images)} test images" if images else ""
+        rows.append(("test accuracy", f"{percent(run.metrics['accuracy'])}{of}"))
+    if "weights" in run.metrics:
+        rows.append(("weights", grouped(run.metrics["weights"])))
+    if run.genotype is not None and run.title == SEARCH:
+        weights = grouped(weights_of_cifar10_network(run.genotype))
+        rows.append(("weights", f"{weights} in its CIFAR-10 network of 36 channels and 20 cells"))
+    return [(label, str(value)) for label, value in rows if value not in (None, "")]
+
+
+def _strategy(run: Run) -> str | None:
+    logged = next((record["strategy"] for record in run.log.records if "strategy" in record), None)
+    section = run.config.get("search") or {}
+    return logged or run.config.get("strategy") or section.get("strategy")
+
+
+def _sizes(section: Mapping[str, Any]) -> str:
+    if "channels" not in section or "cells" not in section:
+        return ""
+    return f"{section['channels']} channels, {section['cells']} cells"
+
+
+def _state(run: Run) -> str:
+    done = f"{len(run.log)} epochs" if len(run.log) != 1 else "1 epoch"
+    if run.finished:
+        return f"finished, {done}"
+    if not run.log.stages:
+        return "unfinished, no epoch done"
+    stage = run.log.stages[-1]
+    name = stage_name(stage.name)
+    return f"unfinished, {done} done, epoch {stage.epochs} of {stage.planned} of {name}"
+
+
+def _settings(run: Run, several: bool) -> str:
+    """All settings that this kind of run reads, folded; without the seed where it has several."""
+    own = {"search": "train", "train": "search"}["search" if run.title == SEARCH else "train"]
+    rows = "".join(
+        f"<tr><td><code>{escape(key)}</code></td><td class='text'>{escape(str(value))}</td></tr>"
+        for key, value in _flat(run.config)
+        if not key.startswith(f"{own}.") and key != "kind"
+        if not (several and key == "seed")
+    )
+    if not rows:
+        return ""
+    return f"<details><summary>All settings</summary><table class='pairs'>{rows}</table></details>"
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            rows += _flat(value, f"{prefix}{key}.")
+        else:
+            rows.append((f"{prefix}{key}", "none" if value is None else value))
+    return rows
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _skips(run: Run, reduction: bool) -> int | None:
+    if run.genotype is None:
+        return None
+    return sum(operation == "skip_connect" for operation, _ in run.genotype.edges(reduction))
+
+
+def _cifar10_of(run: Run) -> float | None:
+    if run.genotype is None or run.title != SEARCH:
+        return None
+    return weights_of_cifar10_network(run.genotype)
+
+
+def _sum(values: Sequence[float]) -> float:
+    return sum(value for value in values if not math.isnan(value))
+
+
+def _or_none(value: float | None, text: Callable[[float], str]) -> str:
+    return NONE if value is None or math.isnan(value) else text(value)
