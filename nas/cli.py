@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hw import console
-from nas.config import PRESETS, Config, load_config
+from nas.config import PRESETS, STRATEGIES, Config, load_config
 
 FOLDER = click.Path(path_type=Path)
 
@@ -34,14 +34,31 @@ def _run_options(command):
     return command
 
 
+_domain_option = click.option(
+    "--domain",
+    type=click.Choice(["shift", "real"]),
+    default="shift",
+    show_default=True,
+    help="Weights: bit-shift, or real for comparison.",
+)
+
+
 def _config(source: str | None, overrides: tuple[str, ...], seed: int | None) -> Config:
     config = load_config(source, overrides)
     return config if seed is None else replace(config, seed=seed)
 
 
 @click.command(cls=console.Command)
+@click.option(
+    "--strategy",
+    type=click.Choice(STRATEGIES),
+    help="Same as --set search.strategy=...; default: shiftnas.",
+)
+@_domain_option
 @_run_options
 def search(
+    strategy: str | None,
+    domain: str,
     data: str,
     out: Path,
     config: str | None,
@@ -55,8 +72,10 @@ def search(
     from hw import genotypes
     from nas import search as searching
 
+    if strategy is not None:
+        overrides = (*overrides, f"search.strategy={strategy}")
     settings, start = _config(config, overrides, seed), time.monotonic()
-    genotype = searching.search(data, out, settings, resume=resume, force=force)
+    genotype = searching.search(data, out, settings, domain=domain, resume=resume, force=force)
     if as_json:
         console.print_json(
             {
@@ -72,7 +91,7 @@ def search(
 
 @click.command(cls=console.Command)
 @click.option("--genotype", "genotype_name", metavar="G", required=True, help="Name or file.")
-@click.option("--domain", type=click.Choice(["shift", "real"]), default="shift", show_default=True)
+@_domain_option
 @_run_options
 def train(
     genotype_name: str,

@@ -21,6 +21,14 @@ from nas.precision import PRECISIONS
 from nas.shift import GRAD_RULES, INITS, LAYERS, ShiftSettings
 
 PRESETS = ("cifar10", "cifar100", "imagenet-mobile", "fashion-small", "demo", "digits", "tiny")
+STRATEGIES = ("shiftnas", "dots", "darts")
+
+
+@dataclass(frozen=True)
+class DartsConfig:
+    """DARTS. `order`: 1, or 2 with the weights unrolled by one step."""
+
+    order: int = 1
 
 
 @dataclass(frozen=True)
@@ -29,14 +37,18 @@ class SearchConfig:
 
     Parameters
     ----------
+    strategy: "shiftnas" or one of its rivals (`nas.strategies`); it brings defaults of its own,
+        `presets/strategies`
     channels, cells: of the supernet
     batch: images a step
     images: how many training images are used; None: all
+    topology: ShiftNAS and DOTS search the topology after the operations
     operation_warmup, operation_epochs: operation search: weights alone, then weights and alpha
     topology_warmup, topology_epochs: topology search: weights alone, then weights, alpha, beta
-    bilevel: operation search trains weights and alpha on two random halves (eq. 5), else on all
+    warmup, epochs: of each stage of the other strategies
+    bilevel: weights and alpha are trained on two random halves (eq. 5), else both on all images
     lr: first learning rate of the weights, cosine to 0
-    lr_reset: a new cosine for each stage; else one cosine over both
+    lr_reset: a new cosine for each stage; else one cosine over all
     weight_decay, regularisation: see `nas.optimise.StepSettings`
     clip: largest gradient norm; 0 switches clipping off
     optimiser, momentum: of the weights: "radam", or "sgd" with this momentum
@@ -44,17 +56,22 @@ class SearchConfig:
     temperature_start, temperature_end: T of eq. 12, over the epochs of the topology search
     alpha_temperature: alpha's softmax in the topology stage runs at this times T
     scale_edges: the factor 1/N(c) of eq. 13
-    zero: the zero operation is a candidate of O_t (never chosen)
+    zero: the zero operation is a candidate (of O_t where there are groups); never chosen
+    darts: see there
     """
 
+    strategy: str = "shiftnas"
     channels: int = 16
     cells: int = 8
     batch: int = 128
     images: int | None = None
+    topology: bool = True
     operation_warmup: int = 15
     operation_epochs: int = 15
     topology_warmup: int = 20
     topology_epochs: int = 20
+    warmup: int = 0
+    epochs: int = 50
     bilevel: bool = True
     lr: float = 0.01
     lr_reset: bool = True
@@ -70,6 +87,7 @@ class SearchConfig:
     alpha_temperature: float = 1e-3
     scale_edges: bool = False
     zero: bool = False
+    darts: DartsConfig = field(default_factory=DartsConfig)
 
 
 @dataclass(frozen=True)
@@ -170,6 +188,8 @@ _CHOICES: dict[str, tuple] = {
     "shift.init": INITS,
     "search.optimiser": OPTIMISERS,
     "train.optimiser": OPTIMISERS,
+    "search.strategy": STRATEGIES,
+    "search.darts.order": (1, 2),
     "search.regularisation": REGULARISATIONS,
     "train.regularisation": REGULARISATIONS,
     "train.stem": ("cifar", "imagenet"),
@@ -197,40 +217,56 @@ _IMAGE = re.compile(r"[1-9]\d*x[1-9]\d*x[1-9]\d*")
 def load_config(source: str | Path | None = None, overrides: tuple[str, ...] = ()) -> Config:
     """A preset or a YAML file, with `section.field=value` overrides on top.
 
+    Beneath them lie the defaults of the search strategy that they name.
+
     Raises
     ------
     InputError: naming the file and the field
     """
-    config, where = Config(), "config"
+    layers: list[tuple[str, Any]] = []
     if source is not None:
-        where = str(source)
-        config = merge(config, _read(source), where)
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals or not key:
-            raise InputError(f"--set {override}: expected KEY=VALUE, such as train.epochs=10")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {override}: {_one_line(error)}") from error
-        nested: Any = value
-        for part in reversed(key.split(".")):
-            nested = {part: nested}
-        config = merge(config, nested, "--set")
+        layers.append((str(source), _read(source)))
+    layers += [("--set", _override(override)) for override in overrides]
+    chosen = Config()
+    for where, values in layers:
+        chosen = merge(chosen, values, where)
+    strategy = chosen.search.strategy
+    config = merge(Config(), _preset(f"strategies/{strategy}"), strategy)
+    for where, values in layers:
+        config = merge(config, values, where)
     return config
+
+
+def _override(override: str) -> Any:
+    """The nested mapping of one KEY=VALUE."""
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise InputError(f"--set {override}: expected KEY=VALUE, such as train.epochs=10")
+    try:
+        nested: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {override}: {_one_line(error)}") from error
+    for part in reversed(key.split(".")):
+        nested = {part: nested}
+    return nested
+
+
+def _preset(name: str) -> Any:
+    return (
+        yaml.safe_load(resources.files("nas").joinpath("presets", f"{name}.yaml").read_text()) or {}
+    )
 
 
 def _read(source: str | Path) -> Any:
     path = Path(source)
     if str(source) in PRESETS and not path.exists():
-        text = resources.files("nas").joinpath("presets", f"{source}.yaml").read_text()
-    else:
-        try:
-            text = path.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"{source}: expected a YAML file or one of {', '.join(PRESETS)}; {_one_line(error)}"
-            ) from error
+        return _preset(str(source))
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{source}: expected a YAML file or one of {', '.join(PRESETS)}; {_one_line(error)}"
+        ) from error
     try:
         return yaml.safe_load(text) or {}
     except yaml.YAMLError as error:

@@ -94,10 +94,10 @@ def pad_to_even(x: Tensor) -> Tensor:
 class PoolUnit(nn.Module):
     """A MaxPool or AvgPool node; in a supernet a batch norm follows it (`norm`)."""
 
-    def __init__(self, node: MaxPool | AvgPool, norm: bool = False):
+    def __init__(self, node: MaxPool | AvgPool, norm: nn.Module | None = None):
         super().__init__()
         self.node = node
-        self.norm = BatchNorm2d(node.shape[2], affine=False) if norm else nn.Identity()
+        self.norm = norm or nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         node = self.node

@@ -6,9 +6,12 @@ unit. Every other case goes to the library.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 LANES = 32
@@ -16,6 +19,20 @@ LANES = 32
 
 MOST_CHANNELS = 8
 """Up to so many channels this beats the library's kernel."""
+
+library_only = False
+"""Whether the library's kernel is taken everywhere; see `twice_differentiable`."""
+
+
+@contextmanager
+def twice_differentiable() -> Iterator[None]:
+    """Within it a batch norm's gradient can be differentiated again, as the library's can."""
+    global library_only
+    before, library_only = library_only, True
+    try:
+        yield
+    finally:
+        library_only = before
 
 
 def _grouped(x: Tensor) -> Tensor:
@@ -56,6 +73,7 @@ class _Normalise(torch.autograd.Function):
         return _as_map(out, x), mean, variance
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, gradient: Tensor, *_):
         centred, inverse, scale = ctx.saved_tensors
         channels = inverse.numel()
@@ -90,8 +108,8 @@ class BatchNorm2d(nn.BatchNorm2d):
         gamma = self.weight if scale is None else scale
         quick = (
             self.training
-            and self.track_running_stats
             and self.momentum is not None
+            and not library_only
             and input.device.type == "cpu"
             and input.dtype in (torch.float32, torch.float64)
             and input.shape[1] <= MOST_CHANNELS
@@ -100,14 +118,16 @@ class BatchNorm2d(nn.BatchNorm2d):
         if not quick:
             return super().forward(input) if scale is None else self._scaled(input, scale)
         out, mean, variance = _Normalise.apply(input, gamma, self.bias, self.eps)
-        self._track(mean, variance, input.numel() // input.shape[1])
+        if self.track_running_stats:
+            self._track(mean, variance, input.numel() // input.shape[1])
         return out
 
     def _scaled(self, input: Tensor, scale: Tensor) -> Tensor:
         mean, variance = self.running_mean, self.running_var
         zeros = torch.zeros_like(scale)
+        batch = self.training or mean is None
         return functional.batch_norm(
-            input, mean, variance, scale, zeros, self.training, self.momentum or 0.0, self.eps
+            input, mean, variance, scale, zeros, batch, self.momentum or 0.0, self.eps
         )
 
     @torch.no_grad()

@@ -84,6 +84,10 @@ class ShiftOptimiser:
         self._gradients.append(self._other_gradient)
         self._steps = _library_optimiser([*flat, self._other], lr, settings)
 
+    @property
+    def lr(self) -> float:
+        return self._steps.param_groups[0]["lr"]
+
     def set_lr(self, lr: float) -> None:
         for group in self._steps.param_groups:
             group["lr"] = lr
@@ -161,9 +165,3 @@ def cosine(lr: float, step: int, steps: int, warmup: int = 0) -> float:
     if step < warmup:
         return lr * (step + 1) / warmup
     return lr / 2 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
-
-def gradients_of(loss: Tensor, parameters: list[nn.Parameter]) -> None:
-    """Set the gradients of `parameters` alone; no other parameter's gradient is computed."""
-    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-        parameter.grad = gradient

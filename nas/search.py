@@ -1,13 +1,14 @@
-"""Search of a genotype: operation search, then topology search (paper section 4.2, appendix A)."""
+"""The search: one loop over the stages of any strategy (paper section 4.2, appendix A)."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from hw import data as datasets
@@ -15,27 +16,30 @@ from hw.console import Progress, progress
 from hw.data import Dataset
 from hw.errors import InputError
 from hw.space import Genotype, skeleton
-from nas.architecture import Candidates, OperationArchitecture, TopologyArchitecture
 from nas.batches import Images, halves, load_images, steps_of
-from nas.config import Config, SearchConfig
+from nas.bilevel import first_order, second_order
+from nas.cell import Candidates, Chosen
+from nas.config import Config
+from nas.meter import Meter
 from nas.model import image_tensor
-from nas.optimise import ShiftOptimiser, StepSettings, cosine, gradients_of
+from nas.optimise import ShiftOptimiser, StepSettings, cosine
 from nas.runs import Run, Task, pick_device, random_state, restore_random_state
+from nas.strategies.registry import make_strategy
+from nas.strategies.strategy import Architecture, Moment, Stage
 from nas.supernet import Supernet
 
 ADAM_BETAS = (0.5, 0.999)
 """Of the architecture optimisers, as in the lineage of the paper's method."""
 
 
-def temperature(config: SearchConfig, epoch: int) -> float:
-    """T of eq. 12 in epoch `epoch` (from 0) of the topology search: T0·theta**t."""
-    last = max(1, config.topology_epochs - 1)
-    ratio = config.temperature_end / config.temperature_start
-    return config.temperature_start * ratio ** (max(0, epoch) / last)
-
-
 def search(
-    data: str, out: str | Path, config: Config, *, resume: bool = False, force: bool = False
+    data: str,
+    out: str | Path,
+    config: Config,
+    *,
+    domain: str = "shift",
+    resume: bool = False,
+    force: bool = False,
 ) -> Genotype:
     """Search a genotype on a data set's training images and write the run; returns the genotype.
 
@@ -49,91 +53,80 @@ def search(
         )
     training = datasets.load(data, "train")
     device = pick_device(config.device)
-    run = Run.start(out, Task("search", data, config), resume=resume, force=force)
-    searcher = _Searcher(run, training, device)
-    genotype = searcher.run_stages()
+    task = Task("search", data, config, domain=domain)
+    run = Run.start(out, task, resume=resume, force=force)
+    genotype = _Searcher(run, training, device).run_stages()
     run.write_genotype(genotype)
     return genotype
 
 
 @dataclass
-class _Stage:
-    """One of the two stages: its supernet, its architecture parameters, their optimisers."""
+class _Active:
+    """A stage under way: its supernet, its architecture, their optimisers."""
 
-    name: str
+    index: int
+    plan: Stage
     net: Supernet
-    architecture: OperationArchitecture | TopologyArchitecture
+    architecture: Architecture
     optimiser: ShiftOptimiser
-    arch_optimiser: torch.optim.Optimizer
-    warmup: int
-    epochs: int
-
-    def coefficients(self, temperature: float) -> Tensor:
-        if isinstance(self.architecture, OperationArchitecture):
-            return self.architecture.coefficients()
-        return self.architecture.coefficients(temperature)
+    arch_optimiser: torch.optim.Optimizer | None
+    """None where the architecture has nothing to train."""
 
 
 class _Searcher:
     def __init__(self, run: Run, training: Dataset, device: torch.device):
-        self.run, self.device = run, device
+        self.run, self.device, self.training = run, device, training
         self.config = run.task.config.search
         torch.manual_seed(run.task.config.seed)
         self.images = load_images(training, device, self.config.images)
-        self.skeleton = skeleton(
-            channels=self.config.channels,
-            cells=self.config.cells,
-            image=training.image_shape,
-            classes=training.classes,
-        )
         # The same halves after a resumption: drawn here, before anything else is.
-        self.parts = halves(self.images) if self.config.bilevel else (self.images, self.images)
+        self.halves = halves(self.images)
+        self.strategy = make_strategy(self.config)
         self.log: list[dict[str, Any]] = []
 
     # --- stages --------------------------------------------------------------------------
 
     def run_stages(self) -> Genotype:
-        config, state = self.config, self.run.load()
-        first = config.operation_warmup + config.operation_epochs
-        operation_steps = steps_of(len(self.parts[0]), config.batch, True)
-        topology_steps = steps_of(len(self.images), config.batch, True)
-        second = config.topology_warmup + config.topology_epochs
-        total = first * operation_steps + second * topology_steps
-        stage = self._operation_stage()
+        stages, state = self.strategy.stages, self.run.load()
+        index, candidates = 0, self.strategy.start
         if state is not None:
-            self.log = state["log"]
-            if state["stage"] == "topology":
-                stage = self._topology_stage(_tupled(state["candidates"]))
-            self._restore(stage, state)
+            index, candidates, self.log = state["stage"], _tupled(state["candidates"]), state["log"]
+        total = sum((s.warmup + s.epochs) * self._steps(s) for s in stages)
         with progress("search", total) as bar:
             for entry in self.log:
-                bar.advance(operation_steps if entry["stage"] == "operation" else topology_steps)
-            if stage.name == "operation":
-                self._run(stage, operation_steps, bar)
-                assert isinstance(stage.architecture, OperationArchitecture)
-                stage = self._topology_stage(stage.architecture.retained())
-            self._run(stage, topology_steps, bar)
-        assert isinstance(stage.architecture, TopologyArchitecture)
-        return stage.architecture.genotype()
+                bar.advance(next(self._steps(s) for s in stages if s.name == entry["stage"]))
+            while True:
+                active = self._begin(index, candidates)
+                if state is not None:
+                    self._restore(active, state)
+                    state = None
+                self._run(active, bar)
+                candidates, index = active.architecture.retained(), index + 1
+                if index == len(stages):
+                    break
+        return self.strategy.choose(active.architecture, lambda *mix: self._evaluate(active, *mix))
 
-    def _operation_stage(self) -> _Stage:
-        config = self.config
-        architecture = OperationArchitecture(config.zero)
-        warmup, epochs = config.operation_warmup, config.operation_epochs
-        return self._stage("operation", architecture, warmup, epochs)
+    def _images(self, stage: Stage) -> tuple[Images, Images]:
+        """Images of the weights and of the architecture."""
+        return self.halves if stage.halves else (self.images, self.images)
 
-    def _topology_stage(self, candidates: Candidates) -> _Stage:
-        config = self.config
-        architecture = TopologyArchitecture(
-            candidates, config.alpha_temperature, config.scale_edges
-        )
-        return self._stage("topology", architecture, config.topology_warmup, config.topology_epochs)
+    def _steps(self, stage: Stage) -> int:
+        """Of an epoch."""
+        return steps_of(len(self._images(stage)[0]), self.config.batch, True)
 
-    def _stage(self, name: str, architecture: Any, warmup: int, epochs: int) -> _Stage:
+    def _begin(self, index: int, candidates: Candidates) -> _Active:
         """A stage with new weights and new optimisers."""
-        config, shift = self.config, self.run.task.config.shift
-        net = Supernet(self.skeleton, architecture.candidates, shift).to(self.device)
-        architecture.to(self.device)
+        config, task = self.config, self.run.task
+        plan = self.strategy.stages[index]
+        architecture = self.strategy.architecture(index, candidates).to(self.device)
+        frame = skeleton(
+            channels=config.channels,
+            cells=plan.cells or config.cells,
+            image=self.training.image_shape,
+            classes=self.training.classes,
+        )
+        net = Supernet(frame, architecture.candidates, task.config.shift, task.domain)
+        net = net.to(self.device)
         settings = StepSettings(
             config.weight_decay,
             config.regularisation,
@@ -141,123 +134,178 @@ class _Searcher:
             config.optimiser,
             config.momentum,
         )
-        return _Stage(
-            name=name,
+        parameters = list(architecture.parameters())
+        return _Active(
+            index=index,
+            plan=plan,
             net=net,
             architecture=architecture,
-            optimiser=ShiftOptimiser(net, config.lr, settings, shift),
+            optimiser=ShiftOptimiser(net, config.lr, settings, task.config.shift),
             arch_optimiser=torch.optim.Adam(
-                architecture.parameters(),
-                lr=config.arch_lr,
-                betas=ADAM_BETAS,
-                weight_decay=config.arch_decay,
-            ),
-            warmup=warmup,
-            epochs=epochs,
+                parameters, lr=config.arch_lr, betas=ADAM_BETAS, weight_decay=config.arch_decay
+            )
+            if parameters
+            else None,
         )
 
     # --- epochs --------------------------------------------------------------------------
 
-    def _run(self, stage: _Stage, steps: int, bar: Progress) -> None:
-        done = sum(entry["stage"] == stage.name for entry in self.log)
-        for epoch in range(done, stage.warmup + stage.epochs):
+    def _run(self, active: _Active, bar: Progress) -> None:
+        plan = active.plan
+        done = sum(entry["stage"] == plan.name for entry in self.log)
+        for epoch in range(done, plan.warmup + plan.epochs):
             start = time.monotonic()
-            searching = epoch >= stage.warmup
-            heat = temperature(self.config, epoch - stage.warmup)
-            loss, accuracy = self._epoch(stage, epoch, steps, searching, heat, bar.advance)
-            entry = {
-                "stage": stage.name,
-                "phase": "search" if searching else "warm-up",
-                "epoch": epoch + 1,
-                "epochs": stage.warmup + stage.epochs,
-                "lr": self._lr(stage, epoch),
-                "loss": loss,
-                "accuracy": accuracy,
-                "seconds": round(time.monotonic() - start, 2),
-            }
-            if stage.name == "topology":
-                entry["temperature"] = heat
-            self.log.append(entry)
-            self._record(stage)
-
-    def _lr(self, stage: _Stage, epoch: int) -> float:
-        """Learning rate of a stage's epoch: reset at the stage's start, or one cosine over both."""
-        config = self.config
-        if config.lr_reset:
-            return cosine(config.lr, epoch, stage.warmup + stage.epochs)
-        first = config.operation_warmup + config.operation_epochs
-        total = first + config.topology_warmup + config.topology_epochs
-        return cosine(config.lr, epoch + (first if stage.name == "topology" else 0), total)
-
-    def _epoch(
-        self,
-        stage: _Stage,
-        epoch: int,
-        steps: int,
-        searching: bool,
-        heat: float,
-        advance: Callable[..., None],
-    ) -> tuple[float, float]:
-        stage.net.train()
-        stage.optimiser.set_lr(self._lr(stage, epoch))
-        bilevel = searching and stage.name == "operation"
-        one_level = searching and stage.name == "topology"
-        held_out = _endless(self.parts[1], self.config.batch) if bilevel else None
-        images = self.parts[0] if stage.name == "operation" else self.images
-        parameters = list(stage.architecture.parameters())
-        total, right, seen = 0.0, 0, 0
-        for pixels, labels in images.batches(self.config.batch, shuffle=True):
-            if held_out is not None:
-                self._architecture_step(stage, parameters, *next(held_out))
-            stage.optimiser.zero_grad()
-            coefficients = stage.coefficients(heat)
-            logits = stage.net(
-                image_tensor(pixels), coefficients if one_level else coefficients.detach()
+            figures = self._epoch(active, epoch, bar)
+            self.log.append(
+                {
+                    "strategy": self.strategy.name,
+                    "stage": plan.name,
+                    "phase": "warm-up" if epoch < plan.warmup else "search",
+                    "epoch": epoch + 1,
+                    "epochs": plan.warmup + plan.epochs,
+                    "lr": self._lr(active, epoch),
+                    **figures,
+                    **self._standing(active, plan.moment(epoch)),
+                    "seconds": round(time.monotonic() - start, 2),
+                }
             )
-            loss = functional.cross_entropy(logits, labels)
-            if one_level:
-                stage.arch_optimiser.zero_grad()
-            loss.backward()
-            stage.optimiser.step()
-            if one_level:
-                stage.arch_optimiser.step()
-            total += float(loss.detach()) * len(labels)
-            right += int((logits.argmax(1) == labels).sum())
-            seen += len(labels)
-            advance(1, f"{stage.name}, loss {total / seen:.3f}, accuracy {right / seen:.3f}")
-        return total / seen, right / seen
+            self._record(active)
+
+    def _standing(self, active: _Active, moment: Moment) -> dict[str, Any]:
+        """What the log says of the architecture."""
+        shares = active.architecture.shares(moment)
+        heat = {"temperature": shares.pop("temperature")} if "temperature" in shares else {}
+        return {**heat, "architecture": shares}
+
+    def _lr(self, active: _Active, epoch: int) -> float:
+        """Learning rate of a stage's epoch: reset at the stage's start, or one cosine over all."""
+        lengths = [stage.warmup + stage.epochs for stage in self.strategy.stages]
+        if self.config.lr_reset:
+            return cosine(self.config.lr, epoch, lengths[active.index])
+        return cosine(self.config.lr, sum(lengths[: active.index]) + epoch, sum(lengths))
+
+    def _epoch(self, active: _Active, epoch: int, bar: Progress) -> dict[str, float]:
+        plan, config = active.plan, self.config
+        moment = plan.moment(epoch)
+        searching = epoch >= plan.warmup and active.arch_optimiser is not None
+        active.net.train()
+        active.net.skip_dropout = active.architecture.skip_dropout(moment)
+        active.optimiser.set_lr(self._lr(active, epoch))
+        images, held_out_images = self._images(plan)
+        meter, held_out = Meter(self.device), None
+        if searching and plan.level == "bilevel":
+            held_out = Meter(self.device)
+        held_out_batches = _endless(held_out_images, config.batch)
+        one_level = searching and plan.level == "one-level"
+        for batch in images.batches(config.batch, shuffle=True):
+            if held_out is not None:
+                self._architecture_step(active, moment, batch, next(held_out_batches), held_out)
+            self._step(active, moment, batch, meter, one_level)
+            bar.advance(1, f"{plan.name}, {meter.note}")
+        figures = {"loss": meter.loss, "accuracy": meter.accuracy}
+        if held_out is not None:
+            figures |= {"held_out_loss": held_out.loss, "held_out_accuracy": held_out.accuracy}
+        return figures
+
+    def _step(
+        self,
+        active: _Active,
+        moment: Moment,
+        batch: tuple[Tensor, Tensor],
+        meter: Meter,
+        one_level: bool,
+    ) -> None:
+        """A step of the weights, with `one_level` of the architecture too."""
+        active.optimiser.zero_grad()
+        if one_level:
+            assert active.arch_optimiser is not None
+            active.arch_optimiser.zero_grad()
+        with nullcontext() if one_level else torch.no_grad():
+            mixture = active.architecture.mixture(moment)
+        loss, logits = _loss(active, batch, mixture)
+        loss.backward()
+        active.optimiser.step()
+        if one_level:
+            assert active.arch_optimiser is not None
+            active.arch_optimiser.step()
+        meter.update(loss.detach(), logits, batch[1])
 
     def _architecture_step(
-        self, stage: _Stage, parameters: list[nn.Parameter], pixels: Tensor, labels: Tensor
+        self,
+        active: _Active,
+        moment: Moment,
+        batch: tuple[Tensor, Tensor],
+        held_out: tuple[Tensor, Tensor],
+        meter: Meter,
     ) -> None:
-        """alpha on the held-out half, first order (eq. 5), without the weights' gradients."""
-        logits = stage.net(image_tensor(pixels), stage.coefficients(1.0))
-        gradients_of(functional.cross_entropy(logits, labels), parameters)
-        stage.arch_optimiser.step()
+        """The bilevel step of the architecture on held-out images (eq. 5)."""
+        mixture = active.architecture.mixture
+        parameters = list(active.architecture.parameters())
+        seen: list[Tensor] = []
+
+        def held_out_loss() -> Tensor:
+            loss, logits = _loss(active, held_out, mixture(moment))
+            seen.append(logits.detach())
+            return loss
+
+        if active.plan.order == 1:
+            loss = first_order(held_out_loss, parameters)
+        else:
+            loss = second_order(
+                held_out_loss,
+                lambda: _loss(active, batch, mixture(moment))[0],
+                parameters,
+                list(active.net.parameters()),
+                active.optimiser.lr,
+            )
+        assert active.arch_optimiser is not None
+        active.arch_optimiser.step()
+        meter.update(loss, seen[-1], held_out[1])
+
+    @torch.no_grad()
+    def _evaluate(self, active: _Active, coefficients: Tensor, chosen: Chosen | None) -> float:
+        """Accuracy of a mixture on the held-out images, batch norms of each batch's statistics."""
+        meter = Meter(self.device)
+        active.net.train()
+        for pixels, labels in self._images(active.plan)[1].batches(self.config.batch):
+            logits = active.net(image_tensor(pixels), coefficients, chosen)
+            meter.update(functional.cross_entropy(logits, labels), logits, labels)
+        return meter.accuracy
 
     # --- checkpoints ---------------------------------------------------------------------
 
-    def _record(self, stage: _Stage) -> None:
+    def _record(self, active: _Active) -> None:
         self.run.write_log(self.log)
+        arch_optimiser = active.arch_optimiser
         self.run.save(
             {
-                "stage": stage.name,
-                "candidates": stage.architecture.candidates,
-                "net": stage.net.state_dict(),
-                "architecture": stage.architecture.state_dict(),
-                "optimiser": stage.optimiser.state_dict(),
-                "arch_optimiser": stage.arch_optimiser.state_dict(),
+                "stage": active.index,
+                "candidates": active.architecture.candidates,
+                "net": active.net.state_dict(),
+                "architecture": active.architecture.state_dict(),
+                "optimiser": active.optimiser.state_dict(),
+                "arch_optimiser": arch_optimiser.state_dict() if arch_optimiser else None,
                 "random": random_state(self.device),
                 "log": self.log,
             }
         )
 
-    def _restore(self, stage: _Stage, state: dict[str, Any]) -> None:
-        stage.net.load_state_dict(state["net"])
-        stage.architecture.load_state_dict(state["architecture"])
-        stage.optimiser.load_state_dict(state["optimiser"])
-        stage.arch_optimiser.load_state_dict(state["arch_optimiser"])
+    def _restore(self, active: _Active, state: dict[str, Any]) -> None:
+        active.net.load_state_dict(state["net"])
+        active.architecture.load_state_dict(state["architecture"])
+        active.optimiser.load_state_dict(state["optimiser"])
+        if active.arch_optimiser is not None:
+            active.arch_optimiser.load_state_dict(state["arch_optimiser"])
         restore_random_state(state["random"], self.device)
+
+
+def _loss(
+    active: _Active, batch: tuple[Tensor, Tensor], mixture: tuple[Tensor, Chosen | None]
+) -> tuple[Tensor, Tensor]:
+    """Cross entropy and logits of a batch."""
+    pixels, labels = batch
+    logits = active.net(image_tensor(pixels), *mixture)
+    return functional.cross_entropy(logits, labels), logits
 
 
 def _endless(images: Images, batch: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from hw.ir.graph import Node
 from hw.space import CellPlan, Skeleton
-from nas.architecture import EDGES, NODES, ZERO, Candidates
+from nas.cell import EDGES, NODES, ZERO, Candidates, Chosen
 from nas.model import Tensors, evaluate_nodes, make_unit
 from nas.shift import ShiftSettings
 from nas.wide import WideOperation
@@ -32,17 +33,43 @@ class Group:
     candidates: tuple[int, ...]
     key: str
 
+    @property
+    def skip(self) -> bool:
+        return self.key.endswith("skip_connect")
+
+    def chosen(self, choice: list[int] | None) -> list[int] | None:
+        """Which of the edges have this candidate chosen; None where all are computed."""
+        if choice is None:
+            return None
+        holders = zip(self.edges, self.candidates, strict=True)
+        return [m for m, (edge, candidate) in enumerate(holders) if choice[edge] == candidate]
+
 
 class Supernet(nn.Module):
     """Weights of all candidates; how they are mixed is an argument of `forward`.
 
-    Batch norms inside the cells have no trainable scale (it would undo the mixing weights), and
-    pools have one too, so that no candidate is louder than the others.
+    Every candidate ends in a batch norm, pools too, so that none is louder than the others.
+
+    Parameters
+    ----------
+    skeleton: stem, cells and head
+    candidates: operations of every edge
+    settings: of shift weights
+    domain: "shift" or "real", of the weights
+
+    `skip_dropout` is the rate at which values behind a skip are dropped in training (P-DARTS).
     """
 
-    def __init__(self, skeleton: Skeleton, candidates: Candidates, settings: ShiftSettings):
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        candidates: Candidates,
+        settings: ShiftSettings,
+        domain: str = "shift",
+    ):
         super().__init__()
-        self.skeleton, self.settings = skeleton, settings
+        self.skeleton, self.settings, self.domain = skeleton, settings, domain
+        self.skip_dropout = 0.0
         self.units, self.operations = nn.ModuleDict(), nn.ModuleDict()
         shapes = {node.name: node.shape for node in (*skeleton.stem, *skeleton.head)}
         shapes |= {cell.output: cell.out_shape for cell in skeleton.cells}
@@ -50,7 +77,7 @@ class Supernet(nn.Module):
         for node in (*skeleton.stem, *cell_nodes, *skeleton.head):
             affine = node not in cell_nodes
             channels = shapes[node.inputs[0]][2] if node.inputs else 0
-            unit = make_unit(node, channels, domain="shift", settings=settings, affine=affine)
+            unit = make_unit(node, channels, domain=domain, settings=settings, affine=affine)
             if unit is not None:
                 self.units[node.name] = unit
         self._groups = [
@@ -77,15 +104,17 @@ class Supernet(nn.Module):
             group = Group(edges, indices, f"{cell.name}/state{state}_{operation}")
             nodes: list[Node] = cell.edge_nodes(edges[0], operation, state, "state")
             channels = cell.state_shape(state)[2]
-            self.operations[group.key] = WideOperation(nodes, len(edges), channels, self.settings)
+            self.operations[group.key] = WideOperation(
+                nodes, len(edges), channels, self.settings, self.domain
+            )
             groups.append(group)
         return groups
 
-    def forward(self, x: Tensor, coefficients: Tensor) -> Tensor:
+    def forward(self, x: Tensor, coefficients: Tensor, chosen: Chosen | None = None) -> Tensor:
         """Logits (N, classes) of images as of `nas.model.image_tensor`.
 
         `coefficients` (2, edges, operations) weighs every candidate, of normal cells [0] and of
-        reduction cells [1].
+        reduction cells [1]; with `chosen` only that candidate of each edge is computed.
         """
         tensors = Tensors({self.skeleton.stem[0].name: x})
         evaluate_nodes(self.skeleton.stem, self.units, tensors)
@@ -93,32 +122,49 @@ class Supernet(nn.Module):
             evaluate_nodes(cell.preprocess, self.units, tensors)
             states = [tensors[node.name] for node in cell.preprocess]
             weights = coefficients[int(cell.reduction)]
+            choice = None if chosen is None else chosen[int(cell.reduction)]
             terms: list[list[Tensor]] = [[] for _ in range(NODES)]
             for state in range(1 + NODES):
                 if state >= 2:
-                    states.append(_total(terms[state - 2]))
-                self._leave(groups[state], states[state], weights, terms)
-            states.append(_total(terms[-1]))
+                    states.append(_total(terms[state - 2], x, cell))
+                self._leave(groups[state], states[state], weights, choice, terms)
+            states.append(_total(terms[-1], x, cell))
             tensors[cell.output] = torch.cat(states[2:], 1)
         evaluate_nodes(self.skeleton.head, self.units, tensors)
         return tensors[self.skeleton.head[-1].name]
 
     def _leave(
-        self, groups: list[Group], x: Tensor, weights: Tensor, terms: list[list[Tensor]]
+        self,
+        groups: list[Group],
+        x: Tensor,
+        weights: Tensor,
+        choice: list[int] | None,
+        terms: list[list[Tensor]],
     ) -> None:
         """Add what the edges that leave state `x` give to the terms of the nodes they enter."""
         # Operations held by the same edges are summed before they are taken apart.
         sums: dict[tuple[int, ...], Tensor] = {}
         for group in groups:
+            members = group.chosen(choice)
+            if members == []:
+                continue
             operation = self.operations[group.key]
             assert isinstance(operation, WideOperation)
-            coefficients = weights[list(group.edges), list(group.candidates)]
-            part = operation(x, coefficients)
-            sums[group.edges] = sums[group.edges] + part if group.edges in sums else part
+            edges, candidates = group.edges, group.candidates
+            if members is not None:
+                edges = tuple(edges[m] for m in members)
+                candidates = tuple(candidates[m] for m in members)
+            part = operation(x, weights[list(edges), list(candidates)], members)
+            if self.skip_dropout and self.training and group.skip:
+                part = functional.dropout(part, self.skip_dropout)
+            sums[edges] = sums[edges] + part if edges in sums else part
         for edges, wide in sums.items():
             for edge, part in zip(edges, wide.chunk(len(edges), 1), strict=True):
                 terms[EDGES[edge][1]].append(part)
 
 
-def _total(terms: list[Tensor]) -> Tensor:
+def _total(terms: list[Tensor], x: Tensor, cell: CellPlan) -> Tensor:
+    if not terms:  # every edge into the node is zero
+        height, width, channels = cell.shape
+        return x.new_zeros((x.shape[0], channels, height, width))
     return sum(terms[1:], terms[0]).contiguous(memory_format=torch.channels_last)

@@ -21,6 +21,14 @@ from nas.norm import BatchNorm2d
 from nas.shift import ShiftSettings, make_weight
 
 
+def mixing_norm(channels: int) -> BatchNorm2d:
+    """Batch norm of a candidate: of the batch alone, since the mixture behind it keeps changing.
+
+    A trainable scale would undo the mixing weights.
+    """
+    return BatchNorm2d(channels, affine=False, track_running_stats=False)
+
+
 class Order(Enum):
     """Order of the channels of n edges."""
 
@@ -39,18 +47,18 @@ class WideConv(nn.Module):
         channels: int,
         order: Order,
         settings: ShiftSettings,
+        domain: str,
     ):
         super().__init__()
-        self.node, self.edges, self.order = node, edges, order
+        self.node, self.order = node, order
         groups = node.groups if isinstance(node, Conv) else 1
         self.depthwise = groups == channels and groups > 1
         kernel = node.kernel if isinstance(node, Conv) else (1, 1)
         shape = (edges, node.shape[2], channels // groups, *kernel)
         fan_in = channels // groups * kernel[0] * kernel[1]
-        self.weight = make_weight(shape, settings, fan_in)
+        self.weight = make_weight(shape, settings, fan_in, domain)
         norm = isinstance(node, FactorizedReduce) or node.batch_norm
-        wide = edges * node.shape[2]
-        self.norm = BatchNorm2d(wide, affine=False) if norm else None
+        self.norm = mixing_norm(edges * node.shape[2]) if norm else None
 
     @property
     def order_out(self) -> Order:
@@ -58,9 +66,13 @@ class WideConv(nn.Module):
             return Order.EDGES_FIRST
         return Order.EDGES_FIRST if self.order is Order.EDGES_FIRST else Order.CHANNELS_FIRST
 
-    def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
-        """`scale` multiplies the normalised result, channel by channel."""
+    def forward(
+        self, x: Tensor, scale: Tensor | None = None, members: list[int] | None = None
+    ) -> Tensor:
+        """`scale` multiplies the normalised result, channel by channel; `members` as below."""
         node, w = self.node, self.weight()
+        if members is not None:
+            w = w[members]
         if node.relu_in:
             x = functional.relu(x)
         if isinstance(node, FactorizedReduce):
@@ -84,7 +96,7 @@ class WideConv(nn.Module):
         if self.order is Order.SHARED:
             return w.flatten(0, 1)
         # Block-diagonal: an edge reads its own channels. One dense convolution beats a grouped one.
-        own = torch.eye(self.edges, dtype=w.dtype, device=w.device)
+        own = torch.eye(len(w), dtype=w.dtype, device=w.device)
         blocks = "eofihw" if self.order is Order.EDGES_FIRST else "eoifhw"
         return torch.einsum(f"eoihw,ef->{blocks}", w, own).flatten(2, 3).flatten(0, 1)
 
@@ -95,33 +107,41 @@ class WideOperation(nn.Module):
     Each edge's block of channels is multiplied by its coefficient.
     """
 
-    def __init__(self, nodes: list[Node], edges: int, channels: int, settings: ShiftSettings):
+    def __init__(
+        self,
+        nodes: list[Node],
+        edges: int,
+        channels: int,
+        settings: ShiftSettings,
+        domain: str = "shift",
+    ):
         super().__init__()
-        self.edges, self.steps = edges, nn.ModuleList()
+        self.steps = nn.ModuleList()
         order = Order.SHARED
         for node in nodes:
             if isinstance(node, MaxPool | AvgPool):
-                self.steps.append(PoolUnit(node, norm=True))
+                self.steps.append(PoolUnit(node, mixing_norm(node.shape[2])))
                 continue
             assert isinstance(node, Conv | FactorizedReduce)
-            step = WideConv(node, edges, channels, order, settings)
+            step = WideConv(node, edges, channels, order, settings, domain)
             self.steps.append(step)
             order, channels = step.order_out, node.shape[2]
         assert order is not Order.CHANNELS_FIRST
         self.shared = order is Order.SHARED
 
-    def forward(self, x: Tensor, coefficients: Tensor) -> Tensor:
-        """`coefficients` (n), one an edge."""
+    def forward(self, x: Tensor, coefficients: Tensor, members: list[int] | None = None) -> Tensor:
+        """`coefficients` (n), one an edge; `members`: the n edges computed, None: all."""
         if self.shared:  # no weights of an edge's own: computed once
             for step in self.steps:
                 x = step(x)
             return spread(x, coefficients)
         for step in self.steps[:-1]:
-            x = step(x)
+            assert isinstance(step, WideConv)
+            x = step(x, members=members)
         last = self.steps[-1]
         assert isinstance(last, WideConv)
         # The last step's batch norm multiplies anyway.
-        return last(x, coefficients.repeat_interleave(last.node.shape[2]))
+        return last(x, coefficients.repeat_interleave(last.node.shape[2]), members)
 
 
 def spread(x: Tensor, coefficients: Tensor) -> Tensor:

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from hw.space import CONV_OPERATIONS, Genotype, build, skeleton
-from nas.architecture import EDGES, OperationArchitecture
+from nas.cell import EDGES
 from nas.model import GraphModel, PoolUnit, image_tensor
-from nas.shift import ShiftSettings
+from nas.shift import ShiftSettings, ShiftWeight
+from nas.strategies.operation_search import OperationArchitecture
 from nas.supernet import Supernet
 
 SIZES = {"channels": 2, "cells": 4, "image": (9, 8, 1), "classes": 3}
@@ -116,3 +117,44 @@ def test_zero_adds_nothing():
     more = coefficients.clone()
     more[..., -1] += 1
     assert torch.equal(supernet(x, coefficients), supernet(x, more))
+
+
+def test_only_the_chosen_candidates_are_computed():
+    supernet, _, _ = paired()
+    x = image_tensor(torch.randint(0, 256, (4, 9, 8, 1), dtype=torch.uint8))
+    full = torch.rand(2, len(EDGES), 7)
+    chosen = torch.randint(0, 7, (2, len(EDGES)))
+    kept = torch.zeros_like(full).scatter_(2, chosen[..., None], 1.0)
+    expected = supernet(x, full * kept)
+    torch.testing.assert_close(supernet(x, full, chosen.tolist()), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_node_whose_edges_are_all_zero_is_zero():
+    candidates = OperationArchitecture(zero=True).candidates
+    supernet = Supernet(skeleton(**SIZES), candidates, ShiftSettings())
+    x = image_tensor(torch.randint(0, 256, (4, 9, 8, 1), dtype=torch.uint8))
+    coefficients = torch.rand(2, len(EDGES), 8)
+    nothing = [[7] * len(EDGES)] * 2
+    still = supernet(x, coefficients, nothing)
+    assert torch.equal(still, supernet(x, torch.zeros_like(coefficients), nothing))
+
+
+def test_skip_dropout_acts_behind_skips_in_training_alone():
+    torch.manual_seed(0)
+    skips = (("skip_connect",),) * len(EDGES)
+    supernet = Supernet(skeleton(**SIZES), (skips, skips), ShiftSettings())
+    x = image_tensor(torch.randint(0, 256, (4, 9, 8, 1), dtype=torch.uint8))
+    coefficients = torch.ones(2, len(EDGES), 1)
+    before = supernet(x, coefficients)
+    supernet.skip_dropout = 0.5
+    assert not torch.equal(supernet(x, coefficients), before)
+    supernet.eval()
+    still = supernet(x, coefficients)
+    supernet.skip_dropout = 0.0
+    assert torch.equal(supernet(x, coefficients), still)
+
+
+def test_real_domain_has_no_shift_weights():
+    frame = skeleton(**SIZES)
+    supernet = Supernet(frame, OperationArchitecture().candidates, ShiftSettings(), "real")
+    assert not any(isinstance(module, ShiftWeight) for module in supernet.modules())

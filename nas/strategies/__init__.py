@@ -1,0 +1,1 @@
+"""The strategies of a search, each in a file named after it."""

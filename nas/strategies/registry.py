@@ -1,0 +1,14 @@
+"""Which strategies there are."""
+
+from nas.config import SearchConfig
+from nas.strategies.darts import Darts
+from nas.strategies.dots import Dots
+from nas.strategies.shiftnas import ShiftNas
+from nas.strategies.strategy import Strategy
+
+STRATEGIES: dict[str, type[Strategy]] = {s.name: s for s in (ShiftNas, Dots, Darts)}
+
+
+def make_strategy(config: SearchConfig) -> Strategy:
+    """The strategy that `search.strategy` names."""
+    return STRATEGIES[config.strategy](config)

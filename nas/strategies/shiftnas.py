@@ -1,0 +1,36 @@
+"""ShiftNAS: operation search by groups, then topology search (paper section 4.2)."""
+
+from nas.cell import Candidates
+from nas.config import SearchConfig
+from nas.strategies.operation_search import OperationArchitecture
+from nas.strategies.strategy import Architecture, Stage, Strategy
+from nas.strategies.topology_search import TopologyArchitecture
+
+
+class ShiftNas(Strategy):
+    """Both stages; `search.topology: false` leaves the second out."""
+
+    name = "shiftnas"
+
+    def __init__(self, config: SearchConfig):
+        self.config = config
+        operation = Stage(
+            "operation",
+            config.operation_warmup,
+            config.operation_epochs,
+            halves=config.bilevel,
+        )
+        topology = Stage(
+            "topology",
+            config.topology_warmup,
+            config.topology_epochs,
+            level="one-level",
+            halves=False,
+        )
+        self.stages = (operation, topology) if config.topology else (operation,)
+        self.start = OperationArchitecture(config.zero).candidates
+
+    def architecture(self, index: int, candidates: Candidates) -> Architecture:
+        if index == 0:
+            return OperationArchitecture(self.config.zero)
+        return TopologyArchitecture(candidates, self.config)

@@ -1,0 +1,126 @@
+"""What a strategy is: stages, in each an architecture that mixes candidates, and a choice at last.
+
+The loop of `nas.search` runs any strategy over the one supernet. A strategy says which candidates
+take part, how they are mixed at each moment, how the mixture is trained, and which genotype is
+derived from it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from hw.space import Genotype
+from nas.cell import Candidates, Chosen
+from nas.config import SearchConfig
+
+Evaluate = Callable[[Tensor, Chosen | None], float]
+"""Accuracy on held-out images of the supernet with this mixture."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A point of the search part of a stage: `epoch` (from 0; 0 in the warm-up too) of `epochs`."""
+
+    epoch: int
+    epochs: int
+
+    @property
+    def share(self) -> float:
+        """0 in the first epoch, 1 in the last."""
+        return self.epoch / max(1, self.epochs - 1)
+
+    def geometric(self, start: float, end: float) -> float:
+        """From `start` in the first epoch to `end` in the last, by a constant factor an epoch."""
+        return start * (end / start) ** self.share
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a search, begun with new weights, new optimisers and new architecture parameters.
+
+    Parameters
+    ----------
+    name: in the log
+    warmup: epochs of the weights alone
+    epochs: of weights and architecture after that
+    level: "bilevel": weights and architecture take turns, on images of their own (eq. 5);
+        "one-level": both follow the same loss; "weights": the architecture is not trained
+    halves: whether weights are trained on one half of the images, the rest being held out
+    order: of a bilevel step: 1, or 2 with the weights unrolled by a step
+    cells: of the supernet; None: as configured
+    """
+
+    name: str
+    warmup: int
+    epochs: int
+    level: str = "bilevel"
+    halves: bool = True
+    order: int = 1
+    cells: int | None = None
+
+    def moment(self, epoch: int) -> Moment:
+        """Of an epoch counted from the stage's start."""
+        return Moment(max(0, epoch - self.warmup), self.epochs)
+
+
+class Architecture(nn.Module, ABC):
+    """How strongly each candidate of each edge counts; its parameters are what a stage trains."""
+
+    candidates: Candidates
+
+    @abstractmethod
+    def coefficients(self, moment: Moment) -> Tensor:
+        """Of every candidate: (2, edges, operations)."""
+
+    def mixture(self, moment: Moment) -> tuple[Tensor, Chosen | None]:
+        """Coefficients of one step, and the candidates to compute if not all are."""
+        return self.coefficients(moment), None
+
+    @abstractmethod
+    def genotype(self) -> Genotype:
+        """What the stage would derive now."""
+
+    def retained(self) -> Candidates:
+        """Candidates of the next stage."""
+        return self.candidates
+
+    def skip_dropout(self, moment: Moment) -> float:
+        """Rate at which values behind a skip are dropped in a step."""
+        del moment
+        return 0.0
+
+    def shares(self, moment: Moment) -> dict[str, Any]:
+        """Where the architecture stands, for the log; numbers rounded to four digits."""
+        return {"candidates": self.candidates, "alpha": rounded(self.coefficients(moment))}
+
+
+class Strategy(ABC):
+    """One search strategy. `stages` and `start` are fixed by its configuration."""
+
+    name: ClassVar[str]
+    stages: tuple[Stage, ...]
+    start: Candidates
+    """Candidates of the first stage."""
+
+    @abstractmethod
+    def __init__(self, config: SearchConfig): ...
+
+    @abstractmethod
+    def architecture(self, index: int, candidates: Candidates) -> Architecture:
+        """Architecture, not yet trained, of stage `index`."""
+
+    def choose(self, last: Architecture, evaluate: Evaluate) -> Genotype:
+        """The genotype found, once the last stage has ended."""
+        del evaluate
+        return last.genotype()
+
+
+def rounded(values: Tensor) -> list:
+    """Nested lists for the log."""
+    digits = 4
+    return [
+        rounded(v) if v.dim() else round(float(v), digits) for v in values.detach().cpu().unbind()
+    ]

@@ -1,0 +1,82 @@
+"""Topology search: which two edges enter a node (paper section 4.2, eq. 12 to 14)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hw.space import Genotype
+from nas.cell import EDGES, NODES, Candidates, edge_pairs, genotype_of, node_edges
+from nas.config import SearchConfig
+from nas.strategies.strategy import Architecture, Moment, rounded
+
+
+class TopologyArchitecture(Architecture):
+    """A softmax over the pairs of edges into each node weighs the edges.
+
+    Parameters
+    ----------
+    candidates: the two operations retained on each edge
+    config: its temperatures and `scale_edges`, see `nas.config.SearchConfig`
+    """
+
+    def __init__(self, candidates: Candidates, config: SearchConfig):
+        super().__init__()
+        self.candidates, self.config = candidates, config
+        self.alpha = nn.Parameter(1e-3 * torch.randn(2, len(EDGES), 2))
+        self.beta = nn.ParameterList(
+            nn.Parameter(1e-3 * torch.randn(2, len(edge_pairs(node)))) for node in range(NODES)
+        )
+        for node in range(NODES):
+            pairs, edges = edge_pairs(node), node_edges(node)
+            member = torch.tensor([[float(edge in pair) for edge in edges] for pair in pairs])
+            self.register_buffer(f"member{node}", member, persistent=False)
+
+    def temperature(self, moment: Moment) -> float:
+        """T of eq. 12: T0·theta**t."""
+        return moment.geometric(self.config.temperature_start, self.config.temperature_end)
+
+    def pair_weights(self, temperature: float) -> list[Tensor]:
+        """beta of eq. 12, node by node: (2, pairs)."""
+        return [(beta / temperature).softmax(-1) for beta in self.beta]
+
+    def edge_weights(self, temperature: float) -> Tensor:
+        """gamma of eq. 13: (2, edges)."""
+        weights = [
+            shares @ self.get_buffer(f"member{node}")
+            for node, shares in enumerate(self.pair_weights(temperature))
+        ]
+        gamma = torch.cat(weights, -1)
+        return gamma / 2 if self.config.scale_edges else gamma
+
+    def operation_weights(self, temperature: float) -> Tensor:
+        """alpha of the retained operations: (2, edges, 2)."""
+        return (self.alpha / (self.config.alpha_temperature * temperature)).softmax(-1)
+
+    def coefficients(self, moment: Moment) -> Tensor:
+        """Of every candidate, its edge's weight included (eq. 14)."""
+        heat = self.temperature(moment)
+        return self.operation_weights(heat) * self.edge_weights(heat)[..., None]
+
+    def genotype(self) -> Genotype:
+        """The strongest pair of edges of every node, each with its strongest operation."""
+        operations = self.alpha.argmax(-1).tolist()
+        cells = []
+        for kind in (0, 1):
+            kept: dict[int, str] = {}
+            for node, beta in enumerate(self.beta):
+                for edge in edge_pairs(node)[int(beta[kind].argmax())]:
+                    kept[edge] = self.candidates[kind][edge][operations[kind][edge]]
+            cells.append(kept)
+        return genotype_of(*cells)
+
+    def shares(self, moment: Moment) -> dict[str, Any]:
+        heat = self.temperature(moment)
+        pairs = [rounded(beta) for beta in self.pair_weights(heat)]
+        return {
+            "candidates": self.candidates,
+            "alpha": rounded(self.operation_weights(heat)),
+            "gamma": rounded(self.edge_weights(heat)),
+            "beta": [[node[kind] for node in pairs] for kind in (0, 1)],
+            "temperature": heat,
+        }

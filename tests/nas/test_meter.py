@@ -1,0 +1,23 @@
+"""Mean loss and accuracy; a loss that is not finite."""
+
+import pytest
+import torch
+
+from hw.errors import CheckFailed
+from nas.meter import Meter
+
+
+def test_means_are_of_images_not_of_batches():
+    meter = Meter(torch.device("cpu"))
+    logits = torch.eye(3)
+    meter.update(torch.tensor(1.0), logits, torch.tensor([0, 1, 0]))
+    meter.update(torch.tensor(5.0), logits[:1], torch.tensor([0]))
+    assert meter.loss == 2.0 and meter.accuracy == 0.75
+    assert "loss 1.000" in meter.note
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_stops_the_run(value):
+    meter = Meter(torch.device("cpu"))
+    with pytest.raises(CheckFailed, match="after 1 steps"):
+        meter.update(torch.tensor(value), torch.eye(2), torch.tensor([0, 1]))
