@@ -26,7 +26,7 @@ def test_second_order_by_hand():
     # dL_val/da = 3 + 2(w' - 1)·dw'/da = 3 + 1.6·(-0.1·2·3)
     assert float(a.grad) == pytest.approx(3 + 1.6 * -0.6)
     assert float(loss) == pytest.approx(0.64 + 6)
-    assert float(w) == 3 and w.grad is None
+    assert w.item() == 3 and w.grad is None
 
 
 @pytest.mark.parametrize("domain", ["shift", "real"])
@@ -59,7 +59,7 @@ def test_second_order_of_a_supernet_is_the_slope_of_the_unrolled_loss(domain):
         slopes = torch.autograd.grad(loss_on(x), moving)
         for w, slope in zip(moving, slopes, strict=True):
             w.data.sub_(slope, alpha=lr)
-        value = float(loss_on(held))
+        value = loss_on(held).item()
         for w, slope in zip(moving, slopes, strict=True):
             w.data.add_(slope, alpha=lr)
         return value
