@@ -126,7 +126,11 @@ def train(
 @click.argument("run", metavar="RUN", type=FOLDER)
 @click.option("--out", type=FOLDER, required=True, help="The NETWORK folder.")
 @click.option("--act-bits", type=click.IntRange(2, 32), default=8, show_default=True)
-@click.option("--scale-terms", type=click.IntRange(1, 4), default=3, show_default=True)
+@click.option(
+    "--scale-terms",
+    type=click.IntRange(1, 4),
+    help="Powers of two a scale is the sum of; default: as trained (shift.scale_terms), or 3.",
+)
 @click.option("--guard", type=click.IntRange(min=0), help="Guard bits; default: exact products.")
 @click.option(
     "--formats",
@@ -141,7 +145,7 @@ def export(
     run: Path,
     out: Path,
     act_bits: int,
-    scale_terms: int,
+    scale_terms: int | None,
     guard: int | None,
     formats_of: Path | None,
     force: bool,

@@ -123,9 +123,10 @@ class TrainConfig:
     jitter: brightness, contrast and saturation change by factors of 1 - jitter to 1 + jitter
     label_smoothing: share of the target spread over all classes
     auxiliary: weight of the auxiliary head's loss (see `nas.auxiliary`); 0: no such head
-    quantise_epochs: during the last so many epochs every tensor is rounded to a format of
-        `act_bits` bits, chosen when they begin
-    act_bits: see there
+    activations: what tensors are rounded to in training. "calibrated": formats of `act_bits` bits,
+        chosen when the last `quantise_epochs` epochs begin; "16.16": 32 bits, 16 of them after the
+        point, to the floor, from the first epoch (the paper's); "off": nothing
+    quantise_epochs, act_bits: of "calibrated"; 0 epochs: nothing is rounded
     """
 
     channels: int = 36
@@ -148,6 +149,7 @@ class TrainConfig:
     jitter: float = 0.0
     label_smoothing: float = 0.0
     auxiliary: float = 0.0
+    activations: str = "calibrated"
     quantise_epochs: int = 0
     act_bits: int = 8
 
@@ -186,6 +188,7 @@ _CHOICES: dict[str, tuple] = {
     "shift.scale_terms": (0, 1, 2, 3, 4),
     "shift.grad_rule": GRAD_RULES,
     "shift.init": INITS,
+    "train.activations": ("off", "16.16", "calibrated"),
     "search.optimiser": OPTIMISERS,
     "train.optimiser": OPTIMISERS,
     "search.strategy": STRATEGIES,
@@ -234,7 +237,18 @@ def load_config(source: str | Path | None = None, overrides: tuple[str, ...] = (
     config = merge(Config(), _preset(f"strategies/{strategy}"), strategy)
     for where, values in layers:
         config = merge(config, values, where)
+    _check_together(config, layers[-1][0] if layers else "config")
     return config
+
+
+def _check_together(config: Config, where: str) -> None:
+    """What no field can say alone; InputErrors begin with `where`."""
+    train = config.train
+    if train.quantise_epochs and train.activations != "calibrated":
+        raise InputError(
+            f"{where}: train.quantise_epochs: {train.quantise_epochs} epochs with calibrated "
+            f"activations contradict train.activations: '{train.activations}'; set one of them"
+        )
 
 
 def _override(override: str) -> Any:
@@ -304,6 +318,8 @@ def merge(section: Any, values: Any, where: str, prefix: str = "") -> Any:
 def _checked(value: Any, kind: Any, name: str, where: str) -> Any:
     if typing.get_origin(kind) is tuple:
         return _checked_list(value, typing.get_args(kind)[0], name, where)
+    if name in _CHOICES and kind is str and not isinstance(value, str):
+        value = _as_text(value)
     allowed = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     if float in allowed and isinstance(value, str):
         # YAML reads 1e-3 (no dot) as a string.
@@ -323,6 +339,13 @@ def _checked(value: Any, kind: Any, name: str, where: str) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         _check_number(value, name, where)
     return value
+
+
+def _as_text(value: Any) -> Any:
+    """The word that YAML took for something else: off for false, 16.16 for a number."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value) if isinstance(value, int | float) else value
 
 
 def _checked_list(value: Any, kind: type, name: str, where: str) -> tuple:

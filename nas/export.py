@@ -17,12 +17,15 @@ from nas.quantise import CALIBRATION_IMAGES, calibrate, quantise
 from nas.runs import Run
 from nas.train import accuracy_of, load_trained
 
+SCALE_TERMS = 3
+"""Powers of two of a scale where neither the caller nor the training says otherwise."""
+
 
 def export(
     run: str | Path,
     *,
     act_bits: int = 8,
-    scale_terms: int = 3,
+    scale_terms: int | None = None,
     guard: int | None = None,
     like: Network | None = None,
 ) -> Network:
@@ -32,7 +35,8 @@ def export(
     ----------
     run: folder that `train` wrote
     act_bits: width of every tensor but the image, 2 to 32
-    scale_terms: K, the most powers of two a scale is the sum of, 1 to 4
+    scale_terms: K, the most powers of two a scale is the sum of, 1 to 4; None: those that the
+        network was trained with (`shift.scale_terms`), or 3
     guard: bits kept below the input's last one; None: exact products
     like: a network whose formats are taken, instead of those that fit best
 
@@ -47,7 +51,9 @@ def export(
     chosen = np.random.default_rng(0).permutation(len(training))[:CALIBRATION_IMAGES]
     x = image_tensor(torch.from_numpy(training.images[np.sort(chosen)]))
     arithmetic = Arithmetic(
-        weight_bits=task.config.shift.weight_bits, guard=guard, scale_terms=scale_terms
+        weight_bits=task.config.shift.weight_bits,
+        guard=guard,
+        scale_terms=scale_terms or task.config.shift.scale_terms or SCALE_TERMS,
     )
     train, genotype = task.config.train, task.genotype
     assert genotype is not None  # or `load_trained` had raised

@@ -6,15 +6,27 @@ import torch
 from torch import Tensor
 
 from hw.ir.format import Format
+from hw.ir.graph import AvgPool, GlobalPool, Graph, Input, Linear, MaxPool, Node
 
 Formats = Mapping[str, Format]
 """Format of each tensor, by node name."""
 
+PAPER_FORMAT = Format(signed=True, width=32, frac=16)
+"""Q16.16, the paper's 32-bit activations. A float32 has 24 significant bits: it holds numbers of
+less than 2**8 to the last of the 16, larger ones as finely as a float32 can."""
+
+
+def paper_formats(graph: Graph) -> dict[str, Format]:
+    """Q16.16 for every tensor but the image and the logits."""
+    return {
+        node.name: PAPER_FORMAT for node in graph if not isinstance(node, Input | MaxPool | Linear)
+    }
+
 
 class _FakeQuantise(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, target: Format) -> Tensor:
-        q = torch.floor(x * 2.0**target.frac + 0.5)
+    def forward(ctx, x: Tensor, target: Format, half: float) -> Tensor:
+        q = torch.floor(x * 2.0**target.frac + half)
         clamped = q.clamp(target.qmin, target.qmax)
         ctx.save_for_backward(q == clamped)
         return clamped * 2.0**-target.frac
@@ -22,14 +34,26 @@ class _FakeQuantise(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor):
         (inside,) = ctx.saved_tensors
-        return gradient * inside, None
+        return gradient * inside, None, None
 
 
-def fake_quantise(x: Tensor, target: Format) -> Tensor:
-    """`x` rounded half up to the format and saturated, as real values.
+def fake_quantise(x: Tensor, target: Format, rounding: str = "half_up") -> Tensor:
+    """`x` rounded to the format, half up or to the floor, and saturated, as real values.
 
     The gradient is that of the identity, and zero where `x` saturates. In float32 (also where `x`
     comes narrower from mixed precision), exact for formats of up to 24 bits.
     """
     wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
-    return _FakeQuantise.apply(wide, target)
+    return _FakeQuantise.apply(wide, target, 0.5 if rounding == "half_up" else 0.0)
+
+
+def rounded_tensor(x: Tensor, node: Node, formats: Formats, rounding: str) -> Tensor:
+    """The tensor `x` of a node in its format; as it is where it has none.
+
+    Averages are rounded half up whatever `rounding` says, as in hardware; a maximum is of rounded
+    numbers already.
+    """
+    if node.name not in formats or isinstance(node, MaxPool):
+        return x
+    rounding = "half_up" if isinstance(node, AvgPool | GlobalPool) else rounding
+    return fake_quantise(x, formats[node.name], rounding)

@@ -23,7 +23,7 @@ from hw.ir.graph import (
     MaxPool,
     Node,
 )
-from nas.fake import Formats, fake_quantise
+from nas.fake import Formats, rounded_tensor
 from nas.norm import BatchNorm2d
 from nas.shift import DOMAINS, ShiftConv2d, ShiftLinear, ShiftSettings, ShiftWeight
 
@@ -51,7 +51,11 @@ class ConvUnit(nn.Module):
             settings,
             domain,
         )
-        self.norm = BatchNorm2d(node.shape[2], affine=affine) if node.batch_norm else nn.Identity()
+        self.norm = (
+            _batch_norm(node.shape[2], domain, affine, settings)
+            if node.batch_norm
+            else nn.Identity()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm(self.conv(x))
@@ -70,11 +74,17 @@ class ReduceUnit(nn.Module):
     ):
         super().__init__()
         self.conv = ShiftConv2d(channels, node.shape[2], (1, 1), settings=settings, domain=domain)
-        self.norm = BatchNorm2d(node.shape[2], affine=affine)
+        self.norm = _batch_norm(node.shape[2], domain, affine, settings)
 
     def forward(self, x: Tensor) -> Tensor:
         kernel = factorized_kernel(self.conv.weight())
         return self.norm(functional.conv2d(pad_to_even(x), kernel, stride=2))
+
+
+def _batch_norm(channels: int, domain: str, affine: bool, settings: ShiftSettings) -> BatchNorm2d:
+    """Powers of two are for hardware: not for real weights, nor where nothing is scaled."""
+    terms = settings.scale_terms if affine and domain == "shift" else 0
+    return BatchNorm2d(channels, affine=affine, terms=terms)
 
 
 def factorized_kernel(w: Tensor) -> Tensor:
@@ -171,11 +181,13 @@ def evaluate_nodes(
     tensors: Tensors,
     drop_path: float = 0.0,
     formats: Formats | None = None,
+    rounding: str = "half_up",
 ) -> None:
     """Compute `nodes`, in topological order, into `tensors`.
 
     `drop_path` is the rate at which an edge is dropped, per sample, divided by the keep rate;
-    identities are never dropped. With `formats` every tensor is rounded to its own.
+    identities are never dropped. With `formats` every tensor is rounded to its own, as `rounding`
+    says: "half_up" or "floor".
     """
     for node in nodes:
         match node:
@@ -193,8 +205,8 @@ def evaluate_nodes(
                 relu = isinstance(node, Conv | FactorizedReduce) and node.relu_in
                 x = tensors.rectified(source) if relu else tensors[source]
                 tensors[node.name] = units[node.name](x)
-        if formats is not None and node.name in formats and not isinstance(node, MaxPool):
-            tensors[node.name] = fake_quantise(tensors[node.name], formats[node.name])
+        if formats is not None:
+            tensors[node.name] = rounded_tensor(tensors[node.name], node, formats, rounding)
 
 
 def _dropped(x: Tensor, name: str, rate: float) -> Tensor:
@@ -221,7 +233,7 @@ class GraphModel(nn.Module):
     domain: "shift" or "real"
     settings: of the shift weights
 
-    `drop_path` and `formats` (tensors rounded to theirs, see `nas.fake`) act in training alone.
+    `drop_path`, and `formats` with their `rounding` (see `nas.fake`), act in training alone.
     """
 
     def __init__(self, graph: Graph, domain: str = "shift", settings: ShiftSettings | None = None):
@@ -232,6 +244,7 @@ class GraphModel(nn.Module):
         self.domain, self.settings = domain, settings or ShiftSettings()
         self.drop_path = 0.0
         self.formats: Formats | None = None
+        self.rounding = "half_up"
         self.units = nn.ModuleDict()
         for node in graph:
             if isinstance(node, Input):
@@ -246,7 +259,7 @@ class GraphModel(nn.Module):
         tensors = Tensors({self.live.input.name: x})
         # In evaluation this is the float model; the integers have an evaluation of their own.
         drop_path, formats = (self.drop_path, self.formats) if self.training else (0.0, None)
-        evaluate_nodes(self.live, self.units, tensors, drop_path, formats)
+        evaluate_nodes(self.live, self.units, tensors, drop_path, formats, self.rounding)
         return tensors
 
     def forward(self, x: Tensor) -> Tensor:

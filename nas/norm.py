@@ -3,6 +3,8 @@
 On a CPU the library's kernel is several times slower than the arithmetic needs for channels_last
 tensors of 4 or 8 channels. Here pixels are grouped so that the innermost dimension fills the vector
 unit. Every other case goes to the library.
+
+A norm may also scale by sums of few powers of two, as the hardware does (`terms`).
 """
 
 import math
@@ -35,6 +37,28 @@ def twice_differentiable() -> Iterator[None]:
         library_only = before
 
 
+def sum_of_powers(values: Tensor, terms: int) -> Tensor:
+    """Greedy sums of at most `terms` signed powers of two that approximate `values`, float64.
+
+    Element by element the sum of `hw.ir.fold.power_terms`, which a network is exported with.
+    """
+    left = values.detach().double()
+    total = torch.zeros_like(left)
+    for _ in range(terms):
+        mantissa, exponent = torch.frexp(left.abs())
+        exponent = torch.where(mantissa > 0.75, exponent, exponent - 1)
+        # The sign of what is left is 0 where nothing is.
+        term = left.sign() * torch.exp2(exponent.double())
+        total, left = total + term, left - term
+    return total
+
+
+def _as_powers(scale: Tensor, terms: int) -> tuple[Tensor, Tensor]:
+    """`scale` as sums of powers of two, and by how much that multiplies it (1 where it is 0)."""
+    powers = sum_of_powers(scale, terms).to(scale.dtype)
+    return powers, torch.where(scale == 0, 1, powers / scale)
+
+
 def _grouped(x: Tensor) -> Tensor:
     """A channels_last (N, C, H, W) as (pixels / g, g·C), a view; g pixels a row."""
     channels = x.shape[1]
@@ -55,7 +79,7 @@ class _Normalise(torch.autograd.Function):
     """Returns the normalised tensor and the batch's mean and (biased) variance."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, gamma: Tensor | None, beta: Tensor | None, eps: float):
+    def forward(ctx, x: Tensor, gamma: Tensor | None, beta: Tensor | None, eps: float, terms: int):
         channels, rows = x.shape[1], _grouped(x)
         pixels = x.numel() // channels
         mean = _channel_sums(rows, channels) / pixels
@@ -63,19 +87,22 @@ class _Normalise(torch.autograd.Function):
         variance = _channel_sums(centred * centred, channels) / pixels
         inverse = torch.rsqrt(variance + eps)
         scale = inverse if gamma is None else inverse * gamma
+        ratio = None
+        if terms:
+            scale, ratio = _as_powers(scale, terms)
         spread_scale = _spread(scale, rows)
         if beta is None:
             out = centred * spread_scale
         else:
             out = torch.addcmul(_spread(beta, rows), centred, spread_scale)
-        ctx.save_for_backward(centred, inverse, scale)
+        ctx.save_for_backward(centred, inverse, scale, ratio)
         ctx.mark_non_differentiable(mean, variance)
         return _as_map(out, x), mean, variance
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor, *_):
-        centred, inverse, scale = ctx.saved_tensors
+        centred, inverse, scale, ratio = ctx.saved_tensors
         channels = inverse.numel()
         pixels = gradient.numel() // channels
         rows = _grouped(gradient.contiguous(memory_format=torch.channels_last))
@@ -85,11 +112,14 @@ class _Normalise(torch.autograd.Function):
         offset = -beta_gradient * scale / pixels
         x_gradient = torch.addcmul(_spread(offset, rows), centred, _spread(slope, rows))
         x_gradient.addcmul_(rows, _spread(scale, rows))
+        if ratio is not None:
+            gamma_gradient = gamma_gradient * ratio
         wanted = ctx.needs_input_grad
         return (
             _as_map(x_gradient, gradient),
             gamma_gradient if wanted[1] else None,
             beta_gradient if wanted[2] else None,
+            None,
             None,
         )
 
@@ -100,12 +130,38 @@ def _as_map(rows: Tensor, like: Tensor) -> Tensor:
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """`torch.nn.BatchNorm2d`, the same numbers up to float rounding, quicker for few channels."""
+    """`torch.nn.BatchNorm2d`, the same numbers up to float rounding, quicker for few channels.
+
+    With `terms`, the factor gamma / sqrt(variance + eps) of each channel is the nearest greedy sum
+    of at most so many signed powers of two, of the batch's variance in training and of the running
+    one in evaluation. What a training step sees of it is the factor's ratio to the real one, as a
+    constant that multiplies gamma: gradients pass straight through.
+
+    Parameters
+    ----------
+    channels: of the input
+    affine: whether there are a trainable gamma and beta
+    track_running_stats: whether evaluation has statistics of its own, or takes the batch's
+    terms: 0: any real factor
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        terms: int = 0,
+    ):
+        super().__init__(channels, affine=affine, track_running_stats=track_running_stats)
+        assert not terms or (affine and track_running_stats)
+        self.terms = terms
 
     def forward(self, input: Tensor, scale: Tensor | None = None) -> Tensor:
         """Normalised `input`; `scale`, of a norm without affine parameters, takes gamma's place."""
         assert scale is None or not self.affine
         gamma = self.weight if scale is None else scale
+        if self.terms and not self.training:
+            return self._evaluated(input)
         quick = (
             self.training
             and self.momentum is not None
@@ -115,19 +171,40 @@ class BatchNorm2d(nn.BatchNorm2d):
             and input.shape[1] <= MOST_CHANNELS
             and input.is_contiguous(memory_format=torch.channels_last)
         )
-        if not quick:
-            return super().forward(input) if scale is None else self._scaled(input, scale)
-        out, mean, variance = _Normalise.apply(input, gamma, self.bias, self.eps)
-        if self.track_running_stats:
-            self._track(mean, variance, input.numel() // input.shape[1])
-        return out
+        if quick:
+            out, mean, variance = _Normalise.apply(input, gamma, self.bias, self.eps, self.terms)
+            if self.track_running_stats:
+                self._track(mean, variance, input.numel() // input.shape[1])
+            return out
+        if self.terms:
+            wide = input.detach() if input.dtype == self.weight.dtype else input.detach().float()
+            variance = wide.var((0, 2, 3), correction=0)
+            inverse = torch.rsqrt(variance + self.eps)
+            gamma = gamma * _as_powers((gamma * inverse).detach(), self.terms)[1]
+            return self._scaled(input, gamma)
+        return super().forward(input) if scale is None else self._scaled(input, scale)
 
-    def _scaled(self, input: Tensor, scale: Tensor) -> Tensor:
+    def factor(self) -> Tensor:
+        """What each channel is multiplied by in evaluation, as an export folds it; float64."""
+        assert self.running_var is not None
+        real = self.weight.double() / torch.sqrt(self.running_var.double() + self.eps)
+        return sum_of_powers(real, self.terms) if self.terms else real
+
+    def _evaluated(self, input: Tensor) -> Tensor:
+        assert self.running_mean is not None
+        factor = self.factor()
+        shift = self.bias.double() - self.running_mean.double() * factor
+        factor, shift = (t.to(self.weight.dtype)[:, None, None] for t in (factor, shift))
+        return torch.addcmul(shift, input, factor)
+
+    def _scaled(self, input: Tensor, gamma: Tensor) -> Tensor:
         mean, variance = self.running_mean, self.running_var
-        zeros = torch.zeros_like(scale)
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
+        beta = torch.zeros_like(gamma) if self.bias is None else self.bias
         batch = self.training or mean is None
         return functional.batch_norm(
-            input, mean, variance, scale, zeros, batch, self.momentum or 0.0, self.eps
+            input, mean, variance, gamma, beta, batch, self.momentum or 0.0, self.eps
         )
 
     @torch.no_grad()

@@ -4,7 +4,7 @@ Stem, cells and head come from `hw.space.skeleton`, the inside of each edge from
 that evaluation networks are built of.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +68,8 @@ class Supernet(nn.Module):
         domain: str = "shift",
     ):
         super().__init__()
+        # Mixing weights are real: no factor of a supernet is a few powers of two.
+        settings = replace(settings, scale_terms=0)
         self.skeleton, self.settings, self.domain = skeleton, settings, domain
         self.skip_dropout = 0.0
         self.units, self.operations = nn.ModuleDict(), nn.ModuleDict()

@@ -17,6 +17,7 @@ from hw.space import Genotype, build
 from nas.auxiliary import TrainedNetwork
 from nas.batches import Augmentation, Images, load_images, steps_of
 from nas.config import Config
+from nas.fake import paper_formats
 from nas.model import GraphModel, count_weights, image_tensor
 from nas.optimise import ShiftOptimiser, StepSettings, cosine
 from nas.precision import autocast
@@ -40,7 +41,10 @@ def make_model(task: Task, image: tuple[int, int, int], classes: int) -> GraphMo
         classes=classes,
         stem=train.stem,
     )
-    return GraphModel(graph, task.domain, task.config.shift)
+    model = GraphModel(graph, task.domain, task.config.shift)
+    if train.activations == "16.16":
+        model.formats, model.rounding = paper_formats(model.live), "floor"
+    return model
 
 
 TOP = 5

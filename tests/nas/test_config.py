@@ -67,6 +67,8 @@ def test_overrides_come_last_and_take_yaml_values():
         ("shift: {inq_portions: []}", "shift.inq_portions: expected rising numbers"),
         ("shift: {inq_portions: [0.5, 0.5, 1]}", "the last 1, found [0.5, 0.5, 1]"),
         ("shift: {inq_portions: [0.5, 0.9]}", "the last 1, found [0.5, 0.9]"),
+        ("train: {activations: 8.8}", "train.activations: expected one of ('off', '16.16', "),
+        ("train: {activations: [8]}", "train.activations: expected str, found [8]"),
         ("train: {optimiser: adam}", "train.optimiser: expected one of ('radam', 'sgd')"),
         ("search: {momentum: 1}", "search.momentum: expected less than 1"),
         ("serch: {}", "serch: not a field"),
@@ -89,6 +91,25 @@ def test_mistakes_name_the_file_and_the_field(tmp_path, text, message):
 def test_wrong_overrides(override):
     with pytest.raises(InputError, match="--set"):
         load_config("demo", (override,))
+
+
+@pytest.mark.parametrize("choice", ["off", "16.16", "calibrated"])
+@pytest.mark.parametrize("quotes", ["", "'"])
+def test_words_that_yaml_takes_for_something_else(tmp_path, choice, quotes):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"train: {{activations: {quotes}{choice}{quotes}}}")
+    config = load_config(path)
+    assert config.train.activations == choice
+    assert load_config(None, (f"train.activations={quotes}{choice}{quotes}",)) == config
+    path.write_text(config.to_yaml())
+    assert load_config(path) == config
+
+
+def test_activations_and_their_epochs_may_not_contradict_each_other(tmp_path):
+    assert load_config(None, ("train.quantise_epochs=2",)).train.activations == "calibrated"
+    for choice in ("off", "16.16"):
+        with pytest.raises(InputError, match=f"2 epochs .* contradict .*: '{choice}'"):
+            load_config(None, ("train.quantise_epochs=2", f"train.activations={choice}"))
 
 
 def test_missing_file_lists_the_presets():

@@ -5,9 +5,9 @@ import torch
 
 from hw import data, genotypes
 from hw.ir.format import Format
-from hw.ir.graph import MaxPool
+from hw.ir.graph import AvgPool, Conv, GlobalPool, MaxPool
 from hw.space import build
-from nas.fake import fake_quantise
+from nas.fake import PAPER_FORMAT, fake_quantise, paper_formats
 from nas.model import GraphModel, image_tensor
 from nas.quantise import calibrate
 
@@ -16,6 +16,21 @@ def test_values_are_rounded_half_up_and_saturate():
     x = torch.tensor([-9.0, -0.375, -0.25, 0.125, 0.374, 0.375, 9.0])
     q = fake_quantise(x, Format(True, 4, 2))
     assert q.tolist() == [-2.0, -0.25, -0.25, 0.25, 0.25, 0.5, 1.75]
+
+
+def test_values_are_rounded_to_the_floor_on_demand():
+    x = torch.tensor([-9.0, -0.375, -0.2, 0.24, 0.25, 9.0])
+    q = fake_quantise(x, Format(True, 4, 2), "floor")
+    assert q.tolist() == [-2.0, -0.5, -0.25, 0.0, 0.25, 1.75]
+
+
+def test_paper_format_in_float32():
+    """Exact below 2**8; above it a float32 is coarser than the format and stays as it is."""
+    x = torch.tensor([1 + 2.0**-17, -(2.0**-20), 255 + 3 * 2.0**-16, 256 + 2.0**-15, 2.0**40])
+    q = fake_quantise(x, PAPER_FORMAT, "floor").double()
+    assert q.tolist() == [1.0, -(2.0**-16), 255 + 3 * 2.0**-16, 256 + 2.0**-15, 2.0**15]
+    narrow = torch.tensor([1.5, 0.2], dtype=torch.bfloat16)
+    assert fake_quantise(narrow, PAPER_FORMAT, "floor").dtype == torch.float32
 
 
 def test_gradient_passes_where_nothing_saturates():
@@ -46,6 +61,31 @@ def test_every_tensor_of_a_training_model_has_its_format(model):
     loss = tensors["classifier"].square().sum()
     loss.backward()
     assert model.units["stem/conv"].conv.weight.sign.grad.any()
+
+
+def test_paper_mode_floors_every_tensor_to_16_fractional_bits(model):
+    model.formats, model.rounding = paper_formats(model.live), "floor"
+    x = image_tensor(torch.from_numpy(data.load("digits").images[:64]))
+    tensors = model.train().tensors(x)
+    for node in model.live:
+        if node.name != "classifier":
+            codes = tensors[node.name].double() * 2.0**16
+            assert torch.equal(codes, codes.round()), node.name
+    kinds = set()
+    for node in model.live:
+        if isinstance(node, Conv) and not node.batch_norm:
+            source = tensors.rectified(node.inputs[0])
+            plain, half = model.units[node.name](source), 0.0
+        elif isinstance(node, GlobalPool):
+            plain, half = tensors[node.inputs[0]].mean((2, 3), keepdim=True), 0.5
+        elif isinstance(node, AvgPool):
+            plain, half = model.units[node.name](tensors[node.inputs[0]]), 0.5
+        else:
+            continue
+        kinds.add(type(node))
+        expected = torch.floor(plain * 2.0**16 + half) * 2.0**-16
+        assert torch.equal(tensors[node.name], expected), node.name
+    assert len(kinds) > 1
 
 
 def test_evaluation_is_of_the_float_model(model):

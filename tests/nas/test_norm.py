@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from nas.norm import BatchNorm2d
+from hw.ir.fold import power_terms
+from nas.norm import BatchNorm2d, sum_of_powers
 
 
 @pytest.mark.parametrize("affine", [True, False])
@@ -52,3 +53,86 @@ def test_evaluation_uses_the_running_statistics():
     norm.running_mean.fill_(1.0)
     x = torch.ones(1, 2, 3, 3).contiguous(memory_format=torch.channels_last)
     assert not norm(x).any()
+
+
+# --- factors of few powers of two ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("terms", [1, 2, 3, 4])
+def test_sums_of_powers_are_those_that_a_network_is_folded_with(terms):
+    torch.manual_seed(0)
+    values = torch.randn(4000, dtype=torch.float64) * torch.exp2(
+        torch.randint(-30, 30, (4000,)).double()
+    )
+    # Ties: 1.5·2**e, alone and as what a first term leaves; powers themselves; zero.
+    ties = [1.5, -0.75, 3.0, 4 + 1.5 * 0.25, 8 - 0.75, -(16 + 3 * 2.0**-9), 1.0, -0.125, 0.0, -0.0]
+    values = torch.cat((values, torch.tensor(ties, dtype=torch.float64)))
+    for value, total in zip(values.tolist(), sum_of_powers(values, terms).tolist(), strict=True):
+        assert total == sum(sign * 2.0**exp for sign, exp in power_terms(value, terms)), value
+
+
+def test_ties_go_to_the_smaller_power():
+    values = torch.tensor([1.5, 1.5000001, -3.0, 0.7, 5.0])
+    assert sum_of_powers(values, 1).tolist() == [1.0, 2.0, -2.0, 0.5, 4.0]
+    assert sum_of_powers(values, 2).tolist() == [1.5, 1.5, -3.0, 0.75, 5.0]
+
+
+def with_statistics(channels: int, terms: int) -> BatchNorm2d:
+    norm = BatchNorm2d(channels, terms=terms)
+    torch.manual_seed(1)
+    norm.weight.data = torch.randn(channels)
+    norm.weight.data[0] = 0.0
+    norm.bias.data = torch.randn(channels)
+    norm.running_mean = torch.randn(channels)
+    norm.running_var = torch.rand(channels) + 0.1
+    return norm
+
+
+@pytest.mark.parametrize("channels", [4, 40])
+@pytest.mark.parametrize("terms", [1, 2])
+def test_evaluation_multiplies_by_the_powers_of_the_running_variance(channels, terms):
+    norm = with_statistics(channels, terms).eval()
+    x = torch.randn(2, channels, 3, 3)
+    out = norm(x)
+    for c in range(channels):
+        real = norm.weight[c].item() / (norm.running_var[c].item() + norm.eps) ** 0.5
+        factor = sum(sign * 2.0**exp for sign, exp in power_terms(real, terms))
+        expected = (x[:, c] - norm.running_mean[c]) * factor + norm.bias[c]
+        torch.testing.assert_close(out[:, c], expected)
+
+
+@pytest.mark.parametrize("channels", [4, 40])
+@pytest.mark.parametrize("terms", [1, 2, 4])
+def test_training_multiplies_by_the_powers_of_the_batch(channels, terms):
+    """Both paths; gradients are those of a norm whose gamma carries the ratio as a constant."""
+    norm = with_statistics(channels, terms).double()
+    x = torch.randn(3, channels, 5, 4, dtype=torch.float64) * 2 + 1
+    x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
+    mean, variance = x.detach().mean((0, 2, 3)), x.detach().var((0, 2, 3), correction=0)
+    real = norm.weight.detach() / torch.sqrt(variance + norm.eps)
+    factors = torch.tensor(
+        [sum(s * 2.0**e for s, e in power_terms(value, terms)) for value in real.tolist()]
+    ).double()
+    out = norm(x)
+    expected = (x.detach() - mean[:, None, None]) * factors[:, None, None]
+    torch.testing.assert_close(out.detach(), expected + norm.bias.detach()[:, None, None])
+
+    upstream = torch.randn_like(out)
+    out.backward(upstream)
+    assert x.grad is not None
+    plain = with_statistics(channels, 0).double()
+    ratio = torch.where(real == 0, 1, factors / real)
+    again = x.detach().clone().requires_grad_()
+    torch.nn.functional.batch_norm(
+        again, None, None, plain.weight * ratio, plain.bias, True, eps=plain.eps
+    ).backward(upstream)
+    torch.testing.assert_close(x.grad, again.grad)
+    torch.testing.assert_close(norm.weight.grad, plain.weight.grad)
+    torch.testing.assert_close(norm.bias.grad, plain.bias.grad)
+    assert norm.weight.grad[0] != 0  # a dead channel can come back
+    torch.testing.assert_close(norm.running_var, _tracked(x.detach(), channels, terms))
+
+
+def _tracked(x: torch.Tensor, channels: int, terms: int) -> torch.Tensor:
+    before = with_statistics(channels, terms).running_var.double()
+    return 0.9 * before + 0.1 * x.var((0, 2, 3), correction=1)

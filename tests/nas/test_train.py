@@ -19,6 +19,7 @@ from nas.runs import Task
 from nas.train import accuracies_of, load_trained, make_model, train
 
 GENOTYPE = genotypes.get("ShiftNAS_C10")
+SHORT = ("train.images=256", "train.epochs=1")
 SMALL = (
     "train.images=256",
     "train.epochs=2",
@@ -83,6 +84,24 @@ def test_inq_is_exported_when_all_is_frozen_and_not_before(tmp_path, monkeypatch
         export(tmp_path / "run")
     train(GENOTYPE, "digits", tmp_path / "run", config, resume=True)
     assert export(tmp_path / "run").meta["accuracy_integer"] > 0
+
+
+def test_the_papers_activations_from_the_first_epoch(tmp_path):
+    config = load_config("tiny", (*SHORT, "train.activations=16.16"))
+    train(GENOTYPE, "digits", tmp_path / "run", config)
+    task = Task("train", "digits", config, GENOTYPE)
+    model = make_model(task, (8, 8, 1), 10)
+    assert model.rounding == "floor" and model.formats
+    assert all(str(target) == "s32.16" for target in model.formats.values())
+    state = torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)
+    assert state["formats"]["stem/conv"] == (True, 32, 16)
+    train(GENOTYPE, "digits", tmp_path / "off", load_config("tiny", SHORT))
+    # A last bit of 2**-16 changes the numbers and little else.
+    losses = [
+        json.loads((tmp_path / name / "log.jsonl").read_text().splitlines()[0])["loss"]
+        for name in ("run", "off")
+    ]
+    assert losses[0] != losses[1] and abs(losses[0] - losses[1]) < 0.05
 
 
 def test_sgd_trains(tmp_path):
