@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from hw import genotypes
 from hw.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS, skeleton
-from nas.architecture import EDGES, OperationArchitecture, TopologyArchitecture
+from nas.cell import EDGES
 from nas.config import SearchConfig, TrainConfig
 from nas.shift import ShiftSettings
+from nas.strategies.operation_search import OperationArchitecture
+from nas.strategies.topology_search import TopologyArchitecture
 from nas.supernet import Supernet
 from speed.pairs import Pair, copy_weights, search_pairs, training_pairs
 from speed.shipped import (
@@ -100,7 +102,7 @@ def make_shipped(
     architecture = (
         OperationArchitecture()
         if stage is OPERATION
-        else TopologyArchitecture(retained(), SearchConfig().alpha_temperature, False)
+        else TopologyArchitecture(retained(), SearchConfig())
     )
     frame = skeleton(**sizes, classes=CLASSES)
     net = Supernet(frame, architecture.candidates, ShiftSettings())

@@ -9,15 +9,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hw import genotypes, space
-from nas.architecture import OperationArchitecture, TopologyArchitecture
+from nas.bilevel import first_order
 from nas.config import SearchConfig, TrainConfig
 from nas.model import GraphModel, image_tensor
-from nas.optimise import ShiftOptimiser, StepSettings, gradients_of
+from nas.optimise import ShiftOptimiser, StepSettings
 from nas.search import ADAM_BETAS
 from nas.shift import ShiftSettings
+from nas.strategies.strategy import Architecture, Moment
 from nas.supernet import Supernet
 
 GENOTYPE = "ShiftNAS_C10"
+BEGINNING = Moment(0, SearchConfig().topology_epochs)
+"""Where the temperature of the topology search begins."""
+
 Autocast = Callable[[], AbstractContextManager]
 
 
@@ -48,14 +52,10 @@ class ShippedSearch:
     def __init__(
         self,
         net: Supernet,
-        architecture: OperationArchitecture | TopologyArchitecture,
+        architecture: Architecture,
         autocast: Autocast = nullcontext,
     ):
-        config = SearchConfig()
         self.net, self.architecture, self.autocast = net.train(), architecture, autocast
-        self.heat = (
-            () if isinstance(architecture, OperationArchitecture) else (config.temperature_start,)
-        )
         self.arch_optimiser = adam(architecture)
 
     @cached_property
@@ -64,7 +64,7 @@ class ShippedSearch:
         return _optimiser(self.net, SearchConfig())
 
     def loss(self, pixels: Tensor, labels: Tensor, trains_architecture: bool = True) -> Tensor:
-        coefficients = self.architecture.coefficients(*self.heat)
+        coefficients = self.architecture.coefficients(BEGINNING)
         if not trains_architecture:
             coefficients = coefficients.detach()
         with self.autocast():
@@ -79,10 +79,10 @@ class ShippedSearch:
         return float(loss.detach())
 
     def architecture_step(self, pixels: Tensor, labels: Tensor) -> float:
-        loss = self.loss(pixels, labels)
-        gradients_of(loss, list(self.architecture.parameters()))
+        parameters = list(self.architecture.parameters())
+        loss = first_order(lambda: self.loss(pixels, labels), parameters)
         self.arch_optimiser.step()
-        return float(loss.detach())
+        return float(loss)
 
     def joint_step(self, pixels: Tensor, labels: Tensor) -> float:
         self.optimiser.zero_grad()

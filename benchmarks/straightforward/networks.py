@@ -61,13 +61,11 @@ class SearchCell(_Cell):
         )
 
     def forward(self, older: Tensor, newer: Tensor, weights: Tensor) -> Tensor:
-        states = self.inputs(older, newer)
+        states: list[Any] = self.inputs(older, newer)
         for node in range(NODES):
-            terms: list[Any] = [
-                edge(states[state], weights[position])
-                for position, (edge, (state, into)) in enumerate(
-                    zip(self.edges, EDGES, strict=True)
-                )
+            terms = [
+                self.edges[position](states[state], weights[position])
+                for position, (state, into) in enumerate(EDGES)
                 if into == node
             ]
             states.append(sum(terms[1:], terms[0]))

@@ -64,6 +64,6 @@ def test_steps_of_the_optimisers_are_equal(stage):
 def test_a_wrong_coefficient_is_noticed():
     shipped, straightforward = sides(OPERATION)
     exact = shipped.architecture.coefficients
-    shipped.architecture.coefficients = lambda *moment: exact(*moment).roll(1, -1)
+    shipped.architecture.coefficients = lambda moment: exact(moment).roll(1, -1)
     found = compare(shipped, straightforward, *CASE.batch(6, CPU))
     assert min(found.values()) > 1e-4
