@@ -42,9 +42,11 @@ def operation_shares(log: Log, cell: int) -> "Figure":
             axes.set_axis_off()
             continue
         for operation, shares in _shares(log, cell, edges.index((state, node))).items():
-            (lines[operation],) = axes.plot(
-                log.epochs, shares, color=colour(operation), linewidth=1.3, **_marker(shares)
-            )
+            # A line a stage: between two stages the candidates change and the shares jump.
+            for stage in log.stages:
+                part = slice(stage.first - 1, stage.last)
+                style = {"color": colour(operation), "linewidth": 1.3, **_marker(shares[part])}
+                (lines[operation],) = axes.plot(log.epochs[part], shares[part], **style)
         mark_stages(axes, log.stages, names=False)
         whole_epochs(axes, len(log), 5)
         axes.set_title(f"{state_name(state)} → node {node}", fontsize=8.5, color=INK, pad=4)
@@ -241,7 +243,7 @@ def _edge_rows(axes: "Axes", edges: Sequence[tuple[int, int]], log: Log, title: 
 
 def _marker(values: Sequence[float]) -> dict[str, Any]:
     """A mark for a lone value, which a line alone would not show."""
-    return {"marker": "o"} if sum(value == value for value in values) < 2 else {}
+    return {"marker": "o"} if sum(value == value for value in values) == 1 else {}
 
 
 def _patch(fill: str) -> Any:

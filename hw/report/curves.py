@@ -41,8 +41,8 @@ def learning_rate(log: Log) -> "Figure":
         if new > old:
             axes.annotate(
                 f"reset to {new:.3g}",
-                (after.first, new),
-                xytext=(-8, 0),
+                (after.first - 0.5, new),
+                xytext=(-4, 0),
                 textcoords="offset points",
                 ha="right",
                 va="center",

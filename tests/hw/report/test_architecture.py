@@ -9,6 +9,7 @@ from matplotlib.colors import to_hex
 from hw.report import architecture
 from hw.report.log import Log
 from hw.report.operations import colour
+from hw.report.plotting import STATES
 
 SEARCH = Log(sample_runs.shiftnas_log((2, 2), (4, 6)))
 DARTS = Log(sample_runs.darts_log(epochs=4))
@@ -16,12 +17,14 @@ PROGRESSIVE = Log(sample_runs.progressive_log(3))
 
 
 def data(axes):
-    """Colour -> values of the lines in it."""
-    return {
-        to_hex(line.get_color()): list(line.get_ydata())
-        for line in axes.get_lines()
-        if line.get_transform() == axes.transData
-    }
+    """Colour -> epoch -> value of the lines in it."""
+    found = {}
+    for line in axes.get_lines():
+        if line.get_transform() == axes.transData:
+            points = zip(*line.get_data(), strict=True)
+            known = {epoch: value for epoch, value in points if not math.isnan(value)}
+            found.setdefault(to_hex(line.get_color()), {}).update(known)
+    return found
 
 
 @pytest.mark.parametrize("cell", [0, 1])
@@ -33,7 +36,7 @@ def test_alpha_of_every_edge_is_in_its_panel(log, cell):
     for position, (state, node) in enumerate(sample_runs.EDGES):
         name = ["c[k−2]", "c[k−1]", "node 0", "node 1", "node 2"][state]
         lines = data(panels[f"{name} → node {node}"])
-        for epoch, record in enumerate(log.records):
+        for epoch, record in enumerate(log.records, 1):
             entry = record["architecture"]
             shares = dict(
                 zip(
@@ -42,11 +45,7 @@ def test_alpha_of_every_edge_is_in_its_panel(log, cell):
                     strict=True,
                 )
             )
-            known = {
-                line: values[epoch]
-                for line, values in lines.items()
-                if not math.isnan(values[epoch])
-            }
+            known = {line: values[epoch] for line, values in lines.items() if epoch in values}
             assert known == {colour(operation): share for operation, share in shares.items()}
 
 
@@ -76,10 +75,15 @@ def test_edge_weights_by_node_and_state():
         "normal cell, into node 0",
         "reduction cell, into node 0",
     ]
+    first = sum("gamma" not in record["architecture"] for record in SEARCH.records)
     last = SEARCH.records[-1]["architecture"]["gamma"]
-    shown = sorted(values[-1] for values in data(figure.axes[3]).values())
-    assert shown == sorted(last[0][9:])
-    assert all(math.isnan(values[0]) for values in data(figure.axes[3]).values())
+    for cell in (0, 1):
+        for node in range(4):
+            lines = data(figure.axes[4 * cell + node])
+            shown = [lines[to_hex(STATES[state])] for state in range(2 + node)]
+            start = sample_runs.EDGES.index((0, node))
+            assert [values[len(SEARCH)] for values in shown] == last[cell][start : start + 2 + node]
+            assert all(first not in values for values in shown), "before the topology search"
     assert len(figure.legends[0].texts) == 5
 
 
