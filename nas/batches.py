@@ -2,12 +2,47 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from hw.data import Dataset
 from nas.model import image_tensor
+
+
+class ImageSet(Protocol):
+    """Images and labels on a device, wherever they lie: `Images` or `nas.stream.StreamedImages`."""
+
+    def __len__(self) -> int: ...
+
+    def subset(self, index: Tensor) -> "ImageSet":
+        """The images at `index` (int64), in its order."""
+        ...
+
+    def sample(self, count: int) -> Tensor:
+        """Up to `count` images spread evenly over the set, not augmented: (N, H, W, C) uint8."""
+        ...
+
+    def batches(self, size: int, shuffle: bool = False) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images (N, H, W, C) uint8 and labels (N) int64.
+
+        Shuffled batches are for training: a last one that is not whole is left out. The order, and
+        whatever else is random, follows from the state of torch's generator at the first batch.
+        """
+        ...
+
+
+def orders(images: int, size: int, shuffle: bool) -> Iterator[Tensor]:
+    """Index of each batch, on the CPU; see `ImageSet.batches`."""
+    order = torch.randperm(images) if shuffle else torch.arange(images)
+    for start in range(0, steps_of(images, size, shuffle) * size, size):
+        yield order[start : start + size]
+
+
+def spread(images: int, count: int) -> Tensor:
+    """Up to `count` indices, spread evenly: neighbours may be alike, as in an image folder."""
+    count = min(images, count)
+    return torch.arange(count) * images // count
 
 
 @dataclass(frozen=True)
@@ -24,32 +59,21 @@ class Images:
         index = index.to(self.labels.device)
         return Images(self.pixels[index], self.labels[index])
 
+    def sample(self, count: int) -> Tensor:
+        return self.pixels[spread(len(self), count).to(self.labels.device)]
+
     def batches(self, size: int, shuffle: bool = False) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pixels and labels; shuffled, a last batch that is not whole is left out."""
-        order = torch.randperm(len(self)) if shuffle else torch.arange(len(self))
-        for start in range(0, steps_of(len(self), size, shuffle) * size, size):
-            index = order[start : start + size].to(self.labels.device)
+        for order in orders(len(self), size, shuffle):
+            index = order.to(self.labels.device)
             yield self.pixels[index], self.labels[index]
 
 
 def steps_of(images: int, size: int, shuffle: bool) -> int:
-    """Number of batches of `size` that `images` images make; see `Images.batches`."""
+    """Number of batches of `size` that `images` images make; see `ImageSet.batches`."""
     return max(1, images // size) if shuffle else -(-images // size)
 
 
-def load_images(data: Dataset, device: torch.device, limit: int | None = None) -> Images:
-    """A data set's images on `device`; with `limit`, that many drawn by torch's generator."""
-    pixels, labels = data.images, data.labels
-    if limit is not None and limit < len(labels):
-        keep = torch.randperm(len(labels))[:limit].numpy()
-        pixels, labels = pixels[keep], labels[keep]
-    return Images(
-        torch.tensor(pixels, device=device),
-        torch.tensor(labels, dtype=torch.int64, device=device),
-    )
-
-
-def halves(images: Images) -> tuple[Images, Images]:
+def halves(images: ImageSet) -> tuple[ImageSet, ImageSet]:
     """Two random halves, for weights and for architecture parameters (paper appendix A)."""
     order = torch.randperm(len(images))
     half = len(images) // 2

@@ -105,6 +105,24 @@ class ExpectConfig:
 
 
 @dataclass(frozen=True)
+class FolderConfig:
+    """How the images of an image folder are read; other data is in memory.
+
+    Parameters
+    ----------
+    size: height and width that they are brought to
+    stream: "always": decoded as they are needed; "never": all before the run; "auto": streamed
+        where they take more than a GiB or are cropped at random
+    workers: processes that decode streamed images, at most one a core; 0: the run's own. No figure
+        depends on it
+    """
+
+    size: int = 224
+    stream: str = "auto"
+    workers: int = 8
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Training of the network found (paper appendix B).
 
@@ -119,6 +137,8 @@ class TrainConfig:
     drop_path: rate at the last epoch, risen linearly from 0
     crop: pixels of zero padding before a random crop; 0: no crop
     flip: random left-right flips
+    resized_crop: smallest share of an image that a random crop of a random shape leaves, which is
+        then resized; of image folders alone; 0: no such crop
     cutout: side of the square set to zero; 0: none
     jitter: brightness, contrast and saturation change by factors of 1 - jitter to 1 + jitter
     label_smoothing: share of the target spread over all classes
@@ -145,6 +165,7 @@ class TrainConfig:
     drop_path: float = 0.2
     crop: int = 4
     flip: bool = True
+    resized_crop: float = 0.0
     cutout: int = 16
     jitter: float = 0.0
     label_smoothing: float = 0.0
@@ -166,12 +187,14 @@ class Config:
         slower than float32 on most CPUs
     shift: how shift weights are made
     expect: what the data must be like
+    folder: how an image folder is read
     """
 
     seed: int = 1
     device: str = "auto"
     precision: str = "float32"
     expect: ExpectConfig = field(default_factory=ExpectConfig)
+    folder: FolderConfig = field(default_factory=FolderConfig)
     shift: ShiftSettings = field(default_factory=ShiftSettings)
     search: SearchConfig = field(default_factory=SearchConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -183,6 +206,7 @@ class Config:
 _CHOICES: dict[str, tuple] = {
     "device": ("auto", "cpu", "cuda"),
     "precision": PRECISIONS,
+    "folder.stream": ("auto", "always", "never"),
     "shift.layer": LAYERS,
     "shift.weight_bits": tuple(P_MIN),
     "shift.scale_terms": (0, 1, 2, 3, 4),
@@ -208,12 +232,13 @@ _LEAST: dict[str, float] = {
     "topology_epochs": 1,
     "act_bits": 2,
     "classes": 1,
+    "size": 1,
 }
 """Smallest value of a number, by field; 0 where not listed."""
 
 _POSITIVE = ("lr", "arch_lr", "temperature_start", "temperature_end", "alpha_temperature")
 _RISING_TO_ONE = ("shift.inq_portions",)
-_RATES = ("drop_path", "label_smoothing", "jitter", "momentum")
+_RATES = ("drop_path", "label_smoothing", "jitter", "momentum", "resized_crop")
 _IMAGE = re.compile(r"[1-9]\d*x[1-9]\d*x[1-9]\d*")
 
 

@@ -5,17 +5,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hw import data as datasets
 from hw import genotypes
 from hw.counts import count
 from hw.ir.network import Arithmetic, Network
 from hw.ir.reference import classify
 from hw.ir.validate import validate
-from nas.batches import load_images
 from nas.model import image_tensor
 from nas.quantise import CALIBRATION_IMAGES, calibrate, quantise
 from nas.runs import Run
-from nas.train import accuracy_of, load_trained
+from nas.sources import load_images, open_data
+from nas.train import EVALUATION_BATCH, accuracy_of, load_trained
 
 SCALE_TERMS = 3
 """Powers of two of a scale where neither the caller nor the training says otherwise."""
@@ -46,10 +45,10 @@ def export(
         `like` has another graph or other arithmetic
     """
     task = Run.open(run).task
-    training, test = datasets.load(task.data, "train"), datasets.load(task.data, "test")
+    training, test = (open_data(task.data, split, task.config) for split in ("train", "test"))
     model = load_trained(run, training.image_shape, training.classes)
     chosen = np.random.default_rng(0).permutation(len(training))[:CALIBRATION_IMAGES]
-    x = image_tensor(torch.from_numpy(training.images[np.sort(chosen)]))
+    x = image_tensor(torch.from_numpy(training.read(np.sort(chosen))))
     arithmetic = Arithmetic(
         weight_bits=task.config.shift.weight_bits,
         guard=guard,
@@ -72,9 +71,13 @@ def export(
         formats = like.formats_for(model.live, arithmetic)
     network = quantise(model, formats, arithmetic, meta)
     validate(network)
-    right = classify(network, test.images) == test.labels
-    network.meta["accuracy_float"] = accuracy_of(model, load_images(test, torch.device("cpu")))
-    network.meta["accuracy_integer"] = float(right.mean())
+    images = load_images(test, torch.device("cpu"), workers=task.config.folder.workers)
+    network.meta["accuracy_float"] = accuracy_of(model, images)
+    right = [
+        classify(network, test.read(index)) == test.labels[index]
+        for index in np.array_split(np.arange(len(test)), -(-len(test) // EVALUATION_BATCH))
+    ]
+    network.meta["accuracy_integer"] = float(np.concatenate(right).mean())
     network.meta["test_images"] = len(test)
     network.meta["weights"] = count(network.graph).weights
     return network

@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hw import data as datasets
 from hw.console import Progress, progress
-from hw.data import Dataset
+from hw.data import Dataset, ImageFolder
 from hw.errors import InputError
 from hw.space import Genotype, skeleton
-from nas.batches import Images, halves, load_images, steps_of
+from nas.batches import ImageSet, halves, steps_of
 from nas.bilevel import first_order, second_order
 from nas.cell import Candidates, Chosen
 from nas.config import Config
@@ -24,6 +23,7 @@ from nas.meter import Meter
 from nas.model import image_tensor
 from nas.optimise import ShiftOptimiser, StepSettings, cosine
 from nas.runs import Run, Task, pick_device, random_state, restore_random_state
+from nas.sources import load_images, open_data
 from nas.strategies.registry import make_strategy
 from nas.strategies.strategy import Architecture, Moment, Stage
 from nas.supernet import Supernet
@@ -51,7 +51,7 @@ def search(
             "shift.layer: inq: a stage of the search is too short to freeze weights share by "
             "share; search with ps or q, then train with inq"
         )
-    training = datasets.load(data, "train")
+    training = open_data(data, "train", config)
     device = pick_device(config.device)
     task = Task("search", data, config, domain=domain)
     run = Run.start(out, task, resume=resume, force=force)
@@ -74,11 +74,13 @@ class _Active:
 
 
 class _Searcher:
-    def __init__(self, run: Run, training: Dataset, device: torch.device):
+    def __init__(self, run: Run, training: Dataset | ImageFolder, device: torch.device):
         self.run, self.device, self.training = run, device, training
         self.config = run.task.config.search
         torch.manual_seed(run.task.config.seed)
-        self.images = load_images(training, device, self.config.images)
+        self.images = load_images(
+            training, device, self.config.images, run.task.config.folder.workers
+        )
         # The same halves after a resumption: drawn here, before anything else is.
         self.halves = halves(self.images)
         self.strategy = make_strategy(self.config)
@@ -106,7 +108,7 @@ class _Searcher:
                     break
         return self.strategy.choose(active.architecture, lambda *mix: self._evaluate(active, *mix))
 
-    def _images(self, stage: Stage) -> tuple[Images, Images]:
+    def _images(self, stage: Stage) -> tuple[ImageSet, ImageSet]:
         """Images of the weights and of the architecture."""
         return self.halves if stage.halves else (self.images, self.images)
 
@@ -308,7 +310,7 @@ def _loss(
     return functional.cross_entropy(logits, labels), logits
 
 
-def _endless(images: Images, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _endless(images: ImageSet, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
     while True:
         yield from images.batches(batch, shuffle=True)
 

@@ -1,19 +1,33 @@
-"""The data of a run: opened, and checked against what its configuration expects."""
+"""The data of a run: opened, checked against what its configuration expects, put on a device."""
+
+import torch
 
 from hw import data as datasets
-from hw.data import Dataset
+from hw.data import Dataset, ImageFolder
 from hw.errors import InputError
+from nas.batches import Images, ImageSet
 from nas.config import Config
+from nas.stream import StreamedImages
+
+STREAM_ABOVE = 1 << 30
+"""Bytes of images above which `folder.stream: auto` streams."""
 
 
-def open_data(data: str, split: str, config: Config) -> Dataset:
-    """The split 'train' or 'test' of a named data set or a folder.
+def open_data(
+    data: str, split: str, config: Config, resized_crop: float = 0.0
+) -> Dataset | ImageFolder:
+    """The split 'train' or 'test' of a named data set or a folder; an `ImageFolder` is streamed.
+
+    Parameters
+    ----------
+    resized_crop: see `nas.config.TrainConfig`; more than 0 needs an image folder
 
     Raises
     ------
     InputError: there is no such data, or it is not as `config.expect` says
     """
-    source = datasets.load(data, split)
+    folder = config.folder
+    source = datasets.find(data, split, size=(folder.size, folder.size))
     image, expect = "x".join(str(side) for side in source.image_shape), config.expect
     for field, found, expected in (
         ("image", image, expect.image),
@@ -24,4 +38,40 @@ def open_data(data: str, split: str, config: Config) -> Dataset:
                 f"data: {data}: {field} {found}, but the configuration is for {expected}; "
                 f"choose another --config or set expect.{field}=null"
             )
-    return source
+    streamed = isinstance(source, ImageFolder) and (
+        folder.stream == "always"
+        or (folder.stream == "auto" and (source.bytes > STREAM_ABOVE or resized_crop > 0))
+    )
+    if resized_crop and not streamed:
+        raise InputError(
+            f"data: {data}: train.resized_crop needs an image folder that is streamed; set "
+            "train.resized_crop=0"
+        )
+    return source.load() if isinstance(source, ImageFolder) and not streamed else source
+
+
+def load_images(
+    source: Dataset | ImageFolder,
+    device: torch.device,
+    limit: int | None = None,
+    workers: int = 0,
+    resized_crop: float = 0.0,
+) -> ImageSet:
+    """A source's images for `device`; with `limit`, that many drawn by torch's generator.
+
+    Parameters
+    ----------
+    workers, resized_crop: of images that are streamed
+    """
+    count = len(source)
+    chosen = None if limit is None or limit >= count else torch.randperm(count)[:limit]
+    if isinstance(source, ImageFolder):
+        index = torch.arange(count) if chosen is None else chosen
+        return StreamedImages(source, index, device, workers, resized_crop)
+    pixels, labels = source.images, source.labels
+    if chosen is not None:
+        pixels, labels = pixels[chosen.numpy()], labels[chosen.numpy()]
+    return Images(
+        torch.tensor(pixels, device=device),
+        torch.tensor(labels, dtype=torch.int64, device=device),
+    )

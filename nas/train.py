@@ -15,7 +15,7 @@ from hw.errors import InputError
 from hw.ir.format import Format
 from hw.space import Genotype, build
 from nas.auxiliary import TrainedNetwork
-from nas.batches import Augmentation, Images, load_images, steps_of
+from nas.batches import Augmentation, ImageSet, steps_of
 from nas.config import Config
 from nas.fake import paper_formats
 from nas.model import GraphModel, count_weights, image_tensor
@@ -24,7 +24,7 @@ from nas.precision import autocast
 from nas.quantise import CALIBRATION_IMAGES, calibrate
 from nas.runs import Run, Task, pick_device, random_state, restore_random_state
 from nas.shift import advance_weights
-from nas.sources import open_data
+from nas.sources import load_images, open_data
 
 EVALUATION_BATCH = 500
 
@@ -53,7 +53,7 @@ TOP = 5
 
 @torch.no_grad()
 def accuracies_of(
-    logits_of: Callable[[Tensor], Tensor], images: Images
+    logits_of: Callable[[Tensor], Tensor], images: ImageSet
 ) -> tuple[float, float | None]:
     """Top-1 and top-5 accuracy: the share of images whose class is the first largest logit, and
     of those whose class is among the five largest (None for five classes or fewer)."""
@@ -66,7 +66,7 @@ def accuracies_of(
     return right / len(images), among / len(images) if classes > TOP else None
 
 
-def accuracy_of(logits_of: Callable[[Tensor], Tensor], images: Images) -> float:
+def accuracy_of(logits_of: Callable[[Tensor], Tensor], images: ImageSet) -> float:
     """Share of images whose class is the first largest logit."""
     return accuracies_of(logits_of, images)[0]
 
@@ -94,15 +94,18 @@ def train(
     as it would have.
     """
     task = Task("train", data, config, genotype, domain)
-    training, test = (open_data(data, split, config) for split in ("train", "test"))
+    crop = config.train.resized_crop
+    training = open_data(data, "train", config, resized_crop=crop)
+    test = open_data(data, "test", config)
     device = pick_device(config.device)
     torch.manual_seed(config.seed)
-    images = load_images(training, device, config.train.images)
+    workers = config.folder.workers
+    images = load_images(training, device, config.train.images, workers, resized_crop=crop)
     model = make_model(task, training.image_shape, training.classes)
     network = TrainedNetwork(model, config.train.stem, config.train.auxiliary > 0)
     run = Run.start(out, task, resume=resume, force=force)
     trainer = _Trainer(run, network.to(device), images, device)
-    tested = load_images(test, device)
+    tested = load_images(test, device, workers=workers)
     seconds = trainer.run_epochs(tested)
     accuracy, top5 = accuracies_of(model.eval(), tested)
     metrics = {
@@ -125,7 +128,7 @@ def train(
 class _Trainer:
     """State of a training run: model, optimiser, log."""
 
-    def __init__(self, run: Run, network: TrainedNetwork, images: Images, device: torch.device):
+    def __init__(self, run: Run, network: TrainedNetwork, images: ImageSet, device: torch.device):
         self.run, self.network, self.images, self.device = run, network, images, device
         self.model = network.network
         self.config = run.task.config.train
@@ -154,7 +157,7 @@ class _Trainer:
             if state["formats"] is not None:
                 self.model.formats = {k: Format(*v) for k, v in state["formats"].items()}
 
-    def run_epochs(self, test: Images) -> float:
+    def run_epochs(self, test: ImageSet) -> float:
         """Train the epochs that are left; seconds of all of them."""
         config = self.config
         steps = steps_of(len(self.images), config.batch, shuffle=True)
@@ -179,7 +182,7 @@ class _Trainer:
         return sum(entry["seconds"] for entry in self.log)
 
     def _calibrated(self) -> dict[str, Format]:
-        pixels = self.images.pixels[:CALIBRATION_IMAGES]
+        pixels = self.images.sample(CALIBRATION_IMAGES)
         return calibrate(self.model, image_tensor(pixels), self.config.act_bits)
 
     def _lr(self, step: int, steps: int) -> float:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from hw.data import cifar, idx, image_folder, shipped
 from hw.data.dataset import Dataset
+from hw.data.image_folder import ImageFolder
 from hw.errors import InputError
 
-__all__ = ["NAMES", "Dataset", "is_available", "load"]
+__all__ = ["NAMES", "Dataset", "ImageFolder", "find", "is_available", "load"]
 
 NAMES: tuple[str, ...] = tuple(shipped.LOADERS)
 """The named data sets."""
@@ -31,9 +32,17 @@ def load(
 
     Raises
     ------
-    InputError: unknown name, not such a folder, a missing package, a damaged file; one line that
-        names it
+    InputError: unknown name, not such a folder, a missing package, a damaged file, more images than
+        memory should hold; one line that names it
     """
+    source = find(name_or_folder, split, size=size)
+    return source.load() if isinstance(source, ImageFolder) else source
+
+
+def find(
+    name_or_folder: str | Path, split: str = "train", *, size: tuple[int, int] = (224, 224)
+) -> Dataset | ImageFolder:
+    """As `load`, but the images of an image folder are listed and not read."""
     if split not in ("train", "test"):
         raise InputError(f"split: {split!r}; use train or test")
     if str(name_or_folder) in shipped.LOADERS:
@@ -44,7 +53,7 @@ def load(
         raise InputError(f"{error.filename}: {error.strerror}; give a readable folder") from error
 
 
-def _load_path(path: Path, split: str, size: tuple[int, int]) -> Dataset:
+def _load_path(path: Path, split: str, size: tuple[int, int]) -> Dataset | ImageFolder:
     if not path.exists():
         raise InputError(f"data: '{path}' is neither a folder nor one of {', '.join(NAMES)}")
     if idx.found(path):
@@ -52,7 +61,7 @@ def _load_path(path: Path, split: str, size: tuple[int, int]) -> Dataset:
     if cifar.found(path):
         return cifar.load(path, split)
     if image_folder.found(path):
-        return image_folder.load(path, split, size)
+        return image_folder.find(path, split, size)
     what = "an empty folder" if path.is_dir() and not any(path.iterdir()) else "no data set"
     raise InputError(
         f"{path}: {what}; expected MNIST idx files, CIFAR python batches, or train and val folders "

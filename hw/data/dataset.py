@@ -37,6 +37,10 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.images)
 
+    def read(self, index: np.ndarray) -> np.ndarray:
+        """The images at `index`, uint8 NHWC."""
+        return self.images[index]
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width, channels."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from hw import genotypes
 from nas.config import load_config
@@ -57,3 +58,19 @@ def cifar100(tmp_path_factory) -> Path:
     """CIFAR-100 in the published layout: 200 + 100 images."""
     folder = tmp_path_factory.mktemp("data") / "cifar-100-python"
     return _write_cifar(folder, {"train": 200, "test": 100}, b"fine_labels", 100)
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory) -> Path:
+    """Photographs in ImageNet's layout, sizes differ: 2 classes, 24 + 10 JPEG files."""
+    folder = tmp_path_factory.mktemp("data") / "photos"
+    rng = np.random.default_rng(8)
+    for split, count in (("train", 12), ("val", 5)):
+        for number, name in enumerate(("n01440764", "n01443537")):
+            (folder / split / name).mkdir(parents=True)
+            for picture in range(count):
+                height, width = rng.integers(30, 60, 2)
+                pixels = rng.integers(0, 100, (height, width, 3)) + 120 * number
+                image = Image.fromarray(pixels.astype(np.uint8))
+                image.save(folder / split / name / f"{name}_{picture}.jpg")
+    return folder

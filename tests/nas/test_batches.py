@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from hw.data import Dataset
-from nas.batches import Augmentation, Images, halves, load_images, steps_of
+from nas.batches import Augmentation, Images, halves, spread, steps_of
 from nas.model import image_tensor
+from nas.sources import load_images
 
 
 @pytest.fixture
@@ -42,6 +43,7 @@ def test_limit_draws_images():
     pixels = np.repeat(labels.astype(np.uint8), 4).reshape(20, 2, 2, 1)
     pixels.flags.writeable = False  # as a file read whole is; torch must not warn
     loaded = load_images(Dataset("d", pixels, labels, 20), torch.device("cpu"), limit=5)
+    assert isinstance(loaded, Images)
     assert len(loaded) == 5
     assert torch.equal(loaded.pixels[:, 0, 0, 0].long(), loaded.labels)
 
@@ -105,3 +107,9 @@ def test_jitter_blends_each_image_with_black_its_mean_and_its_greys():
 
 def test_jitter_of_grey_images_keeps_one_channel(images):
     assert Augmentation(jitter=0.2)(images.pixels[..., :1]).shape == (10, 1, 6, 7)
+
+
+def test_sample_is_spread_evenly(images):
+    assert torch.equal(images.sample(5), images.pixels[::2])
+    assert torch.equal(images.sample(99), images.pixels)
+    assert spread(1000, 3).tolist() == [0, 333, 666]
