@@ -137,7 +137,7 @@ class StreamedImages:
             num_workers=min(self.workers, len(os.sched_getaffinity(0)), len(wanted)),
             collate_fn=_as_decoded,
             pin_memory=self.device.type == "cuda",
-            # A generator of its own: the number of processes must not touch torch's.
+            # A generator of its own: torch's is for what decides the run.
             generator=torch.Generator(),
         )
         for batch in loader:
