@@ -14,7 +14,7 @@ from nas.model import image_tensor
 from nas.quantise import CALIBRATION_IMAGES, calibrate, quantise
 from nas.runs import Run
 from nas.sources import load_images, open_data
-from nas.train import EVALUATION_BATCH, accuracy_of, load_trained
+from nas.train import EVALUATION_BATCH, evaluate, load_trained
 
 SCALE_TERMS = 3
 """Powers of two of a scale where neither the caller nor the training says otherwise."""
@@ -71,8 +71,9 @@ def export(
         formats = like.formats_for(model.live, arithmetic)
     network = quantise(model, formats, arithmetic, meta)
     validate(network)
-    images = load_images(test, torch.device("cpu"), workers=task.config.folder.workers)
-    network.meta["accuracy_float"] = accuracy_of(model, images)
+    cpu = torch.device("cpu")
+    images = load_images(test, cpu, workers=task.config.folder.workers)
+    network.meta["accuracy_float"] = evaluate(model, images, cpu).accuracy
     right = [
         classify(network, test.read(index)) == test.labels[index]
         for index in np.array_split(np.arange(len(test)), -(-len(test) // EVALUATION_BATCH))

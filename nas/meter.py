@@ -1,4 +1,4 @@
-"""Mean loss and accuracy of an epoch, summed on the device; stops where a loss is not finite."""
+"""Mean loss and accuracies of an epoch, summed on the device; stops where a loss is not finite."""
 
 import math
 
@@ -11,8 +11,12 @@ LOOK_EVERY = 20
 """Steps between two looks at the sums: each makes the processor wait for a GPU."""
 
 
+TOP = 5
+"""Top-5 accuracy is known where there are more classes than that."""
+
+
 class Meter:
-    """`update` after each step; `loss` and `accuracy` of the images so far.
+    """`update` after each step; `loss`, `accuracy` and `top5_accuracy` of the images so far.
 
     Raises
     ------
@@ -21,15 +25,18 @@ class Meter:
 
     def __init__(self, device: torch.device):
         # float64: the sum over an epoch is as exact as its terms.
-        self._sums = torch.zeros(2, dtype=torch.float64, device=device)
-        self._images = self._steps = 0
+        self._sums = torch.zeros(3, dtype=torch.float64, device=device)
+        self._images = self._steps = self._classes = 0
         self.note = ""
 
     @torch.no_grad()
     def update(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Add a batch of `labels`; `loss` is its mean."""
+        self._classes = logits.shape[1]
         right = (logits.argmax(1) == labels).sum()
-        self._sums += torch.stack((loss.double() * len(labels), right.double()))
+        largest = logits.topk(min(TOP, self._classes)).indices
+        among = (largest == labels[:, None]).sum()
+        self._sums += torch.stack((loss.double() * len(labels), right.double(), among.double()))
         self._images += len(labels)
         self._steps += 1
         if self._steps % LOOK_EVERY == 1:
@@ -48,3 +55,14 @@ class Meter:
     @property
     def accuracy(self) -> float:
         return float(self._sums[1]) / max(1, self._images)
+
+    @property
+    def top5_accuracy(self) -> float | None:
+        """Share of images whose class is among the five largest logits; None up to 5 classes."""
+        return float(self._sums[2]) / self._images if self._classes > TOP else None
+
+    def accuracies(self, prefix: str = "") -> dict[str, float]:
+        """The accuracies that are known, by name, as logs and metrics have them."""
+        top5 = self.top5_accuracy
+        figures = {f"{prefix}accuracy": self.accuracy}
+        return figures if top5 is None else {**figures, f"{prefix}top5_accuracy": top5}

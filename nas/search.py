@@ -22,6 +22,7 @@ from nas.config import Config
 from nas.meter import Meter
 from nas.model import image_tensor
 from nas.optimise import ShiftOptimiser, StepSettings, cosine
+from nas.precision import autocast
 from nas.runs import Run, Task, pick_device, random_state, restore_random_state
 from nas.sources import load_images, open_data
 from nas.strategies.registry import make_strategy
@@ -71,6 +72,7 @@ class _Active:
     optimiser: ShiftOptimiser
     arch_optimiser: torch.optim.Optimizer | None
     """None where the architecture has nothing to train."""
+    precision: str
 
 
 class _Searcher:
@@ -148,6 +150,7 @@ class _Searcher:
             )
             if parameters
             else None,
+            precision=task.config.precision,
         )
 
     # --- epochs --------------------------------------------------------------------------
@@ -306,7 +309,9 @@ def _loss(
 ) -> tuple[Tensor, Tensor]:
     """Cross entropy and logits of a batch."""
     pixels, labels = batch
-    logits = active.net(image_tensor(pixels), *mixture)
+    with autocast(pixels.device, active.precision):
+        logits = active.net(image_tensor(pixels), *mixture)
+    logits = logits.float()
     return functional.cross_entropy(logits, labels), logits
 
 

@@ -18,6 +18,7 @@ from nas.auxiliary import TrainedNetwork
 from nas.batches import Augmentation, ImageSet, steps_of
 from nas.config import Config
 from nas.fake import paper_formats
+from nas.meter import Meter
 from nas.model import GraphModel, count_weights, image_tensor
 from nas.optimise import ShiftOptimiser, StepSettings, cosine
 from nas.precision import autocast
@@ -47,34 +48,16 @@ def make_model(task: Task, image: tuple[int, int, int], classes: int) -> GraphMo
     return model
 
 
-TOP = 5
-"""Top-5 accuracy is reported where there are more classes than that."""
-
-
 @torch.no_grad()
-def accuracies_of(
-    logits_of: Callable[[Tensor], Tensor], images: ImageSet
-) -> tuple[float, float | None]:
-    """Top-1 and top-5 accuracy: the share of images whose class is the first largest logit, and
-    of those whose class is among the five largest (None for five classes or fewer)."""
-    right = among = classes = 0
+def evaluate(
+    logits_of: Callable[[Tensor], Tensor], images: ImageSet, device: torch.device
+) -> Meter:
+    """Loss and accuracies over all images; the class is the first largest logit."""
+    meter = Meter(device)
     for pixels, labels in images.batches(EVALUATION_BATCH):
         logits = logits_of(image_tensor(pixels))
-        classes = logits.shape[1]
-        right += int((logits.argmax(1) == labels).sum())
-        among += in_top(logits, labels)
-    return right / len(images), among / len(images) if classes > TOP else None
-
-
-def accuracy_of(logits_of: Callable[[Tensor], Tensor], images: ImageSet) -> float:
-    """Share of images whose class is the first largest logit."""
-    return accuracies_of(logits_of, images)[0]
-
-
-def in_top(logits: Tensor, labels: Tensor) -> int:
-    """How many labels are among the `TOP` largest of their logits."""
-    largest = logits.topk(min(TOP, logits.shape[1])).indices
-    return int((largest == labels[:, None]).sum())
+        meter.update(functional.cross_entropy(logits, labels), logits, labels)
+    return meter
 
 
 def train(
@@ -107,9 +90,8 @@ def train(
     trainer = _Trainer(run, network.to(device), images, device)
     tested = load_images(test, device, workers=workers)
     seconds = trainer.run_epochs(tested)
-    accuracy, top5 = accuracies_of(model.eval(), tested)
     metrics = {
-        "accuracy": accuracy,
+        **evaluate(model.eval(), tested, device).accuracies(),
         "images": len(tested),
         "training_images": len(images),
         "weights": count(model.graph).weights,
@@ -117,8 +99,6 @@ def train(
         "domain": domain,
         "seconds": round(seconds, 1),
     }
-    if top5 is not None:
-        metrics["top5_accuracy"] = top5
     if network.head is not None:
         metrics["auxiliary_weights"] = count_weights(network.head)
     run.write_metrics(metrics)
@@ -167,15 +147,17 @@ class _Trainer:
                 advance_weights(self.network, epoch / max(1, config.epochs - 1))
                 if epoch >= config.epochs - config.quantise_epochs and self.model.formats is None:
                     self.model.formats = self._calibrated()
-                figures = self._epoch(epoch, steps, bar.advance)
+                trained = self._epoch(epoch, steps, bar.advance)
+                tested = evaluate(self.model.eval(), test, self.device)
                 entry = {
                     "stage": "train",
                     "phase": "train",
                     "epoch": epoch + 1,
                     "epochs": config.epochs,
                     "lr": self._lr(epoch * steps, steps),
-                    **figures,
-                    **_named("validation_", *accuracies_of(self.model.eval(), test)),
+                    "loss": trained.loss,
+                    **trained.accuracies(),
+                    **tested.accuracies("validation_"),
                     "seconds": round(time.monotonic() - start, 2),
                 }
                 self._record(entry)
@@ -189,12 +171,11 @@ class _Trainer:
         config = self.config
         return cosine(config.lr, step, config.epochs * steps, config.warmup_epochs * steps)
 
-    def _epoch(self, epoch: int, steps: int, advance: Callable[..., None]) -> dict[str, float]:
-        """Train an epoch; its loss and accuracy, by name."""
+    def _epoch(self, epoch: int, steps: int, advance: Callable[..., None]) -> Meter:
         config = self.config
         self.network.train()
         self.model.drop_path = config.drop_path * epoch / max(1, config.epochs - 1)
-        total, right, among, seen = 0.0, 0, 0, 0
+        meter = Meter(self.device)
         for step, (pixels, labels) in enumerate(self.images.batches(config.batch, shuffle=True)):
             self.optimiser.set_lr(self._lr(epoch * steps + step, steps))
             self.optimiser.zero_grad()
@@ -205,13 +186,9 @@ class _Trainer:
                 loss = loss + config.auxiliary * self._loss(auxiliary, labels)
             loss.backward()
             self.optimiser.step()
-            total += float(loss.detach()) * len(labels)
-            right += int((logits.argmax(1) == labels).sum())
-            among += in_top(logits.detach(), labels)
-            seen += len(labels)
-            advance(1, f"loss {total / seen:.3f}, accuracy {right / seen:.3f}")
-        top5 = among / seen if logits.shape[1] > TOP else None
-        return {"loss": total / seen, **_named("", right / seen, top5)}
+            meter.update(loss.detach(), logits, labels)
+            advance(1, meter.note)
+        return meter
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         smoothing = self.config.label_smoothing
@@ -235,11 +212,6 @@ class _Trainer:
         if self.model.formats is None:
             return None
         return {k: (f.signed, f.width, f.frac) for k, f in self.model.formats.items()}
-
-
-def _named(prefix: str, accuracy: float, top5: float | None) -> dict[str, float]:
-    names = {f"{prefix}accuracy": accuracy}
-    return names if top5 is None else {**names, f"{prefix}top5_accuracy": top5}
 
 
 def load_trained(folder: str | Path, image: tuple[int, int, int], classes: int) -> GraphModel:

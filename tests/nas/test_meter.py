@@ -21,3 +21,17 @@ def test_a_loss_that_is_not_finite_stops_the_run(value):
     meter = Meter(torch.device("cpu"))
     with pytest.raises(CheckFailed, match="after 1 steps"):
         meter.update(torch.tensor(value), torch.eye(2), torch.tensor([0, 1]))
+
+
+def test_top5_by_hand():
+    device, loss = torch.device("cpu"), torch.tensor(0.0)
+    logits = torch.tensor([[6.0, 5, 4, 3, 2, 1], [6.0, 5, 4, 3, 2, 1], [1.0, 2, 3, 4, 5, 6]])
+    meter = Meter(device)
+    meter.update(loss, logits, torch.tensor([4, 5, 5]))
+    assert meter.accuracies("validation_") == {
+        "validation_accuracy": pytest.approx(1 / 3),
+        "validation_top5_accuracy": pytest.approx(2 / 3),
+    }
+    five = Meter(device)
+    five.update(loss, logits[:, :5], torch.tensor([0, 1, 4]))
+    assert five.top5_accuracy is None and five.accuracies() == {"accuracy": pytest.approx(2 / 3)}

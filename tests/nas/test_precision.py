@@ -1,15 +1,21 @@
 """Mixed precision: what stays in float32, and how near the loss is."""
 
+import json
+
+import pytest
 import torch
 from torch.nn import functional
 
 from hw import genotypes
 from hw.ir.format import Format
 from hw.space import build
+from nas.config import load_config
 from nas.fake import fake_quantise
 from nas.model import GraphModel, image_tensor
 from nas.norm import BatchNorm2d
 from nas.precision import autocast
+from nas.search import search
+from nas.train import train
 
 CPU = torch.device("cpu")
 
@@ -84,3 +90,20 @@ def test_loss_and_gradients_are_near_those_of_float32():
     assert 0 < abs(narrow - wide) < 0.03 * wide
     cosine = functional.cosine_similarity(wide_gradient.flatten(), narrow_gradient.flatten(), dim=0)
     assert cosine > 0.97
+
+
+def test_a_search_in_bfloat16(tmp_path):
+    settings = ("precision=bfloat16", "search.images=32", "search.batch=16", "search.cells=1")
+    search("digits", tmp_path / "run", load_config("tiny", settings))
+    assert (tmp_path / "run/genotype.yaml").exists()
+
+
+def test_a_training_in_bfloat16_is_near_that_in_float32(tmp_path):
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        settings = (f"precision={precision}", "train.epochs=1", "train.images=256")
+        config = load_config("tiny", (*settings, "train.quantise_epochs=1"))
+        train(genotypes.get("ShiftNAS_C10"), "digits", tmp_path / precision, config)
+        losses.append(json.loads((tmp_path / precision / "log.jsonl").read_text())["loss"])
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)

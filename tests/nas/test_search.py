@@ -182,3 +182,9 @@ def test_every_strategy_finds_a_genotype(tmp_path, strategy, domain):
         assert entry["strategy"] == strategy
         shares = entry["architecture"]["alpha"]
         assert [len(cell) for cell in shares] == [14, 14]
+
+
+def test_data_that_does_not_match_the_preset(tmp_path):
+    with pytest.raises(InputError, match="image 8x8x1, but the configuration is for 32x32x3"):
+        search("digits", tmp_path / "run", load_config("cifar10"))
+    assert not (tmp_path / "run").exists()

@@ -11,12 +11,11 @@ from hw import genotypes
 from hw.counts import count
 from hw.errors import InputError
 from nas import train as training
-from nas.batches import Images
 from nas.config import load_config
 from nas.export import export
 from nas.model import count_weights
 from nas.runs import Task
-from nas.train import accuracies_of, load_trained, make_model, train
+from nas.train import load_trained, make_model, train
 
 GENOTYPE = genotypes.get("ShiftNAS_C10")
 SHORT = ("train.images=256", "train.epochs=1")
@@ -186,14 +185,6 @@ def test_label_smoothing_spreads_the_target_over_all_classes(tmp_path):
         patch.setattr(training._Trainer, "_loss", watching)
         train(GENOTYPE, "digits", tmp_path / "run", config)
     assert losses and all(a == pytest.approx(b, rel=1e-5) for a, b in losses)
-
-
-def test_top5_by_hand():
-    logits = torch.tensor([[6.0, 5, 4, 3, 2, 1], [6.0, 5, 4, 3, 2, 1], [1.0, 2, 3, 4, 5, 6]])
-    images = Images(torch.zeros(3, 2, 2, 1, dtype=torch.uint8), torch.tensor([4, 5, 5]))
-    assert accuracies_of(lambda _: logits, images) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
-    five = Images(images.pixels, torch.tensor([0, 1, 4]))
-    assert accuracies_of(lambda _: logits[:, :5], five) == (pytest.approx(2 / 3), None)
 
 
 def test_top5_is_logged(tmp_path):
