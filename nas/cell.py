@@ -16,8 +16,11 @@ ZERO = "zero"
 Candidates = tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]
 """Operations of every edge, of the normal and of the reduction cell."""
 
+NONE = -1
+"""In place of a candidate's position: the edge is left out."""
+
 Chosen = list[list[int]]
-"""Of every edge of the two cells the one candidate that is computed, by its position."""
+"""Of every edge of the two cells the one candidate that is computed, by its position; or `NONE`."""
 
 
 def node_edges(node: int) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from nas.precision import PRECISIONS
 from nas.shift import GRAD_RULES, INITS, LAYERS, ShiftSettings
 
 PRESETS = ("cifar10", "cifar100", "imagenet-mobile", "fashion-small", "demo", "digits", "tiny")
-STRATEGIES = ("shiftnas", "dots", "darts")
+STRATEGIES = ("shiftnas", "dots", "darts", "random")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,13 @@ class DartsConfig:
     """DARTS. `order`: 1, or 2 with the weights unrolled by one step."""
 
     order: int = 1
+
+
+@dataclass(frozen=True)
+class RandomConfig:
+    """Random search. `samples`: genotypes drawn; of 1 nothing is trained, more share weights."""
+
+    samples: int = 1
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class SearchConfig:
     alpha_temperature: alpha's softmax in the topology stage runs at this times T
     scale_edges: the factor 1/N(c) of eq. 13
     zero: the zero operation is a candidate (of O_t where there are groups); never chosen
-    darts: see there
+    darts, random: see there
     """
 
     strategy: str = "shiftnas"
@@ -88,6 +95,7 @@ class SearchConfig:
     scale_edges: bool = False
     zero: bool = False
     darts: DartsConfig = field(default_factory=DartsConfig)
+    random: RandomConfig = field(default_factory=RandomConfig)
 
 
 @dataclass(frozen=True)
@@ -230,6 +238,7 @@ _LEAST: dict[str, float] = {
     "epochs": 1,
     "operation_epochs": 1,
     "topology_epochs": 1,
+    "samples": 1,
     "act_bits": 2,
     "classes": 1,
     "size": 1,

@@ -95,6 +95,8 @@ class _Searcher:
         index, candidates = 0, self.strategy.start
         if state is not None:
             index, candidates, self.log = state["stage"], _tupled(state["candidates"]), state["log"]
+        # Also where there is nothing to train: an empty log.
+        self.run.write_log(self.log)
         total = sum((s.warmup + s.epochs) * self._steps(s) for s in stages)
         with progress("search", total) as bar:
             for entry in self.log:

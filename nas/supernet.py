@@ -116,7 +116,7 @@ class Supernet(nn.Module):
         """Logits (N, classes) of images as of `nas.model.image_tensor`.
 
         `coefficients` (2, edges, operations) weighs every candidate, of normal cells [0] and of
-        reduction cells [1]; with `chosen` only that candidate of each edge is computed.
+        reduction cells [1]; with `chosen` only that candidate of each edge, if any, is computed.
         """
         tensors = Tensors({self.skeleton.stem[0].name: x})
         evaluate_nodes(self.skeleton.stem, self.units, tensors)

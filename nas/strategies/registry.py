@@ -3,10 +3,11 @@
 from nas.config import SearchConfig
 from nas.strategies.darts import Darts
 from nas.strategies.dots import Dots
+from nas.strategies.random_search import RandomSearch
 from nas.strategies.shiftnas import ShiftNas
 from nas.strategies.strategy import Strategy
 
-STRATEGIES: dict[str, type[Strategy]] = {s.name: s for s in (ShiftNas, Dots, Darts)}
+STRATEGIES: dict[str, type[Strategy]] = {s.name: s for s in (ShiftNas, Dots, Darts, RandomSearch)}
 
 
 def make_strategy(config: SearchConfig) -> Strategy:

@@ -1,0 +1,99 @@
+"""Random search, plain and with weight sharing (Li and Talwalkar 2019, section 3)."""
+
+import torch
+from torch import Tensor
+
+from hw.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS, Genotype
+from nas.cell import EDGES, NODES, NONE, Candidates, Chosen, edge_pairs, genotype_of, on_every_edge
+from nas.config import SearchConfig
+from nas.strategies.strategy import Architecture, Evaluate, Moment, Stage, Strategy
+
+
+def draw(candidates: Candidates, generator: torch.Generator | None = None) -> Chosen:
+    """A genotype, all being equally likely: two edges into each node, a candidate on each.
+
+    Edges that it does not have are `NONE`. Without a `generator`, torch's own.
+    """
+
+    def one_of(count: int) -> int:
+        return int(torch.randint(count, (), generator=generator))
+
+    cells = []
+    for edges in candidates:
+        choice = [NONE] * len(EDGES)
+        for node in range(NODES):
+            pairs = edge_pairs(node)
+            for edge in pairs[one_of(len(pairs))]:
+                choice[edge] = one_of(len(edges[edge]))
+        cells.append(choice)
+    return cells
+
+
+class RandomArchitecture(Architecture):
+    """A genotype drawn at each step: nothing to train."""
+
+    def __init__(self, candidates: Candidates):
+        super().__init__()
+        self.candidates = candidates
+        even = torch.full((2, len(EDGES), len(candidates[0][0])), 1 / len(candidates[0][0]))
+        self.register_buffer("even", even, persistent=False)
+
+    def coefficients(self, moment: Moment) -> Tensor:
+        """How likely each candidate of an edge is, if the edge is drawn."""
+        return self.get_buffer("even")
+
+    def mixture(self, moment: Moment) -> tuple[Tensor, Chosen]:
+        return self.mixture_of(draw(self.candidates))
+
+    def mixture_of(self, chosen: Chosen) -> tuple[Tensor, Chosen]:
+        """The supernet's arguments that make it the network of a genotype: its edges unscaled."""
+        return torch.ones_like(self.get_buffer("even")), chosen
+
+    def genotype_of(self, chosen: Chosen) -> Genotype:
+        normal, reduction = (
+            {e: self.candidates[kind][e][k] for e, k in enumerate(chosen[kind]) if k != NONE}
+            for kind in (0, 1)
+        )
+        return genotype_of(normal, reduction)
+
+    def genotype(self) -> Genotype:
+        """The first that the seed gives, see `RandomSearch.choose`."""
+        return self.genotype_of(draw(self.candidates, _generator()))
+
+
+class RandomSearch(Strategy):
+    """With one of `search.random.samples` nothing is trained, and the one drawn is the result.
+
+    With more the supernet is trained, a drawn genotype a step, and of so many drawn then the one
+    most accurate on the held-out images, by the shared weights, is the result.
+    """
+
+    name = "random"
+
+    def __init__(self, config: SearchConfig):
+        self.samples = config.random.samples
+        warmup, epochs = (config.warmup, config.epochs) if self.samples > 1 else (0, 0)
+        # Whatever `search.bilevel` says: images that the weights were trained on judge nothing.
+        self.stages = (Stage("search", warmup, epochs, level="weights", halves=True),)
+        self.start = on_every_edge(CONV_OPERATIONS + TOPOLOGY_OPERATIONS)
+
+    def architecture(self, index: int, candidates: Candidates) -> RandomArchitecture:
+        return RandomArchitecture(candidates)
+
+    def choose(self, last: Architecture, evaluate: Evaluate) -> Genotype:
+        """The best of the samples, the first of equals."""
+        assert isinstance(last, RandomArchitecture)
+        if self.samples == 1:
+            return last.genotype()
+        generator = _generator()
+        drawn = [draw(last.candidates, generator) for _ in range(self.samples)]
+        accuracies = [evaluate(*last.mixture_of(chosen)) for chosen in drawn]
+        return last.genotype_of(drawn[accuracies.index(max(accuracies))])
+
+
+def _generator() -> torch.Generator:
+    """Of the run's seed alone: the same genotypes whatever was drawn before, and for whichever net.
+
+    A search resumed draws the same ones.
+    """
+    return torch.Generator().manual_seed(torch.initial_seed())
