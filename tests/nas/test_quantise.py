@@ -8,25 +8,32 @@ from hw import data, genotypes
 from hw.errors import InputError
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import Add, AvgPool, Concat, Conv, GlobalPool, MaxPool
-from hw.ir.network import Arithmetic
+from hw.ir.network import Arithmetic, Network
 from hw.ir.validate import validate
 from hw.ir.weights import decode
 from hw.space import build
+from nas.exact import ExactModel
 from nas.model import GraphModel, image_tensor
+from nas.norm import BatchNorm2d
 from nas.quantise import calibrate, quantise
+from nas.shift import ShiftSettings
 
 SIZES = {"channels": 3, "cells": 3, "image": (8, 8, 1), "classes": 10}
 
 
-@pytest.fixture(scope="module")
-def model() -> GraphModel:
+def with_statistics(settings: ShiftSettings) -> GraphModel:
     torch.manual_seed(0)
-    model = GraphModel(build(genotypes.get("DARTS_V1"), **SIZES)).train()
+    model = GraphModel(build(genotypes.get("DARTS_V1"), **SIZES), settings=settings).train()
     for norm in model.modules():
         if isinstance(norm, torch.nn.BatchNorm2d):
             norm.momentum = 1.0
     model(image_tensor(torch.from_numpy(data.load("digits").images[:256])))
     return model.eval()
+
+
+@pytest.fixture(scope="module")
+def model() -> GraphModel:
+    return with_statistics(ShiftSettings())
 
 
 @pytest.fixture(scope="module")
@@ -75,21 +82,44 @@ def test_codes_are_the_trained_weights(model, x):
             assert np.array_equal(w, weight().detach().numpy().astype(float)), name
 
 
-def test_integers_stay_close_to_the_float_model(model, x):
-    """At 16 bits, what is left is rounding: far below what a wrong fold would leave."""
-    from nas.exact import ExactModel
-
-    network = quantise(model, calibrate(model, x, 16), Arithmetic(scale_terms=4))
+def distances(model: GraphModel, network: Network) -> dict[str, float]:
+    """Largest distance between each tensor's integers and the float model's, in deviations."""
     images = data.load("digits", "test").images[:50]
-    tensors = model.tensors(image_tensor(torch.from_numpy(images)))
+    with torch.no_grad():
+        tensors = model.tensors(image_tensor(torch.from_numpy(images)))
     codes = ExactModel(model, network).codes(images)
+    found = {}
     for node in network.graph:
         if node.name == "classifier":
             continue
-        real = tensors[node.name].detach().permute(0, 2, 3, 1).numpy()
+        real = tensors[node.name].permute(0, 2, 3, 1).numpy()
         ours = codes[node.name] * 2.0 ** -network.formats[node.name].frac
-        spread = max(float(real.std()), 1e-6)
-        assert np.abs(ours - real).max() < 0.15 * spread, node.name
+        found[node.name] = float(np.abs(ours - real).max() / max(float(real.std()), 1e-6))
+    return found
+
+
+def test_integers_stay_close_to_the_float_model(model, x):
+    """At 16 bits, what is left is rounding: far below what a wrong fold would leave."""
+    network = quantise(model, calibrate(model, x, 16), Arithmetic(scale_terms=4))
+    for name, distance in distances(model, network).items():
+        assert distance < 0.15, name
+
+
+@pytest.mark.parametrize("terms", [1, 2])
+def test_nothing_is_lost_to_the_terms_that_a_network_was_trained_with(model, terms):
+    """With them the float model computes the export's factors; without, export changes it."""
+    x = image_tensor(torch.from_numpy(data.load("digits", "test").images[:50]))
+    farthest = []
+    for m in (with_statistics(ShiftSettings(scale_terms=terms)), model):
+        # The images that are compared, and 20 bits, so that nothing saturates.
+        network = quantise(m, calibrate(m, x, 20), Arithmetic(scale_terms=terms))
+        farthest.append(max(distances(m, network).values()))
+        for name, params in network.params.items():
+            norm = getattr(m.units[name], "norm", None)
+            if m is not model and isinstance(norm, BatchNorm2d):
+                exported = (params.scale_sign * np.exp2(params.scale_exp.astype(float))).sum(1)
+                assert np.array_equal(exported, norm.factor().detach().numpy()), name
+    assert farthest[0] < 0.001 and farthest[1] > 0.5, farthest
 
 
 def test_real_weights_are_refused(x):

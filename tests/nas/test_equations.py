@@ -1,0 +1,239 @@
+"""The paper's equations by their numbers, against values worked out by hand.
+
+Where a straight-through estimator stands in for a derivative, finite differences check what is a
+derivative around it: the chain up to the quantised weights, and rules that are exact derivatives.
+"""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from hw.ir import reference
+from hw.ir.format import IMAGE_FORMAT, Format
+from hw.ir.graph import Conv, Graph, Input
+from hw.ir.network import Arithmetic
+from nas.exact import ExactModel
+from nas.model import GraphModel
+from nas.optimise import ShiftOptimiser, StepSettings
+from nas.quantise import quantise
+from nas.shift import DeepShiftPS, ShiftConv2d, ShiftLinear, ShiftSettings, quantised, sign_of
+
+# =============================================================================================
+# Shift weights: equations 1, 2, 6 to 10, 15
+# =============================================================================================
+
+LN2 = 0.69314718056
+
+
+def set_weight(weight: DeepShiftPS, power, sign) -> None:
+    weight.power.data = torch.tensor(power, dtype=weight.power.dtype).view_as(weight.power)
+    weight.sign.data = torch.tensor(sign, dtype=weight.sign.dtype).view_as(weight.sign)
+
+
+def product(pixel: int, first: tuple[int, int], second: tuple[int, int]) -> int:
+    """pixel·w1·w2 in units of 2**-16 where the integers of paper mode compute it.
+
+    A weight is (s, p). Two 1x1 convolutions without batch norm; PyTorch's exact evaluation and the
+    NumPy reference must agree.
+    """
+    shape = (1, 1, 1)
+    graph = Graph(
+        (
+            Input(name="input", inputs=(), shape=shape),
+            Conv(name="a", inputs=("input",), shape=shape, batch_norm=False, relu_in=False),
+            Conv(name="b", inputs=("a",), shape=shape, batch_norm=False, relu_in=False),
+        )
+    )
+    model = GraphModel(graph, settings=ShiftSettings(weight_bits=6)).eval()
+    for name, (s, p) in (("a", first), ("b", second)):
+        set_weight(model.shift_weights()[name], [p], [s])
+    paper = Format(signed=True, width=32, frac=16)
+    formats = {"input": IMAGE_FORMAT, "a": paper, "b": paper}
+    network = quantise(model, formats, Arithmetic(weight_bits=6, guard=0, rounding="floor"))
+    image = np.full((1, 1, 1, 1), pixel, np.uint8)
+    codes = ExactModel(model, network).codes(image)["b"]
+    assert np.array_equal(codes, reference.run(network, image)["b"])
+    return int(codes.item())
+
+
+@pytest.mark.parametrize(
+    ("pixel", "p", "expected"),
+    [
+        (37, 0, 9472),  # 37 / 256 is 9472 / 65536
+        (37, -3, 1184),
+        (37, -10, 9),  # 9.25
+        (255, -15, 1),  # 65280 >> 15: 1.99
+        (1, -15, 0),
+    ],
+)
+def test_equation_1_a_product_is_a_shift(pixel, p, expected):
+    """2**p·x is x >> -p, which floors; weights have no p above 0."""
+    assert product(pixel, (1, 0), (1, p)) == expected
+
+
+@pytest.mark.parametrize(
+    ("x", "s", "expected"),
+    [
+        (+1, +1, 9),  # 9472 >> 10 is 9 of 9.25
+        (+1, -1, -9),
+        (+1, 0, 0),
+        (-1, +1, -10),  # -9472 >> 10 is -10 of -9.25
+        (-1, -1, 10),
+        (-1, 0, 0),
+    ],
+)
+def test_equation_2_the_sign_flips_after_the_shift(x, s, expected):
+    assert product(37, (x, 0), (s, -10)) == expected
+
+
+def test_equation_6_a_weight_is_a_rounded_power_with_a_rounded_sign():
+    p = torch.tensor([-1.0, -1.49, -1.51, -2.5, -0.2, -3.0])
+    s = torch.tensor([1.0, -0.8, 0.6, -0.5, 0.3, -0.49])
+    assert quantised(p, s, -14).tolist() == [0.5, -0.5, 0.25, -0.25, 0.0, 0.0]
+
+
+def test_equation_7_the_ternary_sign():
+    s = torch.tensor([-7.0, -0.5, -0.4999, 0.0, 0.4999, 0.5, 7.0])
+    assert sign_of(s).tolist() == [-1, -1, 0, 0, 0, 1, 1]
+
+
+def test_equation_8_gradients_of_a_layer():
+    """y = X·wᵀ + b, L = y0² + 2·y1, w = [[1/2, -1/4], [0, 1]], X = [3, 5], b = [1, -1].
+
+    y = [1.25, 4]; dL/dy = [2.5, 2]; dL/dX = dL/dy·w = [1.25, 1.375]; dL/db = dL/dy;
+    dL/dw = dL/dyᵀ·X = [[7.5, 12.5], [6, 10]], which is dL/dS too (eq. 10).
+    """
+    layer = ShiftLinear(2, 2)
+    set_weight(layer.weight, [[-1, -2], [-3, 0]], [[1, -1], [0, 1]])
+    layer.bias.data = torch.tensor([1.0, -1.0])
+    x = torch.tensor([[3.0, 5.0]], requires_grad=True)
+    y = layer(x)
+    assert y.tolist() == [[1.25, 4.0]]
+    (y[0, 0] ** 2 + 2 * y[0, 1]).backward()
+    assert x.grad.tolist() == [[1.25, 1.375]]
+    assert layer.bias.grad.tolist() == [2.5, 2.0]
+    assert layer.weight.sign.grad.tolist() == [[7.5, 12.5], [6.0, 10.0]]
+
+
+def test_equation_8_of_a_convolution_by_finite_differences():
+    torch.manual_seed(0)
+    conv = ShiftConv2d(2, 3, (3, 3), (2, 2), (1, 1)).double()
+    x = torch.randn(1, 2, 5, 5, dtype=torch.float64)
+    upstream = torch.randn(1, 3, 3, 3, dtype=torch.float64)
+    leaf = x.clone().requires_grad_()
+    conv(leaf).backward(upstream)
+    for index in ((0, 0, 0, 0), (0, 1, 2, 3), (0, 0, 4, 4)):
+        step = torch.zeros_like(x)
+        step[index] = 1e-3
+        difference = ((conv(x + step) - conv(x - step)) * upstream).sum() / 2e-3
+        assert leaf.grad[index].item() == pytest.approx(difference.item(), rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("p", "s", "paper", "exact"),
+    [
+        (-2.0, 1.0, 0.0433216988, 0.1732867951),  # 1/16·ln 2 and 1/4·ln 2
+        (-2.3, -0.7, -0.0433216988, -0.1732867951),
+        (0.0, 1.0, 0.6931471806, 0.6931471806),
+        (-5.0, 0.1, 0.0, 0.0),
+    ],
+)
+def test_equation_9_derivatives_of_a_weight(p, s, paper, exact):
+    for rule, expected in (("paper", paper), ("exact", exact)):
+        weight = DeepShiftPS((1,), ShiftSettings(grad_rule=rule), fan_in=1).double()
+        set_weight(weight, [p], [s])
+        weight().backward()
+        assert weight.power.grad.item() == pytest.approx(expected, rel=1e-9)
+        assert weight.sign.grad.item() == 1.0
+
+
+def test_equation_9_the_exact_rule_by_finite_differences():
+    """Of s·2**P, at whole P: rounding aside, it is a function with a derivative."""
+    for p, s in ((-1, 1), (-3, -1), (-7, 1)):
+        weight = DeepShiftPS((1,), ShiftSettings(grad_rule="exact"), fan_in=1).double()
+        set_weight(weight, [p], [s])
+        weight().backward()
+        difference = s * (2 ** (p + 1e-6) - 2 ** (p - 1e-6)) / 2e-6
+        assert weight.power.grad.item() == pytest.approx(difference, rel=1e-8)
+
+
+@pytest.mark.parametrize("rule", ["paper", "exact"])
+def test_equation_10_the_chain_to_p_and_s(rule):
+    """dL/dw by finite differences of real weights; times dw/dP, dw/dS it is the gradient."""
+    torch.manual_seed(0)
+    conv = ShiftConv2d(2, 2, (2, 2), settings=ShiftSettings(grad_rule=rule)).double()
+    power = [-1.2, -2, -3, -0.3, -4, -1, -2, -3, -1, -5, -1, -2, -3, -1, -2, -6]
+    sign = [1, -1, 0.8, -0.6, 0.2, 1, 1, -1, 1, 1, -0.1, -1, 1, -1, 1, 1]
+    set_weight(conv.weight, power, sign)
+    x, target = torch.randn(4, 2, 3, 3, dtype=torch.float64), torch.tensor([0, 1, 1, 0])
+
+    def loss(w: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(functional.conv2d(x, w).relu().mean((2, 3)), target)
+
+    w = conv.weight().detach().clone()
+    functional.cross_entropy(conv(x).relu().mean((2, 3)), target).backward()
+    for number in range(16):
+        step = torch.zeros(16, dtype=torch.float64)
+        step[number] = 1e-6
+        step = step.view_as(w)
+        by_w = ((loss(w + step) - loss(w - step)) / 2e-6).item()
+        value = w.flatten()[number].item()
+        by_p = by_w * value * LN2 * (abs(value) if rule == "paper" else 1)
+        assert conv.weight.sign.grad.flatten()[number].item() == pytest.approx(by_w, abs=1e-8)
+        assert conv.weight.power.grad.flatten()[number].item() == pytest.approx(by_p, abs=1e-8)
+
+
+P15, S15 = [-1.0, -2.2, 0.0, -3.0], [1.0, -0.9, 0.2, 0.4]
+"""w = [1/2, -1/4, 0, 0], sum of w² = 0.3125; lambda = 0.4, lambda/2·sum = 0.0625."""
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("paper", [0.0346573590, 0.0043321699, 0.0, 0.0]),  # lambda·|w|³·ln 2
+        ("exact", [0.0693147181, 0.0173286795, 0.0, 0.0]),  # lambda·w²·ln 2
+    ],
+)
+def test_equation_15_gradient_of_the_modified_l2(rule, expected):
+    settings = ShiftSettings(grad_rule=rule)
+    layer = ShiftLinear(4, 1, settings)
+    optimiser = ShiftOptimiser(
+        layer, 1.0, StepSettings(0.4, "weight", 0.0, optimiser="sgd", momentum=0.0), settings
+    )
+    layer.weight.power.data[:] = torch.tensor([P15])
+    layer.weight.sign.data[:] = torch.tensor([S15])
+    assert 0.2 * layer.weight().square().sum().item() == pytest.approx(0.0625)
+    optimiser.zero_grad()
+    optimiser.step()  # with rate 1 and no other gradient: what P and S lose is the gradient
+    lost_p = torch.tensor(P15) - layer.weight.power.detach()[0]
+    lost_s = torch.tensor(S15) - layer.weight.sign.detach()[0]
+    assert lost_p.tolist() == pytest.approx(expected, abs=1e-6)
+    assert lost_s.tolist() == pytest.approx([0.2, -0.1, 0.0, 0.0], abs=1e-6)
+
+
+def test_equation_15_by_finite_differences():
+    """lambda/2·(S·2**P)² of a continuous P, S one of -1, 0, 1: the exact rule's gradient."""
+    for p, s in ((-1, 1), (-2, -1), (-3, 0)):
+        power, sign = torch.tensor([float(p)]), torch.tensor([float(s)])
+        settings = ShiftSettings(grad_rule="exact")
+        gradient, _ = DeepShiftPS.l2_gradients(0.4, settings, power, sign)
+        term = [0.2 * (s * 2 ** (p + h)) ** 2 for h in (1e-5, -1e-5)]
+        assert gradient.item() == pytest.approx((term[0] - term[1]) / 2e-5, rel=1e-6)
+
+
+def test_equation_15_against_the_conventional_formulation():
+    """Descending P² + S² raises a negative P and with it the weight; equation 15 lowers both."""
+    after = {}
+    for kind in ("weight", "latent"):
+        layer = ShiftLinear(1, 1)
+        step = StepSettings(0.4, kind, 0.0, optimiser="sgd", momentum=0.0)
+        optimiser = ShiftOptimiser(layer, 1.0, step, ShiftSettings())
+        layer.weight.power.data.fill_(-2.0)
+        layer.weight.sign.data.fill_(1.0)
+        optimiser.zero_grad()
+        optimiser.step()
+        after[kind] = layer.weight.power.item()
+    # -2 - 0.4·(1/4)³·ln 2 and -2 + 0.4·2.
+    assert after["weight"] == pytest.approx(-2 - 0.0043321699, abs=1e-6)
+    assert after["latent"] == pytest.approx(-1.2)
