@@ -88,9 +88,9 @@ def test_equation_2_the_sign_flips_after_the_shift(x, s, expected):
 
 
 def test_equation_6_a_weight_is_a_rounded_power_with_a_rounded_sign():
-    p = torch.tensor([-1.0, -1.49, -1.51, -2.5, -0.2, -3.0])
-    s = torch.tensor([1.0, -0.8, 0.6, -0.5, 0.3, -0.49])
-    assert quantised(p, s, -14).tolist() == [0.5, -0.5, 0.25, -0.25, 0.0, 0.0]
+    p = torch.tensor([-1.0, -1.49, -1.5, -1.51, -2.5, -0.2, -3.0])
+    s = torch.tensor([1.0, -0.8, 1.0, 0.6, -0.5, 0.3, -0.49])
+    assert quantised(p, s, -14).tolist() == [0.5, -0.5, 0.5, 0.25, -0.25, 0.0, 0.0]
 
 
 def test_equation_7_the_ternary_sign():
