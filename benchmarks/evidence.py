@@ -1,13 +1,14 @@
 """What the search is worth in small: strategies, ablations and domains on Fashion-MNIST.
 
-    python benchmarks/evidence.py [--out runs/evidence] [--jobs 2] [--seeds 3] [--rows ROW ...] [--table]
+    python benchmarks/evidence.py [--out runs/evidence] [--jobs 2] [--seeds 3]
+        [--rows ROW ...] [--table]
 
-Searches and trains every row of the table below for several seeds with the preset `fashion-small`,
-by the commands `shiftnas search` and `shiftnas train`, and prints the table of docs/results.md: test
-accuracy of the networks found, mean and sample standard deviation over the seeds. All networks of a
-domain are trained alike; every search but random's sees equally many images. Runs that are done are
-kept: started again it goes on. `--table` prints what is there and runs nothing. The whole takes
-about an hour of two cores.
+Searches and trains every row of docs/results.md for several seeds with the preset `fashion-small`,
+by the commands `shiftnas search` and `shiftnas train`, and prints the page's table: test accuracy of
+the networks found, mean and sample standard deviation over the seeds. All networks of a domain are
+trained alike; every search but random's sees equally many images. Runs that are done are kept:
+started again it goes on. `--table` prints what is there and runs nothing. The whole takes an hour or
+two of two cores.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from hw import genotypes
 ROOT = Path(__file__).resolve().parent.parent
 COMMON = ("--data", "fashion", "--config", "fashion-small")
 REAL_LR = 0.01
-"""For real weights the learning rate of shift weights (0.1, a step in the exponent) is too large."""
+"""The learning rate of shift weights, 0.1, is a step in the exponent; real weights need less."""
 
 
 @dataclass(frozen=True)
