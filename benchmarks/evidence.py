@@ -4,11 +4,11 @@
         [--rows ROW ...] [--table]
 
 Searches and trains every row of docs/results.md for several seeds with the preset `fashion-small`,
-by the commands `shiftnas search` and `shiftnas train`, and prints the page's table: test accuracy of
-the networks found, mean and sample standard deviation over the seeds. All networks of a domain are
-trained alike; every search but random's sees equally many images. Runs that are done are kept:
-started again it goes on. `--table` prints what is there and runs nothing. The whole takes an hour or
-two of two cores.
+by the commands `shiftnas search` and `shiftnas train`, and prints the page's table: test accuracy
+of the networks found, mean and sample standard deviation over the seeds. All networks of a domain
+are trained alike; every search but random's sees equally many images. Runs that are done are kept:
+started again it goes on. `--table` prints what is there and runs nothing. The whole takes an hour
+or two of two cores.
 """
 
 import argparse
