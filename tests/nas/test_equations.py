@@ -4,6 +4,8 @@ Where a straight-through estimator stands in for a derivative, finite difference
 derivative around it: the chain up to the quantised weights, and rules that are exact derivatives.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,11 +15,20 @@ from hw.ir import reference
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import Conv, Graph, Input
 from hw.ir.network import Arithmetic
+from hw.space import skeleton
+from nas.bilevel import first_order, second_order
+from nas.cell import on_every_edge
+from nas.config import SearchConfig
 from nas.exact import ExactModel
 from nas.model import GraphModel
 from nas.optimise import ShiftOptimiser, StepSettings
 from nas.quantise import quantise
 from nas.shift import DeepShiftPS, ShiftConv2d, ShiftLinear, ShiftSettings, quantised, sign_of
+from nas.strategies.darts import SoftmaxArchitecture
+from nas.strategies.operation_search import OperationArchitecture
+from nas.strategies.strategy import Moment
+from nas.strategies.topology_search import TopologyArchitecture
+from nas.supernet import Supernet
 
 # =============================================================================================
 # Shift weights: equations 1, 2, 6 to 10, 15
@@ -237,3 +248,139 @@ def test_equation_15_against_the_conventional_formulation():
     # -2 - 0.4·(1/4)³·ln 2 and -2 + 0.4·2.
     assert after["weight"] == pytest.approx(-2 - 0.0043321699, abs=1e-6)
     assert after["latent"] == pytest.approx(-1.2)
+
+
+# =============================================================================================
+# Search: equations 3 to 5, 11 to 14
+# =============================================================================================
+
+CONV, SKIP = "sep_conv_3x3", "skip_connect"
+
+
+def test_equation_3_mixing_weights():
+    # exp(0), exp(ln 3), exp(ln 4) over their sum 8
+    alpha = torch.tensor([0.0, 1.09861228867, 1.38629436112])
+    architecture = SoftmaxArchitecture(on_every_edge((CONV, SKIP, "max_pool_3x3")))
+    architecture.alpha.data[1, 6] = alpha
+    coefficients = architecture.coefficients(Moment(0, 1)).detach()
+    assert coefficients[1, 6].tolist() == pytest.approx([0.125, 0.375, 0.5])
+
+
+def test_equations_3_and_4_a_node_adds_what_its_edges_mix():
+    """With skips alone every state is known: x_j = sum of alpha times x_i, worked out by hand."""
+    frame = skeleton(channels=1, cells=1, image=(4, 4, 1), classes=2)
+    cell = replace(frame.cells[0], reduction=False, shape=frame.cells[0].in_shape)
+    frame = replace(frame, cells=(cell,))
+    net = Supernet(frame, on_every_edge((SKIP, "zero")), ShiftSettings())
+    coefficients = torch.zeros(2, 14, 2)
+    # Edges in the order (state, node): node 0 has edges 0, 1; node 1 has 2, 3, 4.
+    coefficients[0, :5, 0] = torch.tensor([0.5, 0.25, 0.0, 1.0, 2.0])
+    coefficients[:, :, 1] = 7.0  # zero adds nothing, whatever its weight
+    seen = {}
+    for index, unit in enumerate((net.units["cell0/preprocess0"], net.units["cell0/preprocess1"])):
+        unit.register_forward_hook(lambda _m, _i, out, index=index: seen.update({index: out}))
+    net.units["classifier"].register_forward_pre_hook(lambda _m, i: seen.update(pooled=i[0]))
+    net(torch.rand(3, 1, 4, 4), coefficients)
+    first = 0.5 * seen[0] + 0.25 * seen[1]
+    second = 1.0 * seen[1] + 2.0 * first
+    zero = torch.zeros_like(first)
+    expected = torch.cat((first, second, zero, zero), 1).mean((2, 3), keepdim=True)
+    torch.testing.assert_close(seen["pooled"], expected)
+
+
+def test_equation_5_the_architecture_follows_the_held_out_loss():
+    """min over a of L_val(w*(a), a): held-out loss (w - 3)², training loss (w - a)², so a = 3."""
+    a, w = torch.nn.Parameter(torch.tensor(0.0)), torch.nn.Parameter(torch.tensor(1.0))
+
+    def held_out():
+        return (w - 3) ** 2 + 0 * a
+
+    def training():
+        return (w - a) ** 2
+
+    # One step of 0.5 takes w to a: w' = w - 0.5·2(w - a) = a, so dL_val/da = 2(a - 3)·1.
+    second_order(held_out, training, [a], [w], 0.5)
+    assert a.grad.item() == pytest.approx(-6)
+    for _ in range(60):
+        second_order(held_out, training, [a], [w], 0.5)
+        a.data -= 0.25 * a.grad
+        w.data -= 0.5 * torch.autograd.grad(training(), w)[0]
+    assert a.item() == pytest.approx(3, abs=1e-4) and w.item() == pytest.approx(3, abs=1e-4)
+    # To first order w does not depend on a, and the held-out loss says nothing of it.
+    first_order(held_out, [a])
+    assert a.grad.item() == 0
+
+
+def test_equation_11_one_operation_of_each_group_is_retained():
+    architecture = OperationArchitecture()
+    architecture.conv.data[0, 2] = torch.tensor([0.1, 0.4, 0.3, 0.2])
+    architecture.topology.data[0, 2] = torch.tensor([9.0, 9.5, 9.1])
+    assert architecture.retained()[0][2] == ("sep_conv_5x5", "avg_pool_3x3")
+
+
+@pytest.fixture
+def topology() -> TopologyArchitecture:
+    """Node 1 of the normal cell: edges 2, 3, 4, pairs (2, 3), (2, 4), (3, 4)."""
+    architecture = TopologyArchitecture(on_every_edge((CONV, SKIP)), SearchConfig())
+    architecture.requires_grad_(False)
+    architecture.beta[1][0] = torch.tensor([0.0, 1.38629436112, 2.19722457734])  # ln 1, 4, 9
+    return architecture
+
+
+@pytest.mark.parametrize(
+    ("temperature", "expected"),
+    [(1.0, [1 / 14, 4 / 14, 9 / 14]), (2.0, [1 / 6, 2 / 6, 3 / 6])],  # roots at T = 2
+)
+def test_equation_12_weights_of_the_pairs(topology, temperature, expected):
+    assert topology.pair_weights(temperature)[1][0].tolist() == pytest.approx(expected)
+
+
+def test_equation_12_the_temperature():
+    architecture = TopologyArchitecture(
+        on_every_edge((CONV, SKIP)), SearchConfig(temperature_start=8.0, temperature_end=0.5)
+    )
+    heats = [architecture.temperature(Moment(epoch, 5)) for epoch in range(5)]
+    assert heats == pytest.approx([8.0, 4.0, 2.0, 1.0, 0.5])  # theta = 1/2
+
+
+def test_equation_13_weights_of_the_edges(topology):
+    # Each edge is in two of the three pairs.
+    gamma = topology.edge_weights(1.0)[0, 2:5].tolist()
+    assert gamma == pytest.approx([5 / 14, 10 / 14, 13 / 14])
+    topology.config = replace(topology.config, scale_edges=True)  # the factor 1/N(c), N = 2
+    halved = topology.edge_weights(1.0)[0, 2:5].tolist()
+    assert halved == pytest.approx([5 / 28, 10 / 28, 13 / 28])
+
+
+def test_equation_14_an_edge_counts_with_its_weight(topology):
+    topology.config = replace(
+        topology.config, temperature_start=1.0, temperature_end=1.0, alpha_temperature=0.5
+    )
+    topology.alpha[0, 4] = torch.tensor([0.0, 0.549306144334])  # ln 3 / 2; at T 0.5: ln 3
+    coefficients = topology.coefficients(Moment(0, 3))[0, 4].tolist()
+    assert coefficients == pytest.approx([13 / 14 * 1 / 4, 13 / 14 * 3 / 4])
+
+
+def test_equation_14_gradient_of_beta_by_finite_differences():
+    torch.manual_seed(0)
+    architecture = TopologyArchitecture(on_every_edge((CONV, SKIP)), SearchConfig()).double()
+    net = Supernet(
+        skeleton(channels=2, cells=3, image=(6, 6, 1), classes=3),
+        architecture.candidates,
+        ShiftSettings(),
+    ).double()
+    x, labels = torch.rand(6, 1, 6, 6, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1, 2])
+
+    def loss():
+        return functional.cross_entropy(net(x, architecture.coefficients(Moment(2, 5))), labels)
+
+    loss().backward()
+    beta = architecture.beta[2]
+    for index in ((0, 1), (1, 4)):
+        values = []
+        for sign in (1, -1):
+            beta.data[index] += sign * 1e-5
+            values.append(loss().item())
+            beta.data[index] -= sign * 1e-5
+        slope = (values[0] - values[1]) / 2e-5
+        assert beta.grad[index].item() == pytest.approx(slope, rel=1e-4, abs=1e-10)
