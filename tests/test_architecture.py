@@ -27,8 +27,8 @@ MAY_IMPORT = {
 }
 """Package -> which of our own modules its files may import."""
 
-OF_THE_WHOLE = ("tests/nas/test_equations.py",)
-"""Tests of no single source: the paper's equations by their numbers."""
+OF_THE_WHOLE = ("tests/nas/test_equations.py", "tests/nas/test_straightforward.py")
+"""Tests of no single source: the paper's equations, and the search against a plain one."""
 
 NO_TORCH = ("hw", "sim")
 
