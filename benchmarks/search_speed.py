@@ -8,14 +8,16 @@ loss and gradients are compared in float64 from equal weights; a relative differ
 the run with exit code 1 (they agree to about 1e-14). Then the sides take turns, step by step, so
 that a change in the machine's load meets both. Reported are the median and the range of each side's
 times, the median and the range of the ratios of neighbouring steps, and each side's peak memory: of
-a process of its own on a CPU, allocated by torch on a GPU.
+a process of its own on a CPU, allocated by torch on a GPU. On a machine that others use,
+`--clock cpu --threads 1` gives the steadier figures.
 
 A case is `paper` (the paper's search: 8 cells, 16 channels, 32×32×3), `small` (3 cells, 4 channels,
 28×28×1) or `training` (the network ShiftNAS_C10: 20 cells, 36 channels on a GPU, 8 cells, 16
 channels on a CPU). Images are random, augmentation and drop-path are left out. The batch is 128 as
 in the paper on a GPU, 16 on a CPU unless --batch says otherwise. On a GPU a step in bfloat16 is
 timed too. After the case `paper` the whole search of 70 epochs on 50,000 images is projected from
-the steps measured. Takes about five minutes on two cores.
+the steps measured. Takes about ten minutes on two idle cores; the first step of a network is many
+times slower than the others, since kernels are made for each shape.
 """
 
 import json
@@ -76,24 +78,33 @@ def check(case: Case, stage: Stage, device: torch.device) -> dict[str, float]:
     return found
 
 
-def seconds_of(step: Any, batch: tuple, device: torch.device) -> float:
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+"""CPU seconds are of all threads; with one thread another process hardly changes them."""
+
+
+def seconds_of(step: Any, batch: tuple, device: torch.device, clock: str) -> float:
     """Seconds of one step, whatever it left to the GPU included."""
-    start = time.perf_counter()
+    start = CLOCKS[clock]()
     step(*batch)
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return CLOCKS[clock]() - start
 
 
 def time_sides(
-    sides: dict[str, Any], steps: tuple[str, ...], batch: tuple, device: torch.device, repeat: int
+    sides: dict[str, Any],
+    steps: tuple[str, ...],
+    batch: tuple,
+    device: torch.device,
+    repeat: int,
+    clock: str,
 ) -> dict[str, dict[str, list[float]]]:
     """Seconds of each step and side; the sides take turns. Two rounds before are not counted."""
     seconds = {step: {side: [] for side in sides} for step in steps}
     for repetition in range(-2, repeat):
         for step in steps:
             for side, made in sides.items():
-                taken = seconds_of(getattr(made, f"{step}_step"), batch, device)
+                taken = seconds_of(getattr(made, f"{step}_step"), batch, device, clock)
                 if repetition >= 0:
                     seconds[step][side].append(taken)
     return seconds
@@ -135,18 +146,26 @@ def resident_peak() -> float:
 
 
 def measure(
-    case: Case, stage: Stage, device: torch.device, size: int, repeat: int
+    case: Case,
+    stage: Stage,
+    device: torch.device,
+    size: int,
+    repeat: int,
+    clock: str,
+    with_memory: bool,
 ) -> list[dict[str, Any]]:
     """A row a step: the figures of both sides."""
-    memory = {side: peak_memory(side, case, stage, device, size) for side in SIDES}
+    memory = {}
+    if with_memory:
+        memory = {side: peak_memory(side, case, stage, device, size) for side in SIDES}
     differences = check(case, stage, device)
     sides: dict[str, Any] = {side: make_side(side, case, stage, device) for side in SIDES}
     equal_start(sides[SIDES[0]], sides[SIDES[1]])
     batch = case.batch(size, device)
-    seconds = time_sides(sides, stage.steps, batch, device, repeat)
+    seconds = time_sides(sides, stage.steps, batch, device, repeat, clock)
     if device.type == "cuda":
         half = make_shipped(case, stage, device, lambda: autocast(device, "bfloat16"))
-        timed = time_sides({"bfloat16": half}, stage.steps, batch, device, repeat)
+        timed = time_sides({"bfloat16": half}, stage.steps, batch, device, repeat, clock)
         for step, taken in timed.items():
             seconds[step] |= taken
     return [
@@ -206,7 +225,7 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
             row["step"] if row["stage"] == "training" else f"{row['stage']}: {row['step']}",
             *(spread(seconds[side]) for side in SIDES),
             spread(row["ratios"], "×"),
-            " / ".join(f"{row['memory_mib'][side]:,.0f}" for side in SIDES),
+            " / ".join(f"{mib:,.0f}" for mib in row["memory_mib"].values()),
             *(spread(seconds[other]) for other in others),
         )
     return table
@@ -227,6 +246,11 @@ def describe(device: torch.device) -> str:
 @click.option("--repetitions", type=click.IntRange(1), default=7, show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Of a CPU; default: torch's choice.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@click.option(
+    "--clock", type=click.Choice(list(CLOCKS)), default="wall", show_default=True,
+    help="cpu, with --threads 1: for a machine that others use too.",
+)  # fmt: skip
+@click.option("--memory/--no-memory", default=True, help="Whether peak memory is measured.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 @click.option("--alone", nargs=2, hidden=True, help="Peak memory of one side and stage.")
 def main(
@@ -235,6 +259,8 @@ def main(
     repetitions: int,
     threads: int | None,
     device: str,
+    clock: str,
+    memory: bool,
     as_json: bool,
     alone: tuple[str, str] | None,
 ) -> None:
@@ -242,6 +268,8 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     where = pick_device(device)
+    if clock == "cpu" and where.type == "cuda":
+        raise click.UsageError("--clock cpu: a GPU's work is not seen by it; use wall")
     size = batch or (128 if where.type == "cuda" else 16)
     chosen = [case for name, case in cases(where).items() if not names or name in names]
     if alone:
@@ -255,7 +283,7 @@ def main(
     for case in chosen:
         for stage in case.stages:
             console.print(f"{case.title}, batch {size}: {stage.name}")
-            rows += measure(case, stage, where, size, repetitions)
+            rows += measure(case, stage, where, size, repetitions, clock, memory)
             found = rows[-1]["differences"].items()
             said = ", ".join(f"{what} {relative:.1e}" for what, relative in found)
             console.print(f"  relative differences: {said}")
@@ -263,10 +291,15 @@ def main(
     if any(case.name == "paper" for case in chosen):
         projected = {side: projection(rows, side) for side in rows[0]["seconds"]}
     if as_json:
-        figures = {"machine": describe(where), "rows": rows, "paper_search_hours": projected}
+        figures = {
+            "machine": describe(where),
+            "clock": clock,
+            "rows": rows,
+            "paper_search_hours": projected,
+        }
         print(json.dumps(figures))
         return
-    print("Median (range) of seconds a step; peak memory of either side, nas first")
+    print(f"Median (range) of {clock} seconds a step; peak memory of either side, nas first")
     for case in chosen:
         of_case = [row for row in rows if row["case"] == case.name]
         Console(width=120).print(table_of(of_case))
