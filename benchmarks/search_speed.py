@@ -215,7 +215,8 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
     """The rows of one case."""
     table = Table(title=f"{rows[0]['network']}, batch {rows[0]['batch']}", title_justify="left")
     others = [side for side in rows[0]["seconds"] if side not in SIDES]
-    for title in ("step", "nas, s", "straightforward, s", "times faster", "MiB"):
+    memory = ["MiB"] if rows[0]["memory_mib"] else []
+    for title in ("step", "nas, s", "straightforward, s", "times faster", *memory):
         table.add_column(title)
     for other in others:
         table.add_column(f"nas in {other}, s")
@@ -225,7 +226,7 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
             row["step"] if row["stage"] == "training" else f"{row['stage']}: {row['step']}",
             *(spread(seconds[side]) for side in SIDES),
             spread(row["ratios"], "×"),
-            " / ".join(f"{mib:,.0f}" for mib in row["memory_mib"].values()),
+            *(" / ".join(f"{mib:,.0f}" for mib in row["memory_mib"].values()) for _ in memory),
             *(spread(seconds[other]) for other in others),
         )
     return table
@@ -299,7 +300,7 @@ def main(
         }
         print(json.dumps(figures))
         return
-    print(f"Median (range) of {clock} seconds a step; peak memory of either side, nas first")
+    print(f"Median (range) of {clock} seconds a step; nas first in the peak memory")
     for case in chosen:
         of_case = [row for row in rows if row["case"] == case.name]
         Console(width=120).print(table_of(of_case))
