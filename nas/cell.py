@@ -13,6 +13,9 @@ EDGES = candidate_edges(NODES)
 ZERO = "zero"
 """No connection: counts in a softmax, adds nothing, is never chosen."""
 
+AUXILIARY_SKIP = "auxiliary_skip"
+"""A skip beside the candidates, with weights of its own at stride 2; never chosen (DARTS-)."""
+
 Candidates = tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]
 """Operations of every edge, of the normal and of the reduction cell."""
 

@@ -16,12 +16,13 @@ import yaml
 
 from hw.errors import InputError
 from hw.ir.weights import P_MIN
+from hw.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
 from nas.optimise import OPTIMISERS, REGULARISATIONS
 from nas.precision import PRECISIONS
 from nas.shift import GRAD_RULES, INITS, LAYERS, ShiftSettings
 
 PRESETS = ("cifar10", "cifar100", "imagenet-mobile", "fashion-small", "demo", "digits", "tiny")
-STRATEGIES = ("shiftnas", "dots", "darts", "random")
+STRATEGIES = ("shiftnas", "dots", "darts", "gdas", "pdarts", "darts_minus", "random")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,39 @@ class DartsConfig:
     """DARTS. `order`: 1, or 2 with the weights unrolled by one step."""
 
     order: int = 1
+
+
+@dataclass(frozen=True)
+class GdasConfig:
+    """GDAS. The temperature of its sampler falls linearly over the epochs after the warm-up."""
+
+    temperature_start: float = 10.0
+    temperature_end: float = 0.1
+
+
+@dataclass(frozen=True)
+class PdartsConfig:
+    """P-DARTS.
+
+    Parameters
+    ----------
+    cells: of the supernet, stage by stage; they stand for `search.cells`
+    candidates: how many an edge keeps after each stage but the last
+    skip_dropout: first rate of the dropout behind skips, stage by stage
+    skips: most skips of the normal cell found
+    """
+
+    cells: tuple[int, ...] = (5, 11, 17)
+    candidates: tuple[int, ...] = (5, 3)
+    skip_dropout: tuple[float, ...] = (0.0, 0.4, 0.7)
+    skips: int = 2
+
+
+@dataclass(frozen=True)
+class DartsMinusConfig:
+    """DARTS-. `decay`, of the auxiliary skip's weight from 1 to 0: "linear" or "cosine"."""
+
+    decay: str = "linear"
 
 
 @dataclass(frozen=True)
@@ -64,7 +98,7 @@ class SearchConfig:
     alpha_temperature: alpha's softmax in the topology stage runs at this times T
     scale_edges: the factor 1/N(c) of eq. 13
     zero: the zero operation is a candidate (of O_t where there are groups); never chosen
-    darts, random: see there
+    darts, gdas, pdarts, darts_minus, random: see there
     """
 
     strategy: str = "shiftnas"
@@ -95,6 +129,9 @@ class SearchConfig:
     scale_edges: bool = False
     zero: bool = False
     darts: DartsConfig = field(default_factory=DartsConfig)
+    gdas: GdasConfig = field(default_factory=GdasConfig)
+    pdarts: PdartsConfig = field(default_factory=PdartsConfig)
+    darts_minus: DartsMinusConfig = field(default_factory=DartsMinusConfig)
     random: RandomConfig = field(default_factory=RandomConfig)
 
 
@@ -225,6 +262,7 @@ _CHOICES: dict[str, tuple] = {
     "train.optimiser": OPTIMISERS,
     "search.strategy": STRATEGIES,
     "search.darts.order": (1, 2),
+    "search.darts_minus.decay": ("linear", "cosine"),
     "search.regularisation": REGULARISATIONS,
     "train.regularisation": REGULARISATIONS,
     "train.stem": ("cifar", "imagenet"),
@@ -239,6 +277,7 @@ _LEAST: dict[str, float] = {
     "operation_epochs": 1,
     "topology_epochs": 1,
     "samples": 1,
+    "candidates": 2,
     "act_bits": 2,
     "classes": 1,
     "size": 1,
@@ -247,7 +286,7 @@ _LEAST: dict[str, float] = {
 
 _POSITIVE = ("lr", "arch_lr", "temperature_start", "temperature_end", "alpha_temperature")
 _RISING_TO_ONE = ("shift.inq_portions",)
-_RATES = ("drop_path", "label_smoothing", "jitter", "momentum", "resized_crop")
+_RATES = ("drop_path", "label_smoothing", "jitter", "momentum", "resized_crop", "skip_dropout")
 _IMAGE = re.compile(r"[1-9]\d*x[1-9]\d*x[1-9]\d*")
 
 
@@ -282,6 +321,28 @@ def _check_together(config: Config, where: str) -> None:
         raise InputError(
             f"{where}: train.quantise_epochs: {train.quantise_epochs} epochs with calibrated "
             f"activations contradict train.activations: '{train.activations}'; set one of them"
+        )
+    _check_pdarts(config.search, where)
+
+
+def _check_pdarts(search: SearchConfig, where: str) -> None:
+    pdarts, stages = search.pdarts, len(search.pdarts.cells)
+    if not stages:
+        raise InputError(f"{where}: search.pdarts.cells: expected one number or more, found none")
+    for name, values, expected in (
+        ("candidates", pdarts.candidates, stages - 1),
+        ("skip_dropout", pdarts.skip_dropout, stages),
+    ):
+        if len(values) != expected:
+            raise InputError(
+                f"{where}: search.pdarts.{name}: expected {expected} numbers for the {stages} "
+                f"stages of search.pdarts.cells, found {list(values)}"
+            )
+    kept = (len(CONV_OPERATIONS + TOPOLOGY_OPERATIONS) + search.zero, *pdarts.candidates)
+    if any(a < b for a, b in pairwise(kept)):
+        raise InputError(
+            f"{where}: search.pdarts.candidates: expected at most the {kept[0]} operations, none "
+            f"more than the one before, found {list(pdarts.candidates)}"
         )
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from hw.ir.graph import Node
 from hw.space import CellPlan, Skeleton
-from nas.cell import EDGES, NODES, ZERO, Candidates, Chosen
+from nas.cell import AUXILIARY_SKIP, EDGES, NODES, ZERO, Candidates, Chosen
 from nas.model import Tensors, evaluate_nodes, make_unit
 from nas.shift import ShiftSettings
 from nas.wide import WideOperation
@@ -104,7 +104,8 @@ class Supernet(nn.Module):
                 continue
             edges, indices = zip(*members, strict=True)
             group = Group(edges, indices, f"{cell.name}/state{state}_{operation}")
-            nodes: list[Node] = cell.edge_nodes(edges[0], operation, state, "state")
+            inside = "skip_connect" if operation == AUXILIARY_SKIP else operation
+            nodes: list[Node] = cell.edge_nodes(edges[0], inside, state, "state")
             channels = cell.state_shape(state)[2]
             self.operations[group.key] = WideOperation(
                 nodes, len(edges), channels, self.settings, self.domain

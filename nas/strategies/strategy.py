@@ -32,6 +32,10 @@ class Moment:
         """0 in the first epoch, 1 in the last."""
         return self.epoch / max(1, self.epochs - 1)
 
+    def linear(self, start: float, end: float) -> float:
+        """From `start` in the first epoch to `end` in the last, by equal steps."""
+        return start + (end - start) * self.share
+
     def geometric(self, start: float, end: float) -> float:
         """From `start` in the first epoch to `end` in the last, by a constant factor an epoch."""
         return start * (end / start) ** self.share

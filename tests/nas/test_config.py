@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from hw.errors import InputError
-from nas.config import PRESETS, Config, ExpectConfig, SearchConfig, load_config, merge
+from nas.config import PRESETS, Config, ExpectConfig, PdartsConfig, SearchConfig, load_config, merge
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -71,6 +71,18 @@ def test_overrides_come_last_and_take_yaml_values():
         ("train: {activations: [8]}", "train.activations: expected str, found [8]"),
         ("train: {optimiser: adam}", "train.optimiser: expected one of ('radam', 'sgd')"),
         ("search: {momentum: 1}", "search.momentum: expected less than 1"),
+        ("search: {pdarts: {cells: 5}}", "search.pdarts.cells: expected a list, found 5"),
+        ("search: {pdarts: {cells: [5, x, 17]}}", "search.pdarts.cells: expected int, found 'x'"),
+        ("search: {pdarts: {cells: [5, 0, 17]}}", "search.pdarts.cells: expected at least 1"),
+        ("search: {pdarts: {cells: []}}", "search.pdarts.cells: expected one number or more"),
+        ("search: {pdarts: {cells: [5, 11]}}", "search.pdarts.candidates: expected 1 numbers for"),
+        ("search: {pdarts: {skip_dropout: [0, 1]}}", "pdarts.skip_dropout: expected less than 1"),
+        ("search: {pdarts: {skip_dropout: [0]}}", "pdarts.skip_dropout: expected 3 numbers for"),
+        ("search: {pdarts: {candidates: [3, 1]}}", "pdarts.candidates: expected at least 2"),
+        ("search: {pdarts: {candidates: [3, 5]}}", "pdarts.candidates: expected at most the 7"),
+        ("search: {gdas: {temperature_end: 0}}", "search.gdas.temperature_end: expected more than"),
+        ("search: {darts_minus: {decay: step}}", "darts_minus.decay: expected one of ('linear', "),
+        ("search: {random: {samples: 0}}", "search.random.samples: expected at least 1"),
         ("serch: {}", "serch: not a field"),
         ("search: 3", "search: expected a mapping"),
         ("- 1", "top level: expected a mapping"),
@@ -110,6 +122,12 @@ def test_activations_and_their_epochs_may_not_contradict_each_other(tmp_path):
     for choice in ("off", "16.16"):
         with pytest.raises(InputError, match=f"2 epochs .* contradict .*: '{choice}'"):
             load_config(None, ("train.quantise_epochs=2", f"train.activations={choice}"))
+
+
+def test_lists_on_the_command_line():
+    settings = ("search.pdarts.cells=[2,3]", "search.pdarts.candidates=[4]")
+    config = load_config("tiny", (*settings, "search.pdarts.skip_dropout=[0, 3e-1]"))
+    assert config.search.pdarts == PdartsConfig((2, 3), (4,), (0.0, 0.3))
 
 
 def test_missing_file_lists_the_presets():

@@ -19,6 +19,7 @@ TINY = (
     "search.operation_epochs=2",
     "search.topology_epochs=2",
     "search.epochs=2",
+    "search.pdarts.cells=[1,1,1]",
 )
 
 

@@ -1,0 +1,68 @@
+"""DARTS- (Chu et al. 2021): a second skip on every edge, which fades away."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hw.space import Genotype
+from nas.cell import AUXILIARY_SKIP, Candidates, on_every_edge
+from nas.config import DartsMinusConfig, SearchConfig
+from nas.strategies.darts import SoftmaxArchitecture, operations
+from nas.strategies.derivation import derive
+from nas.strategies.strategy import Architecture, Moment, Stage, Strategy, rounded
+
+
+class AuxiliarySkipArchitecture(SoftmaxArchitecture):
+    """beta·skip(x) + the softmax mixture of DARTS on each edge (section 3.2).
+
+    What a skip gives by easing gradients along is the auxiliary skip's to give, so that the
+    candidate of that name competes by what it computes. At derivation the auxiliary skip is gone.
+
+    Parameters
+    ----------
+    candidates: of every edge, the auxiliary skip last
+    """
+
+    def __init__(self, candidates: Candidates, config: DartsMinusConfig):
+        normal, reduction = (tuple(edge[:-1] for edge in cell) for cell in candidates)
+        assert all(edge[-1] == AUXILIARY_SKIP for cell in candidates for edge in cell)
+        super().__init__((normal, reduction))
+        self.searched, self.candidates = self.candidates, candidates
+        self.config = config
+
+    def beta(self, moment: Moment) -> float:
+        """Weight of the auxiliary skip: from 1 in the first epoch to 0 in the last."""
+        if self.config.decay == "cosine":
+            return (1 + math.cos(math.pi * moment.share)) / 2
+        return 1 - moment.share
+
+    def coefficients(self, moment: Moment) -> Tensor:
+        mixed = self.alpha.softmax(-1)
+        auxiliary = mixed.new_full((*mixed.shape[:2], 1), self.beta(moment))
+        return torch.cat((mixed, auxiliary), -1)
+
+    def genotype(self) -> Genotype:
+        return derive(self.searched, self.alpha.detach().softmax(-1))
+
+    def shares(self, moment: Moment) -> dict[str, Any]:
+        return {
+            "candidates": self.searched,
+            "alpha": rounded(self.alpha.softmax(-1)),
+            AUXILIARY_SKIP: self.beta(moment),
+        }
+
+
+class DartsMinus(Strategy):
+    """One bilevel stage."""
+
+    name = "darts_minus"
+
+    def __init__(self, config: SearchConfig):
+        self.config = config.darts_minus
+        self.stages = (Stage("search", config.warmup, config.epochs, halves=config.bilevel),)
+        self.start = on_every_edge((*operations(config.zero), AUXILIARY_SKIP))
+
+    def architecture(self, index: int, candidates: Candidates) -> Architecture:
+        return AuxiliarySkipArchitecture(candidates, self.config)

@@ -1,0 +1,55 @@
+"""GDAS (Dong and Yang 2019): one sampled candidate an edge, by a differentiable sampler."""
+
+import torch
+from torch import Tensor
+
+from nas.cell import Candidates, Chosen, on_every_edge
+from nas.config import GdasConfig, SearchConfig
+from nas.strategies.darts import SoftmaxArchitecture, operations
+from nas.strategies.strategy import Architecture, Moment, Stage, Strategy
+
+
+def gumbel(shape: torch.Size) -> Tensor:
+    """Noise o = -log(-log u), u uniform in (0, 1); always drawn on the CPU."""
+    return -torch.log(-torch.log(torch.rand(shape)))
+
+
+class GumbelArchitecture(SoftmaxArchitecture):
+    """A candidate is drawn on each edge with the probabilities softmax(alpha) (section 3.2).
+
+    The candidate with the largest log p + o is computed, unscaled: h = one_hot(argmax). Gradients
+    go through the softmax of (log p + o) / T in its place (there eq. 3 to 5), and only that of the
+    candidate computed can be known.
+    """
+
+    def __init__(self, candidates: Candidates, config: GdasConfig):
+        super().__init__(candidates)
+        self.config = config
+
+    def temperature(self, moment: Moment) -> float:
+        """T, high at first: then all candidates of an edge share its gradients."""
+        return moment.linear(self.config.temperature_start, self.config.temperature_end)
+
+    def mixture(self, moment: Moment) -> tuple[Tensor, Chosen]:
+        perturbed = self.alpha.log_softmax(-1) + gumbel(self.alpha.shape).to(self.alpha)
+        soft = (perturbed / self.temperature(moment)).softmax(-1)
+        choice = perturbed.argmax(-1)
+        hard = torch.zeros_like(soft).scatter(-1, choice[..., None], 1.0)
+        return hard + (soft - soft.detach()), choice.tolist()
+
+    def shares(self, moment: Moment) -> dict:
+        return super().shares(moment) | {"temperature": self.temperature(moment)}
+
+
+class Gdas(Strategy):
+    """One bilevel stage, each step with a draw of its own; derived as in DARTS."""
+
+    name = "gdas"
+
+    def __init__(self, config: SearchConfig):
+        self.config = config
+        self.stages = (Stage("search", config.warmup, config.epochs, halves=config.bilevel),)
+        self.start = on_every_edge(operations(config.zero))
+
+    def architecture(self, index: int, candidates: Candidates) -> Architecture:
+        return GumbelArchitecture(candidates, self.config.gdas)
