@@ -208,8 +208,9 @@ class _Lines(Progress):
 
     PERIOD = 10.0
 
-    def __init__(self, description: str, total: float):
-        self._description, self._total, self._done = description, total, 0.0
+    def __init__(self, description: str, total: float, done: float):
+        self._description, self._total = description, total
+        self._done = self._before = done
         self._start = self._last = time.monotonic()
 
     def advance(self, steps: float = 1, note: str = "") -> None:
@@ -218,7 +219,8 @@ class _Lines(Progress):
         if now - self._last < self.PERIOD and self._done < self._total:
             return
         self._last = now
-        left = (now - self._start) / self._done * (self._total - self._done) if self._done else 0.0
+        step = (now - self._start) / max(1e-9, self._done - self._before)
+        left = step * (self._total - self._done)
         share = 100 * self._done / self._total if self._total else 100.0
         click.echo(
             f"{self._description}: {share:.0f} %, {left:.0f} s left{', ' + note if note else ''}",
@@ -227,10 +229,13 @@ class _Lines(Progress):
 
 
 @contextmanager
-def progress(description: str, total: float) -> Iterator[Progress]:
-    """Progress of `total` steps on stderr: a bar with an ETA on a terminal, else plain lines."""
+def progress(description: str, total: float, done: float = 0) -> Iterator[Progress]:
+    """Progress of `total` steps on stderr: a bar with an ETA on a terminal, else plain lines.
+
+    `done` steps were done earlier and say nothing about the speed.
+    """
     if not sys.stderr.isatty():
-        yield _Lines(description, total)
+        yield _Lines(description, total, done)
         return
     from rich.console import Console
     from rich.progress import (
@@ -252,4 +257,4 @@ def progress(description: str, total: float) -> Iterator[Progress]:
         TextColumn("{task.fields[note]}"),
     )
     with RichProgress(*columns, console=Console(stderr=True)) as bar:
-        yield _Bar(bar, bar.add_task(description, total=total, note=""))
+        yield _Bar(bar, bar.add_task(description, total=total, completed=int(done), note=""))

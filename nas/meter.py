@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hw.errors import CheckFailed
+from nas.memory import peak_mib
 
 LOOK_EVERY = 20
 """Steps between two looks at the sums: each makes the processor wait for a GPU."""
@@ -15,17 +16,22 @@ TOP = 5
 """Top-5 accuracy is known where there are more classes than that."""
 
 
+class NotFinite(CheckFailed):
+    """A loss is NaN or infinite."""
+
+
 class Meter:
     """`update` after each step; `loss`, `accuracy` and `top5_accuracy` of the images so far.
 
     Raises
     ------
-    CheckFailed: in `update`, every so many steps, and in `loss`: a loss that is NaN or infinite
+    NotFinite: in `update`, every so many steps, and in `loss`: a loss that is NaN or infinite
     """
 
     def __init__(self, device: torch.device):
         # float64: the sum over an epoch is as exact as its terms.
         self._sums = torch.zeros(3, dtype=torch.float64, device=device)
+        self._finite_steps = torch.zeros((), dtype=torch.int64, device=device)
         self._images = self._steps = self._classes = 0
         self.note = ""
 
@@ -37,19 +43,19 @@ class Meter:
         largest = logits.topk(min(TOP, self._classes)).indices
         among = (largest == labels[:, None]).sum()
         self._sums += torch.stack((loss.double() * len(labels), right.double(), among.double()))
+        # A sum that is not finite stays so.
+        self._finite_steps += self._sums[0].isfinite()
         self._images += len(labels)
         self._steps += 1
         if self._steps % LOOK_EVERY == 1:
-            self.note = f"loss {self.loss:.3f}, accuracy {self.accuracy:.3f}"
+            memory = peak_mib(self._sums.device)
+            self.note = f"loss {self.loss:.3f}, accuracy {self.accuracy:.3f}, {memory} MiB"
 
     @property
     def loss(self) -> float:
         value = float(self._sums[0]) / max(1, self._images)
         if not math.isfinite(value):
-            raise CheckFailed(
-                f"the loss is {value} after {self._steps} steps of the epoch; the state after the "
-                "epoch before is kept; begin again with a smaller lr"
-            )
+            raise NotFinite(f"step {int(self._finite_steps) + 1}: the loss is {value}")
         return value
 
     @property

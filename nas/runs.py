@@ -1,10 +1,8 @@
 """A run's folder: its task, its log, its checkpoint, each written whole or not at all."""
 
-import io
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -14,11 +12,11 @@ from hw import genotypes
 from hw.console import write_atomic
 from hw.errors import InputError
 from hw.space import Genotype
+from nas import checkpoint
+from nas.checkpoint import CHECKPOINT
 from nas.config import Config, merge
 
-CONFIG, GENOTYPE, LOG = "config.yaml", "genotype.yaml", "log.jsonl"
-CHECKPOINT, METRICS = "checkpoint.pt", "metrics.json"
-SCHEMA_VERSION = 2
+CONFIG, GENOTYPE, LOG, METRICS = "config.yaml", "genotype.yaml", "log.jsonl", "metrics.json"
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Run:
             run = cls.open(path)
             if run.task != task:
                 raise InputError(
-                    f"{path / CONFIG}: not the run asked for (other settings, data or genotype); "
+                    f"{path / CONFIG}: not the run asked for ({difference(run.task, task)}); "
                     "resume with the same call, or choose another --out"
                 )
             return run
@@ -69,7 +67,7 @@ class Run:
                 f"{path}: exists already; pass --force to replace it or --resume to go on"
             )
         run = cls(path, task)
-        for name in (LOG, CHECKPOINT, METRICS, GENOTYPE):
+        for name in (LOG, METRICS, GENOTYPE, *checkpoint.NAMES):
             (path / name).unlink(missing_ok=True)
         if task.genotype is not None:
             run.write_genotype(task.genotype)
@@ -85,7 +83,10 @@ class Run:
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{folder}: not a run of `search` or `train`: {reason}") from error
-        return cls(folder, _read_task(values, path))
+        task = _read_task(values, path)
+        if task.kind == "train":
+            task = replace(task, genotype=genotypes.load(path.parent / GENOTYPE))
+        return cls(folder, task)
 
     # --- what a run writes ---------------------------------------------------------------
 
@@ -100,28 +101,60 @@ class Run:
         write_atomic(self.folder / LOG, "".join(f"{line}\n" for line in lines))
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write the checkpoint: plain values and tensors only."""
-        buffer = io.BytesIO()
-        torch.save({"schema_version": SCHEMA_VERSION, **state}, buffer)
-        write_atomic(self.folder / CHECKPOINT, buffer.getvalue())
+        """Write the checkpoint: plain values and tensors only. The one before is kept."""
+        genotype = self.task.genotype and genotypes.to_yaml(self.task.genotype)
+        checkpoint.save(self.folder, {"task": _task_yaml(self.task), "genotype": genotype, **state})
 
     def load(self) -> dict[str, Any] | None:
-        """The checkpoint, or None where there is none yet. InputError where it is damaged."""
+        """The newest checkpoint, None where there is none yet; InputError where it is damaged."""
         path = self.folder / CHECKPOINT
         if not path.exists():
             return None
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, EOFError, RuntimeError, KeyError, ValueError, UnpicklingError) as error:
-            reason = " ".join(str(error).split())[:120]
+            return self._own(checkpoint.read(path))
+        except checkpoint.Damaged as error:
+            raise InputError(f"{error}; train its last epoch again with --resume") from error
+
+    def newest(self) -> dict[str, Any] | None:
+        """The newest checkpoint that is whole (see `nas.checkpoint.newest`)."""
+        state = checkpoint.newest(self.folder)
+        return None if state is None else self._own(state)
+
+    def _own(self, state: dict[str, Any]) -> dict[str, Any]:
+        """`state` if it is of this run's task."""
+        path = self.folder / CHECKPOINT
+        text = state["genotype"]
+        genotype = None if text is None else genotypes.from_mapping(yaml.safe_load(text))
+        task = _read_task(yaml.safe_load(state["task"]), path, genotype)
+        if task != self.task:
             raise InputError(
-                f"{path}: damaged checkpoint ({reason}); run again with --force"
-            ) from error
-        if not isinstance(state, dict) or state.get("schema_version") != SCHEMA_VERSION:
-            raise InputError(
-                f"{path}: schema_version: expected {SCHEMA_VERSION}; made by another version"
+                f"{path}: checkpoint of another run ({difference(task, self.task)}); checkpoint "
+                f"and {CONFIG} do not belong together; run again with --force"
             )
         return state
+
+
+def difference(there: Task, wanted: Task) -> str:
+    """The first field in which two tasks differ."""
+    ours, others = _fields(asdict(wanted)), _fields(asdict(there))
+    for name in sorted(ours.keys() | others.keys()):
+        if ours.get(name) != others.get(name):
+            if name.startswith("genotype"):
+                return "another genotype"
+            field = name.removeprefix("config.")
+            return f"{field} is {others.get(name)!r} there, {ours.get(name)!r} here"
+    return "no difference"
+
+
+def _fields(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _fields(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
 
 
 def _task_yaml(task: Task) -> str:
@@ -129,7 +162,7 @@ def _task_yaml(task: Task) -> str:
     return yaml.safe_dump(head, sort_keys=False) + task.config.to_yaml()
 
 
-def _read_task(values: Any, path: Path) -> Task:
+def _read_task(values: Any, path: Path, genotype: Genotype | None = None) -> Task:
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected a mapping")
     head = {}
@@ -143,7 +176,6 @@ def _read_task(values: Any, path: Path) -> Task:
             raise InputError(f"{path}: {key}: expected {' or '.join(allowed or ['a name'])}")
         head[key] = value
     config = merge(Config(), values, str(path))
-    genotype = genotypes.load(path.parent / GENOTYPE) if head["kind"] == "train" else None
     return Task(head["kind"], head["data"], config, genotype, head["domain"])
 
 

@@ -1,6 +1,5 @@
 """The search: one loop over the stages of any strategy (paper section 4.2, appendix A)."""
 
-import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -19,11 +18,12 @@ from nas.batches import ImageSet, halves, steps_of
 from nas.bilevel import first_order, second_order
 from nas.cell import Candidates, Chosen
 from nas.config import Config
+from nas.journal import Journal
 from nas.meter import Meter
 from nas.model import image_tensor
 from nas.optimise import ShiftOptimiser, StepSettings, cosine
 from nas.precision import autocast
-from nas.runs import Run, Task, pick_device, random_state, restore_random_state
+from nas.runs import Run, Task, pick_device, restore_random_state
 from nas.sources import load_images, open_data
 from nas.strategies.registry import make_strategy
 from nas.strategies.strategy import Architecture, Moment, Stage
@@ -86,21 +86,19 @@ class _Searcher:
         # The same halves after a resumption: drawn here, before anything else is.
         self.halves = halves(self.images)
         self.strategy = make_strategy(self.config)
-        self.log: list[dict[str, Any]] = []
+        self.journal = Journal(run, device)
 
     # --- stages --------------------------------------------------------------------------
 
     def run_stages(self) -> Genotype:
-        stages, state = self.strategy.stages, self.run.load()
+        stages, state = self.strategy.stages, self.journal.resume()
         index, candidates = 0, self.strategy.start
         if state is not None:
-            index, candidates, self.log = state["stage"], _tupled(state["candidates"]), state["log"]
-        # Also where there is nothing to train: an empty log.
-        self.run.write_log(self.log)
+            index, candidates = state["stage"], _tupled(state["candidates"])
         total = sum((s.warmup + s.epochs) * self._steps(s) for s in stages)
-        with progress("search", total) as bar:
-            for entry in self.log:
-                bar.advance(next(self._steps(s) for s in stages if s.name == entry["stage"]))
+        steps = {stage.name: self._steps(stage) for stage in stages}
+        done = sum(steps[entry["stage"]] for entry in self.journal.log)
+        with progress("search", total, done) as bar:
             while True:
                 active = self._begin(index, candidates)
                 if state is not None:
@@ -159,24 +157,15 @@ class _Searcher:
 
     def _run(self, active: _Active, bar: Progress) -> None:
         plan = active.plan
-        done = sum(entry["stage"] == plan.name for entry in self.log)
+        done = sum(entry["stage"] == plan.name for entry in self.journal.log)
         for epoch in range(done, plan.warmup + plan.epochs):
-            start = time.monotonic()
-            figures = self._epoch(active, epoch, bar)
-            self.log.append(
-                {
-                    "strategy": self.strategy.name,
-                    "stage": plan.name,
-                    "phase": "warm-up" if epoch < plan.warmup else "search",
-                    "epoch": epoch + 1,
-                    "epochs": plan.warmup + plan.epochs,
-                    "lr": self._lr(active, epoch),
-                    **figures,
-                    **self._standing(active, plan.moment(epoch)),
-                    "seconds": round(time.monotonic() - start, 2),
-                }
-            )
-            self._record(active)
+            with self.journal.epoch(plan.name, epoch, plan.warmup + plan.epochs) as entry:
+                entry["strategy"] = self.strategy.name
+                entry["phase"] = "warm-up" if epoch < plan.warmup else "search"
+                entry["lr"] = self._lr(active, epoch)
+                entry |= self._epoch(active, epoch, bar)
+                entry |= self._standing(active, plan.moment(epoch))
+            self.journal.keep(self._state(active))
 
     def _standing(self, active: _Active, moment: Moment) -> dict[str, Any]:
         """What the log says of the architecture."""
@@ -281,21 +270,16 @@ class _Searcher:
 
     # --- checkpoints ---------------------------------------------------------------------
 
-    def _record(self, active: _Active) -> None:
-        self.run.write_log(self.log)
+    def _state(self, active: _Active) -> dict[str, Any]:
         arch_optimiser = active.arch_optimiser
-        self.run.save(
-            {
-                "stage": active.index,
-                "candidates": active.architecture.candidates,
-                "net": active.net.state_dict(),
-                "architecture": active.architecture.state_dict(),
-                "optimiser": active.optimiser.state_dict(),
-                "arch_optimiser": arch_optimiser.state_dict() if arch_optimiser else None,
-                "random": random_state(self.device),
-                "log": self.log,
-            }
-        )
+        return {
+            "stage": active.index,
+            "candidates": active.architecture.candidates,
+            "net": active.net.state_dict(),
+            "architecture": active.architecture.state_dict(),
+            "optimiser": active.optimiser.state_dict(),
+            "arch_optimiser": arch_optimiser.state_dict() if arch_optimiser else None,
+        }
 
     def _restore(self, active: _Active, state: dict[str, Any]) -> None:
         active.net.load_state_dict(state["net"])

@@ -1,6 +1,5 @@
 """Training of a network of shift weights (paper appendix B)."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,13 @@ from nas.auxiliary import TrainedNetwork
 from nas.batches import Augmentation, ImageSet, steps_of
 from nas.config import Config
 from nas.fake import paper_formats
+from nas.journal import Journal
 from nas.meter import Meter
 from nas.model import GraphModel, count_weights, image_tensor
 from nas.optimise import ShiftOptimiser, StepSettings, cosine
 from nas.precision import autocast
 from nas.quantise import CALIBRATION_IMAGES, calibrate
-from nas.runs import Run, Task, pick_device, random_state, restore_random_state
+from nas.runs import Run, Task, pick_device, restore_random_state
 from nas.shift import advance_weights
 from nas.sources import load_images, open_data
 
@@ -125,15 +125,14 @@ class _Trainer:
         self.augment = Augmentation(
             self.config.crop, self.config.flip, self.config.cutout, self.config.jitter
         )
-        self.log: list[dict[str, Any]] = []
-        state = run.load()
+        self.journal = Journal(run, device)
+        state = self.journal.resume()
         if state is not None:
             self.model.load_state_dict(state["model"])
             if self.network.head is not None:
                 self.network.head.load_state_dict(state["auxiliary"])
             self.optimiser.load_state_dict(state["optimiser"])
             restore_random_state(state["random"], device)
-            self.log = state["log"]
             if state["formats"] is not None:
                 self.model.formats = {k: Format(*v) for k, v in state["formats"].items()}
 
@@ -141,27 +140,27 @@ class _Trainer:
         """Train the epochs that are left; seconds of all of them."""
         config = self.config
         steps = steps_of(len(self.images), config.batch, shuffle=True)
-        with progress("train", (config.epochs - len(self.log)) * steps) as bar:
-            for epoch in range(len(self.log), config.epochs):
-                start = time.monotonic()
-                advance_weights(self.network, epoch / max(1, config.epochs - 1))
-                if epoch >= config.epochs - config.quantise_epochs and self.model.formats is None:
-                    self.model.formats = self._calibrated()
-                trained = self._epoch(epoch, steps, bar.advance)
-                tested = evaluate(self.model.eval(), test, self.device)
-                entry = {
-                    "stage": "train",
-                    "phase": "train",
-                    "epoch": epoch + 1,
-                    "epochs": config.epochs,
-                    "lr": self._lr(epoch * steps, steps),
-                    "loss": trained.loss,
-                    **trained.accuracies(),
-                    **tested.accuracies("validation_"),
-                    "seconds": round(time.monotonic() - start, 2),
-                }
-                self._record(entry)
-        return sum(entry["seconds"] for entry in self.log)
+        done = len(self.journal.log)
+        with progress("train", config.epochs * steps, done * steps) as bar:
+            for epoch in range(done, config.epochs):
+                with self.journal.epoch("train", epoch, config.epochs) as entry:
+                    entry |= {"phase": "train", "lr": self._lr(epoch * steps, steps)}
+                    entry |= self._trained_epoch(epoch, steps, test, bar.advance)
+                self.journal.keep(self._state())
+        return sum(entry["seconds"] for entry in self.journal.log)
+
+    def _trained_epoch(
+        self, epoch: int, steps: int, test: ImageSet, advance: Callable[..., None]
+    ) -> dict[str, float]:
+        """Train an epoch and test; the figures, by name."""
+        config = self.config
+        advance_weights(self.network, epoch / max(1, config.epochs - 1))
+        if epoch >= config.epochs - config.quantise_epochs and self.model.formats is None:
+            self.model.formats = self._calibrated()
+        trained = self._epoch(epoch, steps, advance)
+        figures = {"loss": trained.loss, **trained.accuracies()}
+        tested = evaluate(self.model.eval(), test, self.device)
+        return figures | tested.accuracies("validation_")
 
     def _calibrated(self) -> dict[str, Format]:
         pixels = self.images.sample(CALIBRATION_IMAGES)
@@ -194,19 +193,13 @@ class _Trainer:
         smoothing = self.config.label_smoothing
         return functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
 
-    def _record(self, entry: dict[str, Any]) -> None:
-        self.log.append(entry)
-        self.run.write_log(self.log)
-        self.run.save(
-            {
-                "model": self.model.state_dict(),
-                "auxiliary": self.network.head and self.network.head.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "random": random_state(self.device),
-                "formats": self._plain_formats(),
-                "log": self.log,
-            }
-        )
+    def _state(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(),
+            "auxiliary": self.network.head and self.network.head.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "formats": self._plain_formats(),
+        }
 
     def _plain_formats(self) -> dict[str, tuple[bool, int, int]] | None:
         if self.model.formats is None:

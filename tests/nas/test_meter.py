@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from hw.errors import CheckFailed
-from nas.meter import Meter
+from nas.meter import Meter, NotFinite
 
 
 def test_means_are_of_images_not_of_batches():
@@ -19,8 +18,15 @@ def test_means_are_of_images_not_of_batches():
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_stops_the_run(value):
     meter = Meter(torch.device("cpu"))
-    with pytest.raises(CheckFailed, match="after 1 steps"):
+    with pytest.raises(NotFinite, match=f"step 1: the loss is {value}"):
         meter.update(torch.tensor(value), torch.eye(2), torch.tensor([0, 1]))
+
+
+def test_the_first_step_that_was_not_finite_is_named():
+    meter = Meter(torch.device("cpu"))
+    with pytest.raises(NotFinite, match="step 4"):
+        for loss in (1, 2, 3, float("inf"), 5, float("nan"), *range(30)):
+            meter.update(torch.tensor(float(loss)), torch.eye(2), torch.tensor([0, 1]))
 
 
 def test_top5_by_hand():

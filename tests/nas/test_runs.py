@@ -1,10 +1,13 @@
 """The folder of a run."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from hw import genotypes
 from hw.errors import InputError
+from nas import checkpoint
 from nas.config import load_config
 from nas.runs import Run, Task, pick_device
 
@@ -37,7 +40,7 @@ def test_resume_wants_the_same_task(tmp_path):
     again = Run.start(tmp_path / "run", SEARCH, resume=True, force=False)
     assert again.load()["tensor"].tolist() == [1, 1]
     other = Task("search", "digits", load_config("tiny", ("seed=9",)))
-    with pytest.raises(InputError, match="not the run asked for"):
+    with pytest.raises(InputError, match=r"not the run asked for \(seed is 1 there, 9 here\)"):
         Run.start(tmp_path / "run", other, resume=True, force=False)
 
 
@@ -51,11 +54,48 @@ def test_damaged_checkpoint(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_checkpoint_of_another_version(tmp_path):
+def test_checkpoint_of_another_version(tmp_path, monkeypatch):
     run = Run.start(tmp_path / "run", SEARCH, resume=False, force=False)
-    torch.save({"schema_version": 99}, run.folder / "checkpoint.pt")
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "SCHEMA_VERSION", 99)
+        run.save({})
     with pytest.raises(InputError, match="schema_version"):
         run.load()
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (Task("search", "fashion", load_config("tiny")), "data is 'fashion' there, 'digits' here"),
+        (
+            Task("search", "digits", load_config("tiny", ("search.cells=5",))),
+            "search.cells is 5 there, 2 here",
+        ),
+        (TRAIN, "domain is 'real' there"),
+    ],
+)
+def test_checkpoint_of_another_run(tmp_path, other, message):
+    run, stranger = (
+        Run.start(tmp_path / name, task, resume=False, force=False)
+        for name, task in (("run", SEARCH), ("other", other))
+    )
+    stranger.save({"x": 1})
+    (stranger.folder / "checkpoint.pt").rename(run.folder / "checkpoint.pt")
+    for load in (run.load, run.newest):
+        with pytest.raises(InputError, match=message) as caught:
+            load()
+        assert "checkpoint of another run" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_checkpoint_of_another_genotype(tmp_path):
+    run = Run.start(tmp_path / "run", TRAIN, resume=False, force=False)
+    other = replace(TRAIN, genotype=genotypes.get("ShiftNAS_C10"))
+    Run(run.folder, other).save({})
+    with pytest.raises(InputError, match="another genotype"):
+        run.newest()
+    Run(run.folder, TRAIN).save({"x": 2})
+    assert (run.newest() or {})["x"] == 2
 
 
 @pytest.mark.parametrize("text", ["- 1", "kind: build", "kind: search\ndata: 3", "a: ["])

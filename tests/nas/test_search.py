@@ -9,6 +9,7 @@ from hw import genotypes
 from hw.errors import InputError
 from nas import search as searching
 from nas.config import STRATEGIES, load_config
+from nas.journal import UNREPEATABLE
 from nas.search import search
 from nas.strategies.registry import STRATEGIES as REGISTERED
 
@@ -32,7 +33,7 @@ def read_log(folder):
 
 
 def without_times(log):
-    return [{k: v for k, v in entry.items() if k != "seconds"} for entry in log]
+    return [{k: v for k, v in entry.items() if k not in UNREPEATABLE} for entry in log]
 
 
 def test_inq_is_for_training_only(tmp_path):
