@@ -1,0 +1,33 @@
+"""From a search of each strategy to its hardware: the genotype found is one that can be built."""
+
+import pytest
+
+from hw import emit, plan
+from hw.random_network import random_network
+from hw.space import build
+from nas.config import STRATEGIES, load_config
+from nas.search import search
+from sim.cosim import cosim, random_images
+
+SMALL = ("search.images=64", "search.cells=1", "search.channels=1", "search.pdarts.cells=[1,1,1]")
+SIZES = {"channels": 1, "cells": 3, "image": (4, 4, 1), "classes": 2}
+"""Of the network built: a normal and two reduction cells."""
+
+SIMULATED = ("gdas", "pdarts")
+"""For the others it has to do that the Verilog is written: a model takes long to build."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_is_found_becomes_hardware(tmp_path, strategy):
+    config = load_config("tiny", (*SMALL, f"search.strategy={strategy}"))
+    genotype = search("digits", tmp_path / "run", config)
+    network = random_network(build(genotype, **SIZES), seed=1)
+    planned = plan.propose(network, "none")
+    emitted = emit.emit(network, planned)
+    assert emitted.manifest["network_digest"] == network.digest
+    if strategy in SIMULATED:
+        images = random_images(network, 1, seed=1)
+        ran = cosim(network, planned, images=images, stall=0, emission=emitted)
+        assert (ran.frames, ran.mismatches) == (1, 0)
+        assert ran.layers == len(network.graph) - 1
