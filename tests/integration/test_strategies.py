@@ -30,4 +30,4 @@ def test_what_is_found_becomes_hardware(tmp_path, strategy):
         images = random_images(network, 1, seed=1)
         ran = cosim(network, planned, images=images, stall=0, emission=emitted)
         assert (ran.frames, ran.mismatches) == (1, 0)
-        assert ran.layers == len(network.graph) - 1
+        assert ran.layers >= len(network.graph) - 1
