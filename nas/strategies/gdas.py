@@ -18,8 +18,8 @@ class GumbelArchitecture(SoftmaxArchitecture):
     """A candidate is drawn on each edge with the probabilities softmax(alpha) (section 3.2).
 
     The candidate with the largest log p + o is computed, unscaled: h = one_hot(argmax). Gradients
-    go through the softmax of (log p + o) / T in its place (there eq. 3 to 5), and only that of the
-    candidate computed can be known.
+    go through the softmax of (log p + o) / T in its place, and only that of the candidate computed
+    can be known.
     """
 
     def __init__(self, candidates: Candidates, config: GdasConfig):
