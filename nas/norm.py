@@ -5,6 +5,8 @@ tensors of 4 or 8 channels. Here pixels are grouped so that the innermost dimens
 unit. Every other case goes to the library.
 
 A norm may also scale by sums of few powers of two, as the hardware does (`terms`).
+
+Where several processes share a batch the statistics are those of the whole batch (`synchronised`).
 """
 
 import math

@@ -1,0 +1,24 @@
+"""`python -m nas search|train|export`: the commands of `shiftnas`, as `torchrun` starts them."""
+
+import click
+
+from hw import console
+from nas.cli import COMMANDS
+from nas.distributed import processes
+
+
+class _Processes(console.Group):
+    def invoke(self, ctx: click.Context):
+        with processes():
+            return super().invoke(ctx)
+
+
+nas = _Processes(
+    "nas",
+    commands=COMMANDS,
+    help="Search, training and export; under torchrun, search and training by many processes.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+if __name__ == "__main__":
+    nas.main(prog_name="python -m nas")
