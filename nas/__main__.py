@@ -15,7 +15,7 @@ class _Processes(console.Group):
 
 nas = _Processes(
     "nas",
-    commands=COMMANDS,
+    commands=list(COMMANDS.values()),
     help="Search, training and export; under torchrun, search and training by many processes.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )

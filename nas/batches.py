@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from nas import distributed
 from nas.model import image_tensor
 
 
@@ -28,15 +29,19 @@ class ImageSet(Protocol):
 
         Shuffled batches are for training: a last one that is not whole is left out. The order, and
         whatever else is random, follows from the state of torch's generator at the first batch.
+        Where several processes train, each has its share of every shuffled batch.
         """
         ...
 
 
 def orders(images: int, size: int, shuffle: bool) -> Iterator[Tensor]:
     """Index of each batch, on the CPU; see `ImageSet.batches`."""
+    if shuffle:
+        distributed.require_shares(min(images, size), "batch")
     order = torch.randperm(images) if shuffle else torch.arange(images)
     for start in range(0, steps_of(images, size, shuffle) * size, size):
-        yield order[start : start + size]
+        batch = order[start : start + size]
+        yield distributed.share(batch) if shuffle else batch
 
 
 def spread(images: int, count: int) -> Tensor:
@@ -71,6 +76,13 @@ class Images:
 def steps_of(images: int, size: int, shuffle: bool) -> int:
     """Number of batches of `size` that `images` images make; see `ImageSet.batches`."""
     return max(1, images // size) if shuffle else -(-images // size)
+
+
+def own_part(images: ImageSet) -> ImageSet:
+    """The images that this process evaluates, where all evaluate together."""
+    if distributed.world() == 1:
+        return images
+    return images.subset(distributed.share(torch.arange(len(images))))
 
 
 def halves(images: ImageSet) -> tuple[ImageSet, ImageSet]:
@@ -111,16 +123,18 @@ class Augmentation:
         """Images as of `nas.model.image_tensor`, changed one by one."""
         n, height, width, _ = pixels.shape
         device = pixels.device
+        share, whole = distributed.share, n * distributed.world()
         if self.crop or self.flip:
             rows = torch.arange(height, device=device).expand(n, height)
             columns = torch.arange(width, device=device).expand(n, width)
             if self.flip:
-                turned = torch.rand(n, 1, device=device) < 0.5
+                turned = share(torch.rand(whole, 1, device=device)) < 0.5
                 columns = torch.where(turned, width - 1 - columns, columns)
             if self.crop:
                 pixels = torch.nn.functional.pad(pixels, (0, 0) + (self.crop,) * 4)
-                rows = rows + torch.randint(0, 2 * self.crop + 1, (n, 1), device=device)
-                columns = columns + torch.randint(0, 2 * self.crop + 1, (n, 1), device=device)
+                places = 2 * self.crop + 1
+                rows = rows + share(torch.randint(places, (whole, 1), device=device))
+                columns = columns + share(torch.randint(places, (whole, 1), device=device))
             image = torch.arange(n, device=device)[:, None, None]
             pixels = pixels[image, rows[:, :, None], columns[:, None, :]]
         x = image_tensor(pixels)
@@ -131,7 +145,8 @@ class Augmentation:
     def _jittered(self, x: Tensor) -> Tensor:
         """Brightness, contrast, saturation: `x` blended with black, its mean grey, its greys."""
         for reference in (torch.zeros_like, _mean_grey, _grey):
-            factor = 1 + self.jitter * (2 * torch.rand(len(x), 1, 1, 1, device=x.device) - 1)
+            drawn = torch.rand(len(x) * distributed.world(), 1, 1, 1, device=x.device)
+            factor = 1 + self.jitter * (2 * distributed.share(drawn) - 1)
             other = reference(x)
             x = (other + factor * (x - other)).clamp(0, WHITE)
         return x
@@ -140,7 +155,8 @@ class Augmentation:
         n, _, height, width = x.shape
         outside = []
         for side in (height, width):
-            centre = torch.randint(0, side, (n, 1), device=x.device)
+            drawn = torch.randint(side, (n * distributed.world(), 1), device=x.device)
+            centre = distributed.share(drawn)
             distance = torch.arange(side, device=x.device) - centre
             outside.append(
                 (distance < -(self.cutout // 2)) | (distance >= self.cutout - self.cutout // 2)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from nas.distributed import averages
 from nas.norm import twice_differentiable
 
 Loss = Callable[[], Tensor]
@@ -38,15 +39,16 @@ def second_order(
 
     DARTS takes the second product from a finite difference in w. Bit-shift weights are rounded, so
     that a small difference changes none of them: here the product is computed exactly, by
-    differentiating the straight-through gradients once more. Returns the loss at w'.
+    differentiating the straight-through gradients once more. Returns the loss at w'. Where several
+    processes train, the losses are the means of theirs.
     """
     before = [w.detach().clone() for w in weights]
-    step = torch.autograd.grad(training(), weights, allow_unused=True)
+    step = averages(torch.autograd.grad(training(), weights, allow_unused=True))
     for w, slope in zip(weights, step, strict=True):
         if slope is not None:
             w.data.sub_(slope, alpha=lr)
     loss = held_out()
-    gradients = torch.autograd.grad(loss, [*architecture, *weights], allow_unused=True)
+    gradients = averages(torch.autograd.grad(loss, [*architecture, *weights], allow_unused=True))
     direct, towards = gradients[: len(architecture)], gradients[len(architecture) :]
     for w, value in zip(weights, before, strict=True):
         w.data.copy_(value)
@@ -63,5 +65,5 @@ def second_order(
 
 
 def _set(parameters: list[nn.Parameter], gradients: tuple[Tensor, ...] | list[Tensor]) -> None:
-    for parameter, gradient in zip(parameters, gradients, strict=True):
+    for parameter, gradient in zip(parameters, averages(gradients), strict=True):
         parameter.grad = gradient

@@ -230,6 +230,8 @@ class Config:
     device: "auto" (a GPU if there is one), "cpu", "cuda"
     precision: "float32" or "bfloat16", of convolutions alone (see `nas.precision`); bfloat16 is
         slower than float32 on most CPUs
+    sync_batch_norm: batch norms take the statistics of the batch of all processes; else every
+        process those of its share (see `nas.distributed`)
     shift: how shift weights are made
     expect: what the data must be like
     folder: how an image folder is read
@@ -238,6 +240,7 @@ class Config:
     seed: int = 1
     device: str = "auto"
     precision: str = "float32"
+    sync_batch_norm: bool = True
     expect: ExpectConfig = field(default_factory=ExpectConfig)
     folder: FolderConfig = field(default_factory=FolderConfig)
     shift: ShiftSettings = field(default_factory=ShiftSettings)

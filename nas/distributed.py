@@ -6,8 +6,8 @@ Every process holds the whole model and computes its share of each batch. `searc
 - all draw from the same random generator: the order of the images, the halves, new weights, the
   architecture's samples. What is drawn for each image is drawn for the whole batch, and each
   process takes its share (`share`).
-- DistributedDataParallel averages the gradients of the weights, `average_` those of the
-  architecture, `total` the figures of the log.
+- DistributedDataParallel averages the gradients of the weights, `averages` those of the
+  architecture, `total` sums the figures of the log.
 - batch norms take the statistics of the whole batch (`nas.norm`, `sync_batch_norm`).
 
 Files are read and written by the main process alone (`from_main`), and it alone prints, until one
@@ -18,15 +18,19 @@ Without torchrun there is one process, and everything here passes its arguments 
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextvars import ContextVar
 from datetime import timedelta
 from functools import wraps
+from inspect import signature
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.autograd import Function
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from hw.errors import InputError
@@ -69,9 +73,9 @@ def processes() -> Iterator[None]:
     if launched() == 1:
         yield
         return
-    store, own_rank, _ = next(distributed.rendezvous("env://", timeout=timedelta(minutes=5)))
+    store, own_rank, _ = next(rendezvous("env://", timeout=timedelta(minutes=5)))
     try:
-        with open(os.devnull, "w") as silence:
+        with Path(os.devnull).open("w") as silence:
             if own_rank == MAIN:
                 yield
             else:
@@ -82,7 +86,7 @@ def processes() -> Iterator[None]:
         first = store.compare_set(key, "", str(own_rank)).decode()
         if first != str(own_rank):
             # What is said from here on, by whoever handles the error, nobody is to read.
-            sys.stderr = open(os.devnull, "w")
+            sys.stderr = Path(os.devnull).open("w")
         raise
     finally:
         if _met():
@@ -114,14 +118,27 @@ def join(device: torch.device) -> torch.device:
     return device
 
 
+_alone = ContextVar("_alone", default=False)
+"""Whether a function of `from_main` is under way, which the other processes are not in."""
+
+
 def from_main(function: Callable[P, T]) -> Callable[P, T]:
-    """Decorator: `function` is called on the main process alone, its result is everybody's."""
+    """Decorator: `function` is called on the main process alone, its result is everybody's.
+
+    All processes must call it together, but for calls from within another such function.
+    """
 
     @wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> T:
-        if world() == 1:
+        if world() == 1 or _alone.get():
             return function(*args, **kwargs)
-        box: list[Any] = [function(*args, **kwargs) if rank() == MAIN else None]
+        box: list[Any] = [None]
+        if rank() == MAIN:
+            token = _alone.set(True)
+            try:
+                box = [function(*args, **kwargs)]
+            finally:
+                _alone.reset(token)
         distributed.broadcast_object_list(box, src=MAIN, device=torch.device("cpu"))
         return box[0]
 
@@ -135,8 +152,7 @@ def share(values: Tensor) -> Tensor:
     """The part of a whole batch, along its first dimension, that this process computes."""
     if world() == 1:
         return values
-    part = len(values) // world()
-    return values[rank() * part : (rank() + 1) * part]
+    return values.tensor_split(world())[rank()]
 
 
 def require_shares(batch: int, where: str) -> None:
@@ -182,14 +198,14 @@ def mean(values: Tensor) -> Tensor:
     return values if world() == 1 else _Mean.apply(values)
 
 
-@torch.no_grad()
-def average_(tensors: list[Tensor]) -> None:
-    """Replace each tensor by its mean over all processes."""
-    if world() == 1 or not tensors:
-        return
-    flat = total(torch.cat([t.flatten() for t in tensors])) / world()
-    for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
-        tensor.copy_(part.view(tensor.shape))
+def averages(tensors: Sequence[Tensor | None]) -> list[Any]:
+    """Mean of each tensor over all processes; None, which all of them must have, stays None."""
+    present = [t for t in tensors if t is not None]
+    if world() == 1 or not present:
+        return list(tensors)
+    flat = total(torch.cat([t.flatten() for t in present])) / world()
+    parts = iter(flat.split([t.numel() for t in present]))
+    return [t if t is None else next(parts).view(t.shape) for t in tensors]
 
 
 def gathered(values: Tensor) -> Tensor:
@@ -211,4 +227,8 @@ def data_parallel(module: nn.Module, unused: bool) -> nn.Module:
     """
     if world() == 1:
         return module
-    return DistributedDataParallel(module, broadcast_buffers=False, find_unused_parameters=unused)
+    # Buffers are the same everywhere, or made so (`nas.norm.average_running_statistics`).
+    known = signature(DistributedDataParallel).parameters
+    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    buffers: dict[str, Any] = {name: False}
+    return DistributedDataParallel(module, find_unused_parameters=unused, **buffers)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from hw.errors import CheckFailed
+from nas import distributed
 from nas.memory import peak_mib
 
 LOOK_EVERY = 20
@@ -22,6 +23,8 @@ class NotFinite(CheckFailed):
 
 class Meter:
     """`update` after each step; `loss`, `accuracy` and `top5_accuracy` of the images so far.
+
+    The figures are of the images of all processes, so that all must ask for them together.
 
     Raises
     ------
@@ -53,19 +56,25 @@ class Meter:
 
     @property
     def loss(self) -> float:
-        value = float(self._sums[0]) / max(1, self._images)
+        value = self._mean(0)
         if not math.isfinite(value):
             raise NotFinite(f"step {int(self._finite_steps) + 1}: the loss is {value}")
         return value
 
     @property
     def accuracy(self) -> float:
-        return float(self._sums[1]) / max(1, self._images)
+        return self._mean(1)
 
     @property
     def top5_accuracy(self) -> float | None:
         """Share of images whose class is among the five largest logits; None up to 5 classes."""
-        return float(self._sums[2]) / self._images if self._classes > TOP else None
+        value = self._mean(2)
+        return value if self._classes > TOP else None
+
+    def _mean(self, which: int) -> float:
+        own = torch.stack((self._sums[which], self._sums.new_tensor(self._images)))
+        value, images = distributed.total(own).tolist()
+        return value / max(1, images)
 
     def accuracies(self, prefix: str = "") -> dict[str, float]:
         """The accuracies that are known, by name, as logs and metrics have them."""

@@ -23,6 +23,7 @@ from hw.ir.graph import (
     MaxPool,
     Node,
 )
+from nas import distributed
 from nas.fake import Formats, rounded_tensor
 from nas.norm import BatchNorm2d
 from nas.shift import DOMAINS, ShiftConv2d, ShiftLinear, ShiftSettings, ShiftWeight
@@ -213,7 +214,8 @@ def _dropped(x: Tensor, name: str, rate: float) -> Tensor:
     # An identity has no node of its own: its tensor is a state's, not ".../edgeJ_...".
     if not rate or "/edge" not in name:
         return x
-    keep = torch.rand(x.shape[0], 1, 1, 1, device=x.device) >= rate
+    drawn = torch.rand(x.shape[0] * distributed.world(), 1, 1, 1, device=x.device)
+    keep = distributed.share(drawn) >= rate
     return x * keep / (1 - rate)
 
 

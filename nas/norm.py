@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from nas import distributed
+
 LANES = 32
 """Elements of the innermost dimension aimed at when pixels are grouped."""
 
@@ -78,15 +80,30 @@ def _spread(channel_values: Tensor, rows: Tensor) -> Tensor:
 
 
 class _Normalise(torch.autograd.Function):
-    """Returns the normalised tensor and the batch's mean and (biased) variance."""
+    """Returns the normalised tensor and the batch's mean and (biased) variance.
+
+    `shared`: the batch is that of all processes, equally many images each.
+    """
 
     @staticmethod
-    def forward(ctx, x: Tensor, gamma: Tensor | None, beta: Tensor | None, eps: float, terms: int):
+    def forward(
+        ctx,
+        x: Tensor,
+        gamma: Tensor | None,
+        beta: Tensor | None,
+        eps: float,
+        terms: int,
+        shared: bool,
+    ):
         channels, rows = x.shape[1], _grouped(x)
         pixels = x.numel() // channels
         mean = _channel_sums(rows, channels) / pixels
         centred = rows - _spread(mean, rows)
         variance = _channel_sums(centred * centred, channels) / pixels
+        if shared:
+            own = mean
+            mean, variance = _of_all(mean, variance)
+            centred += _spread(own - mean, rows)
         inverse = torch.rsqrt(variance + eps)
         scale = inverse if gamma is None else inverse * gamma
         ratio = None
@@ -98,6 +115,7 @@ class _Normalise(torch.autograd.Function):
         else:
             out = torch.addcmul(_spread(beta, rows), centred, spread_scale)
         ctx.save_for_backward(centred, inverse, scale, ratio)
+        ctx.shared = shared
         ctx.mark_non_differentiable(mean, variance)
         return _as_map(out, x), mean, variance
 
@@ -110,8 +128,13 @@ class _Normalise(torch.autograd.Function):
         rows = _grouped(gradient.contiguous(memory_format=torch.channels_last))
         beta_gradient = _channel_sums(rows, channels)
         gamma_gradient = _channel_sums(rows * centred, channels) * inverse
-        slope = -gamma_gradient * inverse * scale / pixels
-        offset = -beta_gradient * scale / pixels
+        gamma_sum, beta_sum = gamma_gradient, beta_gradient
+        if ctx.shared:
+            # Every process's loss depends on the statistics.
+            gamma_sum, beta_sum = distributed.total(torch.stack((gamma_sum, beta_sum)))
+            pixels *= distributed.world()
+        slope = -gamma_sum * inverse * scale / pixels
+        offset = -beta_sum * scale / pixels
         x_gradient = torch.addcmul(_spread(offset, rows), centred, _spread(slope, rows))
         x_gradient.addcmul_(rows, _spread(scale, rows))
         if ratio is not None:
@@ -123,12 +146,54 @@ class _Normalise(torch.autograd.Function):
             beta_gradient if wanted[2] else None,
             None,
             None,
+            None,
         )
 
 
 def _as_map(rows: Tensor, like: Tensor) -> Tensor:
     n, channels, height, width = like.shape
     return rows.view(n, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _of_all(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of the whole batch, from those of the equal shares of all processes."""
+    means, variances = distributed.gathered(torch.stack((mean, variance))).unbind(1)
+    mean = means.mean(0)
+    return mean, variances.mean(0) + (means - mean).square().mean(0)
+
+
+def _shared_twice_differentiable(
+    x: Tensor, gamma: Tensor | None, beta: Tensor | None, eps: float
+) -> Tensor:
+    """A batch of all processes, normalised by operations that can all be differentiated twice."""
+
+    def mean_of(values: Tensor) -> Tensor:
+        return distributed.mean(values.mean((0, 2, 3)))[:, None, None]
+
+    centred = x - mean_of(x)
+    out = centred * torch.rsqrt(mean_of(centred * centred) + eps)
+    out = out if gamma is None else out * gamma[:, None, None]
+    return out if beta is None else out + beta[:, None, None]
+
+
+def normalise_apart(module: nn.Module) -> None:
+    """Let every process take the statistics of its own share of a batch."""
+    for norm in _norms(module):
+        norm.synchronised = False
+
+
+@torch.no_grad()
+def average_running_statistics(module: nn.Module) -> None:
+    """Replace the running statistics of norms that are apart by their means over all processes."""
+    apart = [norm for norm in _norms(module) if not norm.synchronised and norm.track_running_stats]
+    values = [t for norm in apart for t in (norm.running_mean, norm.running_var) if t is not None]
+    for value, average in zip(values, distributed.averages(values), strict=True):
+        assert average is not None
+        value.copy_(average)
+
+
+def _norms(module: nn.Module) -> "list[BatchNorm2d]":
+    return [m for m in module.modules() if isinstance(m, BatchNorm2d)]
 
 
 class BatchNorm2d(nn.BatchNorm2d):
@@ -145,6 +210,8 @@ class BatchNorm2d(nn.BatchNorm2d):
     affine: whether there are a trainable gamma and beta
     track_running_stats: whether evaluation has statistics of its own, or takes the batch's
     terms: 0: any real factor
+
+    Where several processes train, the batch is that of all, unless `synchronised` is false.
     """
 
     def __init__(
@@ -157,6 +224,7 @@ class BatchNorm2d(nn.BatchNorm2d):
         super().__init__(channels, affine=affine, track_running_stats=track_running_stats)
         assert not terms or (affine and track_running_stats)
         self.terms = terms
+        self.synchronised = True
 
     def forward(self, input: Tensor, scale: Tensor | None = None) -> Tensor:
         """Normalised `input`; `scale`, of a norm without affine parameters, takes gamma's place."""
@@ -164,6 +232,8 @@ class BatchNorm2d(nn.BatchNorm2d):
         gamma = self.weight if scale is None else scale
         if self.terms and not self.training:
             return self._evaluated(input)
+        if self.training and self.synchronised and distributed.world() > 1:
+            return self._shared(input, gamma)
         quick = (
             self.training
             and self.momentum is not None
@@ -174,7 +244,9 @@ class BatchNorm2d(nn.BatchNorm2d):
             and input.is_contiguous(memory_format=torch.channels_last)
         )
         if quick:
-            out, mean, variance = _Normalise.apply(input, gamma, self.bias, self.eps, self.terms)
+            out, mean, variance = _Normalise.apply(
+                input, gamma, self.bias, self.eps, self.terms, False
+            )
             if self.track_running_stats:
                 self._track(mean, variance, input.numel() // input.shape[1])
             return out
@@ -185,6 +257,19 @@ class BatchNorm2d(nn.BatchNorm2d):
             gamma = gamma * _as_powers((gamma * inverse).detach(), self.terms)[1]
             return self._scaled(input, gamma)
         return super().forward(input) if scale is None else self._scaled(input, scale)
+
+    def _shared(self, input: Tensor, gamma: Tensor | None) -> Tensor:
+        """Of the batch of all processes. On a GPU slower than the library's kernels for one."""
+        wide = input if input.dtype == torch.float64 else input.float()
+        if library_only:
+            assert not self.terms
+            # Of a supernet, which is never evaluated by running statistics.
+            return _shared_twice_differentiable(wide, gamma, self.bias, self.eps).to(input.dtype)
+        wide = wide.contiguous(memory_format=torch.channels_last)
+        out, mean, variance = _Normalise.apply(wide, gamma, self.bias, self.eps, self.terms, True)
+        if self.track_running_stats:
+            self._track(mean, variance, distributed.world() * input.numel() // input.shape[1])
+        return out.to(input.dtype)
 
     def factor(self) -> Tensor:
         """What each channel is multiplied by in evaluation, as an export folds it; float64."""

@@ -15,6 +15,7 @@ from hw.space import Genotype
 from nas import checkpoint
 from nas.checkpoint import CHECKPOINT
 from nas.config import Config, merge
+from nas.distributed import from_main
 
 CONFIG, GENOTYPE, LOG, METRICS = "config.yaml", "genotype.yaml", "log.jsonl", "metrics.json"
 
@@ -40,12 +41,16 @@ class Task:
 
 
 class Run:
-    """The folder of a run. Use `Run.start` or `Run.open`."""
+    """The folder of a run. Use `Run.start` or `Run.open`.
+
+    Of several processes the main one alone reads and writes it.
+    """
 
     def __init__(self, folder: str | Path, task: Task):
         self.folder, self.task = Path(folder), task
 
     @classmethod
+    @from_main
     def start(cls, folder: str | Path, task: Task, *, resume: bool, force: bool) -> "Run":
         """A new run, or with `resume` the one that is there, which must have the same task.
 
@@ -90,21 +95,26 @@ class Run:
 
     # --- what a run writes ---------------------------------------------------------------
 
+    @from_main
     def write_genotype(self, genotype: Genotype) -> None:
         write_atomic(self.folder / GENOTYPE, genotypes.to_yaml(genotype))
 
+    @from_main
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         write_atomic(self.folder / METRICS, json.dumps(metrics, indent=2) + "\n")
 
+    @from_main
     def write_log(self, entries: list[dict[str, Any]]) -> None:
         lines = (json.dumps(entry) for entry in entries)
         write_atomic(self.folder / LOG, "".join(f"{line}\n" for line in lines))
 
+    @from_main
     def save(self, state: dict[str, Any]) -> None:
         """Write the checkpoint: plain values and tensors only. The one before is kept."""
         genotype = self.task.genotype and genotypes.to_yaml(self.task.genotype)
         checkpoint.save(self.folder, {"task": _task_yaml(self.task), "genotype": genotype, **state})
 
+    @from_main
     def load(self) -> dict[str, Any] | None:
         """The newest checkpoint, None where there is none yet; InputError where it is damaged."""
         path = self.folder / CHECKPOINT
@@ -115,6 +125,7 @@ class Run:
         except checkpoint.Damaged as error:
             raise InputError(f"{error}; train its last epoch again with --resume") from error
 
+    @from_main
     def newest(self) -> dict[str, Any] | None:
         """The newest checkpoint that is whole (see `nas.checkpoint.newest`)."""
         state = checkpoint.newest(self.folder)

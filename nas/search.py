@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from hw.console import Progress, progress
 from hw.data import Dataset, ImageFolder
 from hw.errors import InputError
 from hw.space import Genotype, skeleton
+from nas import distributed
 from nas.batches import ImageSet, halves, steps_of
 from nas.bilevel import first_order, second_order
 from nas.cell import Candidates, Chosen
@@ -21,6 +22,7 @@ from nas.config import Config
 from nas.journal import Journal
 from nas.meter import Meter
 from nas.model import image_tensor
+from nas.norm import normalise_apart
 from nas.optimise import ShiftOptimiser, StepSettings, cosine
 from nas.precision import autocast
 from nas.runs import Run, Task, pick_device, restore_random_state
@@ -53,7 +55,8 @@ def search(
             "share; search with ps or q, then train with inq"
         )
     training = open_data(data, "train", config)
-    device = pick_device(config.device)
+    device = distributed.join(pick_device(config.device))
+    distributed.require_shares(config.search.batch, "search.batch")
     task = Task("search", data, config, domain=domain)
     run = Run.start(out, task, resume=resume, force=force)
     genotype = _Searcher(run, training, device).run_stages()
@@ -73,6 +76,8 @@ class _Active:
     arch_optimiser: torch.optim.Optimizer | None
     """None where the architecture has nothing to train."""
     precision: str
+    parallel: nn.Module | None = None
+    """The net as the weights' steps use it, once there was one (`distributed.data_parallel`)."""
 
 
 class _Searcher:
@@ -131,6 +136,8 @@ class _Searcher:
         )
         net = Supernet(frame, architecture.candidates, task.config.shift, task.domain)
         net = net.to(self.device)
+        if not task.config.sync_batch_norm:
+            normalise_apart(net)
         settings = StepSettings(
             config.weight_decay,
             config.regularisation,
@@ -218,11 +225,15 @@ class _Searcher:
             active.arch_optimiser.zero_grad()
         with nullcontext() if one_level else torch.no_grad():
             mixture = active.architecture.mixture(moment)
-        loss, logits = _loss(active, batch, mixture)
+        if active.parallel is None:
+            sampled = mixture[1] is not None
+            active.parallel = distributed.data_parallel(active.net, unused=sampled)
+        loss, logits = _loss(active, batch, mixture, active.parallel)
         loss.backward()
         active.optimiser.step()
         if one_level:
             assert active.arch_optimiser is not None
+            _average_gradients(active.architecture)
             active.arch_optimiser.step()
         meter.update(loss.detach(), logits, batch[1])
 
@@ -290,13 +301,23 @@ class _Searcher:
         restore_random_state(state["random"], self.device)
 
 
+def _average_gradients(architecture: Architecture) -> None:
+    parameters = list(architecture.parameters())
+    averages = distributed.averages([p.grad for p in parameters])
+    for parameter, average in zip(parameters, averages, strict=True):
+        parameter.grad = average
+
+
 def _loss(
-    active: _Active, batch: tuple[Tensor, Tensor], mixture: tuple[Tensor, Chosen | None]
+    active: _Active,
+    batch: tuple[Tensor, Tensor],
+    mixture: tuple[Tensor, Chosen | None],
+    net: nn.Module | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Cross entropy and logits of a batch."""
+    """Cross entropy and logits of a batch, by `net` if it is not the stage's own."""
     pixels, labels = batch
     with autocast(pixels.device, active.precision):
-        logits = active.net(image_tensor(pixels), *mixture)
+        logits = (net or active.net)(image_tensor(pixels), *mixture)
     logits = logits.float()
     return functional.cross_entropy(logits, labels), logits
 

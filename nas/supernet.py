@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from hw.ir.graph import Node
 from hw.space import CellPlan, Skeleton
+from nas import distributed
 from nas.cell import AUXILIARY_SKIP, EDGES, NODES, ZERO, Candidates, Chosen
 from nas.model import Tensors, evaluate_nodes, make_unit
 from nas.shift import ShiftSettings
@@ -159,11 +160,20 @@ class Supernet(nn.Module):
                 candidates = tuple(candidates[m] for m in members)
             part = operation(x, weights[list(edges), list(candidates)], members)
             if self.skip_dropout and self.training and group.skip:
-                part = functional.dropout(part, self.skip_dropout)
+                part = _dropped(part, self.skip_dropout)
             sums[edges] = sums[edges] + part if edges in sums else part
         for edges, wide in sums.items():
             for edge, part in zip(edges, wide.chunk(len(edges), 1), strict=True):
                 terms[EDGES[edge][1]].append(part)
+
+
+def _dropped(x: Tensor, rate: float) -> Tensor:
+    """Dropout; of several processes all draw for the whole batch."""
+    if distributed.world() == 1:
+        return functional.dropout(x, rate)
+    whole = x.new_ones((len(x) * distributed.world(), *x.shape[1:]))
+    kept = functional.dropout(whole.contiguous(memory_format=torch.channels_last), rate)
+    return x * distributed.share(kept)
 
 
 def _total(terms: list[Tensor], x: Tensor, cell: CellPlan) -> Tensor:

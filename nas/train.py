@@ -13,13 +13,15 @@ from hw.counts import count
 from hw.errors import InputError
 from hw.ir.format import Format
 from hw.space import Genotype, build
+from nas import distributed
 from nas.auxiliary import TrainedNetwork
-from nas.batches import Augmentation, ImageSet, steps_of
+from nas.batches import Augmentation, ImageSet, own_part, steps_of
 from nas.config import Config
 from nas.fake import paper_formats
 from nas.journal import Journal
 from nas.meter import Meter
 from nas.model import GraphModel, count_weights, image_tensor
+from nas.norm import average_running_statistics, normalise_apart
 from nas.optimise import ShiftOptimiser, StepSettings, cosine
 from nas.precision import autocast
 from nas.quantise import CALIBRATION_IMAGES, calibrate
@@ -80,7 +82,8 @@ def train(
     crop = config.train.resized_crop
     training = open_data(data, "train", config, resized_crop=crop)
     test = open_data(data, "test", config)
-    device = pick_device(config.device)
+    device = distributed.join(pick_device(config.device))
+    distributed.require_shares(config.train.batch, "train.batch")
     torch.manual_seed(config.seed)
     workers = config.folder.workers
     images = load_images(training, device, config.train.images, workers, resized_crop=crop)
@@ -88,11 +91,11 @@ def train(
     network = TrainedNetwork(model, config.train.stem, config.train.auxiliary > 0)
     run = Run.start(out, task, resume=resume, force=force)
     trainer = _Trainer(run, network.to(device), images, device)
-    tested = load_images(test, device, workers=workers)
+    tested = own_part(load_images(test, device, workers=workers))
     seconds = trainer.run_epochs(tested)
     metrics = {
         **evaluate(model.eval(), tested, device).accuracies(),
-        "images": len(tested),
+        "images": len(test),
         "training_images": len(images),
         "weights": count(model.graph).weights,
         "epochs": config.train.epochs,
@@ -122,6 +125,11 @@ class _Trainer:
         self.optimiser = ShiftOptimiser(
             self.network, self.config.lr, settings, run.task.config.shift
         )
+        if not run.task.config.sync_batch_norm:
+            normalise_apart(network)
+        live = {node.name for node in self.model.live}
+        unused = not live.issuperset(self.model.units)
+        self.parallel = distributed.data_parallel(network, unused)
         self.augment = Augmentation(
             self.config.crop, self.config.flip, self.config.cutout, self.config.jitter
         )
@@ -158,6 +166,7 @@ class _Trainer:
         if epoch >= config.epochs - config.quantise_epochs and self.model.formats is None:
             self.model.formats = self._calibrated()
         trained = self._epoch(epoch, steps, advance)
+        average_running_statistics(self.network)
         figures = {"loss": trained.loss, **trained.accuracies()}
         tested = evaluate(self.model.eval(), test, self.device)
         return figures | tested.accuracies("validation_")
@@ -179,7 +188,7 @@ class _Trainer:
             self.optimiser.set_lr(self._lr(epoch * steps + step, steps))
             self.optimiser.zero_grad()
             with autocast(self.device, self.run.task.config.precision):
-                logits, auxiliary = self.network(self.augment(pixels))
+                logits, auxiliary = self.parallel(self.augment(pixels))
             loss = self._loss(logits, labels)
             if auxiliary is not None:
                 loss = loss + config.auxiliary * self._loss(auxiliary, labels)
