@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import click
 
-from hw.errors import CheckFailed, InputError
+from hw.errors import CheckFailed, InputError, Interrupted
 
 EXIT_CHECK_FAILED = 1
 EXIT_INPUT_ERROR = 2
@@ -41,6 +41,9 @@ def run_guarded(body: Callable[[], Any]) -> int:
         return _fail(error, EXIT_INPUT_ERROR)
     except CheckFailed as error:
         return _fail(error, EXIT_CHECK_FAILED)
+    except Interrupted as error:
+        click.echo(f"shiftnas: interrupted: {error}", err=True)
+        return EXIT_INTERRUPTED
     except (KeyboardInterrupt, click.Abort):
         click.echo("shiftnas: interrupted", err=True)
         return EXIT_INTERRUPTED

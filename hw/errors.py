@@ -1,4 +1,4 @@
-"""The two ways a command ends without success (exit codes 2 and 1)."""
+"""The ways a command ends without success (exit codes 2, 1 and 130)."""
 
 
 class InputError(Exception):
@@ -7,3 +7,7 @@ class InputError(Exception):
 
 class CheckFailed(Exception):
     """The work was done and a check did not hold: a mismatch, a target missed. Exit 1."""
+
+
+class Interrupted(Exception):
+    """The user stopped it, and the line says how to go on. Exit 130."""

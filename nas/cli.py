@@ -1,12 +1,15 @@
 """The subcommands that need PyTorch: search, train, export."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from hw import console
+from hw.errors import Interrupted
 from nas.config import PRESETS, STRATEGIES, Config, load_config
 
 FOLDER = click.Path(path_type=Path)
@@ -48,6 +51,23 @@ def _config(source: str | None, overrides: tuple[str, ...], seed: int | None) ->
     return config if seed is None else replace(config, seed=seed)
 
 
+@contextmanager
+def _resumable(out: Path) -> Iterator[None]:
+    """Ctrl-C ends with a line that says what is kept of the run in `out`."""
+    from nas.runs import CONFIG, LOG
+
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if not (out / CONFIG).exists():
+            raise
+        log = out / LOG
+        epochs = log.read_text().count("\n") if log.exists() else 0
+        raise Interrupted(
+            f"{epochs} epochs are kept in {out}; the same call with --resume goes on"
+        ) from error
+
+
 @click.command(cls=console.Command)
 @click.option(
     "--strategy",
@@ -75,7 +95,8 @@ def search(
     if strategy is not None:
         overrides = (*overrides, f"search.strategy={strategy}")
     settings, start = _config(config, overrides, seed), time.monotonic()
-    genotype = searching.search(data, out, settings, domain=domain, resume=resume, force=force)
+    with _resumable(out):
+        genotype = searching.search(data, out, settings, domain=domain, resume=resume, force=force)
     if as_json:
         console.print_json(
             {
@@ -110,9 +131,10 @@ def train(
     from nas import train as training
 
     settings, genotype = _config(config, overrides, seed), genotypes.get(genotype_name)
-    metrics = training.train(
-        genotype, data, out, settings, domain=domain, resume=resume, force=force
-    )
+    with _resumable(out):
+        metrics = training.train(
+            genotype, data, out, settings, domain=domain, resume=resume, force=force
+        )
     if as_json:
         console.print_json({**metrics, "out": out})
     else:

@@ -18,6 +18,7 @@ from hw.errors import InputError
 from hw.ir.weights import P_MIN
 from hw.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
 from nas.optimise import OPTIMISERS, REGULARISATIONS
+from nas.place import Place
 from nas.precision import PRECISIONS
 from nas.shift import GRAD_RULES, INITS, LAYERS, ShiftSettings
 
@@ -302,49 +303,54 @@ def load_config(source: str | Path | None = None, overrides: tuple[str, ...] = (
     ------
     InputError: naming the file and the field
     """
-    layers: list[tuple[str, Any]] = []
+    layers: list[tuple[Place, Any]] = []
     if source is not None:
-        layers.append((str(source), _read(source)))
-    layers += [("--set", _override(override)) for override in overrides]
+        layers.append(_read(source))
+    layers += [(Place("--set"), _override(override)) for override in overrides]
     chosen = Config()
     for where, values in layers:
         chosen = merge(chosen, values, where)
     strategy = chosen.search.strategy
-    config = merge(Config(), _preset(f"strategies/{strategy}"), strategy)
+    defaults = yaml.safe_load(_preset(f"strategies/{strategy}")) or {}
+    config = merge(Config(), defaults, Place(strategy))
     for where, values in layers:
         config = merge(config, values, where)
-    _check_together(config, layers[-1][0] if layers else "config")
+    _check_together(config, layers[-1][0] if layers else Place("config"))
     return config
 
 
-def _check_together(config: Config, where: str) -> None:
+def _check_together(config: Config, where: Place) -> None:
     """What no field can say alone; InputErrors begin with `where`."""
     train = config.train
     if train.quantise_epochs and train.activations != "calibrated":
         raise InputError(
-            f"{where}: train.quantise_epochs: {train.quantise_epochs} epochs with calibrated "
+            f"{where.at('train.quantise_epochs')}: {train.quantise_epochs} epochs with calibrated "
             f"activations contradict train.activations: '{train.activations}'; set one of them"
         )
     _check_pdarts(config.search, where)
 
 
-def _check_pdarts(search: SearchConfig, where: str) -> None:
+def _check_pdarts(search: SearchConfig, where: Place) -> None:
     pdarts, stages = search.pdarts, len(search.pdarts.cells)
+
+    def at(name: str) -> str:
+        return where.at(f"search.pdarts.{name}")
+
     if not stages:
-        raise InputError(f"{where}: search.pdarts.cells: expected one number or more, found none")
+        raise InputError(f"{at('cells')}: expected one number or more, found none")
     for name, values, expected in (
         ("candidates", pdarts.candidates, stages - 1),
         ("skip_dropout", pdarts.skip_dropout, stages),
     ):
         if len(values) != expected:
             raise InputError(
-                f"{where}: search.pdarts.{name}: expected {expected} numbers for the {stages} "
+                f"{at(name)}: expected {expected} numbers for the {stages} "
                 f"stages of search.pdarts.cells, found {list(values)}"
             )
     kept = (len(CONV_OPERATIONS + TOPOLOGY_OPERATIONS) + search.zero, *pdarts.candidates)
     if any(a < b for a, b in pairwise(kept)):
         raise InputError(
-            f"{where}: search.pdarts.candidates: expected at most the {kept[0]} operations, none "
+            f"{at('candidates')}: expected at most the {kept[0]} operations, none "
             f"more than the one before, found {list(pdarts.candidates)}"
         )
 
@@ -363,39 +369,38 @@ def _override(override: str) -> Any:
     return nested
 
 
-def _preset(name: str) -> Any:
-    return (
-        yaml.safe_load(resources.files("nas").joinpath("presets", f"{name}.yaml").read_text()) or {}
-    )
+def _preset(name: str) -> str:
+    return resources.files("nas").joinpath("presets", f"{name}.yaml").read_text()
 
 
-def _read(source: str | Path) -> Any:
+def _read(source: str | Path) -> tuple[Place, Any]:
+    """A preset or a file, and where its fields stand."""
     path = Path(source)
-    if str(source) in PRESETS and not path.exists():
-        return _preset(str(source))
     try:
-        text = path.read_text()
+        known = str(source) in PRESETS and not path.exists()
+        text = _preset(str(source)) if known else path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{source}: expected a YAML file or one of {', '.join(PRESETS)}; {_one_line(error)}"
         ) from error
     try:
-        return yaml.safe_load(text) or {}
+        values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"{source}: not valid YAML: {_one_line(error)}") from error
+    return Place.of_yaml(str(source), text), {} if values is None else values
 
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def merge(section: Any, values: Any, where: str, prefix: str = "") -> Any:
+def merge(section: Any, values: Any, where: Place, prefix: str = "") -> Any:
     """`section`, a configuration dataclass, with the fields in `values` replaced.
 
     InputErrors begin with `where`; `prefix` is the section's own path.
     """
     if not isinstance(values, dict):
-        raise InputError(f"{where}: {prefix.rstrip('.') or 'top level'}: expected a mapping")
+        raise InputError(f"{where.at(prefix.rstrip('.') or 'top level')}: expected a mapping")
     types_by_name = typing.get_type_hints(type(section))
     known = {f.name for f in fields(section)}
     changes = {}
@@ -403,7 +408,7 @@ def merge(section: Any, values: Any, where: str, prefix: str = "") -> Any:
         name = f"{prefix}{key}"
         if key not in known:
             raise InputError(
-                f"{where}: {name}: not a field; expected one of {', '.join(sorted(known))}"
+                f"{where.at(name)}: not a field; expected one of {', '.join(sorted(known))}"
             )
         current = getattr(section, key)
         if is_dataclass(current):
@@ -413,7 +418,7 @@ def merge(section: Any, values: Any, where: str, prefix: str = "") -> Any:
     return replace(section, **changes)
 
 
-def _checked(value: Any, kind: Any, name: str, where: str) -> Any:
+def _checked(value: Any, kind: Any, name: str, where: Place) -> Any:
     if typing.get_origin(kind) is tuple:
         return _checked_list(value, typing.get_args(kind)[0], name, where)
     if name in _CHOICES and kind is str and not isinstance(value, str):
@@ -429,11 +434,11 @@ def _checked(value: Any, kind: Any, name: str, where: str) -> Any:
         value = float(value)
     if type(value) not in allowed:
         expected = " or ".join("null" if t is type(None) else t.__name__ for t in allowed)
-        raise InputError(f"{where}: {name}: expected {expected}, found {value!r}")
+        raise InputError(f"{where.at(name)}: expected {expected}, found {value!r}")
     if name in _CHOICES and value not in _CHOICES[name]:
-        raise InputError(f"{where}: {name}: expected one of {_CHOICES[name]}, found {value!r}")
+        raise InputError(f"{where.at(name)}: expected one of {_CHOICES[name]}, found {value!r}")
     if name == "expect.image" and isinstance(value, str) and not _IMAGE.fullmatch(value):
-        raise InputError(f"{where}: {name}: expected HxWxC, such as 32x32x3, found {value!r}")
+        raise InputError(f"{where.at(name)}: expected HxWxC, such as 32x32x3, found {value!r}")
     if isinstance(value, int | float) and not isinstance(value, bool):
         _check_number(value, name, where)
     return value
@@ -446,25 +451,25 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
-def _checked_list(value: Any, kind: type, name: str, where: str) -> tuple:
+def _checked_list(value: Any, kind: type, name: str, where: Place) -> tuple:
     if not isinstance(value, list | tuple):
-        raise InputError(f"{where}: {name}: expected a list, found {value!r}")
+        raise InputError(f"{where.at(name)}: expected a list, found {value!r}")
     checked = tuple(_checked(item, kind, name, where) for item in value)
     if name in _RISING_TO_ONE:
         rising = all(a < b for a, b in pairwise((0.0, *checked)))
         if not rising or not checked or checked[-1] != 1:
             raise InputError(
-                f"{where}: {name}: expected rising numbers above 0, the last 1, found {value!r}"
+                f"{where.at(name)}: expected rising numbers above 0, the last 1, found {value!r}"
             )
     return checked
 
 
-def _check_number(value: float, name: str, where: str) -> None:
+def _check_number(value: float, name: str, where: Place) -> None:
     key = name.rpartition(".")[2]
     least = _LEAST.get(key, 0)
     if value != value or value in (float("inf"), float("-inf")) or value < least:
-        raise InputError(f"{where}: {name}: expected at least {least}, found {value!r}")
+        raise InputError(f"{where.at(name)}: expected at least {least}, found {value!r}")
     if key in _POSITIVE and value == 0:
-        raise InputError(f"{where}: {name}: expected more than 0, found {value!r}")
+        raise InputError(f"{where.at(name)}: expected more than 0, found {value!r}")
     if key in _RATES and value >= 1:
-        raise InputError(f"{where}: {name}: expected less than 1, found {value!r}")
+        raise InputError(f"{where.at(name)}: expected less than 1, found {value!r}")

@@ -16,6 +16,7 @@ from nas import checkpoint
 from nas.checkpoint import CHECKPOINT
 from nas.config import Config, merge
 from nas.distributed import from_main
+from nas.place import Place
 
 CONFIG, GENOTYPE, LOG, METRICS = "config.yaml", "genotype.yaml", "log.jsonl", "metrics.json"
 
@@ -186,7 +187,7 @@ def _read_task(values: Any, path: Path, genotype: Genotype | None = None) -> Tas
         if not isinstance(value, str) or (allowed and value not in allowed):
             raise InputError(f"{path}: {key}: expected {' or '.join(allowed or ['a name'])}")
         head[key] = value
-    config = merge(Config(), values, str(path))
+    config = merge(Config(), values, Place(str(path)))
     return Task(head["kind"], head["data"], config, genotype, head["domain"])
 
 

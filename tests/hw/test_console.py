@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from hw import console
-from hw.errors import CheckFailed, InputError
+from hw.errors import CheckFailed, InputError, Interrupted
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,7 @@ from hw.errors import CheckFailed, InputError
         ),
         (CheckFailed("1 bit differs"), 1, "shiftnas: error: 1 bit differs\n"),
         (KeyboardInterrupt(), 130, "shiftnas: interrupted\n"),
+        (Interrupted("go on so"), 130, "shiftnas: interrupted: go on so\n"),
         (click.UsageError("no such option"), 2, "shiftnas: error: no such option\n"),
         (
             PermissionError(13, "Permission denied", "x"),

@@ -1,10 +1,13 @@
 """The commands that need PyTorch, as a user calls them."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
+from interrupted import tensors_of
 
 from hw import genotypes
 from hw.ir import serialize
@@ -51,6 +54,17 @@ def test_search_and_train_commands(tmp_path):
         (("train", "--genotype", "nope", "--data", "digits", "--out", "o"), "nope"),
         (("train", "--genotype", "GDAS_V1", "--data", "empty", "--out", "o"), "empty folder"),
         (("search", "--data", "digits", "--out", "o", "--set", "x=1"), "x: not a field"),
+        (("search", "--data", "digits", "--out", "o", "--seeed", "3"), "No such option"),
+        (
+            ("search", "--data", "digits", "--out", "o", "--strategy", "enas"),
+            "'enas' is not one of",
+        ),
+        (("search", "--data", "digits", "--out", "o", "--config", "cifar11"), "one of cifar10, "),
+        (("search", "--data", "digits", "--out", "o", "--config", "cifar100"), "image 8x8x1, but"),
+        (
+            ("search", "--data", "digits", "--out", "o", "--set", "search.cells=2.5"),
+            "search.cells: e",
+        ),
         (("search", "--data", "digits", "--out", "o", "--config", "no.yaml"), "no.yaml"),
         (("search", "--data", "digits", "--out", "full"), "exists already"),
         (("export", "full", "--out", "o"), "not a run"),
@@ -66,3 +80,61 @@ def test_wrong_calls_end_in_one_line(tmp_path, monkeypatch, arguments, message):
     assert message in result.output
     assert len(result.output.strip().splitlines()) == 1
     assert not Path("o").exists()
+
+
+@pytest.mark.parametrize("kind", ["search", "train"])
+def test_a_diverging_run_says_where_and_keeps_what_was_good(tmp_path, kind):
+    """An absurd learning rate: real weights become infinite, exit code 1, one line."""
+    out = tmp_path / "run"
+    genotype = ("--genotype", "GDAS_V1") if kind == "train" else ()
+    small = ("search.images=32", "search.cells=1", "train.images=128", "train.epochs=3")
+    sets = [
+        word
+        for setting in (*small, "train.lr=1e-3", "search.lr=1e-3")
+        for word in ("--set", setting)
+    ]
+    wild = ["--set", f"{kind}.lr=1e38", "--set", f"{kind}.clip=0"]
+    arguments = ("--data", "digits", "--config", "tiny", "--domain", "real", "--out", out)
+    result = invoke(kind, *genotype, *arguments, *sets, *wild)
+    assert result.exit_code == 1, result.output
+    line = result.output.strip().splitlines()[-1]
+    assert line.startswith(f"shiftnas: error: {out}: ")
+    assert re.search(r"epoch \d of \d, (step \d+: the loss is|last step: a weight became)", line)
+    assert f"begin again (--force) with a smaller {kind}.lr" in line
+    checkpoint = out / "checkpoint.pt"
+    if checkpoint.exists():
+        state = tensors_of(torch.load(checkpoint, weights_only=True))
+        assert all(value.isfinite().all() for value in state.values())
+    else:
+        assert "nothing is kept" in line
+
+
+def test_wrong_settings_name_file_line_and_field(tmp_path):
+    path = tmp_path / "mine.yaml"
+    for text, message in (
+        (
+            "seed: 1\nsearch:\n  lr: fast\n",
+            f"{path}: line 3: search.lr: expected float, found 'fast'",
+        ),
+        ("seed: 1\nsearch:\n  cells: 0\n", f"{path}: line 3: search.cells: expected at least 1"),
+        ("strategy: darts\n", f"{path}: line 1: strategy: not a field"),
+    ):
+        path.write_text(text)
+        result = invoke("search", "--data", "digits", "--out", tmp_path / "o", "--config", path)
+        assert result.exit_code == 2
+        assert result.output.startswith(f"shiftnas: error: {message}")
+        assert len(result.output.strip().splitlines()) == 1
+
+
+def test_a_checkpoint_of_another_architecture(tmp_path):
+    arguments = ("search", "--data", "digits", "--config", "tiny", "--set", "search.images=32")
+    sizes = {name: ("--set", f"search.cells={name[-1]}") for name in ("cells1", "cells2")}
+    for name, size in sizes.items():
+        assert invoke(*arguments, *size, "--out", tmp_path / name).exit_code == 0
+    (tmp_path / "cells2/checkpoint.pt").rename(tmp_path / "cells1/checkpoint.pt")
+    result = invoke(*arguments, *sizes["cells1"], "--out", tmp_path / "cells1", "--resume")
+    assert result.exit_code == 2
+    assert "checkpoint of another run (search.cells is 2 there, 1 here)" in result.output
+    assert len(result.output.strip().splitlines()) == 1
+    result = invoke(*arguments, *sizes["cells2"], "--out", tmp_path / "cells1", "--resume")
+    assert result.exit_code == 2 and "config.yaml: not the run asked for" in result.output

@@ -8,6 +8,7 @@ import yaml
 
 from hw.errors import InputError
 from nas.config import PRESETS, Config, ExpectConfig, PdartsConfig, SearchConfig, load_config, merge
+from nas.place import Place
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -130,6 +131,23 @@ def test_lists_on_the_command_line():
     assert config.search.pdarts == PdartsConfig((2, 3), (4,), (0.0, 0.3))
 
 
+def test_a_mistake_is_named_with_its_line(tmp_path):
+    path = tmp_path / "mine.yaml"
+    for text, message in (
+        ("# mine\nsearch:\n  cells: 3\n  lr: fast\n", "line 4: search.lr: expected float"),
+        ("search:\n  darts:\n    order: 3\n", "line 3: search.darts.order: expected one of"),
+        ("seed: 1\n\nserch: {}\n", "line 3: serch: not a field"),
+        ("seed: 1\ntrain: 4\n", "line 2: train: expected a mapping"),
+        ("seed: 1\nseed: a\n", "line 2: seed: expected int"),
+        ("? [1]\n: 3\n", "not valid YAML"),
+        ("- 1", "top level: expected a mapping"),
+    ):
+        path.write_text(text)
+        with pytest.raises(InputError, match=message) as caught:
+            load_config(path)
+        assert str(caught.value).startswith(f"{path}: {message[:6]}")
+
+
 def test_missing_file_lists_the_presets():
     with pytest.raises(InputError, match=f"one of {', '.join(PRESETS)};"):
         load_config("no_such_preset")
@@ -137,7 +155,7 @@ def test_missing_file_lists_the_presets():
 
 def test_merge_leaves_the_original_alone():
     original = Config()
-    changed = merge(original, yaml.safe_load("search: {cells: 5}"), "here")
+    changed = merge(original, yaml.safe_load("search: {cells: 5}"), Place("here"))
     assert changed.search.cells == 5 and original.search == SearchConfig()
 
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 import torch
+from interrupted import InterruptedRun, interrupt_after, tensors_of, without_times
 
 from hw import genotypes
 from hw.errors import InputError
 from nas import search as searching
 from nas.config import STRATEGIES, load_config
-from nas.journal import UNREPEATABLE
 from nas.search import search
 from nas.strategies.registry import STRATEGIES as REGISTERED
 
@@ -24,16 +24,8 @@ TINY = (
 )
 
 
-class InterruptedRun(Exception):
-    """Stands for Ctrl-C in the middle of a run."""
-
-
 def read_log(folder):
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-
-
-def without_times(log):
-    return [{k: v for k, v in entry.items() if k not in UNREPEATABLE} for entry in log]
 
 
 def test_inq_is_for_training_only(tmp_path):
@@ -79,17 +71,9 @@ def test_without_reset_there_is_one_cosine(tmp_path):
 
 @pytest.mark.parametrize("epochs", [2, 3, 4])
 def test_a_search_cut_short_ends_as_one_in_a_piece(whole, tmp_path, monkeypatch, epochs):
-    original, seen = searching._Searcher._epoch, []
-
-    def stopping(*arguments):
-        if len(seen) == epochs:
-            raise InterruptedRun
-        seen.append(None)
-        return original(*arguments)
-
     config = load_config("tiny", TINY)
     with monkeypatch.context() as patch:
-        patch.setattr(searching._Searcher, "_epoch", stopping)
+        interrupt_after(patch, searching._Searcher, "_epoch", epochs)
         with pytest.raises(InterruptedRun):
             search("digits", tmp_path / "run", config)
     genotype = search("digits", tmp_path / "run", config, resume=True)
@@ -97,9 +81,16 @@ def test_a_search_cut_short_ends_as_one_in_a_piece(whole, tmp_path, monkeypatch,
     assert genotype == expected
     assert without_times(read_log(tmp_path / "run")) == without_times(read_log(folder))
     states = [
-        torch.load(path / "checkpoint.pt", weights_only=True)["architecture"]
+        tensors_of(torch.load(path / "checkpoint.pt", weights_only=True))
         for path in (folder, tmp_path / "run")
     ]
+    assert {name.split("/")[1] for name in states[0]} == {
+        "net",
+        "architecture",
+        "optimiser",
+        "arch_optimiser",
+        "random",
+    }
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
