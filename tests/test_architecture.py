@@ -27,8 +27,13 @@ MAY_IMPORT = {
 }
 """Package -> which of our own modules its files may import."""
 
-OF_THE_WHOLE = ("tests/nas/test_equations.py", "tests/nas/test_straightforward.py")
-"""Tests of no single source: the paper's equations, and the search against a plain one."""
+OF_THE_WHOLE = (
+    "tests/nas/test_equations.py",
+    "tests/nas/test_straightforward.py",
+    "tests/nas/test_interruption.py",
+)
+"""Tests of no single source: the paper's equations, the search against a plain one, runs stopped
+from outside."""
 
 NO_TORCH = ("hw", "sim")
 
