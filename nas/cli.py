@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,6 +30,20 @@ def _run_options(command):
             ),
             click.option("--seed", type=click.IntRange(min=0), help="Makes the run repeatable."),
             click.option("--resume", is_flag=True, help="Go on with a run that was cut short."),
+            click.option("--tensorboard", is_flag=True, help="Event files in RUN/tensorboard too."),
+            click.option(
+                "--seeds",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="So many seeds, each a run in RUN/seed1, RUN/seed2, ...; mean and deviation.",
+            ),
+            click.option(
+                "--jobs",
+                type=click.IntRange(min=1),
+                metavar="J",
+                help="Seeds at a time; default: one a core, or one a GPU.",
+            ),
+            click.option("--end-with-input", is_flag=True, hidden=True),
             console.force_option,
             console.json_option,
         )
@@ -68,6 +83,15 @@ def _resumable(out: Path) -> Iterator[None]:
         ) from error
 
 
+def _print_seeds(summary: dict[str, Any], out: Path, as_json: bool) -> None:
+    from nas.seeds import SUMMARY, in_words
+
+    if as_json:
+        console.print_json({**summary, "out": out})
+    else:
+        click.echo(f"{in_words(summary)}\nwritten to {out / SUMMARY}")
+
+
 @click.command(cls=console.Command)
 @click.option(
     "--strategy",
@@ -85,18 +109,40 @@ def search(
     overrides: tuple[str, ...],
     seed: int | None,
     resume: bool,
+    tensorboard: bool,
+    seeds: int | None,
+    jobs: int | None,
+    end_with_input: bool,
     force: bool,
     as_json: bool,
 ) -> None:
     """Search a genotype of bit-shift operations."""
     from hw import genotypes
     from nas import search as searching
+    from nas import seeds as several
 
     if strategy is not None:
         overrides = (*overrides, f"search.strategy={strategy}")
     settings, start = _config(config, overrides, seed), time.monotonic()
+    if end_with_input:
+        several.end_with_input()
+    if jobs is not None and seeds is None:
+        raise click.UsageError("--jobs: expected --seeds N beside it: jobs are seeds at a time")
+    if seeds is not None:
+        words = ["search", "--domain", domain, "--data", data]
+        job = several.Seeds(words, settings, seeds, jobs, tensorboard)
+        _print_seeds(several.run_seeds(job, out, resume=resume, force=force), out, as_json)
+        return
     with _resumable(out):
-        genotype = searching.search(data, out, settings, domain=domain, resume=resume, force=force)
+        genotype = searching.search(
+            data,
+            out,
+            settings,
+            domain=domain,
+            resume=resume,
+            force=force,
+            tensorboard=tensorboard,
+        )
     if as_json:
         console.print_json(
             {
@@ -123,17 +169,38 @@ def train(
     overrides: tuple[str, ...],
     seed: int | None,
     resume: bool,
+    tensorboard: bool,
+    seeds: int | None,
+    jobs: int | None,
+    end_with_input: bool,
     force: bool,
     as_json: bool,
 ) -> None:
     """Train the network of a genotype with bit-shift weights."""
     from hw import genotypes
+    from nas import seeds as several
     from nas import train as training
 
     settings, genotype = _config(config, overrides, seed), genotypes.get(genotype_name)
+    if end_with_input:
+        several.end_with_input()
+    if jobs is not None and seeds is None:
+        raise click.UsageError("--jobs: expected --seeds N beside it: jobs are seeds at a time")
+    if seeds is not None:
+        words = ["train", "--genotype", genotype_name, "--domain", domain, "--data", data]
+        job = several.Seeds(words, settings, seeds, jobs, tensorboard)
+        _print_seeds(several.run_seeds(job, out, resume=resume, force=force), out, as_json)
+        return
     with _resumable(out):
         metrics = training.train(
-            genotype, data, out, settings, domain=domain, resume=resume, force=force
+            genotype,
+            data,
+            out,
+            settings,
+            domain=domain,
+            resume=resume,
+            force=force,
+            tensorboard=tensorboard,
         )
     if as_json:
         console.print_json({**metrics, "out": out})

@@ -9,6 +9,8 @@ import torch
 
 from hw.errors import CheckFailed
 from nas.checkpoint import CHECKPOINT
+from nas.distributed import MAIN, rank
+from nas.events import Events
 from nas.memory import peak_mib
 from nas.meter import NotFinite
 from nas.runs import Run, random_state
@@ -20,16 +22,23 @@ UNREPEATABLE = ("seconds", "memory_mib")
 class Journal:
     """What a run's loop keeps of its epochs.
 
-    `resume` first; then, for each epoch, the work within `epoch` and a checkpoint by `keep`.
+    `resume` first; then, for each epoch, the work within `epoch` and a checkpoint by `keep`. To be
+    closed at last.
+
+    Parameters
+    ----------
+    tensorboard: write event files too (see `nas.events`)
 
     Members
     -------
     log: one entry an epoch
     """
 
-    def __init__(self, run: Run, device: torch.device):
+    def __init__(self, run: Run, device: torch.device, tensorboard: bool = False):
         self.run, self.device = run, device
         self.log: list[dict[str, Any]] = []
+        self._tensorboard = tensorboard and rank() == MAIN
+        self._events: Events | None = None
 
     def resume(self) -> dict[str, Any] | None:
         """State to go on from, None at the beginning; the log is cut back to what it holds."""
@@ -38,6 +47,8 @@ class Journal:
             self.log = state["log"]
         # Also where there is nothing to train: an empty log.
         self.run.write_log(self.log)
+        if self._tensorboard:
+            self._events = Events(self.run.folder, self.log)
         return state
 
     @contextmanager
@@ -69,6 +80,13 @@ class Journal:
             raise self._diverged(self.log.pop(), "last step: a weight became NaN or infinite")
         self.run.save({**state, "random": random_state(self.device), "log": self.log})
         self.run.write_log(self.log)
+        if self._events is not None:
+            self._events.add(self.log)
+
+    def close(self) -> None:
+        """After the last epoch."""
+        if self._events is not None:
+            self._events.close()
 
     def _diverged(self, entry: dict[str, Any], what: str) -> CheckFailed:
         kept = "nothing is kept"

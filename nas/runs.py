@@ -1,6 +1,7 @@
 """A run's folder: its task, its log, its checkpoint, each written whole or not at all."""
 
 import json
+import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from hw import genotypes
 from hw.console import write_atomic
 from hw.errors import InputError
 from hw.space import Genotype
-from nas import checkpoint
+from nas import checkpoint, events
 from nas.checkpoint import CHECKPOINT
 from nas.config import Config, merge
 from nas.distributed import from_main
@@ -75,6 +76,7 @@ class Run:
         run = cls(path, task)
         for name in (LOG, METRICS, GENOTYPE, *checkpoint.NAMES):
             (path / name).unlink(missing_ok=True)
+        shutil.rmtree(path / events.FOLDER, ignore_errors=True)
         if task.genotype is not None:
             run.write_genotype(task.genotype)
         write_atomic(path / CONFIG, _task_yaml(task))

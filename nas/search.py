@@ -1,7 +1,7 @@
 """The search: one loop over the stages of any strategy (paper section 4.2, appendix A)."""
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from nas.batches import ImageSet, halves, steps_of
 from nas.bilevel import first_order, second_order
 from nas.cell import Candidates, Chosen
 from nas.config import Config
+from nas.events import require_tensorboard
 from nas.journal import Journal
 from nas.meter import Meter
 from nas.model import image_tensor
@@ -43,6 +44,7 @@ def search(
     domain: str = "shift",
     resume: bool = False,
     force: bool = False,
+    tensorboard: bool = False,
 ) -> Genotype:
     """Search a genotype on a data set's training images and write the run; returns the genotype.
 
@@ -54,12 +56,15 @@ def search(
             "shift.layer: inq: a stage of the search is too short to freeze weights share by "
             "share; search with ps or q, then train with inq"
         )
+    if tensorboard:
+        require_tensorboard()
     training = open_data(data, "train", config)
     device = distributed.join(pick_device(config.device))
     distributed.require_shares(config.search.batch, "search.batch")
     task = Task("search", data, config, domain=domain)
     run = Run.start(out, task, resume=resume, force=force)
-    genotype = _Searcher(run, training, device).run_stages()
+    with closing(Journal(run, device, tensorboard)) as journal:
+        genotype = _Searcher(journal, training, device).run_stages()
     run.write_genotype(genotype)
     return genotype
 
@@ -81,7 +86,8 @@ class _Active:
 
 
 class _Searcher:
-    def __init__(self, run: Run, training: Dataset | ImageFolder, device: torch.device):
+    def __init__(self, journal: Journal, training: Dataset | ImageFolder, device: torch.device):
+        self.journal, run = journal, journal.run
         self.run, self.device, self.training = run, device, training
         self.config = run.task.config.search
         torch.manual_seed(run.task.config.seed)
@@ -91,7 +97,6 @@ class _Searcher:
         # The same halves after a resumption: drawn here, before anything else is.
         self.halves = halves(self.images)
         self.strategy = make_strategy(self.config)
-        self.journal = Journal(run, device)
 
     # --- stages --------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Training of a network of shift weights (paper appendix B)."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from nas import distributed
 from nas.auxiliary import TrainedNetwork
 from nas.batches import Augmentation, ImageSet, own_part, steps_of
 from nas.config import Config
+from nas.events import require_tensorboard
 from nas.fake import paper_formats
 from nas.journal import Journal
 from nas.meter import Meter
@@ -71,6 +73,7 @@ def train(
     domain: str = "shift",
     resume: bool = False,
     force: bool = False,
+    tensorboard: bool = False,
 ) -> dict[str, Any]:
     """Train the network of `genotype` and write the run; returns its metrics.
 
@@ -79,6 +82,8 @@ def train(
     as it would have.
     """
     task = Task("train", data, config, genotype, domain)
+    if tensorboard:
+        require_tensorboard()
     crop = config.train.resized_crop
     training = open_data(data, "train", config, resized_crop=crop)
     test = open_data(data, "test", config)
@@ -90,9 +95,9 @@ def train(
     model = make_model(task, training.image_shape, training.classes)
     network = TrainedNetwork(model, config.train.stem, config.train.auxiliary > 0)
     run = Run.start(out, task, resume=resume, force=force)
-    trainer = _Trainer(run, network.to(device), images, device)
     tested = own_part(load_images(test, device, workers=workers))
-    seconds = trainer.run_epochs(tested)
+    with closing(Journal(run, device, tensorboard)) as journal:
+        seconds = _Trainer(journal, network.to(device), images, device).run_epochs(tested)
     metrics = {
         **evaluate(model.eval(), tested, device).accuracies(),
         "images": len(test),
@@ -111,7 +116,10 @@ def train(
 class _Trainer:
     """State of a training run: model, optimiser, log."""
 
-    def __init__(self, run: Run, network: TrainedNetwork, images: ImageSet, device: torch.device):
+    def __init__(
+        self, journal: Journal, network: TrainedNetwork, images: ImageSet, device: torch.device
+    ):
+        self.journal, run = journal, journal.run
         self.run, self.network, self.images, self.device = run, network, images, device
         self.model = network.network
         self.config = run.task.config.train
@@ -133,7 +141,6 @@ class _Trainer:
         self.augment = Augmentation(
             self.config.crop, self.config.flip, self.config.cutout, self.config.jitter
         )
-        self.journal = Journal(run, device)
         state = self.journal.resume()
         if state is not None:
             self.model.load_state_dict(state["model"])

@@ -16,6 +16,7 @@ NUMBERS = (
     "loss",
     "accuracy",
     "seconds",
+    "memory_mib",
     "temperature",
     "held_out_loss",
     "held_out_accuracy",
