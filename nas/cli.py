@@ -83,6 +83,16 @@ def _resumable(out: Path) -> Iterator[None]:
         ) from error
 
 
+def _begin(end_with_input: bool, seeds: int | None, jobs: int | None) -> None:
+    """What `search` and `train` do first: end with their parent if it asks, check the options."""
+    from nas import seeds as several
+
+    if end_with_input:
+        several.end_with_input()
+    if jobs is not None and seeds is None:
+        raise click.UsageError("--jobs: expected --seeds N beside it: jobs are seeds at a time")
+
+
 def _print_seeds(summary: dict[str, Any], out: Path, as_json: bool) -> None:
     from nas.seeds import SUMMARY, in_words
 
@@ -119,19 +129,16 @@ def search(
     """Search a genotype of bit-shift operations."""
     from hw import genotypes
     from nas import search as searching
-    from nas import seeds as several
+    from nas.seeds import Seeds, run_seeds
 
     if strategy is not None:
         overrides = (*overrides, f"search.strategy={strategy}")
     settings, start = _config(config, overrides, seed), time.monotonic()
-    if end_with_input:
-        several.end_with_input()
-    if jobs is not None and seeds is None:
-        raise click.UsageError("--jobs: expected --seeds N beside it: jobs are seeds at a time")
+    _begin(end_with_input, seeds, jobs)
     if seeds is not None:
         words = ["search", "--domain", domain, "--data", data]
-        job = several.Seeds(words, settings, seeds, jobs, tensorboard)
-        _print_seeds(several.run_seeds(job, out, resume=resume, force=force), out, as_json)
+        job = Seeds(words, settings, seeds, jobs, tensorboard)
+        _print_seeds(run_seeds(job, out, resume=resume, force=force), out, as_json)
         return
     with _resumable(out):
         genotype = searching.search(
@@ -178,18 +185,15 @@ def train(
 ) -> None:
     """Train the network of a genotype with bit-shift weights."""
     from hw import genotypes
-    from nas import seeds as several
     from nas import train as training
+    from nas.seeds import Seeds, run_seeds
 
     settings, genotype = _config(config, overrides, seed), genotypes.get(genotype_name)
-    if end_with_input:
-        several.end_with_input()
-    if jobs is not None and seeds is None:
-        raise click.UsageError("--jobs: expected --seeds N beside it: jobs are seeds at a time")
+    _begin(end_with_input, seeds, jobs)
     if seeds is not None:
         words = ["train", "--genotype", genotype_name, "--domain", domain, "--data", data]
-        job = several.Seeds(words, settings, seeds, jobs, tensorboard)
-        _print_seeds(several.run_seeds(job, out, resume=resume, force=force), out, as_json)
+        job = Seeds(words, settings, seeds, jobs, tensorboard)
+        _print_seeds(run_seeds(job, out, resume=resume, force=force), out, as_json)
         return
     with _resumable(out):
         metrics = training.train(
