@@ -32,6 +32,8 @@ from nas.shift import advance_weights
 from nas.sources import load_images, open_data
 
 EVALUATION_BATCH = 500
+VALIDATION = "validation_"
+"""What the log's figures of test images begin with."""
 
 
 def make_model(task: Task, image: tuple[int, int, int], classes: int) -> GraphModel:
@@ -98,8 +100,10 @@ def train(
     tested = own_part(load_images(test, device, workers=workers))
     with closing(Journal(run, device, tensorboard)) as journal:
         seconds = _Trainer(journal, network.to(device), images, device).run_epochs(tested)
+    # The last epoch ended with the test.
+    tests = {k: v for k, v in journal.log[-1].items() if k.startswith(VALIDATION)}
     metrics = {
-        **evaluate(model.eval(), tested, device).accuracies(),
+        **{k.removeprefix(VALIDATION): v for k, v in tests.items()},
         "images": len(test),
         "training_images": len(images),
         "weights": count(model.graph).weights,
@@ -176,7 +180,7 @@ class _Trainer:
         average_running_statistics(self.network)
         figures = {"loss": trained.loss, **trained.accuracies()}
         tested = evaluate(self.model.eval(), test, self.device)
-        return figures | tested.accuracies("validation_")
+        return figures | tested.accuracies(VALIDATION)
 
     def _calibrated(self) -> dict[str, Format]:
         pixels = self.images.sample(CALIBRATION_IMAGES)
