@@ -14,32 +14,53 @@ from hw.errors import InputError
 
 SUBCOMMANDS = {
     "demo": (
-        "hw.demo",
+        "hw.commands.demo",
         "The whole way: search, train, export, plan, emit, co-simulate, bitstream, report.",
     ),
-    "doctor": ("hw.cli", "Which tools are there, and the commands that install the missing ones."),
+    "doctor": (
+        "hw.commands.inspect",
+        "Which tools are there, and the commands that install the missing ones.",
+    ),
     "search": ("nas.cli", "Search a genotype of bit-shift operations."),
     "train": ("nas.cli", "Train the network of a genotype with bit-shift weights."),
     "export": ("nas.cli", "Turn a trained network into a NETWORK of integers."),
-    "network": ("hw.cli", "Make a NETWORK with random weights, without training."),
-    "genotypes": ("hw.cli", "List the published genotypes, with weights and additions."),
-    "eval": ("hw.cli", "Accuracy of a NETWORK, by the integer reference."),
+    "network": ("hw.commands.prepare", "Make a NETWORK with random weights, without training."),
+    "genotypes": (
+        "hw.commands.inspect",
+        "List the published genotypes, with weights and additions.",
+    ),
+    "eval": ("hw.commands.inspect", "Accuracy of a NETWORK, by the integer reference."),
     "plan": (
-        "hw.cli",
+        "hw.commands.prepare",
         "Choose processing elements and FIFO depths for a board; predict size and speed.",
     ),
-    "emit": ("hw.cli", "Write the Verilog of a NETWORK."),
-    "load": ("hw.cli", "Make the image that loads a NETWORK's weights into loadable RTL."),
-    "cosim": ("sim.cli", "Simulate the Verilog and compare every bit with the reference."),
-    "prove": ("sim.cli", "Prove the building blocks right for all inputs, for all time."),
-    "coverage": ("sim.cli", "Merge the functional coverage of runs; show what was never seen."),
-    "fuzz": ("sim.cli", "Random networks, plans and stalls: RTL against the reference."),
-    "mutate": ("sim.cli", "Change the Verilog in small ways; count what the testbench notices."),
-    "synth": ("hw.cli", "Synthesise: LUT, FF, RAM, DSP, by layer."),
-    "bitstream": ("hw.cli", "Synthesise, place and route, pack a bitstream."),
-    "report": ("hw.cli", "One self-contained HTML page about a run."),
+    "emit": ("hw.commands.build", "Write the Verilog of a NETWORK."),
+    "load": (
+        "hw.commands.load",
+        "Make the image that loads a NETWORK's weights into loadable RTL.",
+    ),
+    "cosim": (
+        "sim.commands.cosim",
+        "Simulate the Verilog and compare every bit with the reference.",
+    ),
+    "prove": (
+        "sim.commands.prove",
+        "Prove the building blocks right for all inputs, for all time.",
+    ),
+    "coverage": (
+        "sim.commands.coverage",
+        "Merge the functional coverage of runs; show what was never seen.",
+    ),
+    "fuzz": ("sim.commands.fuzz", "Random networks, plans and stalls: RTL against the reference."),
+    "mutate": (
+        "sim.commands.mutate",
+        "Change the Verilog in small ways; count what the testbench notices.",
+    ),
+    "synth": ("hw.commands.build", "Synthesise: LUT, FF, RAM, DSP, by layer."),
+    "bitstream": ("hw.commands.build", "Synthesise, place and route, pack a bitstream."),
+    "report": ("hw.commands.report", "One self-contained HTML page about a run."),
 }
-"""Subcommand -> (module whose COMMANDS has it, what it does), in the order of the way through."""
+"""Subcommand -> (module that has it, what it does), in the order of the way through."""
 
 DISTRIBUTIONS = {
     "torch": "torch",
@@ -56,6 +77,13 @@ DISTRIBUTIONS = {
 """Import package -> what to install for it. `extras` in pyproject.toml bring them in groups."""
 
 
+def subcommand(name: str) -> click.Command:
+    """The command called `name` of SUBCOMMANDS; imports its module."""
+    module, _ = SUBCOMMANDS[name]
+    members = vars(importlib.import_module(module)).values()
+    return next(one for one in members if isinstance(one, click.Command) and one.name == name)
+
+
 class LazyGroup(console.Group):
     """Imports a subcommand's module when the subcommand is called."""
 
@@ -65,9 +93,8 @@ class LazyGroup(console.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in SUBCOMMANDS:
             return None
-        module, _ = SUBCOMMANDS[cmd_name]
         try:
-            return importlib.import_module(module).COMMANDS[cmd_name]
+            return subcommand(cmd_name)
         except ModuleNotFoundError as error:
             raise _missing(error) from error
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from hw import plan as plans
+from hw.dataflow import plan as plans
 from hw.ir import serialize
 from sim import designs
 from sim.cosim import random_images

@@ -4,8 +4,8 @@
 
 Synthesises a few networks with random weights, each planned in another way, and prints for each
 what was predicted and what Yosys made of it, with --layers layer by layer. With --fit it prints the
-tables LUT and FF of `hw/cost.py` fitted to all layers by non-negative least squares. Takes a few
-minutes a network the first time; syntheses are kept in the cache.
+tables LUT and FF of `hw/dataflow/cost.py` fitted to all layers by non-negative least squares. Takes
+a few minutes a network the first time; syntheses are kept in the cache.
 """
 
 import argparse
@@ -15,13 +15,16 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import nnls
 
-from hw import cost, emit, space
-from hw import plan as plans
-from hw.boards import RAM_BLOCK_BITS
+from hw.board.boards import RAM_BLOCK_BITS
 from hw.build.synth import REST, synthesise
+from hw.dataflow import cost
+from hw.dataflow import plan as plans
+from hw.dataflow.plan import Plan
 from hw.ir.network import Network
-from hw.plan import Plan
-from hw.random_network import random_network
+from hw.networks import space
+from hw.networks.cells import build
+from hw.networks.random_network import random_network
+from hw.verilog import emit
 
 BOARD = "ulx3s-85f"
 
@@ -63,7 +66,7 @@ def cases() -> dict[str, tuple[Network, Plan]]:
         ("a, 8 channels, in logic", 0, 8, 2, 16, 8, "logic"),
         ("b, 6-bit activations, horner", 1, 6, 2, 16, 6, "horner"),
     ):
-        graph = space.build(
+        graph = build(
             OPERATIONS[genotype], channels=channels, cells=cells, image=(side, side, 1),
             classes=10, stem="cifar",
         )  # fmt: skip

@@ -14,10 +14,11 @@ from pathlib import Path
 from amaranth import Module, Signal, signed
 from amaranth.lib import wiring
 
-from hw import verilog, yosys
+from hw.dataflow.layers.elements import Barrel, BarrelCode, Element, Horner, Maximum, sums_layout
+from hw.dataflow.layers.requantise import Requantise, Round, Scale
 from hw.ir.format import Format
-from hw.layers.elements import Barrel, BarrelCode, Element, Horner, Maximum, sums_layout
-from hw.layers.requantise import Requantise, Round, Scale
+from hw.verilog import yosys
+from hw.verilog.convert import to_rtlil
 
 WIDTH = 24
 SITES = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
@@ -73,7 +74,7 @@ def cells(component: wiring.Component) -> dict[str, int]:
     """Cells of the component after `synth_ecp5 -nodsp`, by type."""
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
         folder = Path(temporary)
-        (folder / "design.il").write_text(verilog.to_rtlil(component, "dut").text)
+        (folder / "design.il").write_text(to_rtlil(component, "dut").text)
         yosys.run(
             # The fields of a port have names like `acc[0]`, which Yosys' AIGER reader takes for a
             # bit of a wire `acc` at the top: only the ports themselves stay.

@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from hw import genotypes
+from hw.networks import genotypes
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMON = ("--data", "fashion", "--config", "fashion-small")

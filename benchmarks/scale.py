@@ -18,10 +18,12 @@ from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
 import numpy as np
 
-from hw import emit, genotypes, space
-from hw import plan as plans
+from hw.dataflow import plan as plans
 from hw.ir.network import Network
-from hw.random_network import random_network
+from hw.networks import genotypes
+from hw.networks.cells import build
+from hw.networks.random_network import random_network
+from hw.verilog import emit
 
 GENOTYPE = "ShiftNAS_C10"
 CLASSES = 10
@@ -40,7 +42,7 @@ COLUMNS = {
 
 def network(cells: int, channels: int, side: int) -> Network:
     """A network of random weights for square images of one channel."""
-    graph = space.build(
+    graph = build(
         genotypes.get(GENOTYPE),
         channels=channels,
         cells=cells,

@@ -1,12 +1,12 @@
 """The cell that is searched: its edges, the pairs of edges into a node, the candidates of an edge.
 
-A cell of n nodes has the edges of `hw.space.candidate_edges(n)`; normal and reduction cells have
+A cell of n nodes has the edges of `space.candidate_edges(n)`; normal and reduction cells have
 architecture parameters of their own, indexed 0 and 1 wherever a dimension is of length 2.
 """
 
 from itertools import combinations
 
-from hw.space import Genotype, candidate_edges
+from hw.networks.space import Genotype, candidate_edges
 
 NODES = 4
 EDGES = candidate_edges(NODES)

@@ -127,7 +127,7 @@ def search(
     as_json: bool,
 ) -> None:
     """Search a genotype of bit-shift operations."""
-    from hw import genotypes
+    from hw.networks import genotypes
     from nas import search as searching
     from nas.seeds import Seeds, run_seeds
 
@@ -184,7 +184,7 @@ def train(
     as_json: bool,
 ) -> None:
     """Train the network of a genotype with bit-shift weights."""
-    from hw import genotypes
+    from hw.networks import genotypes
     from nas import train as training
     from nas.seeds import Seeds, run_seeds
 

@@ -16,7 +16,7 @@ import yaml
 
 from hw.errors import InputError
 from hw.ir.weights import P_MIN
-from hw.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
+from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
 from nas.optimise import OPTIMISERS, REGULARISATIONS
 from nas.place import Place
 from nas.precision import PRECISIONS

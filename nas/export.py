@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hw import genotypes
-from hw.counts import count
 from hw.ir.network import Arithmetic, Network
 from hw.ir.reference import classify
 from hw.ir.validate import validate
+from hw.networks import genotypes
+from hw.networks.counts import count
 from nas.model import image_tensor
 from nas.quantise import CALIBRATION_IMAGES, calibrate, quantise
 from nas.runs import Run

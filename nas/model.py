@@ -1,4 +1,4 @@
-"""The torch network of a graph: each node of `hw.space.build` is a unit, nothing is wired here.
+"""The torch network of a graph: each node of `cells.build` is a unit, nothing is wired here.
 
 Feature maps are (N, C, H, W) tensors stored channels_last. Images enter as q·2**-8, as the
 hardware sees them.
@@ -220,7 +220,7 @@ def _dropped(x: Tensor, name: str, rate: float) -> Tensor:
 
 
 def count_weights(module: nn.Module) -> int:
-    """Trainable weights of a module, as `hw.counts` counts: a pair (P, S) is one."""
+    """Trainable weights of a module, as `hw.networks.counts` counts: a pair (P, S) is one."""
     weights = [m.latents for m in module.modules() if isinstance(m, ShiftWeight)]
     further = sum(latent.numel() for latents in weights for latent in latents[1:])
     return sum(p.numel() for p in module.parameters()) - further

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 import yaml
 
-from hw import genotypes
 from hw.console import write_atomic
 from hw.errors import InputError
-from hw.space import Genotype
+from hw.networks import genotypes
+from hw.networks.space import Genotype
 from nas import checkpoint, events
 from nas.checkpoint import CHECKPOINT
 from nas.config import Config, merge

@@ -13,7 +13,8 @@ from torch.nn import functional
 from hw.console import Progress, progress
 from hw.data import Dataset, ImageFolder
 from hw.errors import InputError
-from hw.space import Genotype, skeleton
+from hw.networks.cells import skeleton
+from hw.networks.space import Genotype
 from nas import distributed
 from nas.batches import ImageSet, halves, steps_of
 from nas.bilevel import first_order, second_order

@@ -1,7 +1,7 @@
 """The network in which the search runs: every edge mixes its candidates (paper eq. 3, 4, 14).
 
-Stem, cells and head come from `hw.space.skeleton`, the inside of each edge from the same operations
-that evaluation networks are built of.
+Stem, cells and head come from `hw.networks.cells.skeleton`, the inside of each edge from the same
+operations that evaluation networks are built of.
 """
 
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hw.ir.graph import Node
-from hw.space import CellPlan, Skeleton
+from hw.networks.cells import CellPlan, Skeleton
 from nas import distributed
 from nas.cell import AUXILIARY_SKIP, EDGES, NODES, ZERO, Candidates, Chosen
 from nas.model import Tensors, evaluate_nodes, make_unit

@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from hw.console import progress
-from hw.counts import count
 from hw.errors import InputError
 from hw.ir.format import Format
-from hw.space import Genotype, build
+from hw.networks.cells import build
+from hw.networks.counts import count
+from hw.networks.space import Genotype
 from nas import distributed
 from nas.auxiliary import TrainedNetwork
 from nas.batches import Augmentation, ImageSet, own_part, steps_of

@@ -13,7 +13,7 @@ from pathlib import Path
 from amaranth import Shape
 from amaranth.lib import stream, wiring
 
-from hw.verilog import convert
+from hw.verilog.convert import to_verilog
 from sim import runner
 from sim.stalls import Stall
 
@@ -86,7 +86,7 @@ def check(
     ports.
     InputError: a tool is missing.
     """
-    verilog = convert(component, "dut")
+    verilog = to_verilog(component, "dut")
     case, ports = _case(component, inputs, expected)
     case |= {
         "shape": shape,

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hw import cost, emit
+from hw.dataflow import cost
+from hw.dataflow.loading import image
+from hw.dataflow.plan import Plan, from_dict
 from hw.errors import InputError
 from hw.ir import reference
 from hw.ir.network import Network
-from hw.loading import image
-from hw.plan import Plan, from_dict
+from hw.verilog import emit
 from sim import designs, loading
 from sim import gates as gate_level
 from sim.coverage import hardware, streams, values

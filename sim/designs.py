@@ -11,13 +11,14 @@ import numpy as np
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from hw import emit, verilog
+from hw.dataflow.layers.layer import layer
+from hw.dataflow.plan import Plan, from_dict
+from hw.dataflow.top import children_of, payload_shapes, stream_format
 from hw.errors import InputError
 from hw.ir.graph import Add, Concat, Node
 from hw.ir.network import Network
-from hw.layers.layer import layer
-from hw.lower import children_of, payload_shapes, stream_format
-from hw.plan import Plan, from_dict
+from hw.verilog import emit
+from hw.verilog.convert import to_verilog
 from sim import processing_elements
 from sim.harness import Design, Stream
 
@@ -140,7 +141,7 @@ def _parts(network: Network, plan: Plan, level: str, only: Sequence[str]) -> Ben
     for number, (name, part) in enumerate(found.items()):
         module = f"dut{number}"
         # Weights stay as they are: a part's way to the loader is left out, which ties it to 0.
-        sources[f"{module}.v"] = verilog.convert(part.component, module, without=("load",))
+        sources[f"{module}.v"] = to_verilog(part.component, module, without=("load",))
         designs.append(_design(network, plan, f"u{number}", module, name, part))
     return Bench(designs, sources)
 
@@ -180,7 +181,7 @@ def _elements(elements: Sequence[processing_elements.Element]) -> Bench:
     designs, sources = [], {}
     for number, element in enumerate(elements):
         module = f"dut{number}"
-        sources[f"{module}.v"] = verilog.convert(element.component, module)
+        sources[f"{module}.v"] = to_verilog(element.component, module)
         designs.append(Design(f"u{number}", module, [element.taps], [element.sums], [], []))
 
     def data(tensors: Tensors) -> Tensors:

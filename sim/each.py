@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from hw.dataflow.plan import Plan
 from hw.ir import reference
 from hw.ir.network import Network
-from hw.plan import Plan
 from sim import designs
 from sim.cosim import Cosim, Known, cosim, reset_after
 

@@ -19,10 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from hw import cache, yosys
+from hw import cache
 from hw.build import synth
 from hw.errors import InputError
-from hw.roms import SUFFIX as ROM_SUFFIX
+from hw.verilog import yosys
+from hw.verilog.roms import SUFFIX as ROM_SUFFIX
 from sim.designs import Bench
 
 HIERARCHY, FLAT = "hierarchy", "flat"

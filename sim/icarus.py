@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hw import cache
-from hw.roms import SUFFIX as ROM_SUFFIX
+from hw.verilog.roms import SUFFIX as ROM_SUFFIX
 from sim import programs, tools
 
 PROGRAM = "model.vvp"

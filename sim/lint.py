@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hw.errors import CheckFailed
-from hw.roms import SUFFIX as ROM_SUFFIX
+from hw.verilog.roms import SUFFIX as ROM_SUFFIX
 from sim import tools
 from sim.runner import WAIVERS
 

@@ -13,18 +13,18 @@ from amaranth import Shape
 from amaranth.hdl import Fragment
 from amaranth.lib import data, wiring
 
+from hw.dataflow.design.loadable import smallest_power
+from hw.dataflow.layers.elements import Barrel, Horner, Maximum, Sum
+from hw.dataflow.layers.engine import Engine
+from hw.dataflow.layers.global_pool import ChannelSums, GlobalPool
+from hw.dataflow.layers.layer import layer
+from hw.dataflow.layers.window import Window, tap_layout
+from hw.dataflow.plan import Plan
 from hw.ir import reference
 from hw.ir.arithmetic import accumulation
 from hw.ir.graph import Linear, MaxPool, Node
 from hw.ir.integers import cast
 from hw.ir.network import Network
-from hw.layers.elements import Barrel, Horner, Maximum, Sum
-from hw.layers.engine import Engine
-from hw.layers.envelope import smallest_power
-from hw.layers.global_pool import ChannelSums, GlobalPool
-from hw.layers.layer import layer
-from hw.layers.window import Window, tap_layout
-from hw.plan import Plan
 from sim.harness import Stream
 
 WORD = 63

@@ -23,7 +23,7 @@ from xml.etree import ElementTree
 
 from hw import cache
 from hw.errors import CheckFailed, InputError
-from hw.roms import SUFFIX as ROM_SUFFIX
+from hw.verilog.roms import SUFFIX as ROM_SUFFIX
 from sim import icarus, programs, tools
 
 HERE = Path(__file__).parent

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hw import boards
-from hw import plan as plans
+from hw.board import boards
+from hw.dataflow import plan as plans
 from hw.ir.serialize import load
 
 FOLDERS = sorted(

@@ -11,8 +11,9 @@ from straightforward.networks import EvaluationCell, Network, SearchCell
 from straightforward.steps import Search, Training, WeightOptimiser
 from torch import Tensor, nn
 
-from hw import genotypes
-from hw.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS, skeleton
+from hw.networks import genotypes
+from hw.networks.cells import skeleton
+from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
 from nas.cell import EDGES
 from nas.config import SearchConfig, TrainConfig
 from nas.shift import ShiftSettings

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hw import genotypes, space
+from hw.networks import genotypes
+from hw.networks.cells import build
 from nas.bilevel import first_order
 from nas.config import SearchConfig, TrainConfig
 from nas.model import GraphModel, image_tensor
@@ -120,4 +121,4 @@ class ShippedTraining:
 def evaluation_network(channels: int, cells: int, image: tuple, classes: int) -> GraphModel:
     """The network of `GENOTYPE`, with new weights."""
     sizes = {"channels": channels, "cells": cells, "image": image, "classes": classes}
-    return GraphModel(space.build(genotypes.get(GENOTYPE), **sizes))
+    return GraphModel(build(genotypes.get(GENOTYPE), **sizes))

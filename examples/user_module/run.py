@@ -13,11 +13,12 @@ from pathlib import Path
 
 from cocotb_tools.runner import get_results, get_runner
 
-from hw import emit
-from hw import plan as plans
+from hw.dataflow import plan as plans
 from hw.ir import serialize
-from hw.random_network import random_network
-from hw.space import Genotype, build
+from hw.networks.cells import build
+from hw.networks.random_network import random_network
+from hw.networks.space import Genotype
+from hw.verilog import emit
 from sim import tools
 
 HERE = Path(__file__).resolve().parent

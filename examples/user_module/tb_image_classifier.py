@@ -7,8 +7,8 @@ import cocotb
 import numpy as np
 from cocotb.clock import Clock
 
-from hw import emit
 from hw.ir import reference, serialize
+from hw.verilog import emit
 from sim.cosim import random_images
 from sim.stream import Scoreboard, Signals, Sink, Source, Testbench, layers
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hw import cache, emit, yosys
+from hw import cache
 from hw.build.families import FAMILIES, Family, family
 from hw.build.netlist import Netlist
-from hw.emit import Emission
 from hw.errors import CheckFailed
-from hw.roms import SUFFIX
+from hw.verilog import emit, yosys
+from hw.verilog.emit import Emission
+from hw.verilog.roms import SUFFIX
 
 DEFAULT = "ecp5"
 

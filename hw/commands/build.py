@@ -8,18 +8,18 @@ import click
 
 from hw import console
 from hw.commands.options import FOLDER, network_argument, out_option, plan_option
+from hw.dataflow.plan import Plan
 from hw.ir.network import Network
-from hw.plan import Plan
 
 DEFAULT_BOARD = "ulx3s-85f"
 ROMS = ("inline", "hex")
 TARGETS = ("ecp5", "ice40", "gowin", "xilinx")
-"""As in `hw.emit` and `hw.build.families`, which are imported when a command runs."""
+"""As in `hw.verilog.emit` and `hw.build.families`, which are imported when a command runs."""
 
 
 def load(folder: Path, plan_file: Path | None, board: str = DEFAULT_BOARD) -> tuple[Network, Plan]:
     """The network in `folder` and the plan in `plan_file`, or the one proposed for `board`."""
-    from hw import plan as plans
+    from hw.dataflow import plan as plans
     from hw.ir import serialize
 
     network = serialize.load(folder)
@@ -45,7 +45,7 @@ def emit(
     folder: Path, plan_file: Path | None, rom: str, out: Path, force: bool, as_json: bool
 ) -> None:
     """Write the Verilog of a NETWORK and manifest.json: ports, formats, digests, tool versions."""
-    from hw import emit as emission
+    from hw.verilog import emit as emission
 
     start = time.monotonic()
     console.require_absent(out, force)
@@ -78,8 +78,8 @@ def synth(
 
     Exit code 1 where there is a latch, a multiplier or a DSP block.
     """
-    from hw import emit as emission
     from hw.build import synth as synthesis
+    from hw.verilog import emit as emission
 
     network, plan = load(folder, plan_file)
     if rtl is None:
@@ -108,8 +108,8 @@ def bitstream(
 
     Exit code 1 where the design is slower than its clock; the folder is written all the same.
     """
-    from hw import boards
-    from hw.build import bitstream as building
+    from hw.board import bitstream as building
+    from hw.board import boards
 
     console.require_absent(out, force)
     known = boards.board(board)

@@ -8,7 +8,7 @@ import numpy as np
 from hw import console
 from hw.commands.options import network_argument
 from hw.errors import CheckFailed, InputError
-from hw.genotypes import CIFAR10, IMAGENET
+from hw.networks.genotypes import CIFAR10, IMAGENET
 
 PAPER_MILLIONS = {
     "NASNet": 3.3,
@@ -33,7 +33,7 @@ EVAL_BATCH = 250
 @console.json_option
 def doctor(as_json: bool) -> None:
     """Which tools are there, their versions, and the commands that install the missing ones."""
-    from hw import doctor as check_up
+    from hw.commands import doctor as check_up
 
     tools = check_up.check()
     missing = [tool for tool in tools if not tool.found and not tool.optional]
@@ -54,7 +54,7 @@ def genotypes(name: str | None, as_json: bool) -> None:
     Weights and additions are those of the CIFAR-10 network (36 channels, 20 cells, 32x32x3) and of
     the ImageNet network (48 channels, 14 cells, 224x224x3); the paper's figure stands beside ours.
     """
-    from hw import genotypes as library
+    from hw.networks import genotypes as library
 
     names = [name] if name is not None else list(library.published())
     entries = [_describe(entry) for entry in names]
@@ -110,9 +110,9 @@ def _by(shape: tuple[int, ...]) -> str:
 
 def _describe(name: str) -> dict:
     """A genotype's entry: cells, and the size of the two standard networks."""
-    from hw import genotypes as library
-    from hw.counts import count
-    from hw.space import build
+    from hw.networks import genotypes as library
+    from hw.networks.cells import build
+    from hw.networks.counts import count
 
     genotype = library.get(name)
     known = library.published().get(name)

@@ -22,9 +22,9 @@ def load(folder: Path, rtl: Path, out: Path, force: bool, as_json: bool) -> None
     The RTL stays as it is; its network must have NET's structure and formats, its plan room for
     NET's scales and biases.
     """
-    from hw import emit
+    from hw.dataflow.loading import image
     from hw.ir import serialize
-    from hw.loading import image
+    from hw.verilog import emit
 
     console.require_absent(out, force)
     made = image.make(serialize.load(folder), emit.read(rtl).manifest, str(rtl / emit.MANIFEST))

@@ -53,11 +53,11 @@ def network(
     as_json: bool,
 ) -> None:
     """Make a NETWORK with random weights and fitting formats, without training."""
-    from hw import genotypes
-    from hw.counts import count
     from hw.ir import serialize
-    from hw.random_network import arithmetic_of, random_network
-    from hw.space import build
+    from hw.networks import genotypes
+    from hw.networks.cells import build
+    from hw.networks.counts import count
+    from hw.networks.random_network import arithmetic_of, random_network
 
     console.require_absent(out, force)
     genotype = genotypes.get(genotype_name)
@@ -128,10 +128,11 @@ def plan(
     With --board none nothing limits the plan but --luts; without that and --fps it is the fastest.
     Every line of the plan may be edited: a plan never changes a bit of the result.
     """
-    from hw import boards, cost
-    from hw import plan as plans
+    from hw.board import boards
+    from hw.dataflow import cost
+    from hw.dataflow import plan as plans
+    from hw.dataflow.loading.addresses import require_same_structure, structure
     from hw.ir import serialize
-    from hw.loading.addresses import require_same_structure, structure
 
     console.require_absent(out, force)
     if cover and not loadable:

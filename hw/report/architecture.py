@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from hw.networks.space import CONV_OPERATIONS, candidate_edges
 from hw.report.curves import mark_stages, whole_epochs
 from hw.report.log import Log, is_warmup, nodes_of
 from hw.report.operations import colour, short, state_name
 from hw.report.plotting import INK, LINE, SOFT, STATES, legend_of, new_figure
-from hw.space import CONV_OPERATIONS, candidate_edges
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

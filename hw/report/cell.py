@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hw.networks.space import Edge
 from hw.report.operations import colour, short, state_name, text_colour
 from hw.report.plotting import INK, PANEL, SOFT, new_figure
-from hw.space import Edge
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
-from hw import genotypes
 from hw.errors import InputError
+from hw.networks import genotypes
+from hw.networks.space import Genotype
 from hw.report import log as logs
 from hw.report.log import Log
-from hw.space import Genotype
 
 SEARCH, TRAINING = "Search", "Training"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from hw.errors import InputError
-from hw.space import candidate_edges
+from hw.networks.space import candidate_edges
 
 NUMBERS = (
     "lr",

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from hw.space import Edge
+from hw.networks.space import Edge
 
 COLOURS = {
     "sep_conv_3x3": "#1f5fbf",

@@ -1,7 +1,7 @@
 """The page itself: from what a run left in its folder to one HTML file.
 
-A demo's folder has everything (see `hw.demo`); the folder of a search or of a training has the
-curves, the architecture and the cells. What is not there is left out.
+A demo's folder has everything (see `hw.commands.demo`); the folder of a search or of a training has
+the curves, the architecture and the cells. What is not there is left out.
 """
 
 import base64

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from hw.networks.space import Genotype
 from hw.report import architecture, cell, curves
 from hw.report.folder import SEARCH, Content, Run
 from hw.report.log import Log
 from hw.report.operations import in_words
 from hw.report.plotting import Picture
-from hw.space import Genotype
 
 SEED_FIELDS = (
     # field of the log, factor, label of the axis, title

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from hw import space
-from hw.counts import count
-from hw.genotypes import CIFAR10
+from hw.networks.cells import build
+from hw.networks.counts import count
+from hw.networks.genotypes import CIFAR10
+from hw.networks.space import Genotype
 from hw.report.curves import stage_name
 from hw.report.folder import SEARCH, Run
 from hw.report.text import duration, grouped, percent
-from hw.space import Genotype
 
 NONE = "—"
 SHARED = (
@@ -125,7 +125,7 @@ def mean_and_deviation(values: Sequence[float | None], form: str) -> str:
 
 def weights_of_cifar10_network(genotype: Genotype) -> int:
     """Of the genotype's full-size CIFAR-10 network, the one that the literature counts."""
-    return count(space.build(genotype, **CIFAR10)).weights
+    return count(build(genotype, **CIFAR10)).weights
 
 
 def _head_rows(run: Run) -> list[tuple[str, str]]:

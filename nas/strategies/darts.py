@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hw.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS, Genotype
+from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS, Genotype
 from nas.cell import EDGES, ZERO, Candidates, on_every_edge
 from nas.config import SearchConfig
 from nas.strategies.derivation import derive

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hw.space import Genotype
+from hw.networks.space import Genotype
 from nas.cell import AUXILIARY_SKIP, Candidates, on_every_edge
 from nas.config import DartsMinusConfig, SearchConfig
 from nas.strategies.darts import SoftmaxArchitecture, operations

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from hw.space import Genotype
+from hw.networks.space import Genotype
 from nas.cell import EDGES, NODES, ZERO, Candidates, genotype_of, node_edges
 
 EDGES_KEPT = 2

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from hw.space import Genotype
+from hw.networks.space import Genotype
 from nas.cell import EDGES, Candidates, on_every_edge
 from nas.config import PdartsConfig, SearchConfig
 from nas.strategies.darts import SoftmaxArchitecture, operations

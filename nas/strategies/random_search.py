@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hw.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS, Genotype
+from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS, Genotype
 from nas.cell import EDGES, NODES, NONE, Candidates, Chosen, edge_pairs, genotype_of, on_every_edge
 from nas.config import SearchConfig
 from nas.strategies.strategy import Architecture, Evaluate, Moment, Stage, Strategy

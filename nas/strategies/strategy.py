@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from hw.space import Genotype
+from hw.networks.space import Genotype
 from nas.cell import Candidates, Chosen
 from nas.config import SearchConfig
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hw.space import Genotype
+from hw.networks.space import Genotype
 from nas.cell import EDGES, NODES, Candidates, edge_pairs, genotype_of, node_edges
 from nas.config import SearchConfig
 from nas.strategies.strategy import Architecture, Moment, rounded

@@ -110,7 +110,7 @@ def cosim(
     as_json: bool,
 ) -> None:
     """Simulate the Verilog of a NETWORK and compare every bit of every layer with the reference."""
-    from hw import emit
+    from hw.verilog import emit
     from sim import gates as gate_level
     from sim import tools
     from sim.cosim import default_images

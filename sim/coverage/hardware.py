@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hw.flow import geometry, least_store, power_of_two
+from hw.dataflow.design.program import geometry as window_geometry
+from hw.dataflow.flow.contract import geometry, least_store, power_of_two
+from hw.dataflow.layers.streams import LUT_RAM_DEPTH
+from hw.dataflow.plan import Plan
 from hw.ir.arithmetic import requantisation
 from hw.ir.graph import Add, AvgPool, Concat, Conv, FactorizedReduce, Linear, MaxPool, Node
 from hw.ir.network import Network
 from hw.ir.weights import decode
-from hw.layers.program import geometry as window_geometry
-from hw.plan import Plan
-from hw.streams import LUT_RAM_DEPTH
 from sim.coverage.points import WINDOWS
 from sim.coverage.store import Coverage
 

@@ -5,7 +5,7 @@ never tried shows.
 """
 
 from hw.ir.weights import P_MIN
-from hw.space import OPERATIONS
+from hw.networks.space import OPERATIONS
 
 STRIDES = (1, 2)
 

@@ -23,7 +23,7 @@ from amaranth.hdl import (
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from hw.verilog import to_rtlil
+from hw.verilog.convert import to_rtlil
 
 TOP = "bench"
 """Name of the wrapper's module."""

@@ -1,4 +1,4 @@
-"""What is proved of the processing elements of hw.layers.elements.
+"""What is proved of the processing elements of hw.dataflow.layers.elements.
 
 Every element: each group of taps gives one result, in order, offered the cycle after the group's
 last tap; no result is lost, repeated or changed while it waits; taps are refused only while a
@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from amaranth.hdl import Array, Cat, Mux, Shape, Signal, Value, signed
 from amaranth.lib import data
 
-from hw.layers import elements
-from hw.layers.program import Weight
+from hw.dataflow.design.program import Weight
+from hw.dataflow.layers import elements
 from sim.formal.bench import Bench, Port, implies
 from sim.formal.spec import Term, same, scaled
 

@@ -1,4 +1,4 @@
-"""What is proved of the joins of hw.layers.joins, FIFOs included.
+"""What is proved of the joins of hw.dataflow.layers.joins, FIFOs included.
 
 Add: output beat n is made of beat n of every input. Concat: the channels of input 0 of a pixel,
 then those of input 1, … Each beat is used once, in order; the value is that of docs/numerics.md for
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Mux, Value
 
+from hw.dataflow.layers import joins
 from hw.ir.arithmetic import aligned
 from hw.ir.format import Format
-from hw.layers import joins
 from sim.formal.bench import Bench, implies
 from sim.formal.rules import follows, stored, track
 from sim.formal.spec import requantised, total

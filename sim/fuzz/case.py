@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from hw import genotypes
-from hw import plan as plans
+from hw.dataflow import plan as plans
+from hw.dataflow.plan import Plan
 from hw.errors import InputError
 from hw.ir.graph import Graph
 from hw.ir.network import Network
-from hw.plan import Plan
-from hw.random_network import random_network
-from hw.space import build
+from hw.networks import genotypes
+from hw.networks.cells import build
+from hw.networks.random_network import random_network
 from sim.fuzz import images, plan_edits
 from sim.fuzz.plan_edits import PlanEdits
 
@@ -30,9 +30,9 @@ class Case:
     Parameters
     ----------
     genotype: the four keys of a genotype.yaml, in plain lists
-    stem, channels, cells, image, classes: as in `hw.space.build`; image is [height, width,
+    stem, channels, cells, image, classes: as in `hw.networks.cells.build`; image is [height, width,
     channels]
-    act_bits, scale_terms, guard, weight_bits, paper: as in `hw.random_network`
+    act_bits, scale_terms, guard, weight_bits, paper: as in `hw.networks.random_network`
     seed: of the weights, the noise in the images and the stalls
     plan: what is changed in the proposed plan
     frames: kind of each image, see `sim.fuzz.images`

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from hw import genotypes
 from hw.ir.graph import Conv, FactorizedReduce, Graph, Linear, Shape
-from hw.space import OPERATIONS, STEMS
+from hw.networks import genotypes
+from hw.networks.cells import STEMS
+from hw.networks.space import OPERATIONS
 from sim.fuzz.case import Case, graph_of
 from sim.fuzz.dice import Dice
 from sim.fuzz.images import KINDS

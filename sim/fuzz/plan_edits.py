@@ -1,4 +1,4 @@
-"""Random edits of a proposed plan: each one allowed by `hw.plan.check`, none changes a bit.
+"""Random edits of a proposed plan: each one allowed by `check`, none changes a bit.
 
 What is decided for a layer follows from the seed and the layer's name alone, so that a network with
 fewer layers keeps the decisions of the ones that are left.
@@ -7,13 +7,13 @@ fewer layers keeps the decisions of the ones that are left.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hw import deadlock
+from hw.dataflow.flow import deadlock
+from hw.dataflow.plan import MIN_FIFO_DEPTH, LayerPlan, Plan
+from hw.dataflow.planner import needed_depths
 from hw.errors import InputError
 from hw.ir.arithmetic import layer_guard
 from hw.ir.graph import Conv, Node
 from hw.ir.network import Network
-from hw.plan import MIN_FIFO_DEPTH, LayerPlan, Plan
-from hw.planner import needed_depths
 from sim.fuzz.dice import Dice
 
 POLICIES = {

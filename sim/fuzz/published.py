@@ -1,7 +1,7 @@
 """The published genotypes at small size: a case for each, with each stem."""
 
-from hw import genotypes
-from hw.space import STEMS
+from hw.networks import genotypes
+from hw.networks.cells import STEMS
 from sim.fuzz.case import Case
 
 SIZES = {"cifar": (8, 8, 3), "imagenet": (32, 32, 3)}

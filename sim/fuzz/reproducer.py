@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hw import console, emit
-from hw import plan as plans
+from hw import console
+from hw.dataflow import plan as plans
 from hw.errors import CheckFailed, InputError
 from hw.ir import serialize
+from hw.verilog import emit
 from sim.commands.cosim import cosim
 from sim.fuzz import case as cases
 from sim.fuzz.case import Case

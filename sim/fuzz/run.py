@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hw import emit
 from hw.errors import CheckFailed
+from hw.verilog import emit
 from sim.cosim import Cosim, cosim
 from sim.coverage.store import Coverage
 from sim.fuzz.case import Case, Hardware, hardware_of, network_of

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hw.ir.graph import Graph
-from hw.space import OPERATIONS, STEMS
+from hw.networks.cells import STEMS
+from hw.networks.space import OPERATIONS
 from sim.coverage.store import Coverage
 from sim.fuzz.case import Case, graph_of
 from sim.fuzz.plan_edits import POLICIES

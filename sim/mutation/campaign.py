@@ -11,10 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hw import console, cost, emit
+from hw import console
+from hw.dataflow import cost
+from hw.dataflow.plan import Plan
 from hw.errors import InputError
 from hw.ir.network import Network
-from hw.plan import Plan
+from hw.verilog import emit
 from sim import designs
 from sim.cosim import random_images
 from sim.designs import Bench

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from hw import yosys
+from hw.verilog import yosys
 from sim.mutation import schemata
 from sim.mutation.sites import Mutant
 from sim.mutation.verilog import CONNECTION, INSTANCE, Module, plain, read, subtree

@@ -10,17 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from hw.emit import Emission
-from hw.flow import processes
+from hw.dataflow.design.program import channel_weights, geometry
+from hw.dataflow.flow.contract import processes
+from hw.dataflow.flow.schedule import busy
+from hw.dataflow.flow.timing import timings
+from hw.dataflow.plan import Plan
 from hw.ir import reference
 from hw.ir.arithmetic import out_format
 from hw.ir.graph import Add, Concat, Node, Weighted
 from hw.ir.integers import Integers
 from hw.ir.network import Network
-from hw.layers.program import channel_weights, geometry
-from hw.plan import Plan
-from hw.schedule import busy
-from hw.timing import timings
+from hw.verilog.emit import Emission
 from sim.designs import Bench, Tensors
 from sim.harness import Design, Stream
 from sim.mutation.verilog import Module

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hw.emit import VERILOG
+from hw.verilog.emit import VERILOG
 from sim.mutation import schemata
 from sim.mutation.campaign import Campaign, Verdict
 from sim.mutation.sites import KINDS

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hw import emit
+from hw.verilog import emit
 from sim.mutation.sites import Mutant
 from sim.mutation.verilog import read
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from hw.dataflow.plan import LayerPlan, Plan
 from hw.ir import graph as g
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.network import LayerParams, Network
 from hw.ir.weights import encode
-from hw.plan import LayerPlan, Plan
 
 
 def small_network(seed: int = 0) -> Network:

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from hw import cost, deadlock, genotypes, space
-from hw import plan as plans
+from hw.dataflow import cost
+from hw.dataflow import plan as plans
+from hw.dataflow.flow import deadlock
+from hw.dataflow.flow.timing import pipelines
+from hw.dataflow.plan import Plan
 from hw.errors import CheckFailed
 from hw.ir import serialize
 from hw.ir.network import Network
-from hw.plan import Plan
-from hw.random_network import random_network
-from hw.timing import pipelines
+from hw.networks import genotypes
+from hw.networks.cells import build
+from hw.networks.random_network import random_network
 from shiftnas import shiftnas
 from sim import designs
 from sim.cosim import cosim, random_images
@@ -29,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 def network_of(name: str, cells: int) -> Network:
     sizes = {"channels": 2, "cells": cells, "image": (6, 6, 1), "classes": 3, "stem": "cifar"}
-    return random_network(space.build(genotypes.get(name), **sizes), seed=1)
+    return random_network(build(genotypes.get(name), **sizes), seed=1)
 
 
 @dataclass(frozen=True)

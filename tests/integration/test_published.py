@@ -5,8 +5,8 @@ Four of the thirteen, which have every operation between them; `shiftnas fuzz --
 
 import pytest
 
-from hw import genotypes
-from hw.space import OPERATIONS, Genotype
+from hw.networks import genotypes
+from hw.networks.space import OPERATIONS, Genotype
 from sim.fuzz.published import cases
 from sim.fuzz.run import run
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from hw import emit, plan
-from hw.random_network import random_network
-from hw.space import build
+from hw.dataflow import plan
+from hw.networks.cells import build
+from hw.networks.random_network import random_network
+from hw.verilog import emit
 from nas.config import STRATEGIES, load_config
 from nas.search import search
 from sim.cosim import cosim, random_images

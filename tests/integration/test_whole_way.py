@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from hw import demo, plan
+from hw.commands import demo
+from hw.commands.ledger import Ledger
+from hw.dataflow import plan
 from hw.ir import serialize
 from hw.report import page
-from hw.steps import Ledger
 
 pytestmark = pytest.mark.slow
 

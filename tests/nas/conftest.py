@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hw import genotypes
+from hw.networks import genotypes
 from nas.config import load_config
 from nas.train import train
 

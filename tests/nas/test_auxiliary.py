@@ -7,10 +7,10 @@ import torch
 from interrupted import InterruptedRun, interrupt_after
 from torch.nn import functional
 
-from hw import genotypes
-from hw.counts import count
 from hw.errors import InputError
-from hw.space import build
+from hw.networks import genotypes
+from hw.networks.cells import build
+from hw.networks.counts import count
 from nas import train as training
 from nas.auxiliary import AuxiliaryHead, TrainedNetwork
 from nas.config import load_config

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from hw.space import skeleton
+from hw.networks.cells import skeleton
 from nas.bilevel import first_order, second_order
 from nas.cell import EDGES, on_every_edge
 from nas.model import image_tensor

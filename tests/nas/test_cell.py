@@ -4,7 +4,7 @@ from itertools import combinations
 
 import pytest
 
-from hw.space import Genotype
+from hw.networks.space import Genotype
 from nas.cell import EDGES, NODES, edge_pairs, genotype_of, node_edges, on_every_edge
 
 

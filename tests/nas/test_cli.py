@@ -9,8 +9,8 @@ import torch
 from click.testing import CliRunner
 from interrupted import tensors_of
 
-from hw import genotypes
 from hw.ir import serialize
+from hw.networks import genotypes
 from nas.cli import COMMANDS
 
 

@@ -10,8 +10,8 @@ import distributed_worker as worker
 import pytest
 import torch
 
-from hw import genotypes
 from hw.errors import InputError
+from hw.networks import genotypes
 from nas import distributed
 from nas.config import load_config
 from nas.journal import UNREPEATABLE

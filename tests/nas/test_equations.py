@@ -15,7 +15,7 @@ from hw.ir import reference
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import Conv, Graph, Input
 from hw.ir.network import Arithmetic
-from hw.space import skeleton
+from hw.networks.cells import skeleton
 from nas.bilevel import first_order, second_order
 from nas.cell import on_every_edge
 from nas.config import SearchConfig

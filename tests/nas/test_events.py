@@ -3,8 +3,8 @@
 import pytest
 from interrupted import InterruptedRun, interrupt_after
 
-from hw import genotypes
 from hw.errors import InputError
+from hw.networks import genotypes
 from nas import events
 from nas import train as training
 from nas.config import load_config

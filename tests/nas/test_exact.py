@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from hw import data, genotypes
+from hw import data
 from hw.ir import reference
 from hw.ir.network import Arithmetic
-from hw.space import Genotype, build
+from hw.networks import genotypes
+from hw.networks.cells import build
+from hw.networks.space import Genotype
 from nas import exact
 from nas.exact import ExactModel
 from nas.model import GraphModel, image_tensor

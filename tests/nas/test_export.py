@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from hw import data, genotypes
+from hw import data
 from hw.errors import InputError
 from hw.ir import reference
+from hw.networks import genotypes
 from nas.config import load_config
 from nas.exact import ExactModel
 from nas.export import export

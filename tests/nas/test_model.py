@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from hw import genotypes
-from hw.counts import count
 from hw.ir.graph import Conv, FactorizedReduce
-from hw.space import build
+from hw.networks import genotypes
+from hw.networks.cells import build
+from hw.networks.counts import count
 from nas.model import GraphModel, ReduceUnit, factorized_kernel, image_tensor, pad_to_even
 from nas.shift import RealWeight, ShiftSettings, ShiftWeight
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hw import genotypes
 from hw.ir.format import Format
-from hw.space import build
+from hw.networks import genotypes
+from hw.networks.cells import build
 from nas.config import load_config
 from nas.fake import fake_quantise
 from nas.model import GraphModel, image_tensor

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from hw import data, genotypes
+from hw import data
 from hw.errors import InputError
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import Add, AvgPool, Concat, Conv, GlobalPool, MaxPool
 from hw.ir.network import Arithmetic, Network
 from hw.ir.validate import validate
 from hw.ir.weights import decode
-from hw.space import build
+from hw.networks import genotypes
+from hw.networks.cells import build
 from nas.exact import ExactModel
 from nas.model import GraphModel, image_tensor
 from nas.norm import BatchNorm2d

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from hw import genotypes
 from hw.errors import InputError
+from hw.networks import genotypes
 from nas import checkpoint
 from nas.config import load_config
 from nas.runs import Run, Task, pick_device

@@ -6,8 +6,8 @@ import pytest
 import torch
 from interrupted import InterruptedRun, interrupt_after, tensors_of, without_times
 
-from hw import genotypes
 from hw.errors import InputError
+from hw.networks import genotypes
 from nas import search as searching
 from nas.config import STRATEGIES, load_config
 from nas.search import search

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hw import genotypes
 from hw.console import EXIT_INTERRUPTED
+from hw.networks import genotypes
 from nas.cli import COMMANDS
 from nas.seeds import in_words
 

@@ -8,8 +8,9 @@ import torch
 from interrupted import InterruptedRun, interrupt_after
 from PIL import Image
 
-from hw import data, genotypes
+from hw import data
 from hw.errors import InputError
+from hw.networks import genotypes
 from nas import stream
 from nas import train as training
 from nas.batches import halves

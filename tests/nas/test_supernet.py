@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from hw.space import CONV_OPERATIONS, Genotype, build, skeleton
+from hw.networks.cells import build, skeleton
+from hw.networks.space import CONV_OPERATIONS, Genotype
 from nas.cell import EDGES
 from nas.model import GraphModel, PoolUnit, image_tensor
 from nas.shift import ShiftSettings, ShiftWeight

@@ -7,9 +7,9 @@ import pytest
 import torch
 from interrupted import InterruptedRun, interrupt_after, tensors_of, without_times
 
-from hw import genotypes
-from hw.counts import count
 from hw.errors import InputError
+from hw.networks import genotypes
+from hw.networks.counts import count
 from nas import train as training
 from nas.config import load_config
 from nas.export import export

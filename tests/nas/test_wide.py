@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hw.space import operation_nodes
+from hw.networks.space import operation_nodes
 from nas.model import make_unit
 from nas.shift import ShiftSettings
 from nas.wide import WideOperation, spread

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from hw import deadlock, emit
-from hw import plan as plans
+from hw.dataflow import plan as plans
+from hw.dataflow.flow import deadlock
+from hw.dataflow.plan import Plan
 from hw.ir.network import Network
-from hw.plan import Plan
-from hw.random_network import random_network
-from hw.space import Genotype, build
+from hw.networks.cells import build
+from hw.networks.random_network import random_network
+from hw.networks.space import Genotype
+from hw.verilog import emit
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.dataflow.layers.streams import Fork, Skid
 from hw.errors import CheckFailed
-from hw.streams import Fork, Skid
 from sim.component import check
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from mutant_cases import adder_of
 
-from hw import emit
 from hw.errors import CheckFailed, InputError
 from hw.ir.arithmetic import out_format
+from hw.verilog import emit
 from sim.cosim import cosim, default_images, random_images
 from sim.mutation import schemata
 

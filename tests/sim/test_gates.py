@@ -14,12 +14,12 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw import plan as plans
-from hw import space
+from hw.dataflow import plan as plans
 from hw.errors import CheckFailed, InputError
 from hw.ir.graph import AvgPool, MaxPool
-from hw.random_network import random_network
-from hw.space import Genotype
+from hw.networks.cells import build
+from hw.networks.random_network import random_network
+from hw.networks.space import Genotype
 from sim import component, designs, gates, runner
 from sim.cosim import cosim, random_images
 from sim.simulation import Simulation
@@ -82,7 +82,7 @@ def test_pools_and_layers_of_a_reduction_on_their_own():
     """The kinds of layer that the network above has not."""
     edges = (("max_pool_3x3", 0), ("avg_pool_3x3", 1))
     genotype = Genotype(edges, (2,), edges, (2,))
-    graph = space.build(genotype, channels=2, cells=1, image=(5, 6, 1), classes=3, stem="cifar")
+    graph = build(genotype, channels=2, cells=1, image=(5, 6, 1), classes=3, stem="cifar")
     network = random_network(graph, seed=4)
     plan = plans.propose(network, "ulx3s-85f")
     only = [node.name for node in graph if isinstance(node, MaxPool | AvgPool)]

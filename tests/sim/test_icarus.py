@@ -5,8 +5,8 @@ cycle. Run by `make test-icarus`.
 import pytest
 from amaranth import signed
 
+from hw.dataflow.layers.streams import Fork, Skid
 from hw.errors import CheckFailed, InputError
-from hw.streams import Fork, Skid
 from sim import tools
 from sim.component import check
 from sim.cosim import cosim, random_images

@@ -7,10 +7,10 @@ from amaranth import Module
 from amaranth.lib import stream, wiring
 from layer_cases import LAYERS, S8, expected, layer_network, layer_plan, random_frames, saturating
 
+from hw.dataflow.layers.layer import layer
 from hw.errors import CheckFailed
 from hw.ir import graph as g
 from hw.ir.network import Arithmetic, LayerParams, Network
-from hw.layers.layer import layer
 from sim.component import check
 
 FRAMES = 3

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 from loadable_cases import other_weights, wider
 
-from hw import emit
-from hw import plan as plans
+from hw.dataflow import plan as plans
 from hw.errors import CheckFailed, InputError
+from hw.verilog import emit
 from sim import loading
 from sim.cosim import cosim, random_images
 from sim.loading import Access

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from amaranth.hdl import Fragment
 
-from hw import plan as plans
-from hw import space
+from hw.dataflow import plan as plans
+from hw.dataflow.layers import elements
+from hw.dataflow.layers.layer import layer
 from hw.errors import CheckFailed, InputError
 from hw.ir.graph import Add, Concat
-from hw.layers import elements
-from hw.layers.layer import layer
-from hw.random_network import random_network
-from hw.space import Genotype
+from hw.networks.cells import build
+from hw.networks.random_network import random_network
+from hw.networks.space import Genotype
 from sim.cosim import cosim, random_images
 from sim.processing_elements import taps_of
 
@@ -24,7 +24,7 @@ GENOTYPE = Genotype(
 
 
 def made(**settings):
-    graph = space.build(GENOTYPE, channels=2, cells=2, image=(5, 4, 1), classes=3, stem="cifar")
+    graph = build(GENOTYPE, channels=2, cells=2, image=(5, 4, 1), classes=3, stem="cifar")
     return random_network(graph, seed=4, **settings)
 
 
@@ -49,9 +49,7 @@ def with_elements(network, element: str, pe: int):
 def test_all_elements_of_a_network(element, pe, settings):
     network = made(**settings)
     plan = with_elements(network, element, pe)
-    result = cosim(
-        network, plan, images=random_images(network, 2, seed=1), level="pe", stall=0.3
-    )
+    result = cosim(network, plan, images=random_images(network, 2, seed=1), level="pe", stall=0.3)
     joins = [node.name for node in network.graph if isinstance(node, Add | Concat)]
     nodes = [node.name for node in network.graph.nodes[1:] if node.name not in joins]
     assert [layer.layer for layer in result.compared] == [f"{name} (sums)" for name in nodes]

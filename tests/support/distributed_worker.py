@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hw import genotypes
+from hw.networks import genotypes
 from nas import distributed
 from nas import train as training
 from nas.__main__ import nas

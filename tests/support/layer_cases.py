@@ -2,14 +2,14 @@
 
 import numpy as np
 
+from hw.dataflow.design.program import geometry
+from hw.dataflow.plan import LayerPlan, Plan
 from hw.ir import graph as g
 from hw.ir.arithmetic import in_formats
 from hw.ir.format import Format
 from hw.ir.network import Arithmetic, LayerParams, Network
 from hw.ir.reference import operation
 from hw.ir.weights import P_MIN, encode
-from hw.layers.program import geometry
-from hw.plan import LayerPlan, Plan
 
 EXACT = Arithmetic()
 

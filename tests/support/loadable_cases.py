@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 from amaranth.sim import Simulator
 
+from hw.dataflow.design.loadable import room_for
+from hw.dataflow.loading.addresses import address_map
+from hw.dataflow.loading.image import region_writes
+from hw.dataflow.plan import LoadPlan, Plan
 from hw.ir import graph as g
 from hw.ir.network import LayerParams, Network
 from hw.ir.weights import P_MIN, encode
-from hw.layers.envelope import room_for
-from hw.loading.addresses import address_map
-from hw.loading.image import region_writes
-from hw.plan import LoadPlan, Plan
 
 IDENTITY, CONTROL, STATUS, MAP, NETWORK = 0x00, 0x08, 0x0C, 0x10, 0x18
 """Byte addresses of the registers."""

@@ -9,8 +9,8 @@ import random
 
 import yaml
 
-from hw import genotypes
-from hw.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS, candidate_edges
+from hw.networks import genotypes
+from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS, candidate_edges
 
 EDGES = candidate_edges(4)
 OPERATIONS = CONV_OPERATIONS + TOPOLOGY_OPERATIONS

@@ -3,12 +3,12 @@ import re
 
 import pytest
 
-from hw import emit
 from hw.build import families
 from hw.build.families import FAMILIES, Resources
 from hw.build.netlist import Netlist
 from hw.commands import build
 from hw.errors import CheckFailed, InputError
+from hw.verilog import emit
 
 
 def cell(kind, out=(), port="Z"):

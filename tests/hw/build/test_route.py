@@ -2,7 +2,7 @@ import importlib.util
 
 import pytest
 
-from hw import boards
+from hw.board import boards
 from hw.build import route, synth
 from hw.errors import InputError
 

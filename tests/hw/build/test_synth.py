@@ -2,11 +2,11 @@ import dataclasses
 
 import pytest
 
-from hw import emit, yosys
 from hw.build import synth
 from hw.build.families import FAMILIES
+from hw.dataflow.plan import LayerPlan
 from hw.errors import CheckFailed
-from hw.plan import LayerPlan
+from hw.verilog import emit, yosys
 
 ADDERS = """
 module top(input clk, input [7:0] a, b, output reg [7:0] q);

@@ -5,16 +5,16 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from hw import emit as emission
-from hw import plan as plans
-from hw.build import bitstream as building
+from hw.board import bitstream as building
 from hw.build import synth as synthesis
-from hw.cli import COMMANDS
+from hw.dataflow import plan as plans
 from hw.ir import serialize
+from hw.verilog import emit as emission
+from shiftnas import subcommand
 
 
 def run(name, *arguments):
-    return CliRunner().invoke(COMMANDS[name], [str(argument) for argument in arguments])
+    return CliRunner().invoke(subcommand(name), [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")

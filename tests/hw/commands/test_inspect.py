@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from hw import data, genotypes
-from hw.cli import COMMANDS
+from hw import data
 from hw.commands import inspect
 from hw.ir import reference, serialize
-from hw.random_network import random_network
-from hw.space import build
+from hw.networks import genotypes
+from hw.networks.cells import build
+from hw.networks.random_network import random_network
+from shiftnas import subcommand
 
 
 def run(name, *arguments):
-    return CliRunner().invoke(COMMANDS[name], [str(argument) for argument in arguments])
+    return CliRunner().invoke(subcommand(name), [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from hw import plan as plans
-from hw.cli import COMMANDS
+from hw.dataflow import plan as plans
 from hw.ir import serialize
+from shiftnas import subcommand
 
 TINY = (
     "--genotype", "ShiftNAS_C10", "--channels", 2, "--cells", 1, "--image", "8x8x1",
@@ -16,7 +16,7 @@ TINY = (
 
 
 def run(name, *arguments):
-    return CliRunner().invoke(COMMANDS[name], [str(argument) for argument in arguments])
+    return CliRunner().invoke(subcommand(name), [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ import json
 import sample_runs
 from click.testing import CliRunner
 
-from hw.cli import COMMANDS
+from shiftnas import subcommand
 
 
 def run(*arguments):
-    return CliRunner().invoke(COMMANDS["report"], [str(argument) for argument in arguments])
+    return CliRunner().invoke(subcommand("report"), [str(argument) for argument in arguments])
 
 
 def test_report_of_a_training(tmp_path):

@@ -22,7 +22,7 @@ from hw.ir.graph import (
     Linear,
     MaxPool,
 )
-from hw.random_network import random_network
+from hw.networks.random_network import random_network
 
 SHAPE = (6, 6, 4)
 GRAPH = Graph(

@@ -9,7 +9,7 @@ from hw.ir.format import Format
 from hw.ir.graph import Add, AvgPool, Concat, Conv, GlobalPool, Graph, Input, Linear, MaxPool
 from hw.ir.network import Arithmetic
 from hw.ir.validate import validate
-from hw.random_network import random_network
+from hw.networks.random_network import random_network
 
 INPUT = Input(name="input", inputs=(), shape=(5, 4, 2))
 CONV = Conv(name="conv", inputs=("input",), shape=(5, 4, 4), kernel=(3, 3), padding=(1, 1))

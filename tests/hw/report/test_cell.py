@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from hw import genotypes
+from hw.networks import genotypes
 from hw.report.cell import BOX, draw, layout
 from hw.report.operations import colour, short
 

@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from hw import genotypes
+from hw.networks import genotypes
+from hw.networks.space import OPERATIONS
 from hw.report.operations import COLOURS, colour, in_words, short, state_name, text_colour
-from hw.space import OPERATIONS
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import pytest
 import sample_runs
 
-from hw import genotypes
 from hw.errors import InputError
+from hw.networks import genotypes
 from hw.report import page
 
 VOID = {"meta", "br", "link", "img", "input"}

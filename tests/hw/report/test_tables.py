@@ -7,7 +7,7 @@ import statistics
 import pytest
 import sample_runs
 
-from hw import genotypes
+from hw.networks import genotypes
 from hw.report import folder, tables
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from hw.space import skeleton
+from hw.networks.cells import skeleton
 from nas.cell import AUXILIARY_SKIP, EDGES, ZERO, on_every_edge
 from nas.config import DartsMinusConfig, SearchConfig
 from nas.model import image_tensor

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 import torch
 
-from hw.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
+from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
 from nas.cell import EDGES, ZERO
 from nas.strategies.operation_search import OperationArchitecture
 

@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 import torch
 
-from hw.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS, skeleton
+from hw.networks.cells import skeleton
+from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
 from nas.cell import EDGES, NODES, NONE, ZERO, edge_pairs
 from nas.config import RandomConfig, SearchConfig, load_config
 from nas.model import image_tensor

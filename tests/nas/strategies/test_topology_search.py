@@ -7,7 +7,7 @@ from itertools import combinations, pairwise, product
 import pytest
 import torch
 
-from hw.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
+from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
 from nas.cell import EDGES, NODES, node_edges, on_every_edge
 from nas.config import SearchConfig
 from nas.strategies.strategy import Moment

@@ -2,7 +2,7 @@
 
 from coverage_cases import hits, made
 
-from hw import plan as plans
+from hw.dataflow import plan as plans
 from sim.coverage import hardware
 from sim.coverage.store import Coverage
 

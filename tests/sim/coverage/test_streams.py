@@ -3,7 +3,7 @@
 import pytest
 from coverage_cases import hits, made
 
-from hw import plan as plans
+from hw.dataflow import plan as plans
 from sim.cosim import cosim, random_images
 from sim.coverage import streams
 from sim.coverage.store import Coverage

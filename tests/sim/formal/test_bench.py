@@ -3,8 +3,8 @@
 import pytest
 from amaranth.hdl import Const
 
-from hw.streams import Skid
-from hw.yosys import YosysError
+from hw.dataflow.layers.streams import Skid
+from hw.verilog.yosys import YosysError
 from sim.formal.bench import Bench
 from sim.formal.proof import Proof, prove
 

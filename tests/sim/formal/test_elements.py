@@ -5,8 +5,8 @@ import random
 import pytest
 from formal_support import fails_from_reset, holds, mutate, proofs_of
 
-from hw.layers import elements
-from hw.layers.program import Weight
+from hw.dataflow.design.program import Weight
+from hw.dataflow.layers import elements
 
 MUTANTS = [
     ("barrel", elements.add_signed, "~operand, operand", "operand, ~operand"),

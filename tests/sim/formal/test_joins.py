@@ -3,7 +3,7 @@
 import pytest
 from formal_support import fails_from_reset, holds, mutate, proofs_of
 
-from hw.layers import joins
+from hw.dataflow.layers import joins
 
 MUTANTS = [
     (

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from formal_support import mutate
 
-from hw import streams
+from hw.dataflow.layers import streams
 from hw.errors import CheckFailed, InputError
 from sim.commands.prove import prove as command
 from sim.formal.proof import prove

@@ -3,7 +3,7 @@
 import pytest
 from formal_support import fails_from_reset, holds, mutate, proofs_of
 
-from hw import streams
+from hw.dataflow.layers import streams
 from sim.formal import queues
 from sim.formal.proof import Proof, prove
 from sim.formal.proofs import PROOFS

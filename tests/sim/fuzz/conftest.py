@@ -3,7 +3,7 @@
 import pytest
 from amaranth import Mux, Signal
 
-from hw.layers.elements import Maximum
+from hw.dataflow.layers.elements import Maximum
 from sim.fuzz.case import Case
 
 GENOTYPE = {

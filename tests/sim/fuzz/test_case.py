@@ -41,6 +41,6 @@ def test_hardware_is_what_the_case_says(case):
 
 
 def test_unsuitable_formats_are_refused(case, monkeypatch):
-    monkeypatch.setattr("hw.random_network.LEAST_RANGE", 2.0)
+    monkeypatch.setattr("hw.networks.random_network.LEAST_RANGE", 2.0)
     with pytest.raises(CheckFailed, match="range used"):
         cases.network_of(case)

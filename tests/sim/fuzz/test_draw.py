@@ -4,7 +4,7 @@ import hashlib
 import json
 from itertools import islice
 
-from hw import genotypes
+from hw.networks import genotypes
 from sim.fuzz.case import as_dict, graph_of
 from sim.fuzz.draw import MOST_NODES, MOST_STEPS, attempts, draw, steps
 from sim.fuzz.tally import AXES, values_of

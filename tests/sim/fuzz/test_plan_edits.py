@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from hw import deadlock
-from hw import plan as plans
+from hw.dataflow import plan as plans
+from hw.dataflow.flow import deadlock
 from hw.errors import InputError
 from sim.fuzz.case import hardware_of, network_of
 from sim.fuzz.draw import draw

@@ -1,6 +1,6 @@
 """The published genotypes at small size, with both stems."""
 
-from hw import genotypes
+from hw.networks import genotypes
 from sim.fuzz.case import graph_of
 from sim.fuzz.published import cases
 from sim.fuzz.tally import values_of

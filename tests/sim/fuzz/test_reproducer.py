@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hw import emit
 from hw.errors import CheckFailed
+from hw.verilog import emit
 from sim.commands.cosim import cosim
 from sim.fuzz import reproducer
 from sim.fuzz.case import from_dict
@@ -35,7 +35,7 @@ def test_a_case_that_does_not_get_to_simulation(case, tmp_path, monkeypatch):
     def broken(network, plan):
         raise IndexError("not this time")
 
-    monkeypatch.setattr("hw.emit.emit", broken)
+    monkeypatch.setattr("hw.verilog.emit.emit", broken)
     outcome = Outcome(case, failure=Failure("emit: IndexError", "emit: IndexError: not this time"))
     said = reproducer.write(tmp_path / "failure", outcome, case, "a test")
     assert said == "emit: IndexError: not this time"

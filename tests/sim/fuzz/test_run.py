@@ -25,7 +25,7 @@ def test_wrong_hardware_is_a_mismatch(case, wrong_maximum):
 
 
 def test_refusal_is_no_failure(case, monkeypatch):
-    monkeypatch.setattr("hw.random_network.LEAST_RANGE", 2.0)
+    monkeypatch.setattr("hw.networks.random_network.LEAST_RANGE", 2.0)
     with pytest.raises(Refused, match="range used"):
         run(case)
 
@@ -34,7 +34,7 @@ def test_error_of_a_valid_case_is_a_failure_with_its_place(case, monkeypatch):
     def broken(network, plan):
         return [][0]
 
-    monkeypatch.setattr("hw.emit.emit", broken)
+    monkeypatch.setattr("hw.verilog.emit.emit", broken)
     failure = run(case).failure
     assert failure is not None
     assert failure.kind.startswith("emit: IndexError in tests/sim/fuzz/test_run.py:broken")
@@ -45,7 +45,7 @@ def test_time_limit(case, monkeypatch):
         while True:
             pass
 
-    monkeypatch.setattr("hw.emit.emit", endless)
+    monkeypatch.setattr("hw.verilog.emit.emit", endless)
     failure = run(case, time_limit=1).failure
     assert failure == Failure("emit: time", "not done after 1 s")
 

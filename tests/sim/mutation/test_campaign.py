@@ -6,11 +6,11 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from hw import emit
-from hw import plan as plans
+from hw.dataflow import plan as plans
 from hw.errors import CheckFailed
 from hw.ir import serialize
-from sim.cli import COMMANDS
+from hw.verilog import emit
+from shiftnas import subcommand
 from sim.cosim import cosim, random_images
 from sim.mutation import campaign, report, schemata
 from sim.mutation.sites import Mutant
@@ -84,7 +84,7 @@ def test_command(hardware, tmp_path):
         tmp_path / "net", "--plan", tmp_path / "plan.yaml", "--mutants", 12, "--seed", 2,
         "--prove", 20, "--out", tmp_path / "out", "--bar", 0.5, "--json",
     ]  # fmt: skip
-    result = CliRunner().invoke(COMMANDS["mutate"], list(map(str, arguments)))
+    result = CliRunner().invoke(subcommand("mutate"), list(map(str, arguments)))
     assert result.exit_code == 0, result.stderr
     content = json.loads(result.stdout)
     verdicts = content["verdicts"]

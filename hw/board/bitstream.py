@@ -1,0 +1,166 @@
+"""From a network and its plan to a bitstream for a board."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from hw.board import boards
+from hw.board import top as board_top
+from hw.board.boards import Board
+from hw.build import route, synth
+from hw.build.netlist import Netlist
+from hw.dataflow.plan import Plan
+from hw.errors import CheckFailed, InputError
+from hw.ir.network import Network
+from hw.verilog import emit, yosys
+from hw.verilog.emit import Emission
+
+SCHEMA_VERSION = 1
+TOP = "board"
+MANIFEST, REPORT = "manifest.json", "report.json"
+
+
+@dataclass(frozen=True)
+class Bitstream:
+    """A bitstream folder in memory.
+
+    Parameters
+    ----------
+    files: content by name: the bitstream, nextpnr's report, the manifest
+    manifest: what was built from what, with which tools, and the figures measured
+    cached: whether synthesis and routing were kept from before
+    """
+
+    files: dict[str, bytes]
+    manifest: dict[str, Any]
+    cached: bool
+
+    def require_timing(self) -> None:
+        """Raises CheckFailed where the routed design is slower than its clock."""
+        if self.manifest["fmax_mhz"] < self.manifest["clock_mhz"]:
+            raise CheckFailed(
+                f"timing: {self.manifest['fmax_mhz']:.1f} MHz reached, "
+                f"{self.manifest['clock_mhz']:g} MHz asked for; lower clock_mhz in the plan"
+            )
+
+
+def build(
+    network: Network,
+    plan: Plan,
+    board: str,
+    say: Callable[[str], None] = lambda stage: None,
+) -> Bitstream:
+    """Emit, synthesise, place, route and pack. `say` is told each stage as it begins.
+
+    Raises
+    ------
+    InputError: no such board, a tool is missing, the plan is another network's, or the design does
+        not fit.
+    """
+    target = boards.board(board)
+    platform = target.platform()
+    route.version()
+    say("emitting")
+    emission = emit.emit(network, plan)
+    shell, constraints, mhz = _shell(emission, platform, plan.clock_mhz)
+    say("synthesising")
+    sources = {emit.VERILOG: emission.verilog, "board.il": shell}
+    netlist, kept = synth.netlist_of(sources, TOP)
+    require_fit(netlist, target)
+    routed = route.route(
+        netlist, route.Part.of(platform), mhz=mhz, constraints=constraints, say=say
+    )
+    assert routed.bitstream is not None
+    image = f"{target.name}.bit"
+    files = {image: routed.bitstream, REPORT: _json(routed.report)}
+    cycles = emission.manifest["cycles_per_frame"]
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "board": target.name,
+        "device": target.device,
+        "bitstream": image,
+        "clock_mhz": mhz,
+        "fmax_mhz": round(routed.fmax_mhz, 2),
+        "cycles_per_frame": cycles,
+        "fps": round(mhz * 1e6 / cycles, 2),
+        "serial": _serial(network),
+        # Sites after routing; `synthesis` has the counts before, and by layer.
+        "lut": routed.used("TRELLIS_COMB") + 2 * routed.used("TRELLIS_RAMW"),
+        "ff": routed.used("TRELLIS_FF"),
+        "ram_blocks": routed.used("DP16KD"),
+        "ram_bits": routed.used("DP16KD") * boards.RAM_BLOCK_BITS,
+        "dsp": routed.used("MULT18X18D") + routed.used("ALU54B"),
+        "available": {
+            "lut": target.luts,
+            "ff": target.flip_flops,
+            "ram_bits": target.ram_bits,
+            "ram_blocks": target.ram_blocks,
+            "dsp": target.dsps,
+        },
+        "synthesis": netlist.resources.as_dict(),
+        "layers": synth.layers(netlist, emission, prefix=f"{board_top.CORE}."),
+        "network_digest": network.digest,
+        "plan_digest": plan.digest,
+        "rtl_digest": emission.digest,
+        "tools": {
+            "amaranth": version("amaranth"),
+            "amaranth-boards": version("amaranth-boards"),
+            "pyosys": yosys.version(),
+            route.PACKAGE: route.version(),
+        },
+        "files": {
+            name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+            for name, content in files.items()
+        },
+    }
+    return Bitstream(files | {MANIFEST: _json(manifest)}, manifest, kept and routed.cached)
+
+
+def write(bitstream: Bitstream, folder: Path) -> None:
+    """Write the files into `folder`, which exists: see `hw.console.output_folder`."""
+    for name, content in bitstream.files.items():
+        (folder / name).write_bytes(content)
+
+
+def require_fit(netlist: Netlist, board: Board) -> None:
+    """Raises InputError where the board has too little, before minutes of routing."""
+    needed, die = netlist.resources, board.die
+    for what, need, there in (
+        ("LUT sites", needed.lut, die.luts),
+        ("flip-flops", needed.ff, die.flip_flops),
+        ("block RAMs", needed.ram_blocks, die.ram_blocks),
+    ):
+        if need > there:
+            raise InputError(
+                f"board {board.name}: the design takes {need} {what} and there are {there}; choose "
+                "a larger --board, or plan with fewer --luts"
+            )
+
+
+def _shell(emission: Emission, platform: Any, clock_mhz: float) -> tuple[str, str, float]:
+    """RTLIL of the board's top, its LPF file, and the frequency its PLL gives."""
+    ports = {port["name"]: port["width"] for port in emission.manifest["ports"]}
+    top = board_top.BoardTop(
+        emit.TOP,
+        frame_bytes=prod(emission.manifest["input_shape"]),
+        logit_bits=ports["m_axis_tdata"],
+        clock_mhz=clock_mhz,
+    )
+    mhz = board_top.pll(platform.default_clk_frequency / 1e6, clock_mhz).mhz
+    made = platform.build(top, name=TOP, do_build=False, emit_src=False)
+    return made.files[f"{TOP}.il"], made.files[f"{TOP}.lpf"], mhz
+
+
+def _serial(network: Network) -> dict[str, float]:
+    """The port's rate, and the frames a second it carries: the limit where it is below `fps`."""
+    seconds = prod(network.graph.input.shape) * board_top.BITS_A_BYTE / board_top.BAUD
+    return {"baud": board_top.BAUD, "fps": round(1 / seconds, 2)}
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()

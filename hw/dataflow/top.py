@@ -1,0 +1,328 @@
+"""From network and plan to the top component: AXI4-Stream in, AXI4-Stream out, one module for each
+path of the graph.
+
+The hierarchy follows the node names (`cell0/edge3_sep_conv_3x3/dw1` becomes
+top.cell0.edge3_sep_conv_3x3.dw1), which makes the paths of weights, plans, reports, scoreboards and
+waves the same.
+"""
+
+# By the stubs of amaranth a Component has no `elaborate`, a flipped interface is none.
+# pyright: reportArgumentType=false
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.stream import Interface
+from amaranth.lib.wiring import In, Out
+
+from hw.dataflow.design.loadable import output_format
+from hw.dataflow.layers.layer import layer
+from hw.dataflow.layers.rounding import signed_of
+from hw.dataflow.layers.streams import Fork
+from hw.dataflow.loading.addresses import (
+    CONTROLS,
+    AddressMap,
+    address_bits,
+    address_map,
+    leading_bits,
+    map_digest,
+)
+from hw.dataflow.loading.axi import Loader, signature
+from hw.dataflow.loading.bus import Hop, share
+from hw.dataflow.plan import Plan
+from hw.ir.arithmetic import out_format
+from hw.ir.format import Format
+from hw.ir.graph import Add, Concat, Linear, Node
+from hw.ir.network import Network
+
+FRAMES_INSIDE_BITS = 16
+"""Of the count of frames inside: more than the buffers of any network hold."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A submodule of a group: its component, the tensor behind each input port and each output
+    port."""
+
+    component: wiring.Component
+    reads: Mapping[str, str]
+    writes: Mapping[str, str]
+
+
+def port_name(direction: str, tensor: str) -> str:
+    """Port of a group for a tensor: `i_stem_conv`, `o_cell0_concat`."""
+    return f"{direction}_{tensor.replace('/', '_')}"
+
+
+def connect_children(
+    m: Module,
+    children: Mapping[str, Child],
+    sources: Mapping[str, Interface],
+    sinks: Mapping[str, Interface],
+    shapes: Mapping[str, Shape],
+    reset: Value | None = None,
+) -> None:
+    """Adds the children to `m` and joins every tensor's producer and readers, by a fork where
+    there are several.
+
+    `sources` are the tensors that enter from outside, `sinks` those that leave. `reset` resets all
+    that is added, beside the clock domain's own.
+    """
+    added = (lambda part: part) if reset is None else ResetInserter(reset)
+    producers = dict(sources)
+    readers: dict[str, list[Interface]] = {}
+    for name, child in children.items():
+        m.submodules[name] = added(child.component)
+        for port, tensor in child.writes.items():
+            producers[tensor] = getattr(child.component, port)
+        for port, tensor in child.reads.items():
+            readers.setdefault(tensor, []).append(getattr(child.component, port))
+    for tensor, sink in sinks.items():
+        readers.setdefault(tensor, []).append(sink)
+    for tensor, ends in readers.items():
+        if len(ends) == 1:
+            wiring.connect(m, producers[tensor], ends[0])
+            continue
+        fork = Fork(shapes[tensor], len(ends))
+        m.submodules[f"fork_{tensor.replace('/', '_')}"] = added(fork)
+        wiring.connect(m, producers[tensor], fork.i)
+        for k, end in enumerate(ends):
+            wiring.connect(m, getattr(fork, f"o{k}"), end)
+
+
+class Group(wiring.Component):
+    """Modules that share a path: a cell, an edge's operation, a stem.
+
+    Parameters
+    ----------
+    children: by submodule name
+    reads, writes: tensors that cross the group's border
+    shapes: payload shape of each tensor
+
+    Members
+    -------
+    i_<tensor>: input streams; o_<tensor>: output streams
+    load: `hw.dataflow.loading.bus.Bus`, if some weights inside are loadable
+    """
+
+    def __init__(
+        self,
+        children: Mapping[str, Child],
+        reads: Iterable[str],
+        writes: Iterable[str],
+        shapes: Mapping[str, Shape],
+    ):
+        self.children, self.shapes = children, shapes
+        self.reads = {port_name("i", tensor): tensor for tensor in reads}
+        self.writes = {port_name("o", tensor): tensor for tensor in writes}
+        loads = load_ports(children)
+        super().__init__(
+            {port: In(stream.Signature(shapes[tensor])) for port, tensor in self.reads.items()}
+            | {port: Out(stream.Signature(shapes[tensor])) for port, tensor in self.writes.items()}
+            | ({"load": In(next(iter(loads.values())).signature.flip())} if loads else {})
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        sources = {t: wiring.flipped(getattr(self, port)) for port, t in self.reads.items()}
+        sinks = {t: wiring.flipped(getattr(self, port)) for port, t in self.writes.items()}
+        connect_children(m, self.children, sources, sinks, self.shapes)
+        ends = list(load_ports(self.children).values())
+        if ends:
+            share(m, wiring.flipped(self.load), ends)
+        return m
+
+
+def load_ports(children: Mapping[str, Child]) -> dict[str, wiring.PureInterface]:
+    """The loader's ports of those children that have one."""
+    return {
+        name: child.component.load
+        for name, child in children.items()
+        if "load" in child.component.signature.members
+    }
+
+
+def payload_shapes(network: Network, plan: Plan) -> dict[str, Shape]:
+    """Payload shape of each tensor's stream."""
+    return {node.name: signed_of(stream_format(network, plan, node)) for node in network.graph}
+
+
+def stream_format(network: Network, plan: Plan, node: Node) -> Format:
+    """Format of a tensor in hardware: a loadable classifier has room for other weights' logits."""
+    if isinstance(node, Linear) and plan.layers[node.name].load is not None:
+        return output_format(network, node, plan.layers[node.name])
+    return out_format(network, node.name)
+
+
+def children_of(
+    network: Network,
+    plan: Plan,
+    shapes: Mapping[str, Shape],
+    prefix: str = "",
+    regions: AddressMap | None = None,
+    only: Collection[str] | None = None,
+) -> dict[str, Child]:
+    """The modules directly below the path `prefix` ("" or ending in "/"), each with its tensors.
+
+    `only`: names of those wanted, all of them by default.
+    `regions`: where the memories of a loadable plan lie; worked out where they are not given.
+    """
+    if plan.loadable and regions is None:
+        regions = address_map(network, plan)
+    children: dict[str, Child] = {}
+    for node in network.graph.nodes[1:]:
+        if not node.name.startswith(prefix):
+            continue
+        name, *below = node.name[len(prefix) :].split("/")
+        if only is not None and name not in only:
+            continue
+        if not below:
+            joins = isinstance(node, Add | Concat)
+            ports = [f"i{k}" for k in range(len(node.inputs))] if joins else ["i"]
+            reads = dict(zip(ports, node.inputs, strict=True))
+            children[name] = Child(layer(network, node, plan, regions), reads, {"o": node.name})
+        elif name not in children:
+            children[name] = _group(network, plan, shapes, f"{prefix}{name}/", regions)
+    return children
+
+
+def _group(
+    network: Network,
+    plan: Plan,
+    shapes: Mapping[str, Shape],
+    prefix: str,
+    regions: AddressMap | None,
+) -> Child:
+    inside = [node for node in network.graph if node.name.startswith(prefix)]
+    names = {node.name for node in inside}
+    reads = dict.fromkeys(t for node in inside for t in node.inputs if t not in names)
+    writes = [
+        name
+        for name in names
+        if any(reader not in names for reader, _ in network.graph.readers[name])
+    ]
+    children = children_of(network, plan, shapes, prefix, regions)
+    group = Group(children, reads, sorted(writes), shapes)
+    return Child(group, group.reads, group.writes)
+
+
+class Top(wiring.Component):
+    """A network as an AXI4-Stream peripheral.
+
+    Parameters
+    ----------
+    network, plan: what it computes and how it is built
+
+    Members
+    -------
+    s_axis: the image, one byte a beat, raster order, channels innermost; `tlast` is not needed and
+        not looked at
+    m_axis: the logits, one a beat, sign-extended to whole bytes; `tlast` on the frame's last
+    s_axil: if the plan is loadable, the AXI4-Lite port of `hw.dataflow.loading.axi`
+
+    Frames follow each other without a gap. Reset is synchronous.
+    """
+
+    def __init__(self, network: Network, plan: Plan):
+        self.network, self.plan = network, plan
+        self.fmt = stream_format(network, plan, network.graph.output)
+        self.regions = address_map(network, plan) if plan.loadable else None
+        super().__init__(
+            {
+                "s_axis_tdata": In(8),
+                "s_axis_tvalid": In(1),
+                "s_axis_tready": Out(1),
+                "s_axis_tlast": In(1),
+                "m_axis_tdata": Out(-(-self.fmt.width // 8) * 8),
+                "m_axis_tvalid": Out(1),
+                "m_axis_tready": In(1),
+                "m_axis_tlast": Out(1),
+                **(signature(address_bits(self.regions)) if self.regions else {}),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        graph = self.network.graph
+        shapes = payload_shapes(self.network, self.plan)
+        image = stream.Signature(shapes[graph.input.name]).create(path=("image",))
+        logits = stream.Signature(shapes[graph.output.name]).flip().create(path=("logits",))
+        reset = Signal(name="halted") if self.regions else None
+        children = children_of(self.network, self.plan, shapes, regions=self.regions)
+        sources, sinks = {graph.input.name: image}, {graph.output.name: logits}
+        connect_children(m, children, sources, sinks, shapes, reset)
+        m.d.comb += [
+            image.payload.eq(self.s_axis_tdata),
+            image.valid.eq(self.s_axis_tvalid),
+            self.s_axis_tready.eq(image.ready),
+            self.m_axis_tdata.eq(logits.payload),
+            self.m_axis_tvalid.eq(logits.valid),
+            logits.ready.eq(self.m_axis_tready),
+        ]
+        height, width, channels = graph.output.shape
+        beats = height * width * channels
+        beat = Signal(range(beats))
+        m.d.comb += self.m_axis_tlast.eq(beat == beats - 1)
+        with m.If(self.m_axis_tvalid & self.m_axis_tready):
+            m.d.sync += beat.eq(Mux(self.m_axis_tlast, 0, beat + 1))
+        if self.regions:
+            assert reset is not None
+            self._loader(m, self.regions, load_ports(children), reset)
+            # In reset the network would take what it does not keep, and may show what it has lost.
+            m.d.comb += [
+                self.s_axis_tready.eq(image.ready & ~reset),
+                self.m_axis_tvalid.eq(logits.valid & ~reset),
+            ]
+            with m.If(reset):
+                m.d.sync += beat.eq(0)
+        return m
+
+    def _loader(
+        self,
+        m: Module,
+        regions: AddressMap,
+        ends: Mapping[str, wiring.PureInterface],
+        reset: Signal,
+    ) -> None:
+        """The AXI4-Lite port, and a hop for each of the children with weights."""
+        bits = address_bits(regions)
+        m.submodules.loader = loader = Loader(
+            bits,
+            controls=CONTROLS,
+            hops=len(ends),
+            map_digest=leading_bits(map_digest(self.network, self.plan)),
+            network_digest=leading_bits(self.network.digest),
+        )
+        for name, member in signature(bits).items():
+            own, inner = getattr(self, name), getattr(loader, name)
+            m.d.comb += inner.eq(own) if member.flow is In else own.eq(inner)
+        m.d.comb += [reset.eq(loader.reset), loader.busy.eq(self._busy(m, reset))]
+        before = loader.bus
+        for name, end in ends.items():
+            m.submodules[f"load_{name}"] = hop = Hop(bits)
+            wiring.connect(m, before, hop.i)
+            wiring.connect(m, hop.local, end)
+            before = hop.o
+
+    def _busy(self, m: Module, reset: Signal) -> Value:
+        """Whether some frame has begun to enter and has not left."""
+        height, width, channels = self.network.graph.input.shape
+        beats = height * width * channels
+        beat = Signal(range(beats), name="beat_in")
+        inside = Signal(FRAMES_INSIDE_BITS, name="frames_inside")
+        enters = self.s_axis_tvalid & self.s_axis_tready
+        entered = enters & (beat == beats - 1)
+        left = self.m_axis_tvalid & self.m_axis_tready & self.m_axis_tlast
+        with m.If(enters):
+            m.d.sync += beat.eq(Mux(entered, 0, beat + 1))
+        m.d.sync += inside.eq(inside + entered - left)
+        with m.If(reset):
+            m.d.sync += [beat.eq(0), inside.eq(0)]
+        return (beat != 0) | (inside != 0)
+
+
+def lower(network: Network, plan: Plan) -> Top:
+    """The top component of a network built as planned."""
+    return Top(network, plan)

@@ -1,0 +1,297 @@
+"""The RTL folder: Verilog and the manifest that describes it to simulation, synthesis and people.
+
+    RTL/shiftnas_top.v    every module
+    RTL/*.hex             contents of ROMs, unless they are inline
+    RTL/manifest.json     ports, layers, formats, plan, digests, tool versions
+
+The same network, plan and tool versions give the same bytes.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from amaranth import Shape
+from amaranth.lib.wiring import In
+
+from hw.dataflow import cost
+from hw.dataflow.loading import axi
+from hw.dataflow.loading.addresses import address_bits, address_map
+from hw.dataflow.loading.image import describe as describe_loading
+from hw.dataflow.plan import Plan, as_dict
+from hw.dataflow.planner import needed_depths
+from hw.dataflow.top import lower, stream_format
+from hw.errors import InputError
+from hw.ir.arithmetic import out_format
+from hw.ir.format import IMAGE_FORMAT, Format
+from hw.ir.graph import Node
+from hw.ir.network import Network
+from hw.verilog import roms
+from hw.verilog.convert import modules, to_rtlil
+from hw.verilog.header import describe, header, layer_note
+
+SCHEMA_VERSION = 1
+
+TOP = "shiftnas_top"
+VERILOG = f"{TOP}.v"
+MANIFEST = "manifest.json"
+ROMS = ("inline", "hex")
+TOOLS = ("shiftnas", "amaranth", "pyosys")
+"""Packages whose versions decide over the bytes."""
+
+
+@dataclass(frozen=True)
+class Emission:
+    """Files of an RTL folder, by name, and the manifest that lists them."""
+
+    files: dict[str, str]
+    manifest: dict[str, Any]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the manifest, and so over all files."""
+        return self.manifest["digest"]
+
+    @property
+    def verilog(self) -> str:
+        return self.files[VERILOG]
+
+
+def emit(network: Network, plan: Plan, rom: str = "inline") -> Emission:
+    """Verilog and manifest of a network built as planned.
+
+    `rom` is one of ROMS: contents of ROMs in the Verilog, or in `$readmemh` files beside it.
+
+    Raises
+    ------
+    InputError: `pyosys` is not installed, or the plan is not for this network.
+    """
+    if rom not in ROMS:
+        raise InputError(f"rom: expected one of {', '.join(ROMS)}, found {rom!r}")
+    if plan.network != network.digest:
+        raise InputError(
+            f"plan: network: is for the network {plan.network[:12]}…, this one is "
+            f"{network.digest[:12]}…; run `shiftnas plan` on this network"
+        )
+    rtl = to_rtlil(lower(network, plan), TOP)
+    layers = list(_layers(network, plan))
+    for layer in layers:
+        # Scoreboards and reports rely on the paths: a name Amaranth had to change is a defect.
+        assert layer["path"] in rtl.instances, layer["path"]
+    predicted = cost.predict(network, plan)
+    fmt = stream_format(network, plan, network.graph.output)
+    manifest: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "top": TOP,
+        "clock": "clk",
+        "reset": "rst",
+        "ports": [*_ports(network, plan), *_load_ports(network, plan)],
+        "input_shape": list(network.graph.input.shape),
+        "output": {
+            "width": fmt.width,
+            "signed": fmt.signed,
+            "frac": fmt.frac,
+            "count": _beats(network.graph.output.shape),
+        },
+        "layers": layers,
+        "rom": rom,
+        "cycles_per_frame": predicted.cycles_per_frame,
+        "latency_cycles": predicted.latency,
+        "fifos": _fifos(network, plan),
+        "plan": as_dict(plan),
+        "network_digest": network.digest,
+        "plan_digest": plan.digest,
+        "tools": {name: version(name) for name in TOOLS},
+    }
+    if plan.loadable:
+        manifest["load"] = describe_loading(network, plan)
+    files = _files(rtl.text, manifest, {f"{TOP}.{layer['path']}": layer for layer in layers})
+    manifest["files"] = {
+        name: {"sha256": hashlib.sha256(content.encode()).hexdigest(),
+               "bytes": len(content.encode())}
+        for name, content in files.items()
+    }  # fmt: skip
+    return Emission(files, manifest | {"digest": manifest_digest(manifest)})
+
+
+def _files(
+    rtlil: str, manifest: dict[str, Any], layers: dict[str, dict[str, Any]]
+) -> dict[str, str]:
+    """Content of each file by name; `layers` by the name of their module."""
+    body, files = [], {}
+    for name, text in modules(rtlil):
+        if manifest["rom"] == "hex":
+            text, contents = roms.extract(name, text)
+            files |= contents
+        body.append((layer_note(layers[name]) if name in layers else "") + text)
+    return {VERILOG: "\n".join([header(manifest, [VERILOG, MANIFEST, *files]), *body]), **files}
+
+
+def write(emission: Emission, folder: Path) -> None:
+    """Write the files into `folder`, which exists: see `hw.console.output_folder`."""
+    for name, content in emission.files.items():
+        (folder / name).write_bytes(content.encode())
+    (folder / MANIFEST).write_text(dump(emission.manifest), encoding="utf-8")
+
+
+def read(folder: str | Path, network: Network | None = None) -> Emission:
+    """An RTL folder read back, every digest checked.
+
+    Raises
+    ------
+    InputError: it is not one, was changed, or is not of the network given.
+    """
+    folder = Path(folder)
+    path = folder / MANIFEST
+    again = "emit it again: shiftnas emit NET --out RTL"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found: no RTL folder; {again}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}; {again}") from None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("schema_version"), int):
+        raise InputError(f"{path}: schema_version: missing; {again}")
+    if manifest["schema_version"] > SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: schema_version: {manifest['schema_version']} is newer than {SCHEMA_VERSION}, "
+            "the newest known here; update shiftnas"
+        )
+    if manifest.get("digest") != manifest_digest(manifest):
+        raise InputError(f"{path}: digest: does not match the content; {again}")
+    if network is not None and manifest["network_digest"] != network.digest:
+        raise InputError(f"{path}: network_digest: the RTL is of another network; {again}")
+    files = {}
+    for name, facts in manifest["files"].items():
+        try:
+            content = (folder / name).read_bytes()
+        except OSError as error:
+            raise InputError(f"{folder / name}: {error.strerror}; {again}") from None
+        if hashlib.sha256(content).hexdigest() != facts["sha256"]:
+            raise InputError(f"{folder / name}: changed since it was emitted; {again}")
+        files[name] = content.decode()
+    return Emission(files, manifest)
+
+
+def manifest_digest(manifest: dict[str, Any]) -> str:
+    """SHA-256 over the manifest but for its own digest."""
+    content = {key: value for key, value in manifest.items() if key != "digest"}
+    return hashlib.sha256(dump(content).encode()).hexdigest()
+
+
+def dump(manifest: dict[str, Any]) -> str:
+    """The manifest's canonical text."""
+    return json.dumps(manifest, indent=1, sort_keys=True) + "\n"
+
+
+def _layers(network: Network, plan: Plan) -> Iterator[dict[str, Any]]:
+    for node in network.graph.nodes[1:]:
+        kind = type(node).__name__
+        own = {field.name for field in fields(node)} - {field.name for field in fields(Node)}
+        attributes = {name: getattr(node, name) for name in sorted(own, key=_rank)}
+        entry = {
+            "name": node.name,
+            "path": node.name.replace("/", "."),
+            "kind": kind,
+            "operation": describe(kind, attributes),
+            "attributes": _plain(attributes),
+            "inputs": list(node.inputs),
+            "input_formats": [
+                {"shape": list(network.graph[name].shape), **_format(out_format(network, name))}
+                for name in node.inputs
+            ],
+            "shape": list(node.shape),
+            **_format(stream_format(network, plan, node)),
+            "beats_per_frame": _beats(node.shape),
+        }
+        if node.name in plan.layers:
+            entry["plan"] = plan.layers[node.name].as_dict()
+        elif node.name in plan.fifos:
+            entry["plan"] = {"fifos": list(plan.fifos[node.name])}
+        yield entry
+
+
+def _rank(attribute: str) -> tuple[int, str]:
+    """The order of a node's attributes for people."""
+    known = ("kernel", "stride", "padding", "dilation", "groups", "relu_in", "batch_norm")
+    return known.index(attribute) if attribute in known else len(known), attribute
+
+
+def _format(fmt: Format) -> dict[str, Any]:
+    return {"width": fmt.width, "signed": fmt.signed, "frac": fmt.frac}
+
+
+def _fifos(network: Network, plan: Plan) -> dict[str, list[dict[str, int]]]:
+    """For each input of each join: the depth built, those without deadlock and at full speed."""
+    return {
+        name: [
+            {"depth": depth, "deadlock": needed.deadlock, "throughput": needed.throughput}
+            for depth, needed in zip(plan.fifos[name], depths, strict=True)
+        ]
+        for name, depths in needed_depths(network, plan).items()
+    }
+
+
+def _beats(shape: tuple[int, int, int]) -> int:
+    height, width, channels = shape
+    return height * width * channels
+
+
+def _ports(network: Network, plan: Plan) -> list[dict[str, Any]]:
+    """Name, direction, width and meaning of each port of the top module, in its order."""
+    shape, classes = network.graph.input.shape, _beats(network.graph.output.shape)
+    fmt = stream_format(network, plan, network.graph.output)
+    image, bits = " x ".join(map(str, shape)), -(-fmt.width // 8) * 8
+    reset = (
+        "synchronous, active high: drops the frames under way, clears valids, counters and FIFOs; "
+        "one cycle is enough. Registers begin in the same state without it"
+    )
+    pixels = (
+        f"one byte of an image, {IMAGE_FORMAT}; a frame is {image} (height x width x channels) = "
+        f"{_beats(shape):,} beats in raster order, channels innermost"
+    )
+    logits = (
+        f"one logit, {fmt}, sign-extended to {bits} bits; a frame is {classes:,} beats, class 0 "
+        "first"
+    )
+    ports = {
+        "clk": ("in", 1, "the only clock, rising edge"),
+        "rst": ("in", 1, reset),
+        "s_axis_tdata": ("in", 8, pixels),
+        "s_axis_tvalid": ("in", 1, "a byte is offered"),
+        "s_axis_tready": ("out", 1, "it is taken"),
+        "s_axis_tlast": ("in", 1, "accepted and not needed: frames are counted"),
+        "m_axis_tdata": ("out", bits, logits),
+        "m_axis_tvalid": ("out", 1, "a logit is offered"),
+        "m_axis_tready": ("in", 1, "it is taken"),
+        "m_axis_tlast": ("out", 1, "with a frame's last logit"),
+    }
+    return [
+        {"name": name, "direction": direction, "width": width, "meaning": meaning}
+        for name, (direction, width, meaning) in ports.items()
+    ]
+
+
+def _load_ports(network: Network, plan: Plan) -> list[dict[str, Any]]:
+    """The AXI4-Lite port of a loadable network."""
+    if not plan.loadable:
+        return []
+    return [
+        {
+            "name": name,
+            "direction": "in" if member.flow is In else "out",
+            "width": Shape.cast(member.shape).width,
+            "meaning": axi.MEANINGS.get(name.removeprefix("s_axil_"), "AXI4-Lite"),
+        }
+        for name, member in axi.signature(address_bits(address_map(network, plan))).items()
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """Tuples become lists, as JSON has them."""
+    return json.loads(json.dumps(value))

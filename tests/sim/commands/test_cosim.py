@@ -1,0 +1,94 @@
+"""The cosim subcommand: text, JSON, exit codes, one-line errors."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from mutant_cases import adder_of
+
+from hw.dataflow import plan as plans
+from hw.ir import serialize
+from hw.verilog import emit
+from sim.commands.cosim import cosim
+from sim.mutation import schemata
+
+
+@pytest.fixture
+def folder(hardware, tmp_path):
+    serialize.save(hardware.network, tmp_path / "net")
+    plans.save(hardware.plan, tmp_path / "plan.yaml")
+    return tmp_path
+
+
+def call(*arguments) -> tuple[int, str, str]:
+    """Exit code, stdout, stderr, as `shiftnas cosim` has them."""
+    result = CliRunner().invoke(cosim, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_json_has_the_documented_keys(folder):
+    arguments = (folder / "net", "--plan", folder / "plan.yaml", "--frames", 2, "--json")
+    code, out, err = call(*arguments)
+    assert code == 0, err
+    result = json.loads(out)
+    assert (result["frames"], result["mismatches"]) == (4, 0)
+    for key in ("beats", "bits", "cycles_per_frame", "cycles_per_second"):
+        assert result[key] > 0
+    assert result["compared"]["classifier"] == 4 * 3
+
+
+@pytest.mark.slow
+def test_waves_and_text(folder):
+    out = folder / "run"
+    arguments = (folder / "net", "--plan", folder / "plan.yaml", "--frames", 1, "--stall", 0)
+    code, text, err = call(*arguments, "--waves", "--out", out)
+    assert code == 0, err
+    assert "0 differ" in text
+    assert (out / "dump.vcd").stat().st_size > 10_000
+    code, _, err = call(*arguments, "--out", out)
+    assert code == 2
+    assert "exists already" in err
+
+
+def test_mutant_exits_1_with_one_line(hardware, folder):
+    layer = "cell0/edge0_sep_conv_3x3/dw1"
+    adder = adder_of(hardware.emission, layer)
+    (folder / "rtl").mkdir()
+    emit.write(schemata.mutated(hardware.emission, adder), folder / "rtl")
+    code, out, err = call(
+        folder / "net",
+        "--plan",
+        folder / "plan.yaml",
+        "--rtl",
+        folder / "rtl",
+        "--frames",
+        2,
+        "--json",
+    )
+    assert (code, out) == (1, "")
+    assert f"shiftnas: error: cosim: {layer}: frame 0, pixel (" in err.splitlines()[-1]
+
+
+def test_no_compiler_is_one_line(folder, monkeypatch):
+    monkeypatch.setenv("PATH", str(folder))
+    code, out, err = call(folder / "net", "--plan", folder / "plan.yaml")
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "shiftnas: error: cosim: no g++ on PATH; install it with: apt-get install g++"
+    ]
+
+
+def test_parts_one_after_the_other(folder):
+    arguments = (folder / "net", "--plan", folder / "plan.yaml", "--frames", 1, "--level", "cell")
+    code, out, err = call(*arguments, "--each", "--only", "stem", "--only", "cell0", "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert [part["name"] for part in result["parts"]] == ["stem", "cell0"]
+    assert "cosim: cell0: " in err
+    for key in ("beats", "bits", "cycles", "layers"):
+        assert result[key] == sum(part[key] for part in result["parts"]) > 0
+    assert result["mismatches"] == 0
+    assert all(name.startswith(("stem/", "cell0/")) for name in result["compared"])
+    code, _, err = call(folder / "net", "--plan", folder / "plan.yaml", "--each")
+    assert code == 2 and "--each: is for the parts of a level" in err
