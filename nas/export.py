@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hw.ir.network import Arithmetic, Network
+from hw.ir.network import Network
+from hw.ir.parameters import Arithmetic
 from hw.ir.reference import classify
 from hw.ir.validate import validate
 from hw.networks import genotypes

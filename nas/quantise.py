@@ -22,7 +22,8 @@ from hw.ir.graph import (
     Node,
     Weighted,
 )
-from hw.ir.network import Arithmetic, LayerParams, Network
+from hw.ir.network import Network
+from hw.ir.parameters import Arithmetic, LayerParams
 from hw.ir.weights import encode
 from nas.model import ConvUnit, GraphModel, LinearUnit, ReduceUnit
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from hw.ir.format import Format, width_of
 from hw.ir.graph import Add, Concat, Conv, FactorizedReduce, Linear, Node
-from hw.ir.network import LayerParams, Network
+from hw.ir.network import Network
+from hw.ir.parameters import LayerParams
 from hw.ir.weights import decode
 
 KEPT = 1024

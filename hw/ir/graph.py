@@ -110,6 +110,11 @@ Weighted = Conv | FactorizedReduce | Linear
 """Nodes that have parameters."""
 
 
+def has_scale(node: Node) -> bool:
+    """Whether a node has scales of its own: a weighted one with batch norm."""
+    return isinstance(node, FactorizedReduce) or (isinstance(node, Conv) and node.batch_norm)
+
+
 @dataclass(frozen=True)
 class Graph:
     """Nodes in topological order: the Input first, the network's output last."""

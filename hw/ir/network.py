@@ -4,46 +4,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from hw.errors import InputError
+from hw.ir import canonical
 from hw.ir.format import Format
 from hw.ir.graph import Graph
-
-
-@dataclass(frozen=True)
-class Arithmetic:
-    """Settings shared by all layers of a network.
-
-    Parameters
-    ----------
-    weight_bits: 5 (p in [-14, 0]) or 6 (p in [-15, 0])
-    guard: None for exact products, else the guard bits kept below the input's last one
-    rounding: "half_up" or "floor", for every requantisation, addition and concatenation
-    scale_terms: K, the most powers of two a requantisation scale is the sum of, 1 to 4
-    """
-
-    weight_bits: int = 5
-    guard: int | None = None
-    rounding: str = "half_up"
-    scale_terms: int = 3
-
-
-@dataclass(frozen=True, eq=False)
-class LayerParams:
-    """Integer parameters of one weighted node; two are equal if they are the same object.
-
-    `codes` are the weights (uint8, the node's weight shape): sign bit above the magnitude m; m = 0
-    is zero, else p = 1 - m. The scale of output channel c is the sum of sign·2**exp over the K
-    terms `scale_sign[c]`, `scale_exp[c]` (int8 and int16, shape (C, K); unused terms have sign 0,
-    exp 0, and come last). `bias` holds one Python integer a channel: B of the requantisation, or
-    the classifier's bias at the accumulator's format. A Linear has K = 0.
-    """
-
-    codes: np.ndarray
-    scale_sign: np.ndarray
-    scale_exp: np.ndarray
-    bias: tuple[int, ...]
+from hw.ir.parameters import Arithmetic, LayerParams
 
 
 @dataclass(frozen=True)
@@ -58,15 +23,19 @@ class Network:
     graph: Graph
     formats: dict[str, Format]
     params: dict[str, LayerParams]
-    arithmetic: Arithmetic = Arithmetic()
+    arithmetic: Arithmetic = field(default_factory=Arithmetic)
     meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The canonical document, without `meta` and what depends on how its arrays are packed."""
+        stored = canonical.arrays(self.graph, self.params)
+        return canonical.content(self.graph, self.formats, self.arithmetic, stored)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the canonical form of everything but `meta`."""
-        from hw.ir.serialize import digest
-
-        return digest(self)
+        return canonical.digest(self.content)
 
     def formats_for(self, graph: Graph, arithmetic: Arithmetic) -> dict[str, Format]:
         """The formats, for another network that is to fit hardware made for this one.

@@ -3,9 +3,6 @@
 Both are canonical: one network has one sequence of bytes. The JSON holds the SHA-256 of the weights
 file and of each array in it, and the network's own digest, so that a damaged, truncated or swapped
 file is found before anything is built from it.
-
-Arrays of a node are called `<node>/codes`, `/scale_sign`, `/scale_exp` and `/bias`. A bias may
-exceed 64 bits: it is stored as little-endian two's complement limbs of 64 bits, shape (C, limbs).
 """
 
 import hashlib
@@ -21,6 +18,8 @@ from typing import Any, get_type_hints
 import numpy as np
 
 from hw.errors import InputError
+from hw.ir import canonical
+from hw.ir.canonical import ARRAYS, SCHEMA_VERSION
 from hw.ir.format import Format
 from hw.ir.graph import (
     Add,
@@ -35,10 +34,9 @@ from hw.ir.graph import (
     MaxPool,
     Node,
 )
-from hw.ir.network import Arithmetic, LayerParams, Network
+from hw.ir.network import Network
+from hw.ir.parameters import Arithmetic, LayerParams
 from hw.ir.validate import NAME, Reporter, validate
-
-SCHEMA_VERSION = 1
 
 NODE_TYPES: dict[str, type[Node]] = {
     kind.__name__: kind
@@ -55,10 +53,6 @@ NODE_TYPES: dict[str, type[Node]] = {
     )
 }
 
-ARRAYS = {"codes": "|u1", "scale_sign": "|i1", "scale_exp": "<i2", "bias": "<u8"}
-"""Arrays of a node with weights and their types as stored."""
-
-LIMB = 64
 EXPORT_AGAIN = "write the network again with `shiftnas export` or `shiftnas network`"
 
 _HINTS = {kind: get_type_hints(kind) for kind in (*NODE_TYPES.values(), Arithmetic, Format)}
@@ -67,12 +61,11 @@ _HINTS = {kind: get_type_hints(kind) for kind in (*NODE_TYPES.values(), Arithmet
 def save(network: Network, folder: Path) -> None:
     """Write the NETWORK folder, creating it if need be. InputError if the network is not valid."""
     validate(network)
-    arrays = _arrays(network)
-    packed = _pack(arrays)
-    content = _content(network, arrays)
+    packed = _pack(canonical.arrays(network.graph, network.params))
+    content = network.content
     document = {
         **content,
-        "digest": _digest(content),
+        "digest": network.digest,
         "meta": network.meta,
         "weights": {
             **content["weights"],
@@ -128,56 +121,7 @@ def load(folder: Path) -> Network:
     return network
 
 
-def digest(network: Network) -> str:
-    """SHA-256 (hexadecimal) of everything that decides what the network computes; not of `meta`."""
-    return _digest(_content(network, _arrays(network)))
-
-
 # Writing -------------------------------------------------------------------------------------
-
-
-def _content(network: Network, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The document without `meta` and what depends on how the arrays are packed."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "arithmetic": _fields(network.arithmetic),
-        "nodes": [{"type": type(node).__name__, **_fields(node)} for node in network.graph],
-        "formats": {name: _fields(found) for name, found in network.formats.items()},
-        "weights": {"arrays": {name: _array_digest(array) for name, array in arrays.items()}},
-    }
-
-
-def _digest(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _fields(instance: Any) -> dict[str, Any]:
-    return {field.name: getattr(instance, field.name) for field in fields(instance)}
-
-
-def _array_digest(array: np.ndarray) -> str:
-    header = f"{array.dtype.str} {list(array.shape)}\n".encode()
-    return hashlib.sha256(header + array.tobytes()).hexdigest()
-
-
-def _arrays(network: Network) -> dict[str, np.ndarray]:
-    """All parameters as arrays with fixed names and types, in the graph's order."""
-    arrays: dict[str, np.ndarray] = {}
-    for node in network.graph:
-        if node.name in network.params:
-            params = network.params[node.name]
-            values = {**_fields(params), "bias": _limbs(params.bias)}
-            for key, dtype in ARRAYS.items():
-                arrays[f"{node.name}/{key}"] = np.ascontiguousarray(values[key], dtype)
-    return arrays
-
-
-def _limbs(values: tuple[int, ...]) -> np.ndarray:
-    bits = max((value if value >= 0 else ~value).bit_length() + 1 for value in values)
-    limbs = -(-bits // LIMB)
-    data = b"".join(value.to_bytes(limbs * LIMB // 8, "little", signed=True) for value in values)
-    return np.frombuffer(data, ARRAYS["bias"]).reshape(len(values), limbs)
 
 
 def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:

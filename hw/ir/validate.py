@@ -23,7 +23,8 @@ from hw.ir.graph import (
     Shape,
     Weighted,
 )
-from hw.ir.network import LayerParams, Network
+from hw.ir.network import Network
+from hw.ir.parameters import LayerParams
 from hw.ir.weights import P_MIN
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")

@@ -15,7 +15,8 @@ from hw.ir.arithmetic import (
 )
 from hw.ir.format import IMAGE_FORMAT, Format, width_of
 from hw.ir.graph import Add, Concat, Conv, GlobalPool, Graph, Input, Linear
-from hw.ir.network import Arithmetic, LayerParams, Network
+from hw.ir.network import Network
+from hw.ir.parameters import Arithmetic, LayerParams
 from hw.ir.reference import accumulate
 from hw.ir.weights import encode
 

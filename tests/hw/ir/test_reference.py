@@ -24,7 +24,8 @@ from hw.ir.graph import (
     MaxPool,
     Node,
 )
-from hw.ir.network import Arithmetic, LayerParams, Network
+from hw.ir.network import Network
+from hw.ir.parameters import Arithmetic, LayerParams
 from hw.ir.validate import validate, weight_shape
 
 # --- the slow implementation ------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 from hw.errors import InputError
 from hw.ir.format import Format
 from hw.ir.graph import Add, AvgPool, Concat, Conv, GlobalPool, Graph, Input, Linear, MaxPool
-from hw.ir.network import Arithmetic
+from hw.ir.parameters import Arithmetic
 from hw.ir.validate import validate
 from hw.networks.random_network import random_network
 
