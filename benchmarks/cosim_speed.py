@@ -20,8 +20,9 @@ import click
 from hw.dataflow import plan as plans
 from hw.ir import serialize
 from sim import designs
-from sim.cosim import random_images
+from sim.runner import Build
 from sim.simulation import Simulation
+from sim.stimuli import Stimuli, random_images
 
 DEMO = Path(__file__).parents[1] / "bitstreams" / "ulx3s-85f"
 
@@ -39,13 +40,13 @@ def main(folder: Path, plan_file: Path | None, frames: int, optimise: str) -> No
     plan = plans.propose(network, "ulx3s-85f") if plan_file is None else plans.load(plan_file)
     bench = designs.bench(network, plan, "network")
     before = _children()
-    simulation = Simulation.build(network, bench, optimise=optimise)
+    simulation = Simulation.build(network, bench, Build(optimise=optimise))
     build = _children() - before
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
         place = Path(temporary)
-        simulation.write(place, random_images(network, frames, seed=1), stall=0.25, seed=1)
+        simulation.write(place, Stimuli(random_images(network, frames, seed=1)))
         before, start = _children(), time.monotonic()
-        run = simulation.run(place, seed=1)
+        run = simulation.run(place)
         total, wall = _children() - before, time.monotonic() - start
     python = total - run.cpu_seconds
     cached = "kept from before" if simulation.model.cached else f"{build:.1f} s of processor time"

@@ -54,7 +54,6 @@ def check(
     stalls: Sequence[tuple[Stall, Stall]] = DEFAULT_STALLS,
     seed: int = 0,
     patience: int = 20_000,
-    optimise: str = "-O0",
     waves: Path | None = None,
     simulator: str = "verilator",
 ) -> Checked:
@@ -76,7 +75,6 @@ def check(
     sim.stalls
     seed: of the stalls
     patience: cycles without any transfer after which the component is said to hang
-    optimise: g++ flag; -O0 builds fastest, -O1 pays from about a hundred thousand cycles on
     waves: folder that gets `dump.vcd`
     simulator: "verilator" or "icarus"
 
@@ -94,27 +92,15 @@ def check(
         "patience": patience,
         "stalls": [{"source": source, "sink": sink} for source, sink in stalls],
     }
-    model = runner.build(
-        {"dut.v": verilog},
-        "dut",
-        public=ports,
-        optimise=optimise,
-        waves=waves is not None,
-        simulator=simulator,
-    )
+    how = runner.Build(simulator, waves=waves is not None)
+    model = runner.build({"dut.v": verilog}, "dut", how, public=ports)
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
         folder = waves or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "case.json"
         file.write_text(json.dumps(case))
-        runner.run(
-            model,
-            "sim.tb_component",
-            folder,
-            seed=seed,
-            env={"SHIFTNAS_CASE": str(file.resolve())},
-            waves=waves is not None,
-        )
+        environment = {"SHIFTNAS_CASE": str(file.resolve())}
+        runner.run(model, "sim.tb_component", folder, seed=seed, env=environment)
         result = json.loads((folder / "result.json").read_text())
     beats = len(stalls) * sum(len(port["beats"]) for port in case["outputs"].values())
     return Checked(tuple(result["cycles"]), beats, model)

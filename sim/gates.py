@@ -13,6 +13,7 @@ it.
 
 import os
 import re
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -146,7 +147,5 @@ def _netlist(sources: Mapping[str, str], module: str, form: str, folder: Path) -
     yosys.run(script, folder)
     # Yosys' first line names the compiler that built it.
     _, _, text = (folder / _NETLIST).read_text().partition("\n")
-    for path in folder.iterdir():
-        path.unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)
     return text

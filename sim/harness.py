@@ -23,23 +23,10 @@ cycle.
 """
 
 REPORTS = (
-    "stop",
-    "cycle",
-    "broken",
-    "stopped_valid",
-    "stopped_ready",
-    "stopped_full",
-    "stopped_empty",
-    "surplus",
-    "tlast_wrong",
-    "longest_idle",
-    "fifo_wrong",
-    "reset_wrong",
-    "held_back",
-    "starved",
-    "full",
-    "waited",
-)
+    "stop", "cycle", "broken", "stopped_valid", "stopped_ready", "stopped_full", "stopped_empty",
+    "surplus", "tlast_wrong", "longest_idle", "fifo_wrong", "reset_wrong", "held_back", "starved",
+    "full", "waited",
+)  # fmt: skip
 """Registers that it reads."""
 
 RUNNING, DONE, HUNG, SURPLUS = range(4)

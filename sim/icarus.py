@@ -4,12 +4,13 @@ build, and it knows X and Z.
 The sources are the same as for Verilator, unchanged. cocotb sees every signal in every module.
 """
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from hw import cache
 from hw.verilog.roms import SUFFIX as ROM_SUFFIX
-from sim import programs, tools
+from sim import tools
 
 PROGRAM = "model.vvp"
 
@@ -48,7 +49,7 @@ def build(sources: Mapping[str, str], top: str, waves: bool) -> tuple[Path, bool
             # ROM contents are read when the program starts: `runner.run` puts them where it does.
             (work if name in files else folder).joinpath(name).write_text(text)
         # A constant select in always_comb waits for the whole vector: Icarus says so each time.
-        programs.call(
+        tools.call(
             [
                 found.iverilog,
                 "-g2012",
@@ -59,9 +60,7 @@ def build(sources: Mapping[str, str], top: str, waves: bool) -> tuple[Path, bool
             ],
             work,
         )
-        for name in files:
-            (work / name).unlink()
-        work.rmdir()
+        shutil.rmtree(work)
 
     content = [text for item in sorted(texts.items()) for text in item]
     return cache.entry("icarus", cache.digest_of(found.versions, top, *content), make)

@@ -9,7 +9,7 @@ from pathlib import Path
 from hw.errors import CheckFailed
 from hw.verilog.roms import SUFFIX as ROM_SUFFIX
 from sim import tools
-from sim.runner import WAIVERS
+from sim.verilator import WAIVERS
 
 _FINDING = re.compile(r"%(?:Error|Warning)(?:-(?P<rule>\w+))?: (?P<where>[^:]+:\d+)")
 

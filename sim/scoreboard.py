@@ -95,11 +95,6 @@ def read_words(path: Path, words: int) -> np.ndarray:
     return data[: beats * words].reshape(beats, words)
 
 
-def stack(passes: Sequence[np.ndarray]) -> np.ndarray:
-    """The words of several passes over the same frames, one after the other."""
-    return np.concatenate(passes)
-
-
 def compare(
     layer: str,
     captured: np.ndarray,

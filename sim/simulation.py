@@ -17,26 +17,17 @@ from hw.ir.network import Network
 from sim import harness, loading, runner, scoreboard
 from sim.designs import Bench
 from sim.harness import STALL_PATTERNS, Harness, Stream
+from sim.runner import Build
 from sim.scoreboard import Compared
+from sim.stimuli import Stimuli
 
 PATIENCE = 20_000
 """Cycles in which nothing moves before the watchdog steps in, at the least."""
 
 CASE = "case.json"
 
-
-@dataclass(frozen=True)
-class Resets:
-    """Resets in mid-frame: `count` runs are begun and cut off, the first after `after` cycles.
-
-    The second is cut off in the middle of an output frame, those after it are under stalls.
-
-    With `cold` there is none before the first run: registers have to begin in their reset state.
-    """
-
-    count: int
-    after: int
-    cold: bool = True
+Watch = Callable[[int, int], None]
+"""Told (frames done, frames in all) of a run now and then."""
 
 
 @dataclass(frozen=True)
@@ -81,60 +72,34 @@ class Simulation:
     model: runner.Model
 
     @classmethod
-    def build(
-        cls,
-        network: Network,
-        bench: Bench,
-        *,
-        optimise: str,
-        waves: bool = False,
-        shelf: str = "model",
-        simulator: str = "verilator",
-    ) -> "Simulation":
-        """Builds the model for a simulator ("verilator" or "icarus"), or finds it in the cache (on
-        that shelf, see `sim.runner.build`).
+    def build(cls, network: Network, bench: Bench, how: Build = Build()) -> "Simulation":
+        """Builds the model, or finds it in the cache.
 
         Raises
         ------
-        InputError: a tool is missing; CheckFailed: Verilator or the compiler rejects the design
+        InputError: a tool is missing; CheckFailed: the simulator or the compiler rejects the design
         """
         built = harness.generate(bench.designs)
+        sources = {
+            **bench.sources,
+            "harness.sv": built.text,
+            "agents.sv": harness.AGENTS.read_text(),
+        }
+        if any(design.load_address for design in bench.designs):
+            sources["master.sv"] = loading.MASTER.read_text()
         model = runner.build(
-            {
-                **bench.sources,
-                "harness.sv": built.text,
-                "agents.sv": harness.AGENTS.read_text(),
-                **_masters(bench),
-            },
-            harness.TOP,
-            public=harness.CONTROLS,
-            visible=harness.REPORTS,
-            optimise=optimise,
-            waves=waves,
-            shelf=shelf,
-            simulator=simulator,
+            sources, harness.TOP, how, public=harness.CONTROLS, visible=harness.REPORTS
         )
         return cls(network, bench, built, model)
 
     def write(
         self,
         folder: Path,
-        images: np.ndarray,
-        *,
-        stall: float,
-        seed: int,
-        pattern: str = "mixed",
-        patience: int | None = None,
-        resets: Resets | None = None,
+        stimuli: Stimuli,
         tensors: Mapping[str, np.ndarray] | None = None,
     ) -> Mapping[str, np.ndarray]:
-        """Everything the testbench reads; returns the reference's tensors (`tensors`, if given).
-
-        The images pass at full speed, then once more under stalls of a `pattern` (one of
-        harness.STALL_PATTERNS), unless that is "never" or `stall`, the chance of "bernoulli", is 0.
-        Before that the run is begun and cut off as `resets` says.
-        """
-        passes = 2 if stall and pattern != "never" else 1
+        """Everything the testbench reads; returns the reference's tensors (`tensors`, if given)."""
+        images, passes, resets = stimuli.images, stimuli.passes, stimuli.resets
         if tensors is None:
             tensors = reference.run(self.network, images)
         data = self.bench.data(tensors)
@@ -142,16 +107,17 @@ class Simulation:
             beats = scoreboard.to_bytes(data[stream.label], harness.source_bytes(stream))
             (folder / f"source_{number}.bin").write_bytes(beats * passes)
         largest = max((layer.codes.size for layer in self.network.params.values()), default=0)
+        patience = max(PATIENCE, 4 * largest) if stimuli.patience is None else stimuli.patience
         case = {
             "frames": passes * len(images),
             "stall_from": len(images),
-            "pattern": STALL_PATTERNS.index(pattern if passes > 1 else "never"),
-            "stall": round(stall * 65536),
-            "seed": seed % (1 << 32),
-            "patience": max(PATIENCE, 4 * largest) if patience is None else patience,
-            "resets": resets.count if resets else 0,
-            "reset_after": resets.after if resets else 0,
-            "cold": int(resets is not None and resets.count > 0 and resets.cold),
+            "pattern": STALL_PATTERNS.index(stimuli.pattern if stimuli.stalled else "never"),
+            "stall": round(stimuli.stall * 65536),
+            "seed": stimuli.seed % (1 << 32),
+            "patience": patience,
+            "resets": resets.count,
+            "reset_after": resets.after,
+            "cold": int(resets.count > 0 and resets.cold),
             "taps": self._write_expected(folder, data, passes),
             "order": self._order(),
             "fifos": list(self.built.fifos),
@@ -191,22 +157,23 @@ class Simulation:
         self,
         folder: Path,
         *,
-        seed: int,
         arguments: Sequence[str] = (),
-        watch: Callable[[int, int], None] | None = None,
+        watch: Watch | None = None,
     ) -> Run:
         """Runs the testbench on what `write` put into the folder.
 
         Parameters
         ----------
         arguments: handed to the simulator ("+name=value" for `$value$plusargs`)
-        watch: called with (frames done, frames in all) now and then
+        watch: told how far it is
 
         Raises
         ------
         CheckFailed: a difference, a hang, a broken stream rule; the run's files stay
         """
-        total = json.loads((folder / CASE).read_text())["frames"]
+        case = folder / CASE
+        content = json.loads(case.read_text())
+        total = content["frames"]
 
         def poll() -> None:
             ends = folder / "sink_0.txt"
@@ -218,10 +185,9 @@ class Simulation:
                 self.model,
                 "sim.tb_network",
                 folder,
-                seed=seed,
-                env={"SHIFTNAS_CASE": str((folder / CASE).resolve())},
+                seed=content["seed"],
+                env={"SHIFTNAS_CASE": str(case.resolve())},
                 arguments=arguments,
-                waves=self.model.waves,
                 poll=poll,
             )
         except CheckFailed as error:
@@ -247,10 +213,3 @@ class Simulation:
 def label_of(stream: Stream) -> str:
     """What a stream is called in results: its label, marked where it is the network's own port."""
     return stream.label + (" (m_axis)" if stream.is_axis else "")
-
-
-def _masters(bench: Bench) -> dict[str, str]:
-    """The AXI4-Lite master's source, for a bench with a design that has such a port."""
-    if not any(design.load_address for design in bench.designs):
-        return {}
-    return {"master.sv": loading.MASTER.read_text()}

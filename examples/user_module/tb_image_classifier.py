@@ -9,7 +9,7 @@ from cocotb.clock import Clock
 
 from hw.ir import reference, serialize
 from hw.verilog import emit
-from sim.cosim import random_images
+from sim.stimuli import random_images
 from sim.stream import Scoreboard, Signals, Sink, Source, Testbench, layers
 
 FRAMES = 2

@@ -1,8 +1,9 @@
 """The subcommand cosim."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,75 +113,72 @@ def cosim(
     """Simulate the Verilog of a NETWORK and compare every bit of every layer with the reference."""
     from hw.verilog import emit
     from sim import gates as gate_level
-    from sim import tools
-    from sim.cosim import default_images
-    from sim.coverage import store
-    from sim.each import Part, total
+    from sim.cosim import Subject
+    from sim.runner import Build
+    from sim.stimuli import Stimuli, default_images
 
-    if each and (level == "network" or rtl is not None):
-        raise InputError("--each: is for the parts of a level; give --level cell, op or pe")
-    if each and simulator == BOTH:
-        raise InputError("--each: takes one simulator at a time; give --simulator verilator")
-    if flat and not gates:
-        raise InputError("--flat: is a form of the netlist; add --gates")
-    if loads and rtl is None:
-        raise InputError("--load: needs loadable RTL; add --rtl")
-    if simulator != "icarus":
-        tools.find()
-    if simulator != "verilator":
-        tools.find_icarus()
+    both = simulator == BOTH
+    _refuse(
+        (each and (level == "network" or rtl is not None),
+         "--each: is for the parts of a level; give --level cell, op or pe"),
+        (each and both, "--each: takes one simulator at a time; give --simulator verilator"),
+        (flat and not gates, "--flat: is a form of the netlist; add --gates"),
+        (loads and rtl is None, "--load: needs loadable RTL; add --rtl"),
+    )  # fmt: skip
+    _find_tools(simulator)
     network, plan = load(folder, plan_file)
     out = Path("cosim") if waves and out is None else out
     if out is not None:
         console.require_absent(out, force)
+    images = _images(data, images_file)
+    emission = emit.read(rtl) if rtl is not None else None
+    form = (gate_level.FLAT if flat else gate_level.HIERARCHY) if gates else None
+    images = default_images(network, images, frames, seed)
+    stimuli = Stimuli(images, stall, stall_pattern, seed)
+    subject = Subject(level, only, emission, form, (network,) if loads else ())
+    build = Build("icarus" if both else simulator, waves=waves)
+    cover = coverage_file is not None
+    run = partial(_each if each else _whole, network, plan, stimuli, subject, cover=cover)
+    result, parts = _kept(out, force, partial(run, build))
+    if both:
+        _agree(run(Build(), folder=None)[0], result)
+    if coverage_file is not None:
+        _add_coverage(parts, coverage_file)
+    content = _content(result, simulator, parts if each else ())
+    if as_json:
+        console.print_json(content)
+    else:
+        _print(content)
+
+
+def _refuse(*rules: tuple[bool, str]) -> None:
+    """InputError with the message of the first rule that is broken."""
+    for broken, message in rules:
+        if broken:
+            raise InputError(message)
+
+
+def _find_tools(simulator: str) -> None:
+    from sim import tools
+
+    if simulator != "icarus":
+        tools.find()
+    if simulator != "verilator":
+        tools.find_icarus()
+
+
+def _images(data: str | None, file: Path | None) -> np.ndarray | None:
+    """The images that the call names; None: random ones are wanted."""
     images = None
     if data is not None:
         from hw import data as data_sets
 
         images = data_sets.load(data, split="test").images
-    if images_file is not None:
+    if file is not None:
         if data is not None:
             raise InputError("--images: --data names images too; give one of the two")
-        images = read_images(images_file)
-    emission = emit.read(rtl) if rtl is not None else None
-    loaded = (network,) if loads else ()
-    both = simulator == BOTH
-    options: dict[str, Any] = {
-        "images": default_images(network, images, frames, seed),
-        "level": level,
-        "only": only,
-        "gates": (gate_level.FLAT if flat else gate_level.HIERARCHY) if gates else None,
-        "stall": stall,
-        "stall_pattern": stall_pattern,
-        "simulator": "icarus" if both else simulator,
-        "waves": waves,
-        "seed": seed,
-        "cover": coverage_file is not None,
-    }
-    if each:
-        parts = _each(out, force, network, plan, **options)
-        result = total(parts)
-    else:
-        result = _run(out, force, network, plan, emission=emission, load=loaded, **options)
-        parts = [Part(level, result)]
-    if both:
-        options |= {"simulator": "verilator", "waves": False}
-        _agree(_run(None, force, network, plan, emission=emission, load=loaded, **options), result)
-    if coverage_file is not None:
-        for part in parts:
-            if part.result.coverage is not None:
-                store.add(part.result.coverage, coverage_file)
-    content = asdict(replace(result, coverage=None))
-    del content["coverage"]
-    content["compared"] = {layer.layer: layer.beats for layer in result.compared}
-    content["simulator"] = simulator
-    content = {key: _rounded(value) for key, value in content.items()}
-    if each:
-        content["parts"] = [_figures(part) for part in parts]
-    if as_json:
-        console.print_json(content)
-    else:
-        _print(content)
+        images = read_images(file)
+    return images
 
 
 def read_images(path: Path) -> np.ndarray:
@@ -194,9 +192,9 @@ def read_images(path: Path) -> np.ndarray:
     return images
 
 
-def _each(out: Path | None, force: bool, network, plan, **options: Any):
-    """Co-simulate part after part, a line for each; what the runs wrote is kept."""
-    from sim.each import each
+def _each(*job: Any, **options: Any) -> tuple[Any, Sequence[Any]]:
+    """Co-simulate part after part, a line for each: all figures in one, and the parts."""
+    from sim.one_by_one import each, total
 
     def done(part) -> None:
         figures = _figures(part)
@@ -207,23 +205,17 @@ def _each(out: Path | None, force: bool, network, plan, **options: Any):
             f"{figures['build_seconds']:.1f} s, run in {figures['seconds']:.1f} s"
         )
 
-    return _kept(out, force, lambda place: each(network, plan, folder=place, done=done, **options))
+    parts = each(*job, done=done, **options)
+    return total(parts), parts
 
 
-def _figures(part) -> dict[str, Any]:
-    """A part's figures, for its line and for the JSON object."""
-    keys = ("layers", "beats", "bits", "mismatches", "cycles", "cycles_per_frame")
-    keys += ("cycles_per_second", "build_seconds", "seconds")
-    return {"name": part.name} | {key: _rounded(getattr(part.result, key)) for key in keys}
-
-
-def _run(out: Path | None, force: bool, network, plan, **options: Any):
-    """Co-simulate with a progress display; what the run wrote is kept even where it failed."""
+def _whole(network, plan, stimuli, subject, *job: Any, **options: Any) -> tuple[Any, Sequence[Any]]:
+    """Co-simulate all in one model with a progress display: the figures, and the one part."""
     from sim.cosim import cosim as simulate
+    from sim.one_by_one import Part
 
-    gates = options["gates"]
-    form = "" if gates is None else f", gates ({gates})"
-    console.note(f"cosim: building the model, level {options['level']}{form}")
+    form = "" if subject.gates is None else f", gates ({subject.gates})"
+    console.note(f"cosim: building the model, level {subject.level}{form}")
     with ExitStack() as stack:
         display = None
         done = 0
@@ -237,22 +229,36 @@ def _run(out: Path | None, force: bool, network, plan, **options: Any):
                 display.advance(frames_done - done)
                 done = frames_done
 
-        return _kept(
-            out, force, lambda place: simulate(network, plan, folder=place, watch=watch, **options)
-        )
+        result = simulate(network, plan, stimuli, subject, *job, watch=watch, **options)
+    return result, [Part(subject.level, result)]
 
 
-def _kept(out: Path | None, force: bool, run: Callable[[Path | None], Any]) -> Any:
+def _kept(out: Path | None, force: bool, run: Callable[..., Any]) -> Any:
     """What `run` returns; the folder it writes to is kept even where a check failed."""
     if out is None:
-        return run(None)
+        return run(folder=None)
     failure = None
     with console.output_folder(out, force) as place:
         try:
-            return run(place)
+            return run(folder=place)
         except CheckFailed as error:
             failure = error
     raise failure
+
+
+def _add_coverage(parts: Sequence[Any], file: Path) -> None:
+    from sim.coverage import store
+
+    for part in parts:
+        if part.result.coverage is not None:
+            store.add(part.result.coverage, file)
+
+
+def _figures(part) -> dict[str, Any]:
+    """A part's figures, for its line and for the JSON object."""
+    keys = ("layers", "beats", "bits", "mismatches", "cycles", "cycles_per_frame")
+    keys += ("cycles_per_second", "build_seconds", "seconds")
+    return {"name": part.name} | {key: _rounded(getattr(part.result, key)) for key in keys}
 
 
 def _agree(first: Any, second: Any) -> None:
@@ -268,6 +274,16 @@ def _agree(first: Any, second: Any) -> None:
             raise CheckFailed(
                 f"cosim: {field}: {one} in {first.simulator}, {two} in {second.simulator}"
             )
+
+
+def _content(result: Any, simulator: str, parts: Sequence[Any]) -> dict[str, Any]:
+    """The documented JSON."""
+    content = asdict(replace(result, coverage=None))
+    del content["coverage"]
+    content["compared"] = {layer.layer: layer.beats for layer in result.compared}
+    content["simulator"] = simulator
+    content = {key: _rounded(value) for key, value in content.items()}
+    return content | ({"parts": [_figures(part) for part in parts]} if parts else {})
 
 
 def _rounded(value: Any) -> Any:

@@ -5,7 +5,8 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -99,44 +100,23 @@ def fuzz(
 
     tools.find()
     console.require_absent(out, force)
-    if published and case_file:
-        raise InputError("--case: --published names the cases too; give one of the two")
     given = _given(published, case_file)
     if given and (cases or duration):
         raise InputError("--cases, --time: the cases are given already; leave them out")
     total = len(given) if given else cases or (None if duration else DEFAULT_CASES)
-
-    def tasks() -> Iterator[workers.Task]:
-        numbers = itertools.count(first) if total is None else range(first, first + total)
-        for number in numbers:
-            if duration is not None and time.monotonic() - start >= duration:
-                return
-            if stop_on_failure and tally.failed:
-                return
-            case = given[number - first] if given else None
-            yield workers.Task(number, seed, case, out, shrink_time)
-
     tally, start = Tally(), time.monotonic()
-    results = workers.side_by_side(tasks(), jobs) if jobs else workers.in_turn(tasks())
-    interrupted = False
-    steps = float(total) if duration is None and total is not None else float(duration or 0)
-    with console.progress("fuzz", steps) as progress:
-        last = start
-        try:
-            for result in results:
-                tally.add(result)
-                if result.outcome.failure is not None:
-                    _report(result)
-                now = time.monotonic()
-                note = f"{tally.cases} cases, {tally.failed} failed"
-                progress.advance(1 if duration is None else now - last, note)
-                last = now
-        except KeyboardInterrupt:
-            interrupted = True
-        finally:
-            close = getattr(results, "close", None)
-            if close is not None:
-                close()
+
+    def begins(number: int) -> bool:
+        late = duration is not None and time.monotonic() - start >= duration
+        return not late and not (stop_on_failure and tally.failed)
+
+    numbers = itertools.count(first) if total is None else range(first, first + total)
+    tasks = (
+        workers.Task(number, seed, given[number - first] if given else None, out, shrink_time)
+        for number in itertools.takewhile(begins, numbers)
+    )
+    results = workers.side_by_side(tasks, jobs) if jobs else workers.in_turn(tasks)
+    interrupted = _count(results, tally, total, duration)
     if coverage_file is not None:
         store.add(tally.coverage, coverage_file)
     content = {
@@ -155,11 +135,34 @@ def fuzz(
         raise KeyboardInterrupt
 
 
+def _count(
+    results: Generator[Any, None, None], tally: Any, total: int | None, duration: float | None
+) -> bool:
+    """Count the results as they come, with a progress display; true if Ctrl-C ended it."""
+    steps = float((total if duration is None else duration) or 0)
+    last = time.monotonic()
+    with console.progress("fuzz", steps) as progress, closing(results):
+        try:
+            for result in results:
+                tally.add(result)
+                if result.outcome.failure is not None:
+                    _report(result)
+                now = time.monotonic()
+                note = f"{tally.cases} cases, {tally.failed} failed"
+                progress.advance(1 if duration is None else now - last, note)
+                last = now
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
 def _given(published: bool, case_file: Path | None) -> list:
     """The cases that the call names, if it does."""
     from sim.fuzz import case as descriptions
     from sim.fuzz import published as small
 
+    if published and case_file:
+        raise InputError("--case: --published names the cases too; give one of the two")
     if published:
         return small.cases()
     if case_file is None:

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from hw.errors import CheckFailed
 from hw.verilog import emit
-from sim.cosim import Cosim, cosim
+from sim.cosim import Cosim, Subject, cosim
 from sim.coverage.store import Coverage
 from sim.fuzz.case import Case, Hardware, hardware_of, network_of
+from sim.runner import Build
+from sim.stimuli import Stimuli
 
 TIME_LIMIT_S = 1800
 """Seconds a case may take: far more than any does, on a busy machine too."""
@@ -136,15 +138,11 @@ def simulate(
     return cosim(
         hardware.network,
         hardware.plan,
-        images=hardware.images,
-        stall=case.stall,
-        seed=case.seed,
-        emission=emission,
-        optimise="-O0",
-        shelf="fuzz",
-        cover=True,
+        Stimuli(hardware.images, case.stall, seed=case.seed),
+        Subject(emission=emission),
+        Build(optimise="-O0", waves=waves, shelf="fuzz"),
         folder=folder,
-        waves=waves,
+        cover=True,
     )
 
 

@@ -7,7 +7,7 @@ import multiprocessing
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
@@ -98,12 +98,12 @@ def _first(task: Task) -> Outcome:
     raise AssertionError("attempts never end")
 
 
-def in_turn(tasks: Iterable[Task]) -> Iterator[Result]:
+def in_turn(tasks: Iterable[Task]) -> Generator[Result, None, None]:
     """Results of the tasks, run one after the other in this process."""
-    return map(work, tasks)
+    yield from map(work, tasks)
 
 
-def side_by_side(tasks: Iterable[Task], jobs: int) -> Iterator[Result]:
+def side_by_side(tasks: Iterable[Task], jobs: int) -> Generator[Result, None, None]:
     """Results of the tasks as they come, `jobs` at a time. Closing it ends what still runs."""
     # Not forked from this process: that has threads, of the progress display.
     context = multiprocessing.get_context("forkserver")

@@ -18,14 +18,14 @@ from hw.errors import InputError
 from hw.ir.network import Network
 from hw.verilog import emit
 from sim import designs
-from sim.cosim import random_images
 from sim.designs import Bench
 from sim.mutation import equivalence, parts, schemata
-from sim.mutation.run import Case, Kill, Trial
 from sim.mutation.sample import sample
 from sim.mutation.sites import Mutant, sites
+from sim.mutation.trial import Kill, Trial
 from sim.mutation.verilog import Module, read
-from sim.simulation import Resets, Simulation
+from sim.simulation import Simulation
+from sim.stimuli import Resets, Stimuli, random_images
 
 FRAMES = 6
 """Images of the first run, one for each pattern of stalls and one more; the second chance has twice
@@ -176,17 +176,8 @@ def run(
             bench = parts.bench(network, plan, combined, modules, seed)
             trial = desk.trial(desk.build(bench), "part", frames)
             desk.judge(trial, "part", verdicts)
-    survivors = [verdict for verdict in verdicts.values() if not verdict.kill]
-    if prove_seconds and survivors:
-        note(f"mutate: looking for proofs that {len(survivors)} survivors are no change")
-        layers = [parts.module_of(emission, node) for node in network.graph.nodes[1:]]
-
-        def prove(verdict: Verdict) -> Verdict:
-            proof = equivalence.proved(emission.verilog, verdict.mutant, layers, prove_seconds)
-            return replace(verdict, equivalent=proof)
-
-        with ThreadPoolExecutor(jobs) as pool:
-            verdicts |= {verdict.number: verdict for verdict in pool.map(prove, survivors)}
+    if prove_seconds:
+        desk.prove(emission.verilog, verdicts, prove_seconds)
     return Campaign(
         emission,
         len(found),
@@ -220,7 +211,7 @@ class _Desk:
     def build(self, bench: Bench) -> Simulation:
         """The model of a bench, `mutants::select` in it."""
         sources = {schemata.PACKAGE_FILE: schemata.PACKAGE} | dict(bench.sources)
-        return Simulation.build(self.network, replace(bench, sources=sources), optimise="-O0")
+        return Simulation.build(self.network, replace(bench, sources=sources))
 
     def trial(self, model: Simulation, name: str, frames: int) -> Trial:
         """A case for a model; every run after the first one is harder."""
@@ -234,13 +225,11 @@ class _Desk:
             paces = {f"{self.network.graph.output.name} (m_axis)": predicted.cycles_per_frame}
             after = predicted.latency * 3 // 5
             resets = Resets(3 if first else 6, after)
-        case = Case(
-            random_images(self.network, frames if first else 2 * frames, self.seed + (not first)),
-            STALL if first else MORE_STALL,
-            self.seed + (not first),
-            resets,
-        )
-        return Trial(model, case, paces, self.folder / name.replace(" ", "_"), self.jobs)
+        seed = self.seed if first else self.seed + 1
+        images = random_images(self.network, frames if first else 2 * frames, seed)
+        stall = STALL if first else MORE_STALL
+        stimuli = Stimuli(images, stall, seed=seed, resets=resets)
+        return Trial(model, stimuli, paces, self.folder / name.replace(" ", "_"), self.jobs)
 
     def judge(self, trial: Trial, name: str, verdicts: dict[int, Verdict]) -> None:
         """Run all mutants that live."""
@@ -260,3 +249,18 @@ class _Desk:
             if not verdict.kill
         )
         return {name: modules[name] for name in dict.fromkeys(names) if name}
+
+    def prove(self, text: str, verdicts: dict[int, Verdict], seconds: int) -> None:
+        """Look for proofs that those which live are no change of the Verilog `text`."""
+        survivors = [verdict for verdict in verdicts.values() if not verdict.kill]
+        if not survivors:
+            return
+        self.note(f"mutate: looking for proofs that {len(survivors)} survivors are no change")
+        layers = [parts.module_of(self.combined, node) for node in self.network.graph.nodes[1:]]
+
+        def one(verdict: Verdict) -> Verdict:
+            proof = equivalence.proved(text, verdict.mutant, layers, seconds)
+            return replace(verdict, equivalent=proof)
+
+        with ThreadPoolExecutor(self.jobs) as pool:
+            verdicts |= {verdict.number: verdict for verdict in pool.map(one, survivors)}

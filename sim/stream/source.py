@@ -1,43 +1,27 @@
 """Feeds one input stream of a design."""
 
 from collections import deque
-from collections.abc import Sequence
 
 import numpy as np
 
-from sim import stalls
-from sim.stream.monitor import Monitor
-from sim.stream.protocol import Rule, Sample
-from sim.stream.signals import Signals
-from sim.stream.testbench import Testbench
+from sim.stream.driver import Driver
+from sim.stream.protocol import Sample
 
 
-class Source(Monitor):
+class Source(Driver):
     """Feeds frames into an input stream, pausing between beats as `stall` says. A beat once offered
     stays until it is taken; `last` comes with the last beat of each frame.
 
-    Parameters: see Monitor; without a shape each array sent is a frame; `stall`: see
-    sim.stalls.
+    Parameters: see Driver; without a shape each array sent is a frame.
     """
 
-    def __init__(
-        self,
-        bench: Testbench,
-        signals: Signals,
-        *,
-        shape: Sequence[int] | None = None,
-        signed: bool = False,
-        lanes: int = 1,
-        rules: Sequence[Rule] | None = None,
-        stall: stalls.AnyStall = "never",
-    ):
-        super().__init__(bench, signals, shape=shape, signed=signed, lanes=lanes, rules=rules)
-        self.hold = stalls.holds(stall, self.rng())
-        self._view = stalls.View(is_sink=False, beats=self.frame_beats, row=self.row_beats)
+    is_sink = False
+
+    def setup(self) -> None:
         self._queue: deque[list[int]] = deque()
         self._queued, self._gone = 0, 0
         self._offered = False
-        signals.valid.value = 0
+        self.signals.valid.value = 0
 
     async def send(self, frame: np.ndarray) -> None:
         """Send a frame behind those queued; returns when its last beat is taken."""
@@ -67,7 +51,7 @@ class Source(Monitor):
             return
         if self._offered and now is not None and not now.moves:
             return
-        self._offered = bool(self._queue) and not self._holds(now)
+        self._offered = bool(self._queue) and not self.holds()
         if not self._offered:
             signals.valid.value = 0
             return
@@ -82,13 +66,6 @@ class Source(Monitor):
 
     def problem(self) -> str | None:
         return f"{self.name}: {len(self._queue)} frames not taken" if self._queue else None
-
-    def _holds(self, now: Sample | None) -> bool:
-        view = self._view
-        view.valid = now is not None and bool(now.valid)
-        view.ready = now is not None and bool(now.ready)
-        view.beat, view.idle = self.place, self.bench.idle
-        return self.hold(view)
 
     def _ends(self, now: Sample) -> bool:
         return self.place == len(self._queue[0])

@@ -22,8 +22,9 @@ from hw.networks.cells import build
 from hw.networks.random_network import random_network
 from shiftnas import shiftnas
 from sim import designs
-from sim.cosim import cosim, random_images
-from sim.simulation import Resets, Run, Simulation
+from sim.cosim import cosim
+from sim.simulation import Run, Simulation
+from sim.stimuli import Resets, Stimuli, random_images
 
 FRAMES = 5
 
@@ -49,8 +50,8 @@ class Moving:
 
     def run(self, folder: Path, stall: float, resets: Resets, seed: int = 1) -> Run:
         images = random_images(self.network, FRAMES, seed)
-        self.simulation.write(folder, images, stall=stall, seed=seed, resets=resets)
-        return self.simulation.run(folder, seed=seed)
+        self.simulation.write(folder, Stimuli(images, stall, seed=seed, resets=resets))
+        return self.simulation.run(folder)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def moving() -> Moving:
     network = network_of("DARTS_V2", cells=2)
     plan = plans.propose(network, "none")
     bench = designs.bench(network, plan, "network")
-    return Moving(network, plan, Simulation.build(network, bench, optimise="-O0"))
+    return Moving(network, plan, Simulation.build(network, bench))
 
 
 def test_frames_follow_without_a_bubble(moving, tmp_path):
@@ -114,7 +115,7 @@ def without_one(plan: Plan, place: tuple[str, int]) -> Plan:
 def test_the_deadlock_depths_run_under_stalls(tight):
     network, plan, place = tight
     assert plan.fifos[place[0]][place[1]] > 8
-    result = cosim(network, plan, images=random_images(network, 2, 1), stall=0.4, optimise="-O0")
+    result = cosim(network, plan, Stimuli(random_images(network, 2, 1), stall=0.4))
     assert result.mismatches == 0
 
 
@@ -122,14 +123,7 @@ def test_a_beat_less_than_the_deadlock_depth_locks_up(tight):
     network, plan, (name, position) = tight
     less = without_one(plan, (name, position))
     with pytest.raises(CheckFailed, match="hang: nothing moved for 3000 cycles") as caught:
-        cosim(
-            network,
-            less,
-            images=random_images(network, 1, 1),
-            stall=0,
-            patience=3000,
-            optimise="-O0",
-        )
+        cosim(network, less, Stimuli(random_images(network, 1, 1), stall=0, patience=3000))
     source = network.graph[name].inputs[position]
     _, _, message = str(caught.value).partition("full FIFOs: ")
     full, _, empty = message.partition("; empty FIFOs: ")

@@ -8,7 +8,8 @@ from hw.networks.random_network import random_network
 from hw.verilog import emit
 from nas.config import STRATEGIES, load_config
 from nas.search import search
-from sim.cosim import cosim, random_images
+from sim.cosim import Subject, cosim
+from sim.stimuli import Stimuli, random_images
 
 SMALL = ("search.images=64", "search.cells=1", "search.channels=1", "search.pdarts.cells=[1,1,1]")
 SIZES = {"channels": 1, "cells": 3, "image": (4, 4, 1), "classes": 2}
@@ -28,7 +29,7 @@ def test_what_is_found_becomes_hardware(tmp_path, strategy):
     emitted = emit.emit(network, planned)
     assert emitted.manifest["network_digest"] == network.digest
     if strategy in SIMULATED:
-        images = random_images(network, 1, seed=1)
-        ran = cosim(network, planned, images=images, stall=0, emission=emitted)
+        stimuli = Stimuli(random_images(network, 1, seed=1), stall=0)
+        ran = cosim(network, planned, stimuli, Subject(emission=emitted))
         assert (ran.frames, ran.mismatches) == (1, 0)
         assert ran.layers >= len(network.graph) - 1

@@ -21,8 +21,9 @@ from hw.networks.cells import build
 from hw.networks.random_network import random_network
 from hw.networks.space import Genotype
 from sim import component, designs, gates, runner
-from sim.cosim import cosim, random_images
+from sim.cosim import Subject, cosim
 from sim.simulation import Simulation
+from sim.stimuli import Stimuli, random_images
 
 LAYER = "cell0/edge0_sep_conv_3x3/pw2"
 WIDTHS = {1: 16384, 2: 8192, 4: 4096, 9: 2048, 18: 1024, 36: 512}
@@ -31,9 +32,13 @@ WIDTHS = {1: 16384, 2: 8192, 4: 4096, 9: 2048, 18: 1024, 36: 512}
 
 def run(hardware, bench: designs.Bench, folder) -> None:
     """Simulate a bench as `cosim` does."""
-    simulation = Simulation.build(hardware.network, bench, optimise="-O0")
-    simulation.write(folder, random_images(hardware.network, 2, seed=1), stall=0.3, seed=1)
-    simulation.run(folder, seed=1)
+    simulation = Simulation.build(hardware.network, bench)
+    simulation.write(folder, stimuli(hardware.network))
+    simulation.run(folder)
+
+
+def stimuli(network) -> Stimuli:
+    return Stimuli(random_images(network, 2, seed=1), stall=0.3)
 
 
 def with_init(text: str, module: str, parameter: str, number: int) -> str:
@@ -48,14 +53,8 @@ def with_init(text: str, module: str, parameter: str, number: int) -> str:
 
 @pytest.mark.slow
 def test_network_with_all_its_layers(hardware):
-    result = cosim(
-        hardware.network,
-        hardware.plan,
-        emission=hardware.emission,
-        images=random_images(hardware.network, 2, seed=1),
-        gates=gates.HIERARCHY,
-        stall=0.3,
-    )
+    subject = Subject(emission=hardware.emission, gates=gates.HIERARCHY)
+    result = cosim(hardware.network, hardware.plan, stimuli(hardware.network), subject)
     assert (result.frames, result.stalled_frames, result.mismatches) == (4, 2, 0)
     assert result.layers == len(hardware.network.graph.nodes)
     kinds = set(result.gates)
@@ -65,14 +64,8 @@ def test_network_with_all_its_layers(hardware):
 
 @pytest.mark.slow
 def test_flat_netlist_is_compared_at_its_ports(hardware):
-    result = cosim(
-        hardware.network,
-        hardware.plan,
-        emission=hardware.emission,
-        images=random_images(hardware.network, 2, seed=1),
-        gates=gates.FLAT,
-        stall=0.3,
-    )
+    subject = Subject(emission=hardware.emission, gates=gates.FLAT)
+    result = cosim(hardware.network, hardware.plan, stimuli(hardware.network), subject)
     assert (result.frames, result.mismatches) == (4, 0)
     assert [layer.layer for layer in result.compared] == ["classifier (m_axis)"]
 
@@ -86,30 +79,16 @@ def test_pools_and_layers_of_a_reduction_on_their_own():
     network = random_network(graph, seed=4)
     plan = plans.propose(network, "ulx3s-85f")
     only = [node.name for node in graph if isinstance(node, MaxPool | AvgPool)]
-    result = cosim(
-        network,
-        plan,
-        images=random_images(network, 2, seed=1),
-        level="op",
-        only=only,
-        gates=gates.HIERARCHY,
-        stall=0.3,
-    )
+    subject = Subject("op", only, gates=gates.HIERARCHY)
+    result = cosim(network, plan, stimuli(network), subject)
     assert {layer.layer for layer in result.compared} == set(only)
     assert len(only) >= 2
     assert (result.frames, result.mismatches) == (4, 0)
 
 
 def test_element_on_its_own(hardware):
-    result = cosim(
-        hardware.network,
-        hardware.plan,
-        images=random_images(hardware.network, 2, seed=1),
-        level="pe",
-        only=[LAYER],
-        gates=gates.HIERARCHY,
-        stall=0.3,
-    )
+    subject = Subject("pe", [LAYER], gates=gates.HIERARCHY)
+    result = cosim(hardware.network, hardware.plan, stimuli(hardware.network), subject)
     assert (result.layers, result.frames, result.mismatches) == (1, 4, 0)
 
 
@@ -237,10 +216,10 @@ def at_gate_level(monkeypatch):
     build = runner.build
     found = []
 
-    def mapped(sources, top, **options):
+    def mapped(sources, top, how, **options):
         netlist = gates.netlists(sources, [top])
         found.append(netlist)
-        return build(netlist, top, **options)
+        return build(netlist, top, how, **options)
 
     monkeypatch.setattr(runner, "build", mapped)
     return found

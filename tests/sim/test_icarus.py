@@ -9,7 +9,9 @@ from hw.dataflow.layers.streams import Fork, Skid
 from hw.errors import CheckFailed, InputError
 from sim import tools
 from sim.component import check
-from sim.cosim import cosim, random_images
+from sim.cosim import Subject, cosim
+from sim.runner import Build
+from sim.stimuli import Stimuli, random_images
 
 pytestmark = pytest.mark.icarus
 SIMULATORS = ("verilator", "icarus")
@@ -18,19 +20,11 @@ SIMULATORS = ("verilator", "icarus")
 @pytest.mark.parametrize("level", ["network", "cell", "op", "pe"])
 def test_same_beats_in_the_same_cycles(hardware, level, tmp_path):
     network, plan = hardware.network, hardware.plan
-    results = []
-    for simulator in SIMULATORS:
-        results.append(
-            cosim(
-                network,
-                plan,
-                images=random_images(network, 1, seed=1),
-                level=level,
-                simulator=simulator,
-                folder=tmp_path / simulator,
-            )
-        )
-    first, second = results
+    stimuli = Stimuli(random_images(network, 1, seed=1))
+    first, second = (
+        cosim(network, plan, stimuli, Subject(level), Build(name), folder=tmp_path / name)
+        for name in SIMULATORS
+    )
     assert second.mismatches == 0
     for field in ("beats", "bits", "cycles", "latency", "compared"):
         assert getattr(first, field) == getattr(second, field)

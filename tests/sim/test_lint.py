@@ -6,7 +6,7 @@ import pytest
 
 from hw.errors import CheckFailed
 from sim.lint import lint
-from sim.runner import WAIVERS
+from sim.verilator import WAIVERS
 
 
 def test_emitted_verilog_is_clean(hardware):

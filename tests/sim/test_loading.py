@@ -9,8 +9,9 @@ from hw.dataflow import plan as plans
 from hw.errors import CheckFailed, InputError
 from hw.verilog import emit
 from sim import loading
-from sim.cosim import cosim, random_images
+from sim.cosim import Subject, cosim
 from sim.loading import Access
+from sim.stimuli import Stimuli, random_images
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +28,8 @@ def test_as_emitted_loaded_and_loaded_back(loadable):
     """Three runs of one model, each with resets in mid-frame, at full speed and under stalls."""
     network, other, plan, emission = loadable
     for sent, load in ((network, ()), (other, (other,)), (network, (other, network))):
-        images = random_images(sent, 2, seed=1)
-        result = cosim(sent, plan, images=images, emission=emission, load=load, optimise="-O0")
+        stimuli = Stimuli(random_images(sent, 2, seed=1))
+        result = cosim(sent, plan, stimuli, Subject(emission=emission, load=load))
         assert (result.mismatches, result.frames, result.layers) == (0, 4, 13)
         assert (result.load_cycles > 0) == bool(load)
 
@@ -43,34 +44,28 @@ def test_a_word_that_is_not_stored_is_found_on_reading_back(loadable):
     broken = module.replace("o__data <= i__data;", "o__data <= i__data & ~32'd4;")
     assert broken != module
     files = {**emission.files, emit.VERILOG: emission.verilog.replace(module, broken)}
+    subject = Subject(emission=dataclasses.replace(emission, files=files), load=(other,))
     with pytest.raises(CheckFailed, match=r"^cosim: load: read of 0x\w+: expected 0x\w+ and resp"):
-        cosim(
-            other,
-            plan,
-            images=random_images(other, 1, seed=1),
-            emission=dataclasses.replace(emission, files=files),
-            load=(other,),
-            optimise="-O0",
-        )
+        cosim(other, plan, Stimuli(random_images(other, 1, seed=1)), subject)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("level", ["cell", "op", "pe"])
 def test_parts_of_a_loadable_network(loadable, level):
     network, _, plan, _ = loadable
-    result = cosim(network, plan, images=random_images(network, 2, seed=1), level=level)
+    result = cosim(network, plan, Stimuli(random_images(network, 2, seed=1)), Subject(level))
     assert result.mismatches == 0
 
 
 def test_another_network_has_to_be_loaded(loadable):
     network, other, plan, emission = loadable
-    images = random_images(network, 1, seed=1)
+    stimuli = Stimuli(random_images(network, 1, seed=1))
     with pytest.raises(InputError, match="or load its weights with --load"):
-        cosim(other, plan, images=images, emission=emission)
+        cosim(other, plan, stimuli, Subject(emission=emission))
     with pytest.raises(InputError, match="load: expected an RTL folder, and the network itself"):
-        cosim(other, plan, images=images, emission=emission, load=(network,))
+        cosim(other, plan, stimuli, Subject(emission=emission, load=(network,)))
     with pytest.raises(InputError, match="load: expected an RTL folder"):
-        cosim(other, plan, images=images, load=(other,))
+        cosim(other, plan, stimuli, Subject(load=(other,)))
 
 
 def test_verdicts_of_the_master(tmp_path):

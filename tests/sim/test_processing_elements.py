@@ -14,8 +14,9 @@ from hw.ir.graph import Add, Concat
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
 from hw.networks.space import Genotype
-from sim.cosim import cosim, random_images
+from sim.cosim import Subject, cosim
 from sim.processing_elements import taps_of
+from sim.stimuli import Stimuli, random_images
 
 GENOTYPE = Genotype(
     normal=(("sep_conv_3x3", 0), ("avg_pool_3x3", 1)), normal_concat=(2,),
@@ -49,7 +50,8 @@ def with_elements(network, element: str, pe: int):
 def test_all_elements_of_a_network(element, pe, settings):
     network = made(**settings)
     plan = with_elements(network, element, pe)
-    result = cosim(network, plan, images=random_images(network, 2, seed=1), level="pe", stall=0.3)
+    stimuli = Stimuli(random_images(network, 2, seed=1), stall=0.3)
+    result = cosim(network, plan, stimuli, Subject("pe"))
     joins = [node.name for node in network.graph if isinstance(node, Add | Concat)]
     nodes = [node.name for node in network.graph.nodes[1:] if node.name not in joins]
     assert [layer.layer for layer in result.compared] == [f"{name} (sums)" for name in nodes]
@@ -60,13 +62,13 @@ def test_only_the_elements_asked_for():
     network = made()
     plan = with_elements(network, "horner", 1)
     chosen = ["classifier", "stem/conv"]
-    images = random_images(network, 1, seed=1)
-    result = cosim(network, plan, images=images, level="pe", only=chosen, stall=0)
+    stimuli = Stimuli(random_images(network, 1, seed=1), stall=0)
+    result = cosim(network, plan, stimuli, Subject("pe", chosen))
     assert [layer.layer for layer in result.compared] == ["stem/conv (sums)", "classifier (sums)"]
     with pytest.raises(InputError, match="only: 'cell0/node2'; expected a name of level pe: stem"):
-        cosim(network, plan, images=images, level="pe", only=["cell0/node2"])
+        cosim(network, plan, stimuli, Subject("pe", ["cell0/node2"]))
     with pytest.raises(InputError, match="only: level network simulates everything"):
-        cosim(network, plan, images=images, only=["cell0"])
+        cosim(network, plan, stimuli, Subject(only=["cell0"]))
 
 
 def test_a_wrong_element_is_found(monkeypatch):
@@ -77,8 +79,9 @@ def test_a_wrong_element_is_found(monkeypatch):
     )
     network = made()
     plan = with_elements(network, "horner", 1)
+    stimuli = Stimuli(random_images(network, 1, seed=1), stall=0)
     with pytest.raises(CheckFailed, match=r"stem/conv \(sums\): frame 0, pixel"):
-        cosim(network, plan, images=random_images(network, 1, seed=1), level="pe", stall=0)
+        cosim(network, plan, stimuli, Subject("pe"))
 
 
 def test_taps_are_those_of_the_padded_window():

@@ -32,9 +32,7 @@ async def counts(dut):
 
 @pytest.fixture(scope="module")
 def model() -> runner.Model:
-    return runner.build(
-        {"counter.v": COUNTER}, "counter", public=("clk", "rst", "count"), optimise="-O0"
-    )
+    return runner.build({"counter.v": COUNTER}, "counter", public=("clk", "rst", "count"))
 
 
 def run(model, folder, monkeypatch, expected: int):
@@ -44,9 +42,7 @@ def run(model, folder, monkeypatch, expected: int):
 
 
 def test_second_build_is_cached(model):
-    again = runner.build(
-        {"counter.v": COUNTER}, "counter", public=("clk", "rst", "count"), optimise="-O0"
-    )
+    again = runner.build({"counter.v": COUNTER}, "counter", public=("clk", "rst", "count"))
     assert again.cached and again.folder == model.folder
     assert sorted(path.name for path in model.folder.iterdir()) == ["model"]
 

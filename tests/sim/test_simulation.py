@@ -5,21 +5,21 @@ from itertools import pairwise
 import pytest
 
 from sim import designs, harness
-from sim.cosim import random_images
 from sim.simulation import Simulation
 from sim.stalls import PATTERNS
+from sim.stimuli import Stimuli, random_images
 
 
 @pytest.fixture(scope="module")
 def simulation(hardware) -> Simulation:
     bench = designs.bench(hardware.network, hardware.plan, "network", emission=hardware.emission)
-    return Simulation.build(hardware.network, bench, optimise="-O0")
+    return Simulation.build(hardware.network, bench)
 
 
 def run(simulation, folder, pattern, seed=1):
     images = random_images(simulation.network, 3, seed=1)
-    simulation.write(folder, images, stall=0.25, pattern=pattern, seed=seed)
-    return simulation.run(folder, seed=seed)
+    simulation.write(folder, Stimuli(images, pattern=pattern, seed=seed))
+    return simulation.run(folder)
 
 
 @pytest.mark.slow

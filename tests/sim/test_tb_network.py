@@ -68,7 +68,6 @@ def run(folder, **faults):
         harness.TOP,
         public=harness.CONTROLS,
         visible=harness.REPORTS,
-        optimise="-O0",
     )
     values = np.arange(FRAMES * BEATS)
     (folder / "source_0.bin").write_bytes(scoreboard.to_bytes(values, 1))

@@ -4,9 +4,10 @@ import pytest
 from coverage_cases import hits, made
 
 from hw.dataflow import plan as plans
-from sim.cosim import cosim, random_images
+from sim.cosim import cosim
 from sim.coverage import streams
 from sim.coverage.store import Coverage
+from sim.stimuli import Stimuli, random_images
 
 
 def test_streams_of_a_run():
@@ -28,11 +29,12 @@ def test_streams_of_a_run():
 def test_cosim_measures_what_it_ran():
     network = made((("sep_conv_3x3", 0), ("avg_pool_3x3", 1)))
     plan = plans.propose(network, "ulx3s-85f")
-    result = cosim(network, plan, images=random_images(network, 2, seed=1), cover=True)
+    images = random_images(network, 2, seed=1)
+    result = cosim(network, plan, Stimuli(images), cover=True)
     coverage = result.coverage
     assert hits(coverage, "frames") == {"one after the other without a gap", "under stalls"}
     assert {"Linear held back", "Conv held back", "Conv starved"} <= hits(coverage, "stream")
     assert coverage.hits["input value"]["Conv, smallest"] > 0
-    free = cosim(network, plan, images=random_images(network, 2, seed=1), stall=0, cover=True)
+    free = cosim(network, plan, Stimuli(images, stall=0), cover=True)
     assert len(hits(free.coverage, "stream")) <= len(hits(coverage, "stream"))
     assert hits(free.coverage, "frames") == {"one after the other without a gap"}

@@ -6,8 +6,8 @@ import numpy as np
 from coverage_cases import made
 
 from hw.ir import reference
-from sim.cosim import random_images
 from sim.coverage import values
+from sim.stimuli import random_images
 
 
 def test_saturation_against_a_clamp_of_real_values():

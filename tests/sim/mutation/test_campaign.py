@@ -11,10 +11,11 @@ from hw.errors import CheckFailed
 from hw.ir import serialize
 from hw.verilog import emit
 from shiftnas import subcommand
-from sim.cosim import cosim, random_images
+from sim.cosim import Subject, cosim
 from sim.mutation import campaign, report, schemata
 from sim.mutation.sites import Mutant
 from sim.mutation.verilog import read
+from sim.stimuli import Stimuli, random_images
 
 TOP = "shiftnas_top"
 
@@ -59,9 +60,9 @@ def test_number_0_is_the_design_as_it_was(hardware, tmp_path):
     combined = dataclasses.replace(hardware.emission, files={
         schemata.PACKAGE_FILE: schemata.PACKAGE, emit.VERILOG: text,
     })  # fmt: skip
-    images = random_images(network, 3, 1)
+    stimuli = Stimuli(random_images(network, 3, 1), stall=0.3)
     first, second = (
-        cosim(network, plan, images=images, stall=0.3, emission=emission, folder=tmp_path / name)
+        cosim(network, plan, stimuli, Subject(emission=emission), folder=tmp_path / name)
         for name, emission in (("plain", hardware.emission), ("combined", combined))
     )
     assert first.cycles == second.cycles

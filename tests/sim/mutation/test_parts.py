@@ -5,10 +5,10 @@ import pytest
 
 from hw.ir.arithmetic import accumulation, out_format
 from hw.ir.reference import accumulate
-from sim.cosim import random_images
 from sim.mutation import parts
 from sim.mutation.verilog import read
-from sim.simulation import Resets, Simulation
+from sim.simulation import Simulation
+from sim.stimuli import Resets, Stimuli, random_images
 
 EDGE = "cell0/edge0_sep_conv_3x3"
 
@@ -49,12 +49,11 @@ def test_parts_run_at_their_own_pace(hardware, tmp_path):
     wanted = {name: modules[name] for name in names if name}
     assert len(wanted) > len(network.graph.nodes) - 1
     bench = parts.bench(network, plan, emission, wanted, 1)
-    simulation = Simulation.build(network, bench, optimise="-O0")
+    simulation = Simulation.build(network, bench)
     frames = 4
-    simulation.write(
-        tmp_path, random_images(network, frames, 1), stall=0.3, seed=1, resets=Resets(4, 50)
-    )
-    run = simulation.run(tmp_path, seed=1)
+    images = random_images(network, frames, 1)
+    simulation.write(tmp_path, Stimuli(images, stall=0.3, resets=Resets(4, 50)))
+    run = simulation.run(tmp_path)
     assert sum(layer.mismatches for layer in run.compared) == 0
     paces = parts.paces(network, plan, bench.designs)
     exact = 0

@@ -26,7 +26,7 @@ def test_diff_names_the_line(hardware):
     diff = schemata.difference(hardware.emission.verilog, mutant, emit.VERILOG)
     changed = [line for line in diff.split("\n") if line[:1] in ("-", "+")][2:]
     assert [line[1:].strip() for line in changed] == [mutant.before, mutant.after]
-    assert f"hw -{mutant.line + 1 - 3}," in diff
+    assert f"@@ -{mutant.line + 1 - 3}," in diff
 
 
 TEXT = """\

@@ -23,9 +23,8 @@ def test_agents_rules_and_scoreboard(simulator, tests, tmp_path):
     model = runner.build(
         {DESIGN.name: DESIGN.read_text()},
         DESIGN.stem,
+        runner.Build(simulator),
         public=ports,
-        optimise="-O0",
-        simulator=simulator,
     )
     runner.run(model, "tb_stream", tmp_path, seed=1)
     cases = list(ElementTree.parse(tmp_path / "results.xml").getroot().iter("testcase"))

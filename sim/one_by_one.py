@@ -6,17 +6,15 @@ cells of a network of any size can be simulated.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from hw.dataflow.plan import Plan
-from hw.ir import reference
 from hw.ir.network import Network
 from sim import designs
-from sim.cosim import Cosim, Known, cosim, reset_after
+from sim.cosim import Cosim, Known, Subject, cosim
+from sim.runner import Build
+from sim.stimuli import Stimuli
 
 
 @dataclass(frozen=True)
@@ -30,38 +28,37 @@ class Part:
 def each(
     network: Network,
     plan: Plan,
+    stimuli: Stimuli,
+    subject: Subject,
+    build: Build = Build(),
     *,
-    level: str,
-    images: np.ndarray,
-    only: Sequence[str] = (),
     folder: Path | None = None,
+    cover: bool = False,
     done: Callable[[Part], None] | None = None,
-    **options: Any,
 ) -> list[Part]:
     """Simulates the parts of a level one by one; stops at the first that fails.
 
     Parameters
     ----------
-    level, only: as in `sim.cosim.cosim`; not level `network`
-    images: uint8 (N, H, W, C), the same for all parts
+    subject: not of level `network`
     folder: for the files of the runs, a folder a part; default: temporary ones
     done: called after each part
-    options: of `sim.cosim.cosim`
+    all others: as in `sim.cosim.cosim`
 
     Raises
     ------
     CheckFailed, InputError: as `sim.cosim.cosim` does
     """
-    chosen = designs.chosen(network, level, only)
-    known = Known(reference.run(network, images), reset_after(network, plan, level))
+    chosen = designs.chosen(network, subject.level, subject.only)
+    known = Known.of(network, plan, stimuli.images, subject.level)
     parts = []
     for name in chosen:
-        options["folder"] = None if folder is None else folder / name.replace("/", ".")
-        shared = {"images": images, "level": level, "only": [name], "known": known}
-        part = Part(name, cosim(network, plan, **shared, **options))
-        parts.append(part)
+        place = None if folder is None else folder / name.replace("/", ".")
+        one = replace(subject, only=[name])
+        result = cosim(network, plan, stimuli, one, build, folder=place, cover=cover, known=known)
+        parts.append(Part(name, result))
         if done is not None:
-            done(part)
+            done(parts[-1])
     return parts
 
 

@@ -10,33 +10,18 @@ import queue
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from hw.errors import CheckFailed
-from sim.simulation import Resets, Run, Simulation, label_of
+from sim.simulation import Run, Simulation, label_of
+from sim.stimuli import Stimuli
 
 MARGIN = 256
 """Cycles of stillness beyond twice the longest of the design as it was, before a mutant counts as
 hanging."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One set of stimuli.
-
-    Parameters
-    ----------
-    images: uint8 (N, H, W, C), through at full speed and once more under stalls
-    stall, seed: of the stalls; resets: in mid-frame, before the run proper
-    """
-
-    images: np.ndarray
-    stall: float
-    seed: int
-    resets: Resets
 
 
 @dataclass(frozen=True)
@@ -57,12 +42,12 @@ class Kill:
 
 
 class Trial:
-    """A model with mutants, and a case for it.
+    """A model with mutants, and stimuli for it.
 
     Parameters
     ----------
     simulation: the model
-    case: the stimuli
+    stimuli: for every mutant
     pace: for each sink, by its label, the predicted cycles a frame at full speed
     folder: for the runs' files
     jobs: simulations at a time
@@ -75,41 +60,30 @@ class Trial:
     def __init__(
         self,
         simulation: Simulation,
-        case: Case,
+        stimuli: Stimuli,
         pace: Mapping[str, int],
         folder: Path,
         jobs: int,
     ) -> None:
-        self.simulation, self.case, self.folder = simulation, case, folder
+        self.simulation, self.stimuli = simulation, stimuli
         self.folders: queue.Queue[Path] = queue.Queue()
         first = folder / "run0"
         first.mkdir(parents=True)
-        self._write(first, None)
-        self.original = simulation.run(first, seed=case.seed, arguments=["+mutant=0"])
-        self.patience = 2 * self.original.longest_idle + MARGIN
+        simulation.write(first, stimuli)
+        self.original = simulation.run(first, arguments=["+mutant=0"])
+        patience = 2 * self.original.longest_idle + MARGIN
         own = self._paces(self.original)
         self.pace = {label: pace[label] for label in own if own[label] == {pace[label]}}
-        self._write(first, self.patience)
+        simulation.write(first, replace(stimuli, patience=patience))
         self.folders.put(first)
         for number in range(1, jobs):
             copy = folder / f"run{number}"
             shutil.copytree(first, copy)
             self.folders.put(copy)
 
-    def _write(self, folder: Path, patience: int | None) -> None:
-        case = self.case
-        self.simulation.write(
-            folder,
-            case.images,
-            stall=case.stall,
-            seed=case.seed,
-            patience=patience,
-            resets=case.resets,
-        )
-
     def _paces(self, run: Run) -> dict[str, set[int]]:
         """For each sink, the cycles from frame to frame at full speed."""
-        free = len(self.case.images)
+        free = len(self.stimuli.images)
         return {
             label_of(stream): set(np.diff(ends[:free]).tolist())
             for stream, ends in zip(self.simulation.built.sinks, run.ends, strict=True)
@@ -122,9 +96,7 @@ class Trial:
             result = folder / "result.json"
             result.unlink(missing_ok=True)
             try:
-                run = self.simulation.run(
-                    folder, seed=self.case.seed, arguments=[f"+mutant={number}"]
-                )
+                run = self.simulation.run(folder, arguments=[f"+mutant={number}"])
             except CheckFailed as error:
                 failure = json.loads(result.read_text())["failure"] if result.is_file() else None
                 return Kill(**failure) if failure else Kill("simulator", "", str(error))
