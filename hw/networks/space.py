@@ -136,6 +136,8 @@ def factorized_reduce(name: str, source: str, shape: Shape, channels: int) -> Fa
     return FactorizedReduce(name=name, inputs=(source,), shape=strided(shape, channels, 2))
 
 
+SKIP = "skip_connect"
+
 OPERATIONS: dict[str, Callable[[Site], list[Node]]] = {
     "sep_conv_3x3": _sep_conv(3),
     "sep_conv_5x5": _sep_conv(5),
@@ -145,14 +147,14 @@ OPERATIONS: dict[str, Callable[[Site], list[Node]]] = {
     "conv_7x1_1x7": _conv_7x1_1x7,
     "max_pool_3x3": _pool(MaxPool),
     "avg_pool_3x3": _pool(AvgPool),
-    "skip_connect": _skip_connect,
+    SKIP: _skip_connect,
 }
 """Every operation a genotype may name, and the nodes it becomes."""
 
 CONV_OPERATIONS = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
 """O_c of the search space: candidates that are shifted (paper section 4.1)."""
 
-TOPOLOGY_OPERATIONS = ("max_pool_3x3", "avg_pool_3x3", "skip_connect")
+TOPOLOGY_OPERATIONS = ("max_pool_3x3", "avg_pool_3x3", SKIP)
 """O_t of the search space: candidates without weights of their own (a stride-2 skip has some)."""
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hw.networks.space import CONV_OPERATIONS, candidate_edges
 from hw.report.curves import mark_stages, whole_epochs
-from hw.report.log import Log, is_warmup, nodes_of
+from hw.report.log import Log, has_groups, is_warmup, nodes_of
 from hw.report.operations import colour, short, state_name
 from hw.report.plotting import INK, LINE, SOFT, STATES, legend_of, new_figure
 
@@ -102,14 +102,11 @@ def strongest_operations(log: Log) -> "Figure":
 def edge_weights(log: Log) -> "Figure":
     """gamma (eq. 13): the weight of every edge, a panel a node and cell, a line a state read."""
     edges = _edges(log)
-    nodes = 1 + edges[-1][1]
-    figure = new_figure(11.5, 4.6)
-    grid = figure.subplots(2, nodes, sharex=True, sharey=True, squeeze=False)
+    figure, grid = _panels_of_nodes(edges, "weight of the edge (γ)")
     lines: dict[int, Any] = {}
+    rows = [_part(record, "gamma") for record in log.records]
     for cell in (0, 1):
-        rows = [_part(record, "gamma") for record in log.records]
-        for node in range(nodes):
-            axes = grid[cell][node]
+        for node, axes in enumerate(grid[cell]):
             for position, (state, into) in enumerate(edges):
                 if into == node:
                     values = [math.nan if row is None else row[cell][position] for row in rows]
@@ -118,7 +115,6 @@ def edge_weights(log: Log) -> "Figure":
                     )
             _panel(axes, log, f"{CELLS[cell]}, into node {node}")
     _name_epochs(grid)
-    figure.supylabel("weight of the edge (γ)", fontsize=9, color=SOFT)
     states = sorted(lines)
     names = [f"from {state_name(state)}" for state in states]
     legend_of(figure, [lines[state] for state in states], names, 6)
@@ -127,15 +123,12 @@ def edge_weights(log: Log) -> "Figure":
 
 def pair_weights(log: Log) -> "Figure":
     """beta (eq. 12): the share of every pair of edges into a node; the strongest is named."""
-    edges = _edges(log)
-    nodes = 1 + edges[-1][1]
-    figure = new_figure(11.5, 4.6)
-    grid = figure.subplots(2, nodes, sharex=True, sharey=True, squeeze=False)
+    figure, grid = _panels_of_nodes(_edges(log), "share of the pair of edges (softmax of β)")
     rows = [_part(record, "beta") for record in log.records]
     newest = next(row for row in reversed(rows) if row is not None)
     for cell in (0, 1):
-        for node in range(nodes):
-            axes, pairs = grid[cell][node], list(combinations(range(2 + node), 2))
+        for node, axes in enumerate(grid[cell]):
+            pairs = list(combinations(range(2 + node), 2))
             best = max(range(len(pairs)), key=lambda pair, last=newest[cell][node]: last[pair])
             # The strongest last, so that it lies on top.
             for pair in sorted(range(len(pairs)), key=lambda pair, best=best: pair == best):
@@ -150,7 +143,6 @@ def pair_weights(log: Log) -> "Figure":
             first, second = (state_name(state) for state in pairs[best])
             _panel(axes, log, f"{CELLS[cell]}, node {node}: {first} + {second}")
     _name_epochs(grid)
-    figure.supylabel("share of the pair of edges (softmax of β)", fontsize=9, color=SOFT)
     return figure
 
 
@@ -193,14 +185,11 @@ def _all_operations(log: Log) -> dict[str, None]:
 
 
 def _winners(record: Mapping[str, Any], cell: int, edge: int) -> Iterator[tuple[str, float]]:
-    """Operation and share of the strongest candidate of the edge: of each group, or twice of all.
-
-    Shares that add up to more than one are those of two softmaxes, one a group (paper section 4.1).
-    """
+    """Operation and share of the strongest candidate of an edge: of each group, or twice of all."""
     names, shares = (_part(record, key)[cell][edge] for key in ("candidates", "alpha"))
     every = list(zip(names, shares, strict=True))
     groups = [every, every]
-    if sum(shares) > 1.5:
+    if has_groups(record):
         groups = [
             [entry for entry in every if (entry[0] in CONV_OPERATIONS) == conv]
             for conv in (True, False)
@@ -210,6 +199,14 @@ def _winners(record: Mapping[str, Any], cell: int, edge: int) -> Iterator[tuple[
 
 
 # --- parts of the pictures
+
+
+def _panels_of_nodes(edges: Sequence[tuple[int, int]], label: str) -> "tuple[Figure, Any]":
+    """A panel a node, a row a cell; `label` names what all of them show."""
+    figure = new_figure(11.5, 4.6)
+    grid = figure.subplots(2, 1 + edges[-1][1], sharex=True, sharey=True, squeeze=False)
+    figure.supylabel(label, fontsize=9, color=SOFT)
+    return figure, grid
 
 
 def _panel(axes: "Axes", log: Log, title: str) -> None:

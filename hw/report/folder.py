@@ -15,7 +15,8 @@ from hw.networks.space import Genotype
 from hw.report import log as logs
 from hw.report.log import Log
 
-SEARCH, TRAINING = "Search", "Training"
+TITLES = {"search": "Search", "train": "Training"}
+"""Kind of a run -> what it is called."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +25,38 @@ class Run:
 
     Parameters
     ----------
-    title: `SEARCH` or `TRAINING`
+    kind: "search" or "train"
     log: one record an epoch; empty before the first epoch is done
     genotype: found or trained
     config: content of config.yaml
     metrics: content of metrics.json, which a finished training has
     """
 
-    title: str
+    kind: str
     log: Log = field(default_factory=lambda: Log(()))
     genotype: Genotype | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def title(self) -> str:
+        return TITLES[self.kind]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the configuration says of this kind of run."""
+        return self.config.get(self.kind) or {}
+
+    @property
+    def strategy(self) -> str | None:
+        """Of a search: as its log says, which names it at every epoch, or its configuration."""
+        logged = (record["strategy"] for record in self.log.records if "strategy" in record)
+        return next(logged, None) or self.settings.get("strategy")
+
+    @property
     def finished(self) -> bool:
         """A search ends by writing its genotype, a training by writing its metrics."""
-        return self.genotype is not None if self.title == SEARCH else bool(self.metrics)
+        return self.genotype is not None if self.kind == "search" else bool(self.metrics)
 
 
 @dataclass(frozen=True)
@@ -104,10 +120,11 @@ def _seed_folders(folder: Path) -> list[Path]:
 def _run(place: Path) -> Run:
     config = _yaml(place / "config.yaml")
     log = logs.read(place / "log.jsonl") if (place / "log.jsonl").exists() else Log(())
+    # Where config.yaml is lost: a training's one stage is called "train".
     kind = config.get("kind") or (log.records[0]["stage"] if log.records else "search")
     path = place / "genotype.yaml"
     return Run(
-        title=TRAINING if kind == "train" else SEARCH,
+        kind="train" if kind == "train" else "search",
         log=log,
         genotype=genotypes.load(path) if path.exists() else None,
         config=config,

@@ -27,6 +27,9 @@ NUMBERS = (
 )
 """Fields that are numbers, or null, where a line has them."""
 
+OPERATION_SEARCH = "operation"
+"""Stage of the operation search, in every log of a strategy that has one."""
+
 MEND = "damaged or cut short; go on with the run (--resume), which writes the log anew"
 
 
@@ -171,7 +174,15 @@ def _check_architecture(value: Any) -> None:
 
 def is_warmup(record: Mapping[str, Any]) -> bool:
     """Whether the epoch trained the weights alone."""
-    return record.get("phase") in ("warm-up", "warmup")
+    return record.get("phase") == "warm-up"
+
+
+def has_groups(record: Mapping[str, Any]) -> bool:
+    """Whether each group of operations has a softmax of its own (paper section 4.2).
+
+    So it is in the operation search, of whichever strategy, and in no other stage.
+    """
+    return record["stage"] == OPERATION_SEARCH
 
 
 def nodes_of(edges: int) -> int | None:

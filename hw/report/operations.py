@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from hw.networks.space import Edge
+from hw.networks.space import SKIP, Edge
 
 COLOURS = {
     "sep_conv_3x3": "#1f5fbf",
@@ -55,7 +55,7 @@ def state_name(state: int) -> str:
 def in_words(edges: Sequence[Edge]) -> str:
     """`8 operations, 2 of them skips: 5 sep 3×3, 2 skip, 1 dil 5×5`, the most frequent first."""
     counted = Counter(operation for operation, _ in edges)
-    skips = counted["skip_connect"]
+    skips = counted[SKIP]
     among = {0: "none of them a skip", 1: "one of them a skip"}.get(skips, f"{skips} of them skips")
     parts = [f"{number} {short(operation)}" for operation, number in counted.most_common()]
     return f"{len(edges)} operations, {among}: {', '.join(parts)}."

@@ -5,7 +5,7 @@ from functools import partial
 
 from hw.networks.space import Genotype
 from hw.report import architecture, cell, curves
-from hw.report.folder import SEARCH, Content, Run
+from hw.report.folder import Content, Run
 from hw.report.log import Log
 from hw.report.operations import in_words
 from hw.report.plotting import Picture
@@ -112,4 +112,4 @@ def _overlay(logs: dict[str, Log], key: str, factor: float, label: str) -> Calla
 
 
 def _prefix(run: Run) -> str:
-    return "search" if run.title == SEARCH else "training"
+    return "search" if run.kind == "search" else "training"

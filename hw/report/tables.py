@@ -9,9 +9,9 @@ from typing import Any
 from hw.networks.cells import build
 from hw.networks.counts import count
 from hw.networks.genotypes import CIFAR10
-from hw.networks.space import Genotype
+from hw.networks.space import SKIP, Genotype
 from hw.report.curves import stage_name
-from hw.report.folder import SEARCH, Run
+from hw.report.folder import Run
 from hw.report.text import duration, grouped, percent
 
 NONE = "—"
@@ -129,15 +129,14 @@ def weights_of_cifar10_network(genotype: Genotype) -> int:
 
 
 def _head_rows(run: Run) -> list[tuple[str, str]]:
-    config, log = run.config, run.log
-    section = config.get("search" if run.title == SEARCH else "train") or {}
+    config, log, section, searched = run.config, run.log, run.settings, run.kind == "search"
     rows: list[tuple[str, Any]] = [
-        ("strategy", _strategy(run) if run.title == SEARCH else None),
+        ("strategy", run.strategy if searched else None),
         ("domain", config.get("domain")),
         ("data", config.get("data")),
         ("seed", config.get("seed")),
         ("precision", config.get("precision")),
-        ("supernet" if run.title == SEARCH else "network", _sizes(section)),
+        ("supernet" if searched else "network", _sizes(section)),
         ("batch", section.get("batch")),
         ("optimiser", section.get("optimiser")),
         ("first learning rate", section.get("lr")),
@@ -150,16 +149,10 @@ def _head_rows(run: Run) -> list[tuple[str, str]]:
         rows.append(("test accuracy", f"{percent(run.metrics['accuracy'])}{of}"))
     if "weights" in run.metrics:
         rows.append(("weights", grouped(run.metrics["weights"])))
-    if run.genotype is not None and run.title == SEARCH:
+    if run.genotype is not None and searched:
         weights = grouped(weights_of_cifar10_network(run.genotype))
         rows.append(("weights", f"{weights} in its CIFAR-10 network of 36 channels and 20 cells"))
     return [(label, str(value)) for label, value in rows if value not in (None, "")]
-
-
-def _strategy(run: Run) -> str | None:
-    logged = next((record["strategy"] for record in run.log.records if "strategy" in record), None)
-    section = run.config.get("search") or {}
-    return logged or run.config.get("strategy") or section.get("strategy")
 
 
 def _sizes(section: Mapping[str, Any]) -> str:
@@ -181,11 +174,11 @@ def _state(run: Run) -> str:
 
 def _settings(run: Run, several: bool) -> str:
     """All settings that this kind of run reads, folded; without the seed where it has several."""
-    own = {"search": "train", "train": "search"}["search" if run.title == SEARCH else "train"]
+    other = {"search": "train", "train": "search"}[run.kind]
     rows = "".join(
         f"<tr><td><code>{escape(key)}</code></td><td class='text'>{escape(str(value))}</td></tr>"
         for key, value in _flat(run.config)
-        if not key.startswith(f"{own}.") and key != "kind"
+        if key.partition(".")[0] not in (other, "kind")
         if not (several and key == "seed")
     )
     if not rows:
@@ -210,11 +203,11 @@ def _percent(share: float | None) -> float | None:
 def _skips(run: Run, reduction: bool) -> int | None:
     if run.genotype is None:
         return None
-    return sum(operation == "skip_connect" for operation, _ in run.genotype.edges(reduction))
+    return sum(operation == SKIP for operation, _ in run.genotype.edges(reduction))
 
 
 def _cifar10_of(run: Run) -> float | None:
-    if run.genotype is None or run.title != SEARCH:
+    if run.genotype is None or run.kind != "search":
         return None
     return weights_of_cifar10_network(run.genotype)
 

@@ -2,14 +2,12 @@
 
 from torch import Tensor
 
-from hw.networks.space import Genotype
+from hw.networks.space import SKIP, Genotype
 from nas.cell import EDGES, Candidates, on_every_edge
 from nas.config import PdartsConfig, SearchConfig
 from nas.strategies.darts import SoftmaxArchitecture, operations
 from nas.strategies.derivation import derive
 from nas.strategies.strategy import Architecture, Moment, Stage, Strategy
-
-SKIP = "skip_connect"
 
 
 class ProgressiveArchitecture(SoftmaxArchitecture):

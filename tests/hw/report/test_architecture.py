@@ -69,6 +69,19 @@ def test_strongest_operations_of_both_groups():
     assert labels[0] == "c[k−2] → node 0" and labels[13] == "node 2 → node 3"
 
 
+def test_the_stage_says_whether_groups_have_a_softmax_each():
+    """Also in logs that name no strategy, and whatever the shares add up to."""
+    old = [{k: v for k, v in record.items() if k != "strategy"} for record in SEARCH.records]
+    entry = old[3]["architecture"]
+    halved = [[[share / 2 for share in edge] for edge in cell] for cell in entry["alpha"]]
+    old[3] = {**old[3], "architecture": {**entry, "alpha": halved}}
+    assert {sum(edge) < 1.5 for edge in halved[0]} == {True}
+    for stage, apart in (("operation", True), ("search", False)):
+        log = Log([{**record, "stage": stage} for record in old[:4]])
+        picture = architecture.strongest_operations(log).axes[0].images[0].get_array()
+        assert (picture[::2, 3] != picture[1::2, 3]).any() == apart
+
+
 def test_edge_weights_by_node_and_state():
     figure = architecture.edge_weights(SEARCH)
     assert [axes.get_title() for axes in figure.axes][::4] == [

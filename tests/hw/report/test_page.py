@@ -44,7 +44,7 @@ def record(epoch, **fields):
 def demo(tmp_path):
     """A folder as a demo leaves it."""
     for name, lines in (
-        ("search", [record(1, stage="operation", phase="warmup"), record(1, stage="topology")]),
+        ("search", [record(1, stage="operation", phase="warm-up"), record(1, stage="topology")]),
         ("train", [record(e, lr=0.01, validation_accuracy=0.4) for e in (1, 2, 3)]),
     ):
         (tmp_path / name).mkdir()

@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
+from hw.report.log import has_groups
 from nas.cell import EDGES, ZERO
+from nas.config import STRATEGIES, SearchConfig
 from nas.strategies.operation_search import OperationArchitecture
+from nas.strategies.registry import make_strategy
 
 
 def exp_share(values, k):
@@ -28,6 +31,19 @@ def test_each_group_has_a_softmax_of_its_own():
         topology = architecture.topology[cell, edge].tolist()
         expected = [exp_share(g, k) for g in (conv, topology) for k in range(4)]
         assert coefficients[cell, edge].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_report_tells_the_groups_by_the_stage(strategy):
+    """Shares of an edge add up to one for each softmax."""
+    found = make_strategy(SearchConfig(strategy=strategy))
+    candidates = found.start
+    for index, stage in enumerate(found.stages):
+        architecture = found.architecture(index, candidates)
+        shares = architecture.shares(stage.moment(0))
+        softmaxes = 2 if has_groups({"stage": stage.name}) else 1
+        assert sum(shares["alpha"][0][0]) == pytest.approx(softmaxes, abs=1e-3)
+        candidates = architecture.retained()
 
 
 def test_the_groups_do_not_compete():
