@@ -18,8 +18,8 @@ from hw.errors import InputError
 from hw.ir.weights import P_MIN
 from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
 from nas.optimise import OPTIMISERS, REGULARISATIONS
-from nas.place import Place
 from nas.precision import PRECISIONS
+from nas.provenance import Provenance
 from nas.shift import GRAD_RULES, INITS, LAYERS, ShiftSettings
 
 PRESETS = ("cifar10", "cifar100", "imagenet-mobile", "fashion-small", "demo", "digits", "tiny")
@@ -188,7 +188,7 @@ class TrainConfig:
     cutout: side of the square set to zero; 0: none
     jitter: brightness, contrast and saturation change by factors of 1 - jitter to 1 + jitter
     label_smoothing: share of the target spread over all classes
-    auxiliary: weight of the auxiliary head's loss (see `nas.auxiliary`); 0: no such head
+    auxiliary: weight of the auxiliary head's loss (see `nas.auxiliary_head`); 0: no such head
     activations: what tensors are rounded to in training. "calibrated": formats of `act_bits` bits,
         chosen when the last `quantise_epochs` epochs begin; "16.16": 32 bits, 16 of them after the
         point, to the floor, from the first epoch (the paper's); "off": nothing
@@ -303,23 +303,23 @@ def load_config(source: str | Path | None = None, overrides: tuple[str, ...] = (
     ------
     InputError: naming the file and the field
     """
-    layers: list[tuple[Place, Any]] = []
+    layers: list[tuple[Provenance, Any]] = []
     if source is not None:
         layers.append(_read(source))
-    layers += [(Place("--set"), _override(override)) for override in overrides]
+    layers += [(Provenance("--set"), _override(override)) for override in overrides]
     chosen = Config()
     for where, values in layers:
         chosen = merge(chosen, values, where)
     strategy = chosen.search.strategy
     defaults = yaml.safe_load(_preset(f"strategies/{strategy}")) or {}
-    config = merge(Config(), defaults, Place(strategy))
+    config = merge(Config(), defaults, Provenance(strategy))
     for where, values in layers:
         config = merge(config, values, where)
-    _check_together(config, layers[-1][0] if layers else Place("config"))
+    _check_together(config, layers[-1][0] if layers else Provenance("config"))
     return config
 
 
-def _check_together(config: Config, where: Place) -> None:
+def _check_together(config: Config, where: Provenance) -> None:
     """What no field can say alone; InputErrors begin with `where`."""
     train = config.train
     if train.quantise_epochs and train.activations != "calibrated":
@@ -330,7 +330,7 @@ def _check_together(config: Config, where: Place) -> None:
     _check_pdarts(config.search, where)
 
 
-def _check_pdarts(search: SearchConfig, where: Place) -> None:
+def _check_pdarts(search: SearchConfig, where: Provenance) -> None:
     pdarts, stages = search.pdarts, len(search.pdarts.cells)
 
     def at(name: str) -> str:
@@ -373,7 +373,7 @@ def _preset(name: str) -> str:
     return resources.files("nas").joinpath("presets", f"{name}.yaml").read_text()
 
 
-def _read(source: str | Path) -> tuple[Place, Any]:
+def _read(source: str | Path) -> tuple[Provenance, Any]:
     """A preset or a file, and where its fields stand."""
     path = Path(source)
     try:
@@ -387,14 +387,14 @@ def _read(source: str | Path) -> tuple[Place, Any]:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"{source}: not valid YAML: {_one_line(error)}") from error
-    return Place.of_yaml(str(source), text), {} if values is None else values
+    return Provenance.of_yaml(str(source), text), {} if values is None else values
 
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def merge(section: Any, values: Any, where: Place, prefix: str = "") -> Any:
+def merge(section: Any, values: Any, where: Provenance, prefix: str = "") -> Any:
     """`section`, a configuration dataclass, with the fields in `values` replaced.
 
     InputErrors begin with `where`; `prefix` is the section's own path.
@@ -418,7 +418,7 @@ def merge(section: Any, values: Any, where: Place, prefix: str = "") -> Any:
     return replace(section, **changes)
 
 
-def _checked(value: Any, kind: Any, name: str, where: Place) -> Any:
+def _checked(value: Any, kind: Any, name: str, where: Provenance) -> Any:
     if typing.get_origin(kind) is tuple:
         return _checked_list(value, typing.get_args(kind)[0], name, where)
     if name in _CHOICES and kind is str and not isinstance(value, str):
@@ -451,7 +451,7 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
-def _checked_list(value: Any, kind: type, name: str, where: Place) -> tuple:
+def _checked_list(value: Any, kind: type, name: str, where: Provenance) -> tuple:
     if not isinstance(value, list | tuple):
         raise InputError(f"{where.at(name)}: expected a list, found {value!r}")
     checked = tuple(_checked(item, kind, name, where) for item in value)
@@ -464,7 +464,7 @@ def _checked_list(value: Any, kind: type, name: str, where: Place) -> tuple:
     return checked
 
 
-def _check_number(value: float, name: str, where: Place) -> None:
+def _check_number(value: float, name: str, where: Provenance) -> None:
     key = name.rpartition(".")[2]
     least = _LEAST.get(key, 0)
     if value != value or value in (float("inf"), float("-inf")) or value < least:

@@ -4,7 +4,7 @@ Feature maps are (N, C, H, W) tensors stored channels_last. Images enter as q·2
 hardware sees them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +23,9 @@ from hw.ir.graph import (
     MaxPool,
     Node,
 )
+from hw.networks import parts
 from nas import distributed
-from nas.fake import Formats, rounded_tensor
+from nas.fake_quantise import Formats, rounded_tensor
 from nas.norm import BatchNorm2d
 from nas.shift import DOMAINS, ShiftConv2d, ShiftLinear, ShiftSettings, ShiftWeight
 
@@ -139,6 +140,7 @@ def make_unit(
     domain: str,
     settings: ShiftSettings,
     affine: bool = True,
+    stem: bool = False,
 ) -> nn.Module | None:
     """The unit of a node that reads `channels` channels; None where a node needs none.
 
@@ -146,8 +148,9 @@ def make_unit(
     ----------
     domain: "shift" or "real", of the weights
     affine: whether batch norms have trainable gamma and beta
+    stem: whether the node is of the stem, whose weights are real where `settings` says so
     """
-    if node.name.startswith("stem"):
+    if stem:
         domain = domain if settings.stem else "real"
     elif isinstance(node, Linear):
         domain = domain if settings.classifier else "real"
@@ -180,22 +183,26 @@ def evaluate_nodes(
     nodes: Iterable[Node],
     units: nn.ModuleDict,
     tensors: Tensors,
-    drop_path: float = 0.0,
+    drop_path: Mapping[str, float] | None = None,
     formats: Formats | None = None,
     rounding: str = "half_up",
 ) -> None:
     """Compute `nodes`, in topological order, into `tensors`.
 
-    `drop_path` is the rate at which an edge is dropped, per sample, divided by the keep rate;
-    identities are never dropped. With `formats` every tensor is rounded to its own, as `rounding`
-    says: "half_up" or "floor".
+    Parameters
+    ----------
+    drop_path: of each tensor that sums may go without, the rate at which they do, sample by sample;
+        what is kept is divided by the keep rate
+    formats: what every tensor is rounded to
+    rounding: how: "half_up" or "floor"
     """
+    rates = drop_path or {}
     for node in nodes:
         match node:
             case Input():
                 continue
             case Add():
-                terms = [_dropped(tensors[name], name, drop_path) for name in node.inputs]
+                terms = [_dropped(tensors[name], rates.get(name, 0.0)) for name in node.inputs]
                 tensors[node.name] = sum(terms[1:], terms[0])
             case Concat():
                 tensors[node.name] = torch.cat([tensors[name] for name in node.inputs], 1)
@@ -210,9 +217,8 @@ def evaluate_nodes(
             tensors[node.name] = rounded_tensor(tensors[node.name], node, formats, rounding)
 
 
-def _dropped(x: Tensor, name: str, rate: float) -> Tensor:
-    # An identity has no node of its own: its tensor is a state's, not ".../edgeJ_...".
-    if not rate or "/edge" not in name:
+def _dropped(x: Tensor, rate: float) -> Tensor:
+    if not rate:
         return x
     drawn = torch.rand(x.shape[0] * distributed.world(), 1, 1, 1, device=x.device)
     keep = distributed.share(drawn) >= rate
@@ -235,7 +241,8 @@ class GraphModel(nn.Module):
     domain: "shift" or "real"
     settings: of the shift weights
 
-    `drop_path`, and `formats` with their `rounding` (see `nas.fake`), act in training alone.
+    `drop_path`, the rate at which an edge that is no identity is dropped, and `formats` with their
+    `rounding` (see `nas.fake_quantise`) act in training alone.
     """
 
     def __init__(self, graph: Graph, domain: str = "shift", settings: ShiftSettings | None = None):
@@ -247,12 +254,16 @@ class GraphModel(nn.Module):
         self.drop_path = 0.0
         self.formats: Formats | None = None
         self.rounding = "half_up"
+        self._edge_ends = parts.edge_ends(graph)
         self.units = nn.ModuleDict()
+        stem = parts.stem(graph)
         for node in graph:
             if isinstance(node, Input):
                 continue
             channels = graph.in_shapes(node)[0][2]
-            unit = make_unit(node, channels, domain=domain, settings=self.settings)
+            unit = make_unit(
+                node, channels, domain=domain, settings=self.settings, stem=node.name in stem
+            )
             if unit is not None:
                 self.units[node.name] = unit
 
@@ -260,7 +271,9 @@ class GraphModel(nn.Module):
         """Every live tensor by name for images as of `image_tensor`."""
         tensors = Tensors({self.live.input.name: x})
         # In evaluation this is the float model; the integers have an evaluation of their own.
-        drop_path, formats = (self.drop_path, self.formats) if self.training else (0.0, None)
+        drop_path, formats = None, None
+        if self.training:
+            drop_path, formats = dict.fromkeys(self._edge_ends, self.drop_path), self.formats
         evaluate_nodes(self.live, self.units, tensors, drop_path, formats, self.rounding)
         return tensors
 
@@ -272,7 +285,13 @@ class GraphModel(nn.Module):
         """The shift weight of every weighted node that has one, by node name."""
         weights = {}
         for name, unit in self.units.items():
-            layer = getattr(unit, "conv", None) or getattr(unit, "linear", None)
-            if layer is not None and isinstance(layer.weight, ShiftWeight):
-                weights[name] = layer.weight
+            match unit:
+                case ConvUnit() | ReduceUnit():
+                    weight = unit.conv.weight
+                case LinearUnit():
+                    weight = unit.linear.weight
+                case _:
+                    continue
+            if isinstance(weight, ShiftWeight):
+                weights[name] = weight
         return weights

@@ -17,7 +17,7 @@ from nas import checkpoint, events
 from nas.checkpoint import CHECKPOINT
 from nas.config import Config, merge
 from nas.distributed import from_main
-from nas.place import Place
+from nas.provenance import Provenance
 
 CONFIG, GENOTYPE, LOG, METRICS = "config.yaml", "genotype.yaml", "log.jsonl", "metrics.json"
 
@@ -153,7 +153,7 @@ def difference(there: Task, wanted: Task) -> str:
     ours, others = _fields(asdict(wanted)), _fields(asdict(there))
     for name in sorted(ours.keys() | others.keys()):
         if ours.get(name) != others.get(name):
-            if name.startswith("genotype"):
+            if name.partition(".")[0] == "genotype":
                 return "another genotype"
             field = name.removeprefix("config.")
             return f"{field} is {others.get(name)!r} there, {ours.get(name)!r} here"
@@ -189,7 +189,7 @@ def _read_task(values: Any, path: Path, genotype: Genotype | None = None) -> Tas
         if not isinstance(value, str) or (allowed and value not in allowed):
             raise InputError(f"{path}: {key}: expected {' or '.join(allowed or ['a name'])}")
         head[key] = value
-    config = merge(Config(), values, Place(str(path)))
+    config = merge(Config(), values, Provenance(str(path)))
     return Task(head["kind"], head["data"], config, genotype, head["domain"])
 
 

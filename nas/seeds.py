@@ -24,13 +24,15 @@ import torch
 
 from hw.console import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, note, write_atomic
 from hw.errors import CheckFailed, InputError, Interrupted
+from hw.networks.space import SKIP
 from nas import distributed
 from nas.config import Config
 from nas.runs import CONFIG, LOG, pick_device
 
 SUMMARY = "summary.json"
-FIGURES = ("accuracy", "top5_accuracy", "held_out_accuracy", "loss", "held_out_loss", "skips")
-"""What means are taken of, where all seeds have it."""
+SHARES = ("accuracy", "top5_accuracy", "held_out_accuracy")
+FIGURES = (*SHARES, "loss", "held_out_loss", "skips")
+"""What means are taken of, where all seeds have it; `SHARES` are written in percent."""
 
 ROOT = Path(__file__).parents[1]
 ERROR = "shiftnas: error: "
@@ -229,26 +231,27 @@ def end_with_input() -> None:
 
 
 def _summary(seeds: Seeds, out: Path, results: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    kind = seeds.command[0]
     runs = {
         f"seed{number}": {
             "seed": seeds.config.seed + number - 1,
-            **_figures(seeds.folder(out, number), result),
+            **_figures(kind, seeds.folder(out, number), result),
         }
         for number, result in results.items()
     }
     shared = [name for name in FIGURES if all(name in run for run in runs.values())]
     values = {name: [run[name] for run in runs.values()] for name in shared}
     return {
-        "kind": seeds.command[0],
+        "kind": kind,
         "runs": runs,
         "mean": {name: statistics.fmean(of) for name, of in values.items()},
         "std": {name: statistics.stdev(of) if len(of) > 1 else None for name, of in values.items()},
     }
 
 
-def _figures(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+def _figures(kind: str, folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     """What a search or a training came to: the figures of its last epoch, or its metrics."""
-    if "genotype" not in result:
+    if kind == "train":
         return {name: value for name, value in result.items() if name != "out"}
     genotype = result["genotype"]
     lines = (folder / LOG).read_text().splitlines()
@@ -257,7 +260,7 @@ def _figures(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     return {
         "genotype": genotype,
         **{name: entry[name] for name in FIGURES if name in entry},
-        "skips": sum(operation == "skip_connect" for operation, _ in edges),
+        "skips": sum(operation == SKIP for operation, _ in edges),
         "seconds": result["seconds"],
     }
 
@@ -274,8 +277,7 @@ def _line(figures: dict[str, Any], spread: dict[str, Any]) -> str:
     for name in FIGURES:
         if name not in figures:
             continue
-        percent = name.endswith("accuracy")
-        scale, unit = (100, " %") if percent else (1, "")
+        scale, unit = (100, " %") if name in SHARES else (1, "")
         std = spread.get(name)
         more = "" if std is None else f" ± {scale * std:.2f}"
         value = figures[name]

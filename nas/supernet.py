@@ -12,11 +12,12 @@ from torch.nn import functional
 
 from hw.ir.graph import Node
 from hw.networks.cells import CellPlan, Skeleton
+from hw.networks.space import SKIP
 from nas import distributed
 from nas.cell import AUXILIARY_SKIP, EDGES, NODES, ZERO, Candidates, Chosen
 from nas.model import Tensors, evaluate_nodes, make_unit
 from nas.shift import ShiftSettings
-from nas.wide import WideOperation
+from nas.wide_operation import WideOperation
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,13 @@ class Group:
     edges: their positions in `EDGES`
     candidates: for each of them, which of its candidates this is
     key: of the operation in the supernet's `operations`
+    skip: whether it is a skip that competes with the other candidates
     """
 
     edges: tuple[int, ...]
     candidates: tuple[int, ...]
     key: str
-
-    @property
-    def skip(self) -> bool:
-        return self.key.endswith("skip_connect")
+    skip: bool
 
     def chosen(self, choice: list[int] | None) -> list[int] | None:
         """Which of the edges have this candidate chosen; None where all are computed."""
@@ -78,9 +77,15 @@ class Supernet(nn.Module):
         shapes |= {cell.output: cell.out_shape for cell in skeleton.cells}
         cell_nodes = [node for cell in skeleton.cells for node in cell.preprocess]
         for node in (*skeleton.stem, *cell_nodes, *skeleton.head):
-            affine = node not in cell_nodes
             channels = shapes[node.inputs[0]][2] if node.inputs else 0
-            unit = make_unit(node, channels, domain=domain, settings=settings, affine=affine)
+            unit = make_unit(
+                node,
+                channels,
+                domain=domain,
+                settings=settings,
+                affine=node not in cell_nodes,
+                stem=node in skeleton.stem,
+            )
             if unit is not None:
                 self.units[node.name] = unit
         self._groups = [
@@ -104,8 +109,9 @@ class Supernet(nn.Module):
             if operation == ZERO:
                 continue
             edges, indices = zip(*members, strict=True)
-            group = Group(edges, indices, f"{cell.name}/state{state}_{operation}")
-            inside = "skip_connect" if operation == AUXILIARY_SKIP else operation
+            key = f"{cell.name}/state{state}_{operation}"
+            group = Group(edges, indices, key, skip=operation == SKIP)
+            inside = SKIP if operation == AUXILIARY_SKIP else operation
             nodes: list[Node] = cell.edge_nodes(edges[0], inside, state, "state")
             channels = cell.state_shape(state)[2]
             self.operations[group.key] = WideOperation(

@@ -16,11 +16,11 @@ from hw.networks.cells import build
 from hw.networks.counts import count
 from hw.networks.space import Genotype
 from nas import distributed
-from nas.auxiliary import TrainedNetwork
+from nas.auxiliary_head import TrainedNetwork
 from nas.batches import Augmentation, ImageSet, own_part, steps_of
 from nas.config import Config
 from nas.events import require_tensorboard
-from nas.fake import paper_formats
+from nas.fake_quantise import paper_formats
 from nas.journal import Journal
 from nas.meter import Meter
 from nas.model import GraphModel, count_weights, image_tensor

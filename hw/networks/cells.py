@@ -86,6 +86,11 @@ class Skeleton:
     head: tuple[Node, ...]
 
 
+def reductions(cells: int) -> tuple[int, int]:
+    """Positions of the first and the second reduction cell of `cells`; of one cell both are it."""
+    return cells // 3, 2 * cells // 3
+
+
 def skeleton(
     *,
     channels: int,
@@ -97,7 +102,7 @@ def skeleton(
 ) -> Skeleton:
     """Stem, cells and head of a network.
 
-    Cells cells//3 and 2·cells//3 reduce: sides halve, channels double. State 0 goes through a
+    The cells at `reductions` reduce: sides halve, channels double. State 0 goes through a
     FactorizedReduce where the cell before reduced (or the ImageNet stem did), else a 1x1
     convolution, as state 1 always does.
 
@@ -115,7 +120,7 @@ def skeleton(
     reduced_before = stem == "imagenet"
     plans = []
     for index in range(cells):
-        reduction = index in (cells // 3, 2 * cells // 3)
+        reduction = index in reductions(cells)
         if reduction:
             channels *= 2
         in_shape = (*newer.shape[:2], channels)

@@ -8,7 +8,7 @@ import yaml
 
 from hw.errors import InputError
 from nas.config import PRESETS, Config, ExpectConfig, PdartsConfig, SearchConfig, load_config, merge
-from nas.place import Place
+from nas.provenance import Provenance
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -155,7 +155,7 @@ def test_missing_file_lists_the_presets():
 
 def test_merge_leaves_the_original_alone():
     original = Config()
-    changed = merge(original, yaml.safe_load("search: {cells: 5}"), Place("here"))
+    changed = merge(original, yaml.safe_load("search: {cells: 5}"), Provenance("here"))
     assert changed.search.cells == 5 and original.search == SearchConfig()
 
 

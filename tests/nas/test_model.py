@@ -1,10 +1,12 @@
 """The torch network of a graph."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from hw.ir.graph import Conv, FactorizedReduce
+from hw.ir.graph import Conv, FactorizedReduce, Graph
 from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.counts import count
@@ -62,6 +64,28 @@ def test_factorized_reduce_is_two_strided_convolutions(side):
     second = np.einsum("nchw,oc->nohw", padded[:, :, 1::2, 1::2], w[2:, :, 0, 0])
     got = torch.nn.functional.conv2d(pad_to_even(x), factorized_kernel(w), stride=2)
     torch.testing.assert_close(got, torch.from_numpy(np.concatenate((first, second), 1)))
+
+
+def test_nothing_depends_on_the_names_of_nodes():
+    """Neither what drop-path acts on nor which weights are real."""
+    graph = build(genotypes.get("ShiftNAS_C10"), **SIZES)
+    names = {node.name: f"n{number}" for number, node in enumerate(graph)}
+    renamed = Graph(
+        tuple(
+            replace(node, name=names[node.name], inputs=tuple(names[i] for i in node.inputs))
+            for node in graph
+        )
+    )
+    pixels = torch.randint(0, 256, (8, 9, 8, 1), dtype=torch.uint8)
+    found = []
+    for same in (graph, renamed):
+        torch.manual_seed(0)
+        model = GraphModel(same, settings=ShiftSettings(stem=False)).train()
+        model.drop_path = 0.5
+        found.append((model.shift_weights(), model.tensors(image_tensor(pixels))))
+    (weights, tensors), (renamed_weights, renamed_tensors) = found
+    assert renamed_weights.keys() == {names[name] for name in weights}
+    assert all(torch.equal(x, renamed_tensors[names[name]]) for name, x in tensors.items())
 
 
 def test_drop_path_spares_identities():

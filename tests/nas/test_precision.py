@@ -10,7 +10,7 @@ from hw.ir.format import Format
 from hw.networks import genotypes
 from hw.networks.cells import build
 from nas.config import load_config
-from nas.fake import fake_quantise
+from nas.fake_quantise import fake_quantise
 from nas.model import GraphModel, image_tensor
 from nas.norm import BatchNorm2d
 from nas.precision import autocast

@@ -8,7 +8,7 @@ from hw.ir.format import Format
 from hw.ir.graph import AvgPool, Conv, GlobalPool, MaxPool
 from hw.networks import genotypes
 from hw.networks.cells import build
-from nas.fake import PAPER_FORMAT, fake_quantise, paper_formats
+from nas.fake_quantise import PAPER_FORMAT, fake_quantise, paper_formats
 from nas.model import GraphModel, image_tensor
 from nas.quantise import calibrate
 

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from hw.errors import InputError
 from hw.ir.graph import Concat, Conv, Linear, Shape
+from hw.networks.cells import reductions
 from nas.model import GraphModel, make_unit
 from nas.shift import ShiftSettings
 
@@ -95,7 +96,7 @@ class TrainedNetwork(nn.Module):
         super().__init__()
         self.network = network
         cells = [node.name for node in network.graph if isinstance(node, Concat)]
-        self.tap = cells[2 * len(cells) // 3]
+        self.tap = cells[reductions(len(cells))[1]]
         classes = network.graph.output.shape[2]
         shape = network.graph[self.tap].shape
         self.head = (

@@ -6,7 +6,7 @@ import torch
 from hw.networks.space import operation_nodes
 from nas.model import make_unit
 from nas.shift import ShiftSettings
-from nas.wide import WideOperation, spread
+from nas.wide_operation import WideOperation, spread
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -12,7 +12,7 @@ from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.counts import count
 from nas import train as training
-from nas.auxiliary import AuxiliaryHead, TrainedNetwork
+from nas.auxiliary_head import AuxiliaryHead, TrainedNetwork
 from nas.config import load_config
 from nas.export import export
 from nas.model import GraphModel, count_weights, image_tensor
