@@ -17,7 +17,9 @@ from pathlib import Path
 
 import click
 
-from hw.dataflow import plan as plans
+from hw.board.boards import device
+from hw.dataflow.design.design import design
+from hw.dataflow.planner import propose
 from hw.ir import serialize
 from sim import designs
 from sim.runner import Build
@@ -37,8 +39,11 @@ def main(folder: Path, plan_file: Path | None, frames: int, optimise: str) -> No
     network = serialize.load(folder)
     if plan_file is None and folder == DEMO / "network":
         plan_file = DEMO / "plan.yaml"
-    plan = plans.propose(network, "ulx3s-85f") if plan_file is None else plans.load(plan_file)
-    bench = designs.bench(network, plan, "network")
+    if plan_file is None:
+        plan = propose(network, device("ulx3s-85f")).plan
+    else:
+        plan = plan_file.load(plan_file)
+    bench = designs.bench(network, design(network, plan), "network")
     before = _children()
     simulation = Simulation.build(network, bench, Build(optimise=optimise))
     build = _children() - before

@@ -4,7 +4,7 @@
 
 Synthesises a few networks with random weights, each planned in another way, and prints for each
 what was predicted and what Yosys made of it, with --layers layer by layer. With --fit it prints the
-tables LUT and FF of `hw/dataflow/cost.py` fitted to all layers by non-negative least squares. Takes
+table PRICES of `hw/dataflow/cost.py` fitted to all layers by non-negative least squares. Takes
 a few minutes a network the first time; syntheses are kept in the cache.
 """
 
@@ -15,11 +15,13 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import nnls
 
-from hw.board.boards import RAM_BLOCK_BITS
+from hw.board.boards import device
 from hw.build.synth import REST, synthesise
 from hw.dataflow import cost
-from hw.dataflow import plan as plans
+from hw.dataflow.design.design import design
+from hw.dataflow.fabric import RAM_BLOCK_BITS
 from hw.dataflow.plan import Plan
+from hw.dataflow.planner import propose
 from hw.ir.network import Network
 from hw.networks import space
 from hw.networks.cells import build
@@ -72,7 +74,7 @@ def cases() -> dict[str, tuple[Network, Plan]]:
         )  # fmt: skip
         network = random_network(graph, seed=1, act_bits=bits)
         slow = kind == "cheapest"
-        plan = plans.propose(network, BOARD, fps=1.0 if slow else None, luts=80_000)
+        plan = propose(network, device(BOARD), fps=1.0 if slow else None, luts=80_000).plan
         made[name] = (network, changed(plan, kind))
     return made
 
@@ -98,7 +100,8 @@ def main() -> int:
     rows = []
     print(f"{'network':32}{'':>10}{'LUT':>8}{'FF':>8}{'RAM blocks':>12}")
     for name, (network, plan) in cases().items():
-        predicted, found = cost.predict(network, plan), synthesise(emit.emit(network, plan))
+        made = design(network, plan)
+        predicted, found = cost.predict(made), synthesise(emit.emit(made))
         blocks = predicted.ram_bits // RAM_BLOCK_BITS
         print(f"{name:32}{'predicted':>10}{predicted.lut:8}{predicted.ff:8}{blocks:12}")
         print(f"{'':32}{'made':>10}{found['lut']:8}{found['ff']:8}{found['ram_blocks']:12}")
@@ -106,13 +109,13 @@ def main() -> int:
             if layer["name"] == REST:
                 print(f"{'':32}{'elsewhere':>10}{layer['lut']:8}{layer['ff']:8}")
                 continue
-            node = network.graph[layer["name"]]
-            guess = cost.layer_logic(network, node, plan)
-            rows.append((cost.features(network, node, plan), layer, guess, node))
+            designed = made.layers[layer["name"]]
+            guess = cost.layer_logic(designed)
+            rows.append((cost.features(designed), layer, guess))
             if arguments.layers:
                 print(f"  {layer['name']:40}{guess.lut:8}{layer['lut']:8}")
                 print(f"  {'':40}{guess.ff:8}{layer['ff']:8}", flush=True)
-    errors = np.array([guess.lut / layer["lut"] - 1 for _, layer, guess, _ in rows])
+    errors = np.array([guess.lut / layer["lut"] - 1 for _, layer, guess in rows])
     print(f"{len(rows)} layers, LUT: mean error {errors.mean():+.1%},", end=" ")
     print(f"mean absolute {np.abs(errors).mean():.1%}, 9 in 10 within", end=" ")
     print(f"{np.quantile(np.abs(errors), 0.9):.1%}")
@@ -122,19 +125,20 @@ def main() -> int:
 
 
 def fit(rows: list) -> None:
-    """Prints the tables; relative errors weigh alike but for the smallest layers."""
+    """Prints the table; relative errors weigh alike but for the smallest layers."""
     names = sorted({name for found, *_ in rows for name in found})
     matrix = np.array([[found.get(name, 0) for name in names] for found, *_ in rows])
-    for table, key in (("LUT", "lut"), ("FF", "ff")):
+    fitted = []
+    for key in ("lut", "ff"):
         target = np.array([layer[key] for _, layer, *_ in rows], float)
         weight = 1 / (target + 30)
-        fitted, _ = nnls(matrix * weight[:, None], target * weight)
-        print(f"{table} = {{")
-        for name, value in zip(names, fitted, strict=True):
-            print(f'    "{name}": {value:.3g},')
-        print("}")
-        error = np.abs(matrix @ fitted / target - 1)
-        print(f"# mean absolute error of a layer {error.mean():.1%}")
+        fitted.append(nnls(matrix * weight[:, None], target * weight)[0])
+        error = np.abs(matrix @ fitted[-1] / target - 1)
+        print(f"# {key}: mean absolute error of a layer {error.mean():.1%}")
+    print("PRICES = {")
+    for name, lut, ff in zip(names, *fitted, strict=True):
+        print(f'    "{name}": ({lut:.3g}, {ff:.3g}),')
+    print("}")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,11 @@ from pathlib import Path
 from amaranth import Module, Signal, signed
 from amaranth.lib import wiring
 
-from hw.dataflow.layers.elements import Barrel, BarrelCode, Element, Horner, Maximum, sums_layout
-from hw.dataflow.layers.requantise import Requantise, Round, Scale
+from hw.dataflow.design.program import BarrelCode
+from hw.dataflow.design.requantiser import RequantiseDesign, RoundDesign
+from hw.dataflow.design.scales import Rows, Scale
+from hw.dataflow.layers.elements import Barrel, Horner, Maximum, ProcessingElement, sums_layout
+from hw.dataflow.layers.requantise import Requantise, Round
 from hw.ir.format import Format
 from hw.verilog import yosys
 from hw.verilog.convert import to_rtlil
@@ -24,7 +27,7 @@ WIDTH = 24
 SITES = {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 6}
 
 
-class Multiplier(Element):
+class Multiplier(ProcessingElement):
     """The element that a shift is up against: int8 × int8, added up."""
 
     def __init__(self):
@@ -40,12 +43,12 @@ class Multiplier(Element):
             m.d.sync += acc.eq(total)
 
 
-def scales(channels: int) -> list[list[Scale]]:
+def scales(channels: int) -> Rows:
     """Scales of three terms over eleven digits, biases of full width."""
-    return [
-        [Scale((1 << 10) - (1 << 7 - c % 3) + (1 << c % 4), (-1) ** c * (0x1234567 + 977 * c))]
+    return tuple(
+        (Scale((1 << 10) - (1 << 7 - c % 3) + (1 << c % 4), (-1) ** c * (0x1234567 + 977 * c)),)
         for c in range(channels)
-    ]
+    )
 
 
 def cases() -> dict[str, tuple[wiring.Component, int]]:
@@ -63,10 +66,10 @@ def cases() -> dict[str, tuple[wiring.Component, int]]:
         "sorted Horner": (Horner(signed(8), width=WIDTH), 1),
         "maximum": (Maximum(signed(8)), 1),
         "requantiser, 3 terms, 16 channels": (
-            Requantise(scales(16), acc_width=WIDTH, width=36, shift=20, fmt=out, rom_style="block"),
+            Requantise(RequantiseDesign(scales(16), WIDTH, 36, 20, out, place="block")),
             1,
         ),
-        "rounding shift": (Round(acc_width=WIDTH, constant=1 << 9, shift=10, fmt=out), 1),
+        "rounding shift": (Round(RoundDesign(WIDTH, 1 << 9, 10, out)), 1),
     }
 
 

@@ -18,7 +18,9 @@ from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
 import numpy as np
 
-from hw.dataflow import plan as plans
+from hw.board.boards import device
+from hw.dataflow.design.design import design
+from hw.dataflow.planner import propose
 from hw.ir.network import Network
 from hw.networks import genotypes
 from hw.networks.cells import build
@@ -58,9 +60,9 @@ def measure(cells: int, channels: int, side: int) -> dict[str, float]:
     start = _seconds()
     made = network(cells, channels, side)
     drawn = _seconds()
-    plan = plans.propose(made, "none", fps=1)
+    plan = propose(made, device("none"), fps=1).plan
     planned = _seconds()
-    emission = emit.emit(made, plan)
+    emission = emit.emit(design(made, plan))
     emitted = _seconds()
     peak = max(getrusage(whose).ru_maxrss for whose in (RUSAGE_SELF, RUSAGE_CHILDREN))
     return {

@@ -1,9 +1,10 @@
 """The subcommands that need PyTorch: search, train, export."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,41 @@ from nas.config import PRESETS, STRATEGIES, Config, load_config
 FOLDER = click.Path(path_type=Path)
 
 
-def _run_options(command):
-    """Options that `search` and `train` share."""
+@dataclass(frozen=True)
+class _RunOptions:
+    """What `search` and `train` are both told, see `_run_options`."""
+
+    data: str
+    out: Path
+    config: str | None
+    overrides: tuple[str, ...]
+    seed: int | None
+    resume: bool
+    tensorboard: bool
+    seeds: int | None
+    jobs: int | None
+    end_with_input: bool
+    force: bool
+    as_json: bool
+
+    def settings(self, more: tuple[str, ...] = ()) -> Config:
+        """The configuration, with `more` overrides after those given."""
+        config = load_config(self.config, (*self.overrides, *more))
+        return config if self.seed is None else replace(config, seed=self.seed)
+
+    def manner(self) -> dict[str, bool]:
+        """Arguments that `nas.search.search` and `nas.train.train` share."""
+        return {"resume": self.resume, "force": self.force, "tensorboard": self.tensorboard}
+
+
+def _run_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Options that `search` and `train` share, as the argument `run`."""
+
+    @wraps(function)
+    def command(**values: Any) -> None:
+        shared = {field.name: values.pop(field.name) for field in fields(_RunOptions)}
+        function(run=_RunOptions(**shared), **values)
+
     for option in reversed(
         (
             click.option("--data", metavar="D", required=True, help="Data set: name or folder."),
@@ -61,11 +95,6 @@ _domain_option = click.option(
 )
 
 
-def _config(source: str | None, overrides: tuple[str, ...], seed: int | None) -> Config:
-    config = load_config(source, overrides)
-    return config if seed is None else replace(config, seed=seed)
-
-
 @contextmanager
 def _resumable(out: Path) -> Iterator[None]:
     """Ctrl-C ends with a line that says what is kept of the run in `out`."""
@@ -83,23 +112,27 @@ def _resumable(out: Path) -> Iterator[None]:
         ) from error
 
 
-def _begin(end_with_input: bool, seeds: int | None, jobs: int | None) -> None:
+def _begin(run: _RunOptions) -> None:
     """What `search` and `train` do first: end with their parent if it asks, check the options."""
     from nas import seeds as several
 
-    if end_with_input:
+    if run.end_with_input:
         several.end_with_input()
-    if jobs is not None and seeds is None:
+    if run.jobs is not None and run.seeds is None:
         raise click.UsageError("--jobs: expected --seeds N beside it: jobs are seeds at a time")
 
 
-def _print_seeds(summary: dict[str, Any], out: Path, as_json: bool) -> None:
-    from nas.seeds import SUMMARY, in_words
+def _run_seeds(words: list[str], settings: Config, run: _RunOptions) -> None:
+    """Several seeds of the subcommand that `words`, its own options, begin."""
+    from nas.seeds import SUMMARY, Seeds, in_words, run_seeds
 
-    if as_json:
-        console.print_json({**summary, "out": out})
+    assert run.seeds is not None
+    job = Seeds([*words, "--data", run.data], settings, run.seeds, run.jobs, run.tensorboard)
+    summary = run_seeds(job, run.out, resume=run.resume, force=run.force)
+    if run.as_json:
+        console.print_json({**summary, "out": run.out})
     else:
-        click.echo(f"{in_words(summary)}\nwritten to {out / SUMMARY}")
+        click.echo(f"{in_words(summary)}\nwritten to {run.out / SUMMARY}")
 
 
 @click.command(cls=console.Command)
@@ -110,108 +143,56 @@ def _print_seeds(summary: dict[str, Any], out: Path, as_json: bool) -> None:
 )
 @_domain_option
 @_run_options
-def search(
-    strategy: str | None,
-    domain: str,
-    data: str,
-    out: Path,
-    config: str | None,
-    overrides: tuple[str, ...],
-    seed: int | None,
-    resume: bool,
-    tensorboard: bool,
-    seeds: int | None,
-    jobs: int | None,
-    end_with_input: bool,
-    force: bool,
-    as_json: bool,
-) -> None:
+def search(strategy: str | None, domain: str, run: _RunOptions) -> None:
     """Search a genotype of bit-shift operations."""
     from hw.networks import genotypes
     from nas import search as searching
-    from nas.seeds import Seeds, run_seeds
 
-    if strategy is not None:
-        overrides = (*overrides, f"search.strategy={strategy}")
-    settings, start = _config(config, overrides, seed), time.monotonic()
-    _begin(end_with_input, seeds, jobs)
-    if seeds is not None:
-        words = ["search", "--domain", domain, "--data", data]
-        job = Seeds(words, settings, seeds, jobs, tensorboard)
-        _print_seeds(run_seeds(job, out, resume=resume, force=force), out, as_json)
+    settings = run.settings(() if strategy is None else (f"search.strategy={strategy}",))
+    start = time.monotonic()
+    _begin(run)
+    if run.seeds is not None:
+        _run_seeds(["search", "--domain", domain], settings, run)
         return
-    with _resumable(out):
-        genotype = searching.search(
-            data,
-            out,
-            settings,
-            domain=domain,
-            resume=resume,
-            force=force,
-            tensorboard=tensorboard,
-        )
-    if as_json:
+    with _resumable(run.out):
+        genotype = searching.search(run.data, run.out, settings, domain=domain, **run.manner())
+    if run.as_json:
         console.print_json(
             {
                 "genotype": genotypes.to_mapping(genotype),
-                "out": out,
+                "out": run.out,
                 "seconds": round(time.monotonic() - start, 1),
             }
         )
     else:
         click.echo(genotypes.to_yaml(genotype), nl=False)
-        click.echo(f"written to {out / 'genotype.yaml'}")
+        click.echo(f"written to {run.out / 'genotype.yaml'}")
 
 
 @click.command(cls=console.Command)
 @click.option("--genotype", "genotype_name", metavar="G", required=True, help="Name or file.")
 @_domain_option
 @_run_options
-def train(
-    genotype_name: str,
-    domain: str,
-    data: str,
-    out: Path,
-    config: str | None,
-    overrides: tuple[str, ...],
-    seed: int | None,
-    resume: bool,
-    tensorboard: bool,
-    seeds: int | None,
-    jobs: int | None,
-    end_with_input: bool,
-    force: bool,
-    as_json: bool,
-) -> None:
+def train(genotype_name: str, domain: str, run: _RunOptions) -> None:
     """Train the network of a genotype with bit-shift weights."""
     from hw.networks import genotypes
     from nas import train as training
-    from nas.seeds import Seeds, run_seeds
 
-    settings, genotype = _config(config, overrides, seed), genotypes.get(genotype_name)
-    _begin(end_with_input, seeds, jobs)
-    if seeds is not None:
-        words = ["train", "--genotype", genotype_name, "--domain", domain, "--data", data]
-        job = Seeds(words, settings, seeds, jobs, tensorboard)
-        _print_seeds(run_seeds(job, out, resume=resume, force=force), out, as_json)
+    settings, genotype = run.settings(), genotypes.get(genotype_name)
+    _begin(run)
+    if run.seeds is not None:
+        _run_seeds(["train", "--genotype", genotype_name, "--domain", domain], settings, run)
         return
-    with _resumable(out):
+    with _resumable(run.out):
         metrics = training.train(
-            genotype,
-            data,
-            out,
-            settings,
-            domain=domain,
-            resume=resume,
-            force=force,
-            tensorboard=tensorboard,
+            genotype, run.data, run.out, settings, domain=domain, **run.manner()
         )
-    if as_json:
-        console.print_json({**metrics, "out": out})
+    if run.as_json:
+        console.print_json({**metrics, "out": run.out})
     else:
         click.echo(
             f"accuracy {100 * metrics['accuracy']:.2f} % on {metrics['images']} test images, "
-            f"{metrics['weights']} weights, {metrics['seconds']:.0f} s; written to {out}"
+            f"{metrics['weights']} weights, {metrics['seconds']:.0f} s; written to {run.out}"
         )
 
 

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from hw.dataflow import cost
+from hw.dataflow.design.design import Design
+from hw.dataflow.design.design import design as design_of
 from hw.dataflow.loading import image
 from hw.dataflow.loading.image import Image
-from hw.dataflow.plan import Plan, from_dict
+from hw.dataflow.plan import from_dict
 from hw.errors import InputError
 from hw.ir import reference
 from hw.ir.network import Network
@@ -121,15 +123,15 @@ class Known:
     reset_after: int
 
     @classmethod
-    def of(cls, network: Network, plan: Plan, images: np.ndarray, level: str) -> "Known":
-        predicted = cost.predict(network, plan)
+    def of(cls, network: Network, design: Design, images: np.ndarray, level: str) -> "Known":
+        predicted = cost.predict(design)
         cycles = predicted.latency if level == "network" else predicted.cycles_per_frame
         return cls(reference.run(network, images), min(cycles * 3 // 5, MOST_BEFORE_RESET))
 
 
 def cosim(
     network: Network,
-    plan: Plan,
+    design: Design,
     stimuli: Stimuli,
     subject: Subject = Subject(),
     build: Build = Build(),
@@ -139,7 +141,7 @@ def cosim(
     known: Known | None = None,
     watch: Watch | None = None,
 ) -> Cosim:
-    """Run the images through the hardware of `network`, built as planned, and compare every layer.
+    """Run the images through the hardware of `network`, as designed, and compare every layer.
 
     `RESETS` runs are begun and cut off in mid-frame before the one that counts.
 
@@ -159,9 +161,9 @@ def cosim(
     if subject.gates is not None and build.simulator != "verilator":
         raise InputError("simulator: gate level is for verilator; leave --gates out for icarus")
     reference.check_images(network, stimuli.images)
-    plan, to_load = _loaded(network, plan, subject)
+    design, to_load = _loaded(network, design, subject)
     bench = designs.bench(
-        network, plan, subject.level, emission=subject.emission, only=subject.only
+        network, design, subject.level, emission=subject.emission, only=subject.only
     )
     start = time.monotonic()
     if subject.gates is not None:
@@ -169,7 +171,7 @@ def cosim(
     mapped = time.monotonic() - start
     optimise = build.optimise or _optimise(network, len(stimuli.images))
     simulation = Simulation.build(network, bench, replace(build, optimise=optimise))
-    known = known or Known.of(network, plan, stimuli.images, subject.level)
+    known = known or Known.of(network, design, stimuli.images, subject.level)
     # A netlist's flip-flops begin as the device loads them, which is not simulated.
     resets = Resets(RESETS, known.reset_after, cold=subject.gates is None)
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
@@ -187,15 +189,15 @@ def cosim(
         simulator=build.simulator,
         build_seconds=mapped + simulation.model.seconds,
         seconds=seconds,
-        coverage=_coverage(network, plan, stimuli, known, run) if cover else None,
+        coverage=_coverage(network, design, stimuli, known, run) if cover else None,
         load_cycles=load_cycles,
         gates={} if subject.gates is None else gate_level.cells(bench),
         **_figures(simulation, run, stimuli),
     )
 
 
-def _loaded(network: Network, plan: Plan, subject: Subject) -> tuple[Plan, list[Image]]:
-    """The plan of what is simulated, and what is loaded into it.
+def _loaded(network: Network, design: Design, subject: Subject) -> tuple[Design, list[Image]]:
+    """The design that is simulated, and what is loaded into it.
 
     Raises
     ------
@@ -206,18 +208,21 @@ def _loaded(network: Network, plan: Plan, subject: Subject) -> tuple[Plan, list[
         if emission is None or subject.load[-1].digest != network.digest:
             raise InputError("load: expected an RTL folder, and the network itself as the last one")
         images = [image.make(one, emission.manifest) for one in subject.load]
-        return replace(from_dict(emission.manifest["plan"]), network=network.digest), images
+        plan = replace(from_dict(emission.manifest["plan"]), network=network.digest)
+        return design_of(network, plan), images
     if emission is not None and emission.manifest["network_digest"] != network.digest:
         raise InputError(
             "manifest.json: network_digest: the RTL is of another network; emit it again, or load"
             " its weights with --load"
         )
-    return plan, []
+    return design, []
 
 
-def _coverage(network: Network, plan: Plan, stimuli: Stimuli, known: Known, run: Run) -> Coverage:
+def _coverage(
+    network: Network, design: Design, stimuli: Stimuli, known: Known, run: Run
+) -> Coverage:
     coverage = Coverage()
-    hardware.measure(coverage, network, plan)
+    hardware.measure(coverage, network, design)
     values.measure(coverage, network, known.tensors)
     frames, stalled = len(stimuli.images), stimuli.stalled
     streams.measure(coverage, network, run.seen, frames=frames, stalled=stalled)

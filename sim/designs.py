@@ -11,16 +11,17 @@ import numpy as np
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from hw.dataflow.layers.layer import layer
-from hw.dataflow.plan import Plan, from_dict
-from hw.dataflow.top import children_of, payload_shapes, stream_format
+from hw.dataflow.design.design import Design
+from hw.dataflow.layers.component import component
+from hw.dataflow.loading.addresses import AddressMap, address_map
+from hw.dataflow.top import children_of
 from hw.errors import InputError
 from hw.ir.graph import Add, Concat, Node
 from hw.ir.network import Network
 from hw.verilog import emit
 from hw.verilog.convert import to_verilog
 from sim import processing_elements
-from sim.harness import Design, Stream
+from sim.harness import Dut, Stream
 
 LEVELS = ("network", "cell", "op", "pe")
 
@@ -39,7 +40,7 @@ class Bench:
     data: from the reference's tensors to those of all streams
     """
 
-    designs: Sequence[Design]
+    designs: Sequence[Dut]
     sources: Mapping[str, str]
     data: Callable[[Tensors], Tensors] = dict
 
@@ -55,7 +56,7 @@ class Part:
 
 def bench(
     network: Network,
-    plan: Plan,
+    design: Design,
     level: str,
     *,
     emission: emit.Emission | None = None,
@@ -65,6 +66,7 @@ def bench(
 
     Parameters
     ----------
+    design: of the network as it is built
     level: one of LEVELS
     emission: RTL to simulate instead of emitting it anew; level `network` only
     only: names of the cells or layers wanted, all of them by default; not for level `network`
@@ -78,28 +80,28 @@ def bench(
     if level == "network":
         if only:
             raise InputError("only: level network simulates everything; choose cell, op or pe")
-        emission = emission or emit.emit(network, plan)
-        return Bench([whole(network, emission)], dict(emission.files))
+        emission = emission or emit.emit(design)
+        return Bench([whole(design, emission)], dict(emission.files))
     if emission is not None:
         raise InputError(f"level: {level!r} emits its own RTL; leave the RTL folder out")
     if level == "pe":
-        elements = processing_elements.elements(network, plan, chosen(network, level, only))
+        elements = processing_elements.elements(network, design, chosen(network, level, only))
         return _elements(elements)
-    return _parts(network, plan, level, only)
+    return _parts(design, level, chosen(network, level, only))
 
 
-def whole(network: Network, emission: emit.Emission) -> Design:
+def whole(design: Design, emission: emit.Emission) -> Dut:
     """The emitted top module, tapped at every layer that the manifest names."""
-    graph, manifest = network.graph, emission.manifest
-    plan, entries = from_dict(manifest["plan"]), manifest["layers"]
+    graph, manifest = design.graph, emission.manifest
+    entries = manifest["layers"]
     paths = {entry["name"]: entry["path"] for entry in entries}
-    return Design(
+    return Dut(
         "dut",
         manifest["top"],
-        [_stream(network, plan, graph.input.name, "s_axis")],
-        [_stream(network, plan, graph.output.name, "m_axis")],
-        [_stream(network, plan, entry["name"], f"{entry['path']}.o") for entry in entries],
-        _fifos(plan, graph.nodes, lambda node: paths[node.name]),
+        [_stream(design, graph.input.name, "s_axis")],
+        [_stream(design, graph.output.name, "m_axis")],
+        [_stream(design, entry["name"], f"{entry['path']}.o") for entry in entries],
+        _fifos(design, graph.nodes, lambda node: paths[node.name]),
         next((p["width"] for p in manifest["ports"] if p["name"] == "s_axil_awaddr"), 0),
     )
 
@@ -125,55 +127,53 @@ def chosen(network: Network, level: str, only: Sequence[str]) -> list[str]:
     return [name for name in known if not only or name in only]
 
 
-def _parts(network: Network, plan: Plan, level: str, only: Sequence[str]) -> Bench:
-    graph = network.graph
-    wanted = chosen(network, level, only)
+def _parts(design: Design, level: str, wanted: Sequence[str]) -> Bench:
+    regions = address_map(design)
     if level == "cell":
-        shapes = payload_shapes(network, plan)
-        children = children_of(network, plan, shapes, only=wanted)
+        children = children_of(design, regions, only=wanted)
         found = {
             name: Part(children[name].component, children[name].reads, children[name].writes)
             for name in wanted
         }
     else:
-        found = {name: _layer_part(network, plan, graph[name]) for name in wanted}
+        found = {name: _layer_part(design, regions, design.graph[name]) for name in wanted}
     designs, sources = [], {}
     for number, (name, part) in enumerate(found.items()):
         module = f"dut{number}"
         # Weights stay as they are: a part's way to the loader is left out, which ties it to 0.
         sources[f"{module}.v"] = to_verilog(part.component, module, without=("load",))
-        designs.append(_design(network, plan, f"u{number}", module, name, part))
+        designs.append(_design(design, f"u{number}", module, name, part))
     return Bench(designs, sources)
 
 
-def _layer_part(network: Network, plan: Plan, node: Node) -> Part:
-    component = layer(network, node, plan)
-    members = component.signature.members.items()
+def _layer_part(design: Design, regions: AddressMap, node: Node) -> Part:
+    made = component(design.layers[node.name], regions)
+    members = made.signature.members.items()
     ports = [port for port, end in members if end.flow is In and port != "load"]
-    return Part(component, dict(zip(ports, node.inputs, strict=True)), {"o": node.name})
+    return Part(made, dict(zip(ports, node.inputs, strict=True)), {"o": node.name})
 
 
-def _design(
-    network: Network, plan: Plan, instance: str, module: str, name: str, part: Part
-) -> Design:
+def _design(design: Design, instance: str, module: str, name: str, part: Part) -> Dut:
     """Agents on the ports of a part, taps on the layers inside it."""
-    graph, below = network.graph, len(name) + 1
-    inside = [node for node in graph if node.name == name or node.name.startswith(f"{name}/")]
+    below = len(name) + 1
+    inside = [
+        node for node in design.graph if node.name == name or node.name.startswith(f"{name}/")
+    ]
 
     def path(node: Node) -> str:
         return node.name[below:].replace("/", ".")
 
-    return Design(
+    return Dut(
         instance,
         module,
-        [_stream(network, plan, tensor, port) for port, tensor in part.reads.items()],
-        [_stream(network, plan, tensor, port) for port, tensor in part.writes.items()],
+        [_stream(design, tensor, port) for port, tensor in part.reads.items()],
+        [_stream(design, tensor, port) for port, tensor in part.writes.items()],
         [
-            _stream(network, plan, node.name, f"{path(node)}.o")
+            _stream(design, node.name, f"{path(node)}.o")
             for node in inside
             if node.name != name and node.name not in part.writes.values()
         ],
-        _fifos(plan, inside, path),
+        _fifos(design, inside, path),
     )
 
 
@@ -182,7 +182,7 @@ def _elements(elements: Sequence[processing_elements.Element]) -> Bench:
     for number, element in enumerate(elements):
         module = f"dut{number}"
         sources[f"{module}.v"] = to_verilog(element.component, module)
-        designs.append(Design(f"u{number}", module, [element.taps], [element.sums], [], []))
+        designs.append(Dut(f"u{number}", module, [element.taps], [element.sums], [], []))
 
     def data(tensors: Tensors) -> Tensors:
         return {
@@ -192,20 +192,19 @@ def _elements(elements: Sequence[processing_elements.Element]) -> Bench:
     return Bench(designs, sources, data)
 
 
-def _stream(network: Network, plan: Plan, tensor: str, port: str) -> Stream:
-    fmt = stream_format(network, plan, network.graph[tensor])
-    return Stream(tensor, port, fmt.width, fmt.signed, network.graph[tensor].shape)
+def _stream(design: Design, tensor: str, port: str) -> Stream:
+    fmt = design.formats[tensor]
+    return Stream(tensor, port, fmt.width, fmt.signed, design.graph[tensor].shape)
 
 
 def _fifos(
-    plan: Plan, nodes: Iterable[Node], path: Callable[[Node], str]
+    design: Design, nodes: Iterable[Node], path: Callable[[Node], str]
 ) -> list[tuple[str, str, int]]:
     """Label, path and depth of each FIFO of the joins among the nodes."""
-    found = []
+    depths, found = design.fifos, []
     for node in nodes:
-        if isinstance(node, Add | Concat):
-            for position, tensor in enumerate(node.inputs):
-                below = ".".join(filter(None, [path(node), f"fifo{position}"]))
-                label = f"{node.name} input {position} ({tensor})"
-                found.append((label, below, plan.fifos[node.name][position]))
+        for position, depth in enumerate(depths.get(node.name, ())):
+            below = ".".join(filter(None, [path(node), f"fifo{position}"]))
+            label = f"{node.name} input {position} ({node.inputs[position]})"
+            found.append((label, below, depth))
     return found

@@ -95,7 +95,7 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class Design:
+class Dut:
     """A module under test with agents on all its ports.
 
     Parameters
@@ -147,7 +147,7 @@ def tap_words(stream: Stream) -> int:
     return -(-stream.width // 32)
 
 
-def generate(designs: Sequence[Design]) -> Harness:
+def generate(designs: Sequence[Dut]) -> Harness:
     """The harness of one or more designs, each driven on its own."""
     body: list[str] = []
     sources: list[Stream] = []
@@ -283,7 +283,7 @@ def _sink(body: list[str], number: int, instance: str, stream: Stream) -> list[s
     return ports
 
 
-def _master(body: list[str], design: Design) -> list[str]:
+def _master(body: list[str], design: Dut) -> list[str]:
     """An AXI4-Lite master; nothing else begins before it is done."""
     place, address = f"{design.instance}_axil", design.load_address
     names = [(name, width or address) for name, width in AXI_LITE.items()]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hw.dataflow.plan import Plan
+from hw.dataflow.design.design import Design
 from hw.ir.network import Network
 from sim import designs
 from sim.cosim import Cosim, Known, Subject, cosim
@@ -27,7 +27,7 @@ class Part:
 
 def each(
     network: Network,
-    plan: Plan,
+    design: Design,
     stimuli: Stimuli,
     subject: Subject,
     build: Build = Build(),
@@ -50,12 +50,12 @@ def each(
     CheckFailed, InputError: as `sim.cosim.cosim` does
     """
     chosen = designs.chosen(network, subject.level, subject.only)
-    known = Known.of(network, plan, stimuli.images, subject.level)
+    known = Known.of(network, design, stimuli.images, subject.level)
     parts = []
     for name in chosen:
         place = None if folder is None else folder / name.replace("/", ".")
         one = replace(subject, only=[name])
-        result = cosim(network, plan, stimuli, one, build, folder=place, cover=cover, known=known)
+        result = cosim(network, design, stimuli, one, build, folder=place, cover=cover, known=known)
         parts.append(Part(name, result))
         if done is not None:
             done(parts[-1])

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from amaranth import Shape
-from amaranth.hdl import Fragment
 from amaranth.lib import data, wiring
 
-from hw.dataflow.design.loadable import smallest_power
-from hw.dataflow.layers.elements import Barrel, Horner, Maximum, Sum
-from hw.dataflow.layers.engine import Engine
-from hw.dataflow.layers.global_pool import ChannelSums, GlobalPool
-from hw.dataflow.layers.layer import layer
-from hw.dataflow.layers.window import Window, tap_layout
-from hw.dataflow.plan import Plan
+from hw.dataflow.design.design import Design
+from hw.dataflow.design.engine import EngineDesign, MaximumDesign, SumDesign
+from hw.dataflow.design.envelope import smallest_power
+from hw.dataflow.design.pools import GlobalPoolDesign
+from hw.dataflow.layers.elements import processing_element
+from hw.dataflow.layers.global_pool import ChannelSums
+from hw.dataflow.layers.rounding import signed_of
+from hw.dataflow.layers.window import tap_layout
 from hw.ir import reference
 from hw.ir.arithmetic import accumulation
-from hw.ir.graph import Linear, MaxPool, Node
+from hw.ir.graph import Linear, Node
 from hw.ir.integers import cast
 from hw.ir.network import Network
 from sim.harness import Stream
@@ -41,57 +41,51 @@ class Element:
     data: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
 
-def elements(network: Network, plan: Plan, names: Sequence[str]) -> list[Element]:
+def elements(network: Network, design: Design, names: Sequence[str]) -> list[Element]:
     """The elements of the layers named: engines and global pools."""
     found = []
     for name in names:
-        node = network.graph[name]
-        whole = layer(network, node, plan)
-        # Amaranth warns of a component that is made and not elaborated.
-        Fragment.get(whole, None)
-        if isinstance(whole, GlobalPool):
-            (shape,) = network.graph.in_shapes(node)
-            found.append(_channel_sums(node, shape, whole.elements))
+        node, layer = network.graph[name], design.layers[name]
+        if isinstance(layer, GlobalPoolDesign):
+            found.append(_channel_sums(node, layer))
         else:
-            assert isinstance(whole, Engine), name
-            found.append(_element(network, node, whole))
+            assert isinstance(layer, EngineDesign), name
+            found.append(_element(network, node, layer))
     return found
 
 
-def _element(network: Network, node: Node, engine: Engine) -> Element:
-    window, element = engine.window, engine.elements
+def _element(network: Network, node: Node, engine: EngineDesign) -> Element:
+    element = processing_element(engine.element, signed_of(engine.source))
     (source,) = node.inputs
     height, width, _ = node.shape
-    layout = tap_layout(window.x, window.operation_bits)
-    groups = sum(tap.last for tap in window.program)
-    taps = Stream(
-        f"{node.name} (taps)", "i", layout.size, False, (height, width, len(window.program))
-    )
+    layout = tap_layout(element.x, engine.program.operation_bits)
+    steps, groups = len(engine.program), len(engine.program.groups)
+    taps = Stream(f"{node.name} (taps)", "i", layout.size, False, (height, width, steps))
     sums = Stream(
         f"{node.name} (sums)", "o", Shape.cast(element.result).width, False, (height, width, groups)
     )
 
     def streams(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        x, real = taps_of(window, tensors[source])
+        x, real = taps_of(engine, tensors[source])
         return {
-            taps.label: _packed_taps(window, layout, x, real),
+            taps.label: _packed_taps(engine, layout, x, real),
             sums.label: _results(network, node, engine, tensors, x, real),
         }
 
     return Element(element, taps, sums, streams)
 
 
-def taps_of(window: Window, source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def taps_of(engine: EngineDesign, source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Activation of every tap, zero in the padding, and whether it is a real pixel.
 
     Both of shape (N, height, width, steps); `source` is the input's codes, NHWC.
     """
-    g = window.geometry
-    q = np.maximum(source, 0) if window.relu else source
+    g = engine.geometry
+    q = np.maximum(source, 0) if engine.relu else source
     rows, columns = np.arange(g.out[0])[:, None], np.arange(g.out[1])[None, :]
-    x = np.zeros((len(q), *g.out, len(window.program)), q.dtype)
+    x = np.zeros((len(q), *g.out, len(engine.program)), q.dtype)
     real = np.zeros(x.shape, bool)
-    for step, tap in enumerate(window.program):
+    for step, tap in enumerate(engine.program):
         y = rows * g.stride[0] + tap.ky * g.dilation[0] - g.padding[0]
         at = columns * g.stride[1] + tap.kx * g.dilation[1] - g.padding[1]
         inside = (y >= 0) & (y < g.shape[0]) & (at >= 0) & (at < g.shape[1])
@@ -102,35 +96,32 @@ def taps_of(window: Window, source: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _packed_taps(
-    window: Window, layout: data.StructLayout, x: np.ndarray, real: np.ndarray
+    engine: EngineDesign, layout: data.StructLayout, x: np.ndarray, real: np.ndarray
 ) -> np.ndarray:
     """Payloads of the tap stream, as the layout has its fields."""
     wide = _number(layout.size)
     offset = {name: field.offset for name, field in layout}
-    last = np.array([tap.last for tap in window.program])
-    operations = np.array([tap.operation for tap in window.program], wide)
     return (
-        (x.astype(wide) & (1 << window.x.width) - 1) << offset["x"]
+        (x.astype(wide) & (1 << engine.source.width) - 1) << offset["x"]
         | real.astype(wide) << offset["real"]
-        | last.astype(wide) << offset["last"]
-        | operations << offset["operation"]
+        | engine.program.last.astype(wide) << offset["last"]
+        | engine.program.operations.astype(wide) << offset["operation"]
     )
 
 
 def _results(
     network: Network,
     node: Node,
-    engine: Engine,
+    engine: EngineDesign,
     tensors: Mapping[str, np.ndarray],
     x: np.ndarray,
     real: np.ndarray,
 ) -> np.ndarray:
     """Payloads of the result stream."""
-    element = engine.elements
-    if isinstance(node, MaxPool):
-        assert isinstance(element, Maximum)
-        return tensors[node.name] & (1 << element.x.width) - 1
-    if isinstance(element, Sum):
+    element = engine.element
+    if isinstance(element, MaximumDesign):
+        return tensors[node.name] & (1 << engine.source.width) - 1
+    if isinstance(element, SumDesign):
         # The program goes through the whole window of one channel after the other.
         shape = (*x.shape[:3], node.shape[2], -1)
         counts = real.reshape(shape).sum(axis=-1)
@@ -139,13 +130,11 @@ def _results(
     acc = reference.accumulate(network, node.name)([tensors[node.inputs[0]]])
     if isinstance(node, Linear):
         acc = acc - np.array(network.params[node.name].bias, acc.dtype)
-    elif engine.station is not None:
+    elif engine.loadable:
         # A loadable layer's sums count in the smallest power of any code.
         finer = accumulation(network, node.name).p0 - smallest_power(network, node.name)
         acc = cast(acc, _number(element.width)) << finer
-    assert isinstance(element, Barrel | Horner)
-    lanes = element.result["acc"].shape.length
-    return _packed_sums(acc.reshape(*acc.shape[:3], -1, lanes), element.width)
+    return _packed_sums(acc.reshape(*acc.shape[:3], -1, engine.pe), element.width)
 
 
 def _packed_sums(acc: np.ndarray, width: int, rows: np.ndarray | int = 0) -> np.ndarray:
@@ -159,9 +148,10 @@ def _packed_sums(acc: np.ndarray, width: int, rows: np.ndarray | int = 0) -> np.
     return packed
 
 
-def _channel_sums(node: Node, shape: tuple[int, int, int], element: ChannelSums) -> Element:
+def _channel_sums(node: Node, pool: GlobalPoolDesign) -> Element:
+    element = ChannelSums(pool.shape, signed_of(pool.out), pool.width)
     (source,) = node.inputs
-    taps = Stream(source, "i", element.x.width, element.x.signed, shape)
+    taps = Stream(source, "i", element.x.width, element.x.signed, pool.shape)
     sums = Stream(f"{node.name} (sums)", "o", element.width, True, node.shape)
 
     def streams(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

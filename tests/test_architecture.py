@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from fnmatch import fnmatch
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,36 @@ MAY_IMPORT = {
     },
 }
 """Package -> which of our own modules its files may import."""
+
+ROOMS = ("errors", "console", "cache")
+"""What everybody in hw/ uses; they use each other from left to right."""
+
+WINGS = ("ir", "networks", "dataflow", "verilog", "build", "board")
+"""Folders of hw/ in their order: each imports only what stands left of it, and the rooms."""
+
+EDGES = {
+    "data": set(),
+    "report": {"ir", "networks", "data"},
+    "commands": {*WINGS, "data", "report"},
+}
+"""Folders of hw/ beside the wings, and the folders they may import."""
+
+DATAFLOW_MAY = {
+    "plan": set(),
+    "fabric": set(),
+    "design": {"plan"},
+    "loading": {"plan", "design"},
+    "layers": {"fabric", "design", "loading"},
+    "flow": {"plan", "design"},
+    "top": {"plan", "design", "loading", "layers"},
+    "cost": {"fabric", "design", "flow"},
+    "check": {"plan", "design", "flow"},
+    "ladder": {"plan", "design", "flow", "cost"},
+    "planner": {"plan", "fabric", "design", "flow", "cost", "ladder"},
+    "plan_file": {"plan"},
+}
+"""Inside hw/dataflow: plan, then design, then all that reads it. RTL and predictions know nothing
+of each other."""
 
 OF_THE_WHOLE = (
     "tests/nas/test_equations.py",
@@ -54,6 +85,12 @@ def imports(path):
             yield from exists or [node.module]
 
 
+def module_of(path) -> str:
+    """Dotted name of a file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 def is_module(name):
     path = ROOT.joinpath(*name.split("."))
     return path.with_suffix(".py").exists() or path.is_dir()
@@ -75,6 +112,119 @@ def test_imports_go_one_way(package):
     assert wrong == []
 
 
+def folder_of(name: str, depth: int) -> str:
+    """hw.dataflow.design.program -> dataflow at depth 1, design at depth 2."""
+    parts = name.split(".")
+    return parts[depth] if len(parts) > depth else ""
+
+
+def may_import_in_hw() -> dict[str, set[str]]:
+    """Folder or room of hw/ -> what its files may import beside themselves."""
+    rooms = {room: set(ROOMS[:n]) for n, room in enumerate(ROOMS)}
+    wings = {wing: {*ROOMS, *WINGS[:n]} for n, wing in enumerate(WINGS)}
+    return rooms | wings | {edge: {*ROOMS, *allowed} for edge, allowed in EDGES.items()}
+
+
+def crossings(folder: Path, depth: int, allowed: dict[str, set[str]]) -> list[str]:
+    """Imports below `folder` from one of its parts to another one that it may not import."""
+    wrong = []
+    package = ".".join(folder.relative_to(ROOT).parts)
+    for path in sorted(folder.rglob("*.py")):
+        own = module_of(path)
+        mine = folder_of(own, depth)
+        for name in imports(path):
+            theirs = folder_of(name, depth)
+            if not is_within(name, {package}) or theirs in ("", mine):
+                continue
+            if mine not in allowed or theirs not in allowed[mine]:
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    return wrong
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Modules that import each other, directly or by way of others, if there are any."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def import_graph(*packages: str) -> dict[str, set[str]]:
+    """Module -> modules of ours that it imports, those inside functions too."""
+    return {
+        module_of(path): {name for name in imports(path) if is_within(name, set(packages))}
+        for package in packages
+        for path in sources(package)
+    }
+
+
+def test_wings_import_what_stands_left_of_them():
+    assert crossings(ROOT / "hw", 1, may_import_in_hw()) == []
+
+
+def test_dataflow_goes_from_plan_to_design_to_its_readers():
+    assert crossings(ROOT / "hw/dataflow", 2, DATAFLOW_MAY) == []
+
+
+def test_every_folder_has_its_place():
+    folders = {path.parent.name for path in (ROOT / "hw").glob("*/*.py")}
+    assert folders == {*WINGS, *EDGES}
+    files = {path.stem for path in (ROOT / "hw").glob("*.py")}
+    assert files == {"__init__", *ROOMS}
+    paths = sources("hw/dataflow")
+    inside = {folder_of(module_of(path), 2) for path in paths}
+    assert inside - {""} == set(DATAFLOW_MAY)
+
+
+def test_no_import_circle():
+    assert circle(import_graph(*PACKAGES)) == []
+
+
+def test_an_upward_import_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    for wing in ("ir", "dataflow", "dataflow/design", "dataflow/flow"):
+        (tmp_path / "hw" / wing).mkdir(parents=True)
+    (tmp_path / "hw/dataflow/plan.py").write_text("from hw.ir import graph\n")
+    (tmp_path / "hw/ir/graph.py").write_text("def f():\n    from hw.dataflow import plan\n")
+    (tmp_path / "hw/dataflow/design/a.py").write_text("import hw.dataflow.flow.b\n")
+    (tmp_path / "hw/dataflow/flow/b.py").write_text("from hw.dataflow.design.a import x\n")
+    upward = ["hw/ir/graph.py imports hw.dataflow.plan"]
+    assert crossings(tmp_path / "hw", 1, may_import_in_hw()) == upward
+    inner = ["hw/dataflow/design/a.py imports hw.dataflow.flow.b"]
+    assert crossings(tmp_path / "hw/dataflow", 2, DATAFLOW_MAY) == inner
+    graph = import_graph("hw")
+    assert circle(graph) != []
+    del graph["hw.dataflow.flow.b"], graph["hw.ir.graph"]
+    assert circle(graph) == []
+
+
+LATE = ("hw/commands", "sim/commands", "nas/cli.py", "shiftnas.py")
+"""What imports its tools when a command runs, so that the others start at once."""
+
+
+def late_imports(path):
+    """Modules of ours that are imported inside a function."""
+    for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.ImportFrom) and node.module is not None:
+                    if node.module.split(".")[0] in PACKAGES:
+                        yield f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def test_imports_stand_at_the_top():
+    """Outside of commands: an import inside a function hides an arrow of the structure."""
+    wrong = [
+        place
+        for package in PACKAGES
+        for path in sources(package)
+        if not str(path.relative_to(ROOT)).startswith(LATE)
+        for place in late_imports(path)
+    ]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("package", NO_TORCH)
 def test_no_torch_in_the_sources(package):
     wrong = [
@@ -91,8 +241,7 @@ def modules(package):
     for path in sources(package):
         if path.name.startswith("tb_"):
             continue
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        yield module_of(path)
 
 
 def test_hardware_and_simulation_leave_torch_unloaded():
@@ -160,7 +309,7 @@ def test_tests_mirror_the_sources(package):
         place = test.relative_to(ROOT / "tests").parent
         name = test.stem.removeprefix("test_")
         # tests/sim/test_layers.py runs hw/dataflow/layers in the simulator.
-        subjects = [ROOT / place / name, ROOT / "hw" / name]
+        subjects = [ROOT / place / name, ROOT / "hw/dataflow" / name]
         found = any(path.with_suffix(".py").exists() or path.is_dir() for path in subjects)
         path = str(test.relative_to(ROOT))
         if not found and name != place.name and path not in OF_THE_WHOLE:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hw.board import boards
-from hw.dataflow import plan as plans
+from hw.dataflow import plan_file
+from hw.dataflow.check import check
 from hw.ir.serialize import load
 
 FOLDERS = sorted(
@@ -23,7 +24,7 @@ def test_there_is_one():
 def test_manifest_belongs_to_network_plan_and_files(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
     network = load(folder / "network")
-    plan = plans.load(folder / "plan.yaml", network)
+    plan = check(plan_file.load(folder / "plan.yaml"), network).plan
     assert manifest["network_digest"] == network.digest
     assert manifest["plan_digest"] == plan.digest
     assert manifest["board"] == folder.name == boards.board(plan.board).name

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from cocotb_tools.runner import get_results, get_runner
 
-from hw.dataflow import plan as plans
+from hw.board.boards import device
+from hw.dataflow.planner import propose
 from hw.ir import serialize
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
@@ -33,7 +34,7 @@ def make_network(work: Path) -> list[Path]:
     graph = build(genotype, channels=2, cells=1, image=(6, 6, 1), classes=3, stem="cifar")
     network = random_network(graph, seed=1)
     serialize.save(network, work / "network")
-    emission = emit.emit(network, plans.propose(network, "ulx3s-85f"))
+    emission = emit.emit(propose(network, device("ulx3s-85f")))
     (work / "rtl").mkdir()
     emit.write(emission, work / "rtl")
     return [work / "rtl" / name for name in emission.files if name.endswith(".v")]

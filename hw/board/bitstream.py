@@ -1,4 +1,4 @@
-"""From a network and its plan to a bitstream for a board."""
+"""From a design to a bitstream for a board."""
 
 import hashlib
 import json
@@ -14,9 +14,10 @@ from hw.board import top as board_top
 from hw.board.boards import Board
 from hw.build import route, synth
 from hw.build.netlist import Netlist
-from hw.dataflow.plan import Plan
+from hw.dataflow.design.design import Design
+from hw.dataflow.fabric import RAM_BLOCK_BITS
 from hw.errors import CheckFailed, InputError
-from hw.ir.network import Network
+from hw.ir.graph import Graph
 from hw.verilog import emit, yosys
 from hw.verilog.emit import Emission
 
@@ -50,8 +51,7 @@ class Bitstream:
 
 
 def build(
-    network: Network,
-    plan: Plan,
+    design: Design,
     board: str,
     say: Callable[[str], None] = lambda stage: None,
 ) -> Bitstream:
@@ -66,8 +66,8 @@ def build(
     platform = target.platform()
     route.version()
     say("emitting")
-    emission = emit.emit(network, plan)
-    shell, constraints, mhz = _shell(emission, platform, plan.clock_mhz)
+    emission = emit.emit(design)
+    shell, constraints, mhz = _shell(emission, platform, design.plan.clock_mhz)
     say("synthesising")
     sources = {emit.VERILOG: emission.verilog, "board.il": shell}
     netlist, kept = synth.netlist_of(sources, TOP)
@@ -88,24 +88,24 @@ def build(
         "fmax_mhz": round(routed.fmax_mhz, 2),
         "cycles_per_frame": cycles,
         "fps": round(mhz * 1e6 / cycles, 2),
-        "serial": _serial(network),
+        "serial": _serial(design.graph),
         # Sites after routing; `synthesis` has the counts before, and by layer.
         "lut": routed.used("TRELLIS_COMB") + 2 * routed.used("TRELLIS_RAMW"),
         "ff": routed.used("TRELLIS_FF"),
         "ram_blocks": routed.used("DP16KD"),
-        "ram_bits": routed.used("DP16KD") * boards.RAM_BLOCK_BITS,
+        "ram_bits": routed.used("DP16KD") * RAM_BLOCK_BITS,
         "dsp": routed.used("MULT18X18D") + routed.used("ALU54B"),
         "available": {
-            "lut": target.luts,
-            "ff": target.flip_flops,
-            "ram_bits": target.ram_bits,
-            "ram_blocks": target.ram_blocks,
-            "dsp": target.dsps,
+            "lut": target.die.luts,
+            "ff": target.die.flip_flops,
+            "ram_bits": target.die.ram_bits,
+            "ram_blocks": target.die.ram_blocks,
+            "dsp": target.die.dsps,
         },
         "synthesis": netlist.resources.as_dict(),
         "layers": synth.layers(netlist, emission, prefix=f"{board_top.CORE}."),
-        "network_digest": network.digest,
-        "plan_digest": plan.digest,
+        "network_digest": design.digest,
+        "plan_digest": design.plan.digest,
         "rtl_digest": emission.digest,
         "tools": {
             "amaranth": version("amaranth"),
@@ -156,9 +156,9 @@ def _shell(emission: Emission, platform: Any, clock_mhz: float) -> tuple[str, st
     return made.files[f"{TOP}.il"], made.files[f"{TOP}.lpf"], mhz
 
 
-def _serial(network: Network) -> dict[str, float]:
+def _serial(graph: Graph) -> dict[str, float]:
     """The port's rate, and the frames a second it carries: the limit where it is below `fps`."""
-    seconds = prod(network.graph.input.shape) * board_top.BITS_A_BYTE / board_top.BAUD
+    seconds = prod(graph.input.shape) * board_top.BITS_A_BYTE / board_top.BAUD
     return {"baud": board_top.BAUD, "fps": round(1 / seconds, 2)}
 
 

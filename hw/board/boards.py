@@ -7,20 +7,11 @@ the die's capacity, which the planner needs where ``amaranth_boards`` is not ins
 import importlib
 from dataclasses import dataclass
 
+from hw.dataflow.fabric import RAM_BLOCK_BITS, Device
 from hw.errors import InputError
-
-__all__ = ["BOARDS", "NONE", "Board", "Die", "board", "limits", "names"]
 
 NONE = "none"
 """What ``plan --board`` takes for a plan that is for no board and has no limits."""
-
-LUT_RAM_BITS = 64
-"""Bits of one TRELLIS_DPR16X4, the distributed RAM cell.
-
-It takes six LUT sites: four that store, two that drive."""
-
-RAM_BLOCK_BITS = 18 * 1024
-"""Bits of one DP16KD block RAM (1024 words of 18)."""
 
 
 @dataclass(frozen=True)
@@ -83,28 +74,6 @@ class Board:
     def die(self) -> Die:
         return _DEVICES[self.device]
 
-    @property
-    def luts(self) -> int:
-        """LUT4 sites."""
-        return self.die.luts
-
-    @property
-    def flip_flops(self) -> int:
-        return self.die.flip_flops
-
-    @property
-    def ram_blocks(self) -> int:
-        """Block RAMs of 18 kbit."""
-        return self.die.ram_blocks
-
-    @property
-    def ram_bits(self) -> int:
-        return self.die.ram_bits
-
-    @property
-    def dsps(self) -> int:
-        return self.die.dsps
-
     def platform(self):
         """A fresh ``amaranth_boards`` platform of this board: pins, clock, package and speed grade.
 
@@ -164,8 +133,8 @@ def board(name: str) -> Board:
     return found
 
 
-def limits(name: str) -> Board | None:
-    """The board that limits a plan; None where the plan is for no board.
+def device(name: str) -> Device:
+    """What a plan for the board called `name` is for; without limits where that is NONE.
 
     Raises
     ------
@@ -173,10 +142,11 @@ def limits(name: str) -> Board | None:
         If there is no such board; the message lists those there are.
     """
     if name.lower() == NONE:
-        return None
+        return Device(NONE)
     if name.lower() not in BOARDS:
         raise InputError(
             f"board: no board is called {name!r}; choose one of {', '.join(BOARDS)}, or {NONE} for"
             " a plan without limits"
         )
-    return board(name)
+    found = board(name)
+    return Device(found.name, found.die.luts, found.die.ram_blocks)

@@ -6,10 +6,8 @@ A cell that is not listed here has no price: counting one raises, so that nothin
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 
-from hw.board.boards import RAM_BLOCK_BITS
+from hw.dataflow.fabric import RAM_BLOCK_BITS
 from hw.errors import InputError
-
-__all__ = ["FAMILIES", "Family", "Resources", "family"]
 
 
 @dataclass(frozen=True)

@@ -85,16 +85,6 @@ class Routed:
         return self.report["utilization"][bel]["used"]
 
 
-@dataclass(frozen=True)
-class Utilisation:
-    """Sites taken after routing."""
-
-    lut: int
-    ff: int
-    ram_blocks: int
-    dsp: int
-
-
 def version() -> str:
     """Version of the package.
 

@@ -7,25 +7,29 @@ from typing import Any
 import click
 
 from hw import console
+from hw.build.families import FAMILIES
 from hw.commands.options import FOLDER, network_argument, out_option, plan_option
-from hw.dataflow.plan import Plan
+from hw.dataflow.design.design import Design
 from hw.ir.network import Network
+from hw.verilog.roms import ROMS
 
 DEFAULT_BOARD = "ulx3s-85f"
-ROMS = ("inline", "hex")
-TARGETS = ("ecp5", "ice40", "gowin", "xilinx")
-"""As in `hw.verilog.emit` and `hw.build.families`, which are imported when a command runs."""
 
 
-def load(folder: Path, plan_file: Path | None, board: str = DEFAULT_BOARD) -> tuple[Network, Plan]:
-    """The network in `folder` and the plan in `plan_file`, or the one proposed for `board`."""
-    from hw.dataflow import plan as plans
+def load(
+    folder: Path, plan_file: Path | None, board: str = DEFAULT_BOARD
+) -> tuple[Network, Design]:
+    """The network in `folder`, and it built by the plan in `plan_file` or one for `board`."""
+    from hw.board import boards
+    from hw.dataflow import plan_file as plans
+    from hw.dataflow.check import check
+    from hw.dataflow.planner import propose
     from hw.ir import serialize
 
     network = serialize.load(folder)
-    if plan_file is not None:
-        return network, plans.load(plan_file, network)
-    return network, plans.propose(network, board)
+    if plan_file is None:
+        return network, propose(network, boards.device(board))
+    return network, check(plans.load(plan_file), network, str(plan_file))
 
 
 @click.command(cls=console.Command)
@@ -49,7 +53,8 @@ def emit(
 
     start = time.monotonic()
     console.require_absent(out, force)
-    emitted = emission.emit(*load(folder, plan_file), rom)
+    _, design = load(folder, plan_file)
+    emitted = emission.emit(design, rom)
     with console.output_folder(out, force) as target:
         emission.write(emitted, target)
     names = sorted([*emitted.files, emission.MANIFEST])
@@ -68,7 +73,7 @@ def emit(
 @click.command(cls=console.Command)
 @network_argument
 @plan_option
-@click.option("--target", type=click.Choice(TARGETS), default=TARGETS[0], show_default=True)
+@click.option("--target", type=click.Choice([*FAMILIES]), default="ecp5", show_default=True)
 @click.option("--rtl", type=FOLDER, help="Synthesise the files of this RTL folder instead.")
 @console.json_option
 def synth(
@@ -81,9 +86,9 @@ def synth(
     from hw.build import synth as synthesis
     from hw.verilog import emit as emission
 
-    network, plan = load(folder, plan_file)
+    network, design = load(folder, plan_file)
     if rtl is None:
-        emitted = emission.emit(network, plan)
+        emitted = emission.emit(design)
     else:
         emitted = emission.read(rtl, network)
     console.note(f"synthesising for {target}")
@@ -113,9 +118,9 @@ def bitstream(
 
     console.require_absent(out, force)
     known = boards.board(board)
-    network, plan = load(folder, plan_file, known.name)
+    _, design = load(folder, plan_file, known.name)
     start = time.monotonic()
-    built = building.build(network, plan, known.name, console.note)
+    built = building.build(design, known.name, console.note)
     with console.output_folder(out, force) as target:
         building.write(built, target)
     result = {

@@ -129,24 +129,24 @@ def plan(
     Every line of the plan may be edited: a plan never changes a bit of the result.
     """
     from hw.board import boards
-    from hw.dataflow import cost
-    from hw.dataflow import plan as plans
-    from hw.dataflow.loading.addresses import require_same_structure, structure
+    from hw.dataflow import cost, plan_file
+    from hw.dataflow.planner import propose
     from hw.ir import serialize
+    from hw.ir.structure import require_same_structure, structure
 
     console.require_absent(out, force)
     if cover and not loadable:
         raise InputError("--cover: is for weights that are loaded; give --loadable too")
-    boards.limits(board)
+    device = boards.device(board)
     made = serialize.load(folder)
     others = []
     for path in cover:
         others.append(serialize.load(path))
         require_same_structure(others[-1], structure(made), str(path), str(folder))
     options = {"loadable": True, "cover": others} if loadable else {}
-    proposed = plans.propose(made, board, fps=fps, luts=luts, **options)
-    predicted = cost.predict(made, proposed)
-    plans.save(proposed, out)
+    design = propose(made, device, fps=fps, luts=luts, **options)
+    predicted, proposed = cost.predict(design), design.plan
+    plan_file.save(proposed, out)
     result = {
         "out": out,
         "board": proposed.board,

@@ -7,8 +7,6 @@ from hw.data.dataset import Dataset
 from hw.data.image_folder import ImageFolder
 from hw.errors import InputError
 
-__all__ = ["NAMES", "Dataset", "ImageFolder", "find", "is_available", "load"]
-
 NAMES: tuple[str, ...] = tuple(shipped.LOADERS)
 """The named data sets."""
 

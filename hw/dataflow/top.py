@@ -17,8 +17,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.stream import Interface
 from amaranth.lib.wiring import In, Out
 
-from hw.dataflow.design.loadable import output_format
-from hw.dataflow.layers.layer import layer
+from hw.dataflow.design.design import Design
+from hw.dataflow.layers.component import component
 from hw.dataflow.layers.rounding import signed_of
 from hw.dataflow.layers.streams import Fork
 from hw.dataflow.loading.addresses import (
@@ -31,11 +31,8 @@ from hw.dataflow.loading.addresses import (
 )
 from hw.dataflow.loading.axi import Loader, signature
 from hw.dataflow.loading.bus import Hop, share
-from hw.dataflow.plan import Plan
-from hw.ir.arithmetic import out_format
-from hw.ir.format import Format
-from hw.ir.graph import Add, Concat, Linear, Node
-from hw.ir.network import Network
+from hw.dataflow.plan import JOINS
+from hw.ir.graph import Node
 
 FRAMES_INSIDE_BITS = 16
 """Of the count of frames inside: more than the buffers of any network hold."""
@@ -144,76 +141,58 @@ def load_ports(children: Mapping[str, Child]) -> dict[str, wiring.PureInterface]
     }
 
 
-def payload_shapes(network: Network, plan: Plan) -> dict[str, Shape]:
-    """Payload shape of each tensor's stream."""
-    return {node.name: signed_of(stream_format(network, plan, node)) for node in network.graph}
-
-
-def stream_format(network: Network, plan: Plan, node: Node) -> Format:
-    """Format of a tensor in hardware: a loadable classifier has room for other weights' logits."""
-    if isinstance(node, Linear) and plan.layers[node.name].load is not None:
-        return output_format(network, node, plan.layers[node.name])
-    return out_format(network, node.name)
-
-
 def children_of(
-    network: Network,
-    plan: Plan,
-    shapes: Mapping[str, Shape],
+    design: Design,
+    regions: AddressMap,
     prefix: str = "",
-    regions: AddressMap | None = None,
     only: Collection[str] | None = None,
 ) -> dict[str, Child]:
     """The modules directly below the path `prefix` ("" or ending in "/"), each with its tensors.
 
     `only`: names of those wanted, all of them by default.
-    `regions`: where the memories of a loadable plan lie; worked out where they are not given.
+    `regions`: where the memories of a loadable design lie, `address_map`.
     """
-    if plan.loadable and regions is None:
-        regions = address_map(network, plan)
     children: dict[str, Child] = {}
-    for node in network.graph.nodes[1:]:
+    for node in design.graph.nodes[1:]:
         if not node.name.startswith(prefix):
             continue
         name, *below = node.name[len(prefix) :].split("/")
         if only is not None and name not in only:
             continue
         if not below:
-            joins = isinstance(node, Add | Concat)
-            ports = [f"i{k}" for k in range(len(node.inputs))] if joins else ["i"]
-            reads = dict(zip(ports, node.inputs, strict=True))
-            children[name] = Child(layer(network, node, plan, regions), reads, {"o": node.name})
+            children[name] = _layer(design, regions, node)
         elif name not in children:
-            children[name] = _group(network, plan, shapes, f"{prefix}{name}/", regions)
+            children[name] = _group(design, regions, f"{prefix}{name}/")
     return children
 
 
-def _group(
-    network: Network,
-    plan: Plan,
-    shapes: Mapping[str, Shape],
-    prefix: str,
-    regions: AddressMap | None,
-) -> Child:
-    inside = [node for node in network.graph if node.name.startswith(prefix)]
+def _layer(design: Design, regions: AddressMap, node: Node) -> Child:
+    ports = [f"i{k}" for k in range(len(node.inputs))] if isinstance(node, JOINS) else ["i"]
+    reads = dict(zip(ports, node.inputs, strict=True))
+    return Child(component(design.layers[node.name], regions), reads, {"o": node.name})
+
+
+def _group(design: Design, regions: AddressMap, prefix: str) -> Child:
+    inside = [node for node in design.graph if node.name.startswith(prefix)]
     names = {node.name for node in inside}
     reads = dict.fromkeys(t for node in inside for t in node.inputs if t not in names)
     writes = [
         name
         for name in names
-        if any(reader not in names for reader, _ in network.graph.readers[name])
+        if any(reader not in names for reader, _ in design.graph.readers[name])
     ]
-    children = children_of(network, plan, shapes, prefix, regions)
-    group = Group(children, reads, sorted(writes), shapes)
+    children = children_of(design, regions, prefix)
+    group = Group(children, reads, sorted(writes), payload_shapes(design))
     return Child(group, group.reads, group.writes)
+
+
+def payload_shapes(design: Design) -> dict[str, Shape]:
+    """Payload shape of each tensor's stream."""
+    return {name: signed_of(fmt) for name, fmt in design.formats.items()}
 
 
 class Top(wiring.Component):
     """A network as an AXI4-Stream peripheral.
-
-    Parameters
-    ----------
-    network, plan: what it computes and how it is built
 
     Members
     -------
@@ -225,17 +204,16 @@ class Top(wiring.Component):
     Frames follow each other without a gap. Reset is synchronous.
     """
 
-    def __init__(self, network: Network, plan: Plan):
-        self.network, self.plan = network, plan
-        self.fmt = stream_format(network, plan, network.graph.output)
-        self.regions = address_map(network, plan) if plan.loadable else None
+    def __init__(self, design: Design):
+        self.design, self.regions = design, address_map(design)
+        width = design.formats[design.graph.output.name].width
         super().__init__(
             {
                 "s_axis_tdata": In(8),
                 "s_axis_tvalid": In(1),
                 "s_axis_tready": Out(1),
                 "s_axis_tlast": In(1),
-                "m_axis_tdata": Out(-(-self.fmt.width // 8) * 8),
+                "m_axis_tdata": Out(-(-width // 8) * 8),
                 "m_axis_tvalid": Out(1),
                 "m_axis_tready": In(1),
                 "m_axis_tlast": Out(1),
@@ -245,12 +223,11 @@ class Top(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        graph = self.network.graph
-        shapes = payload_shapes(self.network, self.plan)
+        graph, shapes = self.design.graph, payload_shapes(self.design)
         image = stream.Signature(shapes[graph.input.name]).create(path=("image",))
         logits = stream.Signature(shapes[graph.output.name]).flip().create(path=("logits",))
         reset = Signal(name="halted") if self.regions else None
-        children = children_of(self.network, self.plan, shapes, regions=self.regions)
+        children = children_of(self.design, self.regions)
         sources, sinks = {graph.input.name: image}, {graph.output.name: logits}
         connect_children(m, children, sources, sinks, shapes, reset)
         m.d.comb += [
@@ -269,7 +246,7 @@ class Top(wiring.Component):
             m.d.sync += beat.eq(Mux(self.m_axis_tlast, 0, beat + 1))
         if self.regions:
             assert reset is not None
-            self._loader(m, self.regions, load_ports(children), reset)
+            self._loader(m, load_ports(children), reset)
             # In reset the network would take what it does not keep, and may show what it has lost.
             m.d.comb += [
                 self.s_axis_tready.eq(image.ready & ~reset),
@@ -279,21 +256,15 @@ class Top(wiring.Component):
                 m.d.sync += beat.eq(0)
         return m
 
-    def _loader(
-        self,
-        m: Module,
-        regions: AddressMap,
-        ends: Mapping[str, wiring.PureInterface],
-        reset: Signal,
-    ) -> None:
+    def _loader(self, m: Module, ends: Mapping[str, wiring.PureInterface], reset: Signal) -> None:
         """The AXI4-Lite port, and a hop for each of the children with weights."""
-        bits = address_bits(regions)
+        bits = address_bits(self.regions)
         m.submodules.loader = loader = Loader(
             bits,
             controls=CONTROLS,
             hops=len(ends),
-            map_digest=leading_bits(map_digest(self.network, self.plan)),
-            network_digest=leading_bits(self.network.digest),
+            map_digest=leading_bits(map_digest(self.design)),
+            network_digest=leading_bits(self.design.digest),
         )
         for name, member in signature(bits).items():
             own, inner = getattr(self, name), getattr(loader, name)
@@ -308,7 +279,7 @@ class Top(wiring.Component):
 
     def _busy(self, m: Module, reset: Signal) -> Value:
         """Whether some frame has begun to enter and has not left."""
-        height, width, channels = self.network.graph.input.shape
+        height, width, channels = self.design.graph.input.shape
         beats = height * width * channels
         beat = Signal(range(beats), name="beat_in")
         inside = Signal(FRAMES_INSIDE_BITS, name="frames_inside")
@@ -321,8 +292,3 @@ class Top(wiring.Component):
         with m.If(reset):
             m.d.sync += [beat.eq(0), inside.eq(0)]
         return (beat != 0) | (inside != 0)
-
-
-def lower(network: Network, plan: Plan) -> Top:
-    """The top component of a network built as planned."""
-    return Top(network, plan)

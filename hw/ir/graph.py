@@ -106,6 +106,8 @@ class Linear(Node):
     """
 
 
+NODE_TYPES = (Input, Conv, FactorizedReduce, MaxPool, AvgPool, Add, Concat, GlobalPool, Linear)
+
 Weighted = Conv | FactorizedReduce | Linear
 """Nodes that have parameters."""
 

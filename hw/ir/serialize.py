@@ -21,41 +21,16 @@ from hw.errors import InputError
 from hw.ir import canonical
 from hw.ir.canonical import ARRAYS, SCHEMA_VERSION
 from hw.ir.format import Format
-from hw.ir.graph import (
-    Add,
-    AvgPool,
-    Concat,
-    Conv,
-    FactorizedReduce,
-    GlobalPool,
-    Graph,
-    Input,
-    Linear,
-    MaxPool,
-    Node,
-)
+from hw.ir.graph import NODE_TYPES, Graph, Node
 from hw.ir.network import Network
 from hw.ir.parameters import Arithmetic, LayerParams
 from hw.ir.validate import NAME, Reporter, validate
 
-NODE_TYPES: dict[str, type[Node]] = {
-    kind.__name__: kind
-    for kind in (
-        Input,
-        Conv,
-        FactorizedReduce,
-        MaxPool,
-        AvgPool,
-        Add,
-        Concat,
-        GlobalPool,
-        Linear,
-    )
-}
+NODES: dict[str, type[Node]] = {kind.__name__: kind for kind in NODE_TYPES}
 
 EXPORT_AGAIN = "write the network again with `shiftnas export` or `shiftnas network`"
 
-_HINTS = {kind: get_type_hints(kind) for kind in (*NODE_TYPES.values(), Arithmetic, Format)}
+_HINTS = {kind: get_type_hints(kind) for kind in (*NODE_TYPES, Arithmetic, Format)}
 
 
 def save(network: Network, folder: Path) -> None:
@@ -197,10 +172,10 @@ _KINDS = {
 
 
 def _node(entry: Any, where: str, report: Reporter) -> Node:
-    if not isinstance(entry, dict) or entry.get("type") not in NODE_TYPES:
-        raise report.network(f"{where}: type", f"expected one of {', '.join(NODE_TYPES)}")
+    if not isinstance(entry, dict) or entry.get("type") not in NODES:
+        raise report.network(f"{where}: type", f"expected one of {', '.join(NODES)}")
     rest = {key: value for key, value in entry.items() if key != "type"}
-    return _build(NODE_TYPES[entry["type"]], rest, where, report)
+    return _build(NODES[entry["type"]], rest, where, report)
 
 
 def _build(kind: type[Any], entry: Any, where: str, report: Reporter) -> Any:

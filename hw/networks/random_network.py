@@ -32,7 +32,8 @@ from hw.ir.graph import (
     Weighted,
 )
 from hw.ir.integers import Integers
-from hw.ir.network import Arithmetic, LayerParams, Network
+from hw.ir.network import Network
+from hw.ir.parameters import Arithmetic, LayerParams
 from hw.ir.reference import accumulate, operation, requantise
 from hw.ir.validate import validate, weight_shape
 from hw.ir.weights import P_MIN, encode

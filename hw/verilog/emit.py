@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib.metadata import version
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,14 @@ from amaranth import Shape
 from amaranth.lib.wiring import In
 
 from hw.dataflow import cost
+from hw.dataflow.design.design import Design
+from hw.dataflow.flow.buffers import needed_depths
 from hw.dataflow.loading import axi
 from hw.dataflow.loading.addresses import address_bits, address_map
 from hw.dataflow.loading.image import describe as describe_loading
-from hw.dataflow.plan import Plan, as_dict
-from hw.dataflow.planner import needed_depths
-from hw.dataflow.top import lower, stream_format
+from hw.dataflow.plan import as_dict
+from hw.dataflow.top import Top
 from hw.errors import InputError
-from hw.ir.arithmetic import out_format
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import Node
 from hw.ir.network import Network
@@ -40,7 +41,6 @@ SCHEMA_VERSION = 1
 TOP = "shiftnas_top"
 VERILOG = f"{TOP}.v"
 MANIFEST = "manifest.json"
-ROMS = ("inline", "hex")
 TOOLS = ("shiftnas", "amaranth", "pyosys")
 """Packages whose versions decide over the bytes."""
 
@@ -62,54 +62,50 @@ class Emission:
         return self.files[VERILOG]
 
 
-def emit(network: Network, plan: Plan, rom: str = "inline") -> Emission:
-    """Verilog and manifest of a network built as planned.
+def emit(design: Design, rom: str = "inline") -> Emission:
+    """Verilog and manifest of a design.
 
-    `rom` is one of ROMS: contents of ROMs in the Verilog, or in `$readmemh` files beside it.
+    `rom` is one of roms.ROMS: contents of ROMs in the Verilog, or in `$readmemh` files beside it.
 
     Raises
     ------
     InputError: `pyosys` is not installed, or the plan is not for this network.
     """
-    if rom not in ROMS:
-        raise InputError(f"rom: expected one of {', '.join(ROMS)}, found {rom!r}")
-    if plan.network != network.digest:
+    if rom not in roms.ROMS:
+        raise InputError(f"rom: expected one of {', '.join(roms.ROMS)}, found {rom!r}")
+    plan = design.plan
+    if plan.network != design.digest:
         raise InputError(
             f"plan: network: is for the network {plan.network[:12]}…, this one is "
-            f"{network.digest[:12]}…; run `shiftnas plan` on this network"
+            f"{design.digest[:12]}…; run `shiftnas plan` on this network"
         )
-    rtl = to_rtlil(lower(network, plan), TOP)
-    layers = list(_layers(network, plan))
+    rtl = to_rtlil(Top(design), TOP)
+    layers = list(_layers(design))
     for layer in layers:
         # Scoreboards and reports rely on the paths: a name Amaranth had to change is a defect.
         assert layer["path"] in rtl.instances, layer["path"]
-    predicted = cost.predict(network, plan)
-    fmt = stream_format(network, plan, network.graph.output)
+    predicted = cost.predict(design)
+    output = design.graph.output
     manifest: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "top": TOP,
         "clock": "clk",
         "reset": "rst",
-        "ports": [*_ports(network, plan), *_load_ports(network, plan)],
-        "input_shape": list(network.graph.input.shape),
-        "output": {
-            "width": fmt.width,
-            "signed": fmt.signed,
-            "frac": fmt.frac,
-            "count": _beats(network.graph.output.shape),
-        },
+        "ports": [*_ports(design), *_load_ports(design)],
+        "input_shape": list(design.graph.input.shape),
+        "output": {**_format(design.formats[output.name]), "count": prod(output.shape)},
         "layers": layers,
         "rom": rom,
         "cycles_per_frame": predicted.cycles_per_frame,
         "latency_cycles": predicted.latency,
-        "fifos": _fifos(network, plan),
+        "fifos": _fifos(design),
         "plan": as_dict(plan),
-        "network_digest": network.digest,
+        "network_digest": design.digest,
         "plan_digest": plan.digest,
         "tools": {name: version(name) for name in TOOLS},
     }
     if plan.loadable:
-        manifest["load"] = describe_loading(network, plan)
+        manifest["load"] = describe_loading(design)
     files = _files(rtl.text, manifest, {f"{TOP}.{layer['path']}": layer for layer in layers})
     manifest["files"] = {
         name: {"sha256": hashlib.sha256(content.encode()).hexdigest(),
@@ -189,8 +185,9 @@ def dump(manifest: dict[str, Any]) -> str:
     return json.dumps(manifest, indent=1, sort_keys=True) + "\n"
 
 
-def _layers(network: Network, plan: Plan) -> Iterator[dict[str, Any]]:
-    for node in network.graph.nodes[1:]:
+def _layers(design: Design) -> Iterator[dict[str, Any]]:
+    graph, plan = design.graph, design.plan
+    for node in graph.nodes[1:]:
         kind = type(node).__name__
         own = {field.name for field in fields(node)} - {field.name for field in fields(Node)}
         attributes = {name: getattr(node, name) for name in sorted(own, key=_rank)}
@@ -202,12 +199,12 @@ def _layers(network: Network, plan: Plan) -> Iterator[dict[str, Any]]:
             "attributes": _plain(attributes),
             "inputs": list(node.inputs),
             "input_formats": [
-                {"shape": list(network.graph[name].shape), **_format(out_format(network, name))}
+                {"shape": list(graph[name].shape), **_format(design.formats[name])}
                 for name in node.inputs
             ],
             "shape": list(node.shape),
-            **_format(stream_format(network, plan, node)),
-            "beats_per_frame": _beats(node.shape),
+            **_format(design.formats[node.name]),
+            "beats_per_frame": prod(node.shape),
         }
         if node.name in plan.layers:
             entry["plan"] = plan.layers[node.name].as_dict()
@@ -226,26 +223,22 @@ def _format(fmt: Format) -> dict[str, Any]:
     return {"width": fmt.width, "signed": fmt.signed, "frac": fmt.frac}
 
 
-def _fifos(network: Network, plan: Plan) -> dict[str, list[dict[str, int]]]:
+def _fifos(design: Design) -> dict[str, list[dict[str, int]]]:
     """For each input of each join: the depth built, those without deadlock and at full speed."""
     return {
         name: [
             {"depth": depth, "deadlock": needed.deadlock, "throughput": needed.throughput}
-            for depth, needed in zip(plan.fifos[name], depths, strict=True)
+            for depth, needed in zip(design.fifos[name], depths, strict=True)
         ]
-        for name, depths in needed_depths(network, plan).items()
+        for name, depths in needed_depths(design).items()
     }
 
 
-def _beats(shape: tuple[int, int, int]) -> int:
-    height, width, channels = shape
-    return height * width * channels
-
-
-def _ports(network: Network, plan: Plan) -> list[dict[str, Any]]:
+def _ports(design: Design) -> list[dict[str, Any]]:
     """Name, direction, width and meaning of each port of the top module, in its order."""
-    shape, classes = network.graph.input.shape, _beats(network.graph.output.shape)
-    fmt = stream_format(network, plan, network.graph.output)
+    graph = design.graph
+    shape, classes = graph.input.shape, prod(graph.output.shape)
+    fmt = design.formats[graph.output.name]
     image, bits = " x ".join(map(str, shape)), -(-fmt.width // 8) * 8
     reset = (
         "synchronous, active high: drops the frames under way, clears valids, counters and FIFOs; "
@@ -253,7 +246,7 @@ def _ports(network: Network, plan: Plan) -> list[dict[str, Any]]:
     )
     pixels = (
         f"one byte of an image, {IMAGE_FORMAT}; a frame is {image} (height x width x channels) = "
-        f"{_beats(shape):,} beats in raster order, channels innermost"
+        f"{prod(shape):,} beats in raster order, channels innermost"
     )
     logits = (
         f"one logit, {fmt}, sign-extended to {bits} bits; a frame is {classes:,} beats, class 0 "
@@ -277,9 +270,9 @@ def _ports(network: Network, plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _load_ports(network: Network, plan: Plan) -> list[dict[str, Any]]:
+def _load_ports(design: Design) -> list[dict[str, Any]]:
     """The AXI4-Lite port of a loadable network."""
-    if not plan.loadable:
+    if not design.plan.loadable:
         return []
     return [
         {
@@ -288,7 +281,7 @@ def _load_ports(network: Network, plan: Plan) -> list[dict[str, Any]]:
             "width": Shape.cast(member.shape).width,
             "meaning": axi.MEANINGS.get(name.removeprefix("s_axil_"), "AXI4-Lite"),
         }
-        for name, member in axi.signature(address_bits(address_map(network, plan))).items()
+        for name, member in axi.signature(address_bits(address_map(design))).items()
     ]
 
 

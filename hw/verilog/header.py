@@ -6,8 +6,6 @@ from typing import Any
 
 from hw.verilog.roms import SUFFIX
 
-__all__ = ["WIDTH", "describe", "header", "layer_note"]
-
 WIDTH = 96
 """Columns of a comment's text."""
 

@@ -14,8 +14,6 @@ from amaranth.hdl._nir import AssignmentList, FlipFlop, Module, Net, Netlist, Si
 from amaranth.hdl._nir import Value as Nets
 from amaranth.lib import wiring
 
-__all__ = ["interface", "name_nets", "name_signals"]
-
 _NUMBERED = "port$"
 """How the names begin that Amaranth makes up for ports."""
 

@@ -11,8 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterator
 
-__all__ = ["tidy"]
-
 _NAME = r"(?:\\\S+ |(?<!['\w$])[A-Za-z_][\w$]*)"
 _TOKEN = re.compile(_NAME)
 _PORT = re.compile(rf"  (input|output) (signed )?(\[\d+:\d+\] )?({_NAME});\n")

@@ -2,7 +2,8 @@
 
 import re
 
-__all__ = ["SUFFIX", "extract"]
+ROMS = ("inline", "hex")
+"""Where contents of ROMs go: into the Verilog, or into `$readmemh` files beside it."""
 
 SUFFIX = ".hex"
 

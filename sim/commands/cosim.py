@@ -126,7 +126,7 @@ def cosim(
         (loads and rtl is None, "--load: needs loadable RTL; add --rtl"),
     )  # fmt: skip
     _find_tools(simulator)
-    network, plan = load(folder, plan_file)
+    network, design = load(folder, plan_file)
     out = Path("cosim") if waves and out is None else out
     if out is not None:
         console.require_absent(out, force)
@@ -138,7 +138,7 @@ def cosim(
     subject = Subject(level, only, emission, form, (network,) if loads else ())
     build = Build("icarus" if both else simulator, waves=waves)
     cover = coverage_file is not None
-    run = partial(_each if each else _whole, network, plan, stimuli, subject, cover=cover)
+    run = partial(_each if each else _whole, network, design, stimuli, subject, cover=cover)
     result, parts = _kept(out, force, partial(run, build))
     if both:
         _agree(run(Build(), folder=None)[0], result)
@@ -209,7 +209,9 @@ def _each(*job: Any, **options: Any) -> tuple[Any, Sequence[Any]]:
     return total(parts), parts
 
 
-def _whole(network, plan, stimuli, subject, *job: Any, **options: Any) -> tuple[Any, Sequence[Any]]:
+def _whole(
+    network, design, stimuli, subject, *job: Any, **options: Any
+) -> tuple[Any, Sequence[Any]]:
     """Co-simulate all in one model with a progress display: the figures, and the one part."""
     from sim.cosim import cosim as simulate
     from sim.one_by_one import Part
@@ -229,7 +231,7 @@ def _whole(network, plan, stimuli, subject, *job: Any, **options: Any) -> tuple[
                 display.advance(frames_done - done)
                 done = frames_done
 
-        result = simulate(network, plan, stimuli, subject, *job, watch=watch, **options)
+        result = simulate(network, design, stimuli, subject, *job, watch=watch, **options)
     return result, [Part(subject.level, result)]
 
 

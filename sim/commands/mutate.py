@@ -65,11 +65,11 @@ def mutate(
     tools.find()
     if out is not None:
         console.require_absent(out, force)
-    network, plan = load(folder, plan_file)
+    network, design = load(folder, plan_file)
     start, before = time.monotonic(), os.times()
     found = campaign.run(
         network,
-        plan,
+        design,
         mutants=mutants,
         seed=seed,
         layer=layer,

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hw.dataflow.design.program import geometry as window_geometry
-from hw.dataflow.flow.contract import geometry, least_store, power_of_two
-from hw.dataflow.layers.streams import LUT_RAM_DEPTH
-from hw.dataflow.plan import Plan
+from hw.dataflow.design.design import Design
+from hw.dataflow.design.geometry import Geometry, store_of
+from hw.dataflow.fabric import LUT_RAM_DEPTH
 from hw.ir.arithmetic import requantisation
 from hw.ir.graph import Add, AvgPool, Concat, Conv, FactorizedReduce, Linear, MaxPool, Node
 from hw.ir.network import Network
@@ -21,8 +20,8 @@ _EDGE = re.compile(r"(?P<edge>cell\d+/edge\d+_(?P<operation>\w+))/")
 _STATE = re.compile(r"cell\d+/node\d+")
 
 
-def measure(coverage: Coverage, network: Network, plan: Plan) -> None:
-    """Add what is seen in the network and its plan to `coverage`."""
+def measure(coverage: Coverage, network: Network, design: Design) -> None:
+    """Add what is seen in the network and its design to `coverage`."""
     for name in operations(network):
         coverage.hit("operation", name)
     for name in structure(network):
@@ -34,7 +33,7 @@ def measure(coverage: Coverage, network: Network, plan: Plan) -> None:
     _arithmetic(coverage, network)
     _weights(coverage, network)
     _requantisation(coverage, network)
-    _plan(coverage, network, plan)
+    _plan(coverage, design)
 
 
 def operations(network: Network) -> Iterator[str]:
@@ -46,7 +45,7 @@ def operations(network: Network) -> Iterator[str]:
             continue
         seen.add(match["edge"])
         below = [other for other in network.graph if other.name.startswith(f"{match['edge']}/")]
-        stride = max(max(geometry(engine).stride) for engine in below)
+        stride = max(max(Geometry.of(network.graph, engine).stride) for engine in below)
         yield f"{match['operation']} stride {stride}"
     for node in network.graph:
         if isinstance(node, Add):
@@ -91,7 +90,7 @@ def window_of(node: Node) -> str | None:
         return "factorized reduce"
     if not isinstance(node, Conv | MaxPool | AvgPool):
         return None
-    (kh, kw), _, _, (dilation, _) = geometry(node)
+    (kh, kw), dilation = node.kernel, node.dilation[0] if isinstance(node, Conv) else 1
     name = f"{kh}x{kw}" + (f" dilation {dilation}" if dilation > 1 else "")
     kind = {MaxPool: "max pool ", AvgPool: "average pool "}.get(type(node), "")
     return kind + name if kind + name in WINDOWS else None
@@ -102,7 +101,7 @@ def padding(network: Network, node: Node) -> Iterator[str]:
     window = window_of(node)
     if window is None:
         return
-    g = window_geometry(network, node)
+    g = Geometry.of(network.graph, node)
     inside = []
     for axis, (first, last) in enumerate((("top", "bottom"), ("left", "right"))):
         places = np.arange(g.out[axis]) * g.stride[axis] - g.padding[axis]
@@ -178,18 +177,18 @@ def _requantisation(coverage: Coverage, network: Network) -> None:
         coverage.hit("requantise", name)
 
 
-def _plan(coverage: Coverage, network: Network, plan: Plan) -> None:
-    for name, layer in plan.layers.items():
-        node = network.graph[name]
+def _plan(coverage: Coverage, design: Design) -> None:
+    for name, layer in design.plan.layers.items():
+        node = design.graph[name]
         if isinstance(node, Conv | FactorizedReduce | Linear):
             lanes = ", 1 lane" if layer.pe == 1 else ", several lanes"
             coverage.hit("plan", layer.element + (lanes if layer.element == "barrel" else ""))
             place = {"logic": "program in logic", "block": "program in block RAM"}
             if layer.weights in place:
                 coverage.hit("plan", place[layer.weights])
-        least = power_of_two(least_store(node, network.graph.in_shapes(node)[0]))
+        least = store_of(design.engines[name].geometry.span)
         coverage.hit("plan", "store larger" if layer.store > least else "store as small as can be")
-    for depths in plan.fifos.values():
+    for depths in design.fifos.values():
         for depth in depths:
             place = "LUT-RAM" if depth <= LUT_RAM_DEPTH else "block RAM"
             coverage.hit("plan", f"FIFO in {place}")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from amaranth.hdl import Array, Cat, Mux, Shape, Signal, Value, signed
 from amaranth.lib import data
 
-from hw.dataflow.design.program import Weight
+from hw.dataflow.design.program import HORNER_LANE, BarrelCode
 from hw.dataflow.layers import elements
 from sim.formal.bench import Bench, Port, implies
 from sim.formal.spec import Term, same, scaled
@@ -50,17 +50,17 @@ def _sum(
 def barrel(x: Shape, shifts: tuple[int, int], pe: int, width: int, *, sparse: bool) -> Bench:
     """Barrel shifter elements with `pe` lanes: acc = sum of sign·floor(x·2**shift).
 
-    Assumed: the operation is one that BarrelCode.pack makes of weights in the range `shifts`, or,
+    Assumed: the operation is one that BarrelCode.bits makes of weights in the range `shifts`, or,
     with `sparse`, of none.
     """
-    code = elements.BarrelCode(shifts, pe, sparse)
+    code = BarrelCode(shifts, pe, sparse)
     bench = Bench(elements.Barrel(x, code, width=width))
     i, o, close = _groups(bench)
     weights = [Term(s, p) for s in (1, -1) for p in range(shifts[0], shifts[1] + 1)]
     for k in range(pe):
         chosen = bench.free(f"lane{k}_weight", range(len(weights) + sparse))
         bench.assume(f"lane{k}_weight_exists", chosen < len(weights) + sparse)
-        codes = [code.pack(0, Weight(0, 0, 0, *weight), 0) for weight in weights]
+        codes = [code.bits(*weight) for weight in weights]
         terms = [scaled(i.payload.x, weight) for weight in weights]
         if sparse:
             codes, terms = [*codes, 0], [*terms, Value.cast(0)]
@@ -87,7 +87,7 @@ def horner(x: Shape, top: int, width: int) -> Bench:
     started, remaining = bench.register("started", 1), bench.register("remaining", range(top + 1))
     exponent = bench.named("exponent", Mux(started, remaining, first))
     bench.assume("first_exponent_in_range", first <= top)
-    operation = data.View(elements.HORNER_LANE, i.payload.operation)
+    operation = data.View(HORNER_LANE, i.payload.operation)
     after = exponent - operation.double
     bench.assume(
         "doubling_lowers", implies(operation.double, (exponent != 0) & ~operation.negative)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Mux, Value
 
+from hw.dataflow.design.joins import AddDesign, ConcatDesign
 from hw.dataflow.layers import joins
 from hw.ir.arithmetic import aligned
 from hw.ir.format import Format
@@ -28,7 +29,8 @@ def _exact(values: Sequence[Value], sources: Sequence[Format], fmt: Format) -> V
 
 def add(sources: Sequence[Format], fmt: Format, depths: Sequence[int]) -> Bench:
     """The node sum of inputs of the formats `sources`, FIFOs of `depths` beats, output `fmt`."""
-    bench = Bench(joins.Add(sources, fmt, depths, aligned(sources, fmt, "half_up")))
+    how = aligned(sources, fmt, "half_up")
+    bench = Bench(joins.Add(AddDesign("add", tuple(sources), fmt, tuple(depths), how)))
     inputs = [bench.source(f"i{k}") for k in range(len(sources))]
     o = bench.sink("o")
     # A beat may stand in the output register as well.
@@ -62,7 +64,11 @@ def concat(
 ) -> Bench:
     """The concatenation of `channels` channels of each input."""
     how = [aligned([source], fmt, "half_up") for source in sources]
-    bench = Bench(joins.Concat(sources, fmt, depths, channels, how))
+    bench = Bench(
+        joins.Concat(
+            ConcatDesign("concat", tuple(sources), fmt, tuple(depths), tuple(channels), tuple(how))
+        )
+    )
     m, count = bench.module, len(sources)
     inputs = [bench.source(f"i{k}") for k in range(count)]
     o = bench.sink("o")

@@ -14,9 +14,14 @@ from dataclasses import dataclass
 
 from amaranth.hdl import Array, Cat, Mux, Value, signed
 
-from hw.dataflow.design.program import naf_digits
+from hw.dataflow.design.requantiser import (
+    AddBiasDesign,
+    RequantiseDesign,
+    RoundDesign,
+    mean_design,
+)
+from hw.dataflow.design.scales import Scale, naf_digits
 from hw.dataflow.layers import requantise, rounding
-from hw.dataflow.layers.engine import mean_requantiser
 from hw.ir.format import Format, width_of
 from sim.formal.bench import Bench, Port, implies
 from sim.formal.rules import follows
@@ -48,7 +53,7 @@ def round_shift(acc_width: int, shift: int, fmt: Format, pe: int, rounding: str)
     Assumed: the source keeps the rules of a stream.
     """
     half = 1 << shift - 1 if rounding == "half_up" else 0
-    dut = requantise.Round(acc_width=acc_width, constant=half, shift=shift, fmt=fmt, pe=pe)
+    dut = requantise.Round(RoundDesign(acc_width, half, shift, fmt, pe))
     bench = Bench(dut)
     o = _lanes_in_turn(bench, pe, lambda acc: requantised(acc, shift, fmt, rounding))
     bench.cover("saturates_high", o.transfer & (o.payload == fmt.qmax))
@@ -63,7 +68,7 @@ def add_bias(acc_width: int, biases: Sequence[int], pe: int) -> Bench:
     """
     low, high = -(1 << acc_width - 1), (1 << acc_width - 1) - 1
     fmt = Format(True, width_of(low + min(biases), high + max(biases)), 0)
-    bench = Bench(requantise.AddBias(biases, acc_width=acc_width, fmt=fmt, pe=pe))
+    bench = Bench(requantise.AddBias(AddBiasDesign(tuple(biases), acc_width, fmt, pe)))
     index = bench.register("class", range(len(biases)))
     o = _lanes_in_turn(bench, pe, lambda acc: acc + Array(biases)[index])
     following = _next(index, len(biases))
@@ -143,13 +148,13 @@ def batch_norm(
         scales.append([])
         for channel in row:
             multiplier = sum(term.sign << term.exponent for term in channel.terms)
-            scales[-1].append(requantise.Scale(multiplier, channel.bias + half))
+            scales[-1].append(Scale(multiplier, channel.bias + half))
             low, high = -(1 << acc_width - 1), (1 << acc_width - 1) - 1
             bounds += [end * multiplier + channel.bias + half for end in (low, high)]
     width = width_of(min(bounds), max(bounds))
-    dut = requantise.Requantise(scales, acc_width=acc_width, width=width, shift=shift, fmt=fmt)
+    design = RequantiseDesign(tuple(map(tuple, scales)), acc_width, width, shift, fmt)
     bench, _ = _serial(
-        dut, lambda row, k, acc: requantised(v(rows[row][k], acc), shift, fmt, rounding)
+        design, lambda row, k, acc: requantised(v(rows[row][k], acc), shift, fmt, rounding)
     )
     return bench
 
@@ -167,7 +172,7 @@ def mean(fmt: Format, counts: Sequence[int], acc_width: int) -> Bench:
         reciprocal = ((1 << t + 1) // n + 1) // 2
         return requantised(acc * reciprocal, t, fmt)
 
-    bench, i = _serial(mean_requantiser(fmt, list(counts), acc_width), quotient)
+    bench, i = _serial(mean_design(fmt, tuple(counts), acc_width), quotient)
     for row, n in enumerate(counts):
         acc = i.payload.acc[0]
         fits = (acc >= n * fmt.qmin) & (acc <= n * fmt.qmax)
@@ -176,17 +181,17 @@ def mean(fmt: Format, counts: Sequence[int], acc_width: int) -> Bench:
 
 
 def _serial(
-    dut: requantise.Requantise, result: Callable[[int, int, Value], Value]
+    design: RequantiseDesign, result: Callable[[int, int, Value], Value]
 ) -> tuple[Bench, Port]:
     """`result(row, lane, acc)` is what the specification says."""
-    bench = Bench(dut)
+    bench = Bench(requantise.Requantise(design))
     m, i, o = bench.module, bench.source("i"), bench.sink("o")
-    rows, pe, done = len(dut.scales), dut.pe, dut.digits + 2
+    rows, pe, done = len(design.scales), design.pe, design.digits + 2
     age, turn = bench.register("age", range(done + 1)), bench.register("turn", range(max(pe, 2)))
     row = bench.register("row", range(max(rows, 2)))
     group = bench.register("group", i.payload.shape())
     follower = bench.register("next_row", range(max(rows, 2)))
-    if dut.by_row:
+    if design.by_row:
         bench.assume("row_exists", implies(i.valid, i.payload.row < rows))
     with m.If(o.transfer):
         m.d.sync += turn.eq(_next(turn, pe))
@@ -195,7 +200,7 @@ def _serial(
         m.d.sync += [
             age.eq(1),
             Value.cast(group).eq(Value.cast(i.payload)),
-            row.eq(i.payload.row if dut.by_row else follower),
+            row.eq(i.payload.row if design.by_row else follower),
             follower.eq(_next(follower, rows)),
         ]
     with m.Elif(leave):
@@ -216,17 +221,17 @@ def _serial(
                 implies(o.valid & (row == r) & (turn == k), o.payload == expected),
             )
             bench.cover(f"row_{r}_lane_{k}_used", o.transfer & (row == r) & (turn == k))
-    _serial_lemmas(bench, dut, age, row, follower, turn, group)
-    bench.cover("saturates_high", o.valid & (o.payload == dut.fmt.qmax))
-    bench.cover("saturates_low", o.valid & (o.payload == dut.fmt.qmin))
+    _serial_lemmas(bench, design, age, row, follower, turn, group)
+    bench.cover("saturates_high", o.valid & (o.payload == design.fmt.qmax))
+    bench.cover("saturates_low", o.valid & (o.payload == design.fmt.qmin))
     bench.cover("beat_waits", o.valid & ~o.ready)
     bench.cover("group_follows_group", leave & i.transfer)
     return bench, i
 
 
-def _serial_lemmas(bench: Bench, dut: requantise.Requantise, age, row, follower, turn, group):
+def _serial_lemmas(bench: Bench, design: RequantiseDesign, age, row, follower, turn, group):
     """What the registers hold `age` cycles after a group was taken; `age` 0 is idle."""
-    rows, pe, length = len(dut.scales), dut.pe, dut.digits + 1
+    rows, pe, length = len(design.scales), design.pe, design.digits + 1
     words, done = rows * length, length + 1
     bench.lemma("age_in_range", age <= done)
     bench.lemma("rows_in_range", (row < rows) & (follower < rows))
@@ -238,28 +243,30 @@ def _serial_lemmas(bench: Bench, dut: requantise.Requantise, age, row, follower,
     pointer = bench.probe("pointer", range(words))
     reached = row * length + Mux(age == done, length, age)
     bench.lemma("next_word", implies(age != 0, pointer == Mux(reached == words, 0, reached)))
-    if not dut.by_row:
+    if not design.by_row:
         bench.lemma("idle_at_row", implies(age == 0, pointer == follower * length))
         bench.lemma("rows_in_turn", implies(age != 0, follower == _next(row, rows)))
         if rows > 1:
             bench.lemma("row_in_turn", bench.probe("row", range(rows)) == follower)
     for k in range(pe):
-        acc = bench.probe(f"acc{k}", signed(dut.acc_width))
-        v = bench.probe(f"v{k}", signed(dut.width))
+        acc = bench.probe(f"acc{k}", signed(design.acc_width))
+        v = bench.probe(f"v{k}", signed(design.width))
         bench.lemma(f"lane_{k}_keeps_acc", implies(age != 0, acc == group.acc[k]))
         bench.lemma(f"lane_{k}_starts_at_zero", implies(age == 1, v == 0))
         for r in range(rows):
             holds = []
             for step in range(length):
                 there = (row == r) & (age == step + 2)
-                holds.append(implies(there, same(v, _partial(dut, r, k, step, acc), dut.width)))
+                holds.append(
+                    implies(there, same(v, _partial(design, r, k, step, acc), design.width))
+                )
             bench.lemma(f"lane_{k}_row_{r}_partial", Cat(holds).all())
 
 
-def _partial(dut: requantise.Requantise, row: int, lane: int, digits: int, acc: Value) -> Value:
+def _partial(design: RequantiseDesign, row: int, lane: int, digits: int, acc: Value) -> Value:
     """What a lane holds after the constant's high part and the `digits` highest digits."""
-    multiplier, constant = dut.scales[row][lane]
-    below = dut.digits - digits
+    multiplier, constant = design.scales[row][lane]
+    below = design.digits - digits
     highest = naf_digits(multiplier)[below:]
     part = sum(digit << n for n, digit in enumerate(highest))
     return acc * part + (constant >> below)

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from hw.dataflow import plan as plans
-from hw.dataflow.plan import Plan
+from hw.board.boards import device
+from hw.dataflow.check import check
+from hw.dataflow.design.design import Design
+from hw.dataflow.planner import propose
 from hw.errors import InputError
 from hw.ir.graph import Graph
 from hw.ir.network import Network
@@ -58,10 +60,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Hardware:
-    """What a case describes: network, plan, uint8 images (N, H, W, C)."""
+    """What a case describes: network, design, uint8 images (N, H, W, C)."""
 
     network: Network
-    plan: Plan
+    design: Design
     images: np.ndarray
 
 
@@ -127,8 +129,8 @@ def network_of(case: Case) -> Network:
 
 def hardware_of(case: Case, network: Network) -> Hardware:
     """Plan and images of a case beside its network."""
-    proposed = plans.propose(network, BOARD, fps=case.plan.fps, luts=LUTS)
+    proposed = propose(network, device(BOARD), fps=case.plan.fps, luts=LUTS).plan
     plan = plan_edits.apply(case.plan, network, proposed)
-    plans.check(plan, network, "case: plan")
+    design = check(plan, network, "case: plan")
     shape = network.graph.input.shape
-    return Hardware(network, plan, images.make(case.frames, shape, case.seed))
+    return Hardware(network, design, images.make(case.frames, shape, case.seed))

@@ -7,9 +7,10 @@ fewer layers keeps the decisions of the ones that are left.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from hw.dataflow.design.design import design
 from hw.dataflow.flow import deadlock
+from hw.dataflow.flow.buffers import needed_depths
 from hw.dataflow.plan import MIN_FIFO_DEPTH, LayerPlan, Plan
-from hw.dataflow.planner import needed_depths
 from hw.errors import InputError
 from hw.ir.arithmetic import layer_guard
 from hw.ir.graph import Conv, Node
@@ -98,7 +99,7 @@ def _fifos(edits: PlanEdits, network: Network, plan: Plan) -> Mapping[str, tuple
     least = deadlock.depths(network.graph, stores, MIN_FIFO_DEPTH)
     if edits.fifos == "deadlock":
         return least
-    needed = needed_depths(network, plan)
+    needed = needed_depths(design(network, plan))
     fast = {name: tuple(depth.throughput for depth in needed[name]) for name in needed}
     if edits.fifos == "random":
         fast = {

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from hw import console
-from hw.dataflow import plan as plans
+from hw.dataflow import plan_file
 from hw.errors import CheckFailed, InputError
 from hw.ir import serialize
 from hw.verilog import emit
@@ -59,9 +59,9 @@ def _write_hardware(folder: Path, case: Case) -> bool:
         network = cases.network_of(case)
         serialize.save(network, folder / NETWORK)
         hardware = cases.hardware_of(case, network)
-        plans.save(hardware.plan, folder / PLAN)
+        plan_file.save(hardware.design.plan, folder / PLAN)
         np.save(folder / IMAGES, hardware.images)
-        emission = emit.emit(network, hardware.plan)
+        emission = emit.emit(hardware.design)
     except Exception:  # where this is the failure there is nothing more to write
         return False
     (folder / RTL).mkdir()

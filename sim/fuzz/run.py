@@ -100,7 +100,7 @@ def run(case: Case, time_limit: int = TIME_LIMIT_S) -> Outcome:
             stage = "plan"
             hardware = hardware_of(case, network)
             stage = "emit"
-            emission = emit.emit(network, hardware.plan)
+            emission = emit.emit(hardware.design)
             stage = "cosim"
             found = simulate(case, hardware, emission)
         outcome = replace(
@@ -137,7 +137,7 @@ def simulate(
     """The co-simulation of a case; CheckFailed where it finds something."""
     return cosim(
         hardware.network,
-        hardware.plan,
+        hardware.design,
         Stimuli(hardware.images, case.stall, seed=case.seed),
         Subject(emission=emission),
         Build(optimise="-O0", waves=waves, shelf="fuzz"),

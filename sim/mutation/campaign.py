@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hw import console
 from hw.dataflow import cost
-from hw.dataflow.plan import Plan
+from hw.dataflow.design.design import Design
 from hw.errors import InputError
 from hw.ir.network import Network
 from hw.verilog import emit
@@ -126,7 +126,7 @@ def _sites(emission: emit.Emission, layer: str):
 
 def run(
     network: Network,
-    plan: Plan,
+    design: Design,
     *,
     mutants: int | Sequence[Mutant] = 120,
     seed: int = 1,
@@ -153,19 +153,19 @@ def run(
     CheckFailed: the design without a mutant fails
     InputError: no such layer, a tool that is missing
     """
-    emission = emit.emit(network, plan)
+    emission = emit.emit(design)
     found = _sites(emission, layer)
     chosen = sample(found, mutants, seed) if isinstance(mutants, int) else list(mutants)
     text = schemata.combine(emission.verilog, chosen)
     combined = replace(emission, files=emission.files | {emit.VERILOG: text})
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
-        desk = _Desk(network, plan, combined, Path(temporary), jobs, seed, note)
+        desk = _Desk(network, design, combined, Path(temporary), jobs, seed, note)
         verdicts = {
             number: Verdict(number, mutant, _layer(network, emission, mutant))
             for number, mutant in enumerate(chosen, start=1)
         }
         note(f"mutate: building one model of {len(chosen)} mutants")
-        model = desk.build(designs.bench(network, plan, "network", emission=combined))
+        model = desk.build(designs.bench(network, design, "network", emission=combined))
         whole = desk.trial(model, "network", frames)
         desk.judge(whole, "network", verdicts)
         if any(not verdict.kill for verdict in verdicts.values()):
@@ -173,7 +173,7 @@ def run(
         modules = desk.parts(verdicts)
         if modules:
             note(f"mutate: building {len(modules)} parts on their own")
-            bench = parts.bench(network, plan, combined, modules, seed)
+            bench = parts.bench(network, design, combined, modules, seed)
             trial = desk.trial(desk.build(bench), "part", frames)
             desk.judge(trial, "part", verdicts)
     if prove_seconds:
@@ -201,7 +201,7 @@ class _Desk:
     """What all runs of a campaign share."""
 
     network: Network
-    plan: Plan
+    design: Design
     combined: emit.Emission
     folder: Path
     jobs: int
@@ -215,11 +215,11 @@ class _Desk:
 
     def trial(self, model: Simulation, name: str, frames: int) -> Trial:
         """A case for a model; every run after the first one is harder."""
-        predicted = cost.predict(self.network, self.plan)
+        predicted = cost.predict(self.design)
         first, part = name == "network", name == "part"
         if part:
             # Many resets, for each finds a small part in one state of few.
-            paces = parts.paces(self.network, self.plan, model.bench.designs)
+            paces = parts.paces(self.design, model.bench.designs)
             resets = Resets(PART_RESETS, max(8, predicted.cycles_per_frame // PART_RESETS))
         else:
             paces = {f"{self.network.graph.output.name} (m_axis)": predicted.cycles_per_frame}

@@ -10,19 +10,20 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from hw.dataflow.design.program import channel_weights, geometry
+from hw.dataflow.design.design import Design
+from hw.dataflow.design.geometry import Geometry
+from hw.dataflow.design.program import Weights
 from hw.dataflow.flow.contract import processes
 from hw.dataflow.flow.schedule import busy
 from hw.dataflow.flow.timing import timings
-from hw.dataflow.plan import Plan
 from hw.ir import reference
 from hw.ir.arithmetic import out_format
-from hw.ir.graph import Add, Concat, Node, Weighted
+from hw.ir.graph import Graph, Node, Weighted
 from hw.ir.integers import Integers
 from hw.ir.network import Network
 from hw.verilog.emit import Emission
 from sim.designs import Bench, Tensors
-from sim.harness import Design, Stream
+from sim.harness import Dut, Stream
 from sim.mutation.verilog import Module
 
 FORK = "fork_"
@@ -46,7 +47,11 @@ def part_of(network: Network, emission: Emission, module: str) -> str:
 
 
 def bench(
-    network: Network, plan: Plan, emission: Emission, modules: Mapping[str, Module], seed: int
+    network: Network,
+    design: Design,
+    emission: Emission,
+    modules: Mapping[str, Module],
+    seed: int,
 ) -> Bench:
     """Each of the parts, by the names of their modules, on its own."""
     layers = {module_of(emission, node): node for node in network.graph.nodes[1:]}
@@ -55,13 +60,13 @@ def bench(
         instance = f"u{number}"
         if name in layers:
             node = layers[name]
-            designs.append(_layer(network, plan, instance, name, node))
+            designs.append(_layer(design, instance, name, node))
             made[number] = node
         else:
             wrapper = f"forked{number}"
-            designs.append(_fork(network, instance, wrapper, name, module))
+            designs.append(_fork(design, instance, wrapper, name, module))
             sources[f"{wrapper}.v"] = _wrapper(designs[-1], wrapper, module)
-            made[number] = _forked(network, name)
+            made[number] = _forked(network.graph, name)
 
     def data(tensors: Tensors) -> Tensors:
         """The tensors only say how many frames there are."""
@@ -81,35 +86,34 @@ def bench(
     return Bench(designs, sources, data)
 
 
-def _layer(network: Network, plan: Plan, instance: str, module: str, node: Node) -> Design:
-    joins = isinstance(node, Add | Concat)
-    ports = [f"i{k}" for k in range(len(node.inputs))] if joins else ["i"]
+def _layer(built: Design, instance: str, module: str, node: Node) -> Dut:
+    depths = built.fifos.get(node.name, ())
+    ports = [f"i{k}" for k in range(len(depths))] or ["i"]
     sources = [
-        _stream(network, tensor, f"to {node.name} {port}", port)
+        _stream(built, tensor, f"to {node.name} {port}", port)
         for tensor, port in zip(node.inputs, ports, strict=True)
     ]
     fifos = [
-        (f"{node.name} input {k} ({tensor})", f"fifo{k}", plan.fifos[node.name][k])
-        for k, tensor in enumerate(node.inputs)
-        if joins
+        (f"{node.name} input {k} ({node.inputs[k]})", f"fifo{k}", depth)
+        for k, depth in enumerate(depths)
     ]
-    return Design(instance, module, sources, [_stream(network, node.name, "", "o")], [], fifos)
+    return Dut(instance, module, sources, [_stream(built, node.name, "", "o")], [], fifos)
 
 
-def _forked(network: Network, module: str) -> Node:
+def _forked(graph: Graph, module: str) -> Node:
     """The node whose tensor a fork hands out."""
     name = module.rpartition(".")[2].removeprefix(FORK)
-    return next(node for node in network.graph if node.name.replace("/", "_") == name)
+    return next(node for node in graph if node.name.replace("/", "_") == name)
 
 
-def _fork(network: Network, instance: str, wrapper: str, name: str, module: Module) -> Design:
-    tensor = _forked(network, name).name
+def _fork(built: Design, instance: str, wrapper: str, name: str, module: Module) -> Dut:
+    tensor = _forked(built.graph, name).name
     branches = sum(port.endswith("__valid") for port in module.directions) - 1
-    sinks = [_stream(network, tensor, f"{name} o{k}", f"o{k}") for k in range(branches)]
-    return Design(instance, wrapper, [_stream(network, tensor, f"{name} i", "i")], sinks, [], [])
+    sinks = [_stream(built, tensor, f"{name} o{k}", f"o{k}") for k in range(branches)]
+    return Dut(instance, wrapper, [_stream(built, tensor, f"{name} i", "i")], sinks, [], [])
 
 
-def _wrapper(design: Design, name: str, module: Module) -> str:
+def _wrapper(design: Dut, name: str, module: Module) -> str:
     """A fork with all the ports of its streams: the payload goes past the module where nobody
     needs it inside."""
     ports, joined, past = ["input clk", "input rst"], [".clk(clk)", ".rst(rst)"], []
@@ -130,10 +134,10 @@ def _wrapper(design: Design, name: str, module: Module) -> str:
     )
 
 
-def _stream(network: Network, tensor: str, where: str, port: str) -> Stream:
-    fmt = out_format(network, tensor)
+def _stream(built: Design, tensor: str, where: str, port: str) -> Stream:
+    fmt = built.formats[tensor]
     label = f"{tensor} ({where})" if where else tensor
-    return Stream(label, port, fmt.width, fmt.signed, network.graph[tensor].shape)
+    return Stream(label, port, fmt.width, fmt.signed, built.graph[tensor].shape)
 
 
 def stimuli(network: Network, node: Node, frames: int, rng: np.random.Generator) -> list[Integers]:
@@ -149,16 +153,17 @@ def stimuli(network: Network, node: Node, frames: int, rng: np.random.Generator)
         found.append(values)
     if isinstance(node, Weighted):
         fmt = out_format(network, node.inputs[0])
+        place, weights = Geometry.of(network.graph, node), Weights.of(network, node)
         for frame in range(3, frames):
             ends = (fmt.qmin, fmt.qmax) if frame % 2 else (fmt.qmax, fmt.qmin)
             for channel in range(node.shape[2]):
-                _match(network, node, channel, found[0][frame], ends, rng)
+                _match(place, weights, channel, found[0][frame], ends, rng)
     return found
 
 
 def _match(
-    network: Network,
-    node: Node,
+    place: Geometry,
+    weights: Weights,
     channel: int,
     image: Integers,
     ends: tuple[int, int],
@@ -166,15 +171,14 @@ def _match(
 ) -> None:
     """Set one window of an image so that an output channel becomes as large or as small as it
     can."""
-    place = geometry(network, node)
     at = [int(rng.integers(side)) for side in place.out]
-    for weight in channel_weights(network, node)[channel]:
+    for k in np.flatnonzero(weights.output == channel):
         y, x = (
-            at[axis] * place.stride[axis] + k * place.dilation[axis] - place.padding[axis]
-            for axis, k in enumerate((weight.ky, weight.kx))
+            at[axis] * place.stride[axis] + tap * place.dilation[axis] - place.padding[axis]
+            for axis, tap in enumerate((weights.ky[k], weights.kx[k]))
         )
         if 0 <= y < image.shape[0] and 0 <= x < image.shape[1]:
-            image[y, x, weight.channel] = ends[weight.sign > 0]
+            image[y, x, weights.channel[k]] = ends[int(weights.sign[k] > 0)]
 
 
 def _random(network: Network, tensor: str, frames: int, rng: np.random.Generator) -> Integers:
@@ -183,16 +187,16 @@ def _random(network: Network, tensor: str, frames: int, rng: np.random.Generator
     return rng.integers(fmt.qmin, fmt.qmax, shape, endpoint=True)
 
 
-def paces(network: Network, plan: Plan, designs: Iterable[Design]) -> dict[str, int]:
+def paces(built: Design, designs: Iterable[Dut]) -> dict[str, int]:
     """Cycles a frame that each part needs where nothing holds it back, by its sink's label."""
-    return dict(_paces(network, plan, designs))
+    return dict(_paces(built, designs))
 
 
-def _paces(network: Network, plan: Plan, designs: Iterable[Design]) -> Iterator[tuple[str, int]]:
-    found, contracts = timings(network, plan), processes(network.graph)
+def _paces(built: Design, designs: Iterable[Dut]) -> Iterator[tuple[str, int]]:
+    found, contracts = timings(built), processes(built.graph)
     for design in designs:
         for sink in design.sinks:
             if sink.label in contracts:
-                yield sink.label, busy(network.graph, contracts[sink.label], found)
+                yield sink.label, busy(built.graph, contracts[sink.label], found)
             else:
                 yield sink.label, sink.beats

@@ -6,7 +6,8 @@ import pytest
 from hw.dataflow.plan import LayerPlan, Plan
 from hw.ir import graph as g
 from hw.ir.format import IMAGE_FORMAT, Format
-from hw.ir.network import LayerParams, Network
+from hw.ir.network import Network
+from hw.ir.parameters import LayerParams
 from hw.ir.weights import encode
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from hw.dataflow import cost
-from hw.dataflow import plan as plans
+from hw.board.boards import device
+from hw.dataflow import cost, plan_file
+from hw.dataflow.design.design import design
 from hw.dataflow.flow import deadlock
 from hw.dataflow.flow.timing import pipelines
 from hw.dataflow.plan import Plan
+from hw.dataflow.planner import propose
 from hw.errors import CheckFailed
 from hw.ir import serialize
 from hw.ir.network import Network
@@ -46,7 +48,7 @@ class Moving:
 
     @property
     def period(self) -> int:
-        return cost.predict(self.network, self.plan).cycles_per_frame
+        return cost.predict(design(self.network, self.plan)).cycles_per_frame
 
     def run(self, folder: Path, stall: float, resets: Resets, seed: int = 1) -> Run:
         images = random_images(self.network, FRAMES, seed)
@@ -57,8 +59,8 @@ class Moving:
 @pytest.fixture(scope="module")
 def moving() -> Moving:
     network = network_of("DARTS_V2", cells=2)
-    plan = plans.propose(network, "none")
-    bench = designs.bench(network, plan, "network")
+    plan = propose(network, device("none")).plan
+    bench = designs.bench(network, design(network, plan), "network")
     return Moving(network, plan, Simulation.build(network, bench))
 
 
@@ -97,9 +99,9 @@ def test_resets_in_mid_frame_leave_nothing_behind(moving, tmp_path):
 def tight() -> tuple[Network, Plan, tuple[str, int]]:
     """A cell with the depths that just exclude a deadlock, and a FIFO that cannot be smaller."""
     network = network_of("ShiftNAS_C10", cells=1)
-    plan = plans.propose(network, "none", fps=1)
+    plan = propose(network, device("none"), fps=1).plan
     stores = {name: layer.store for name, layer in plan.layers.items()}
-    held = pipelines(network, plan)
+    held = pipelines(design(network, plan))
     plan = replace(plan, fifos=deadlock.depths(network.graph, stores, 2, held))
     places = [(name, k) for name, depths in plan.fifos.items() for k in range(len(depths))]
     place = max(places, key=lambda place: plan.fifos[place[0]][place[1]])
@@ -115,7 +117,7 @@ def without_one(plan: Plan, place: tuple[str, int]) -> Plan:
 def test_the_deadlock_depths_run_under_stalls(tight):
     network, plan, place = tight
     assert plan.fifos[place[0]][place[1]] > 8
-    result = cosim(network, plan, Stimuli(random_images(network, 2, 1), stall=0.4))
+    result = cosim(network, design(network, plan), Stimuli(random_images(network, 2, 1), stall=0.4))
     assert result.mismatches == 0
 
 
@@ -123,7 +125,11 @@ def test_a_beat_less_than_the_deadlock_depth_locks_up(tight):
     network, plan, (name, position) = tight
     less = without_one(plan, (name, position))
     with pytest.raises(CheckFailed, match="hang: nothing moved for 3000 cycles") as caught:
-        cosim(network, less, Stimuli(random_images(network, 1, 1), stall=0, patience=3000))
+        cosim(
+            network,
+            design(network, less),
+            Stimuli(random_images(network, 1, 1), stall=0, patience=3000),
+        )
     source = network.graph[name].inputs[position]
     _, _, message = str(caught.value).partition("full FIFOs: ")
     full, _, empty = message.partition("; empty FIFOs: ")
@@ -134,7 +140,7 @@ def test_a_beat_less_than_the_deadlock_depth_locks_up(tight):
 def test_a_plan_that_would_lock_up_is_refused(tight, tmp_path):
     network, plan, (name, position) = tight
     serialize.save(network, tmp_path / "net")
-    plans.save(without_one(plan, (name, position)), tmp_path / "plan.yaml")
+    plan_file.save(without_one(plan, (name, position)), tmp_path / "plan.yaml")
     arguments = ["emit", tmp_path / "net", "--plan", tmp_path / "plan.yaml", "--out"]
     result = CliRunner().invoke(shiftnas, [*map(str, arguments), str(tmp_path / "rtl")])
     depth = plan.fifos[name][position]

@@ -14,7 +14,7 @@ from torch.nn import functional
 from hw.ir import reference
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import Conv, Graph, Input
-from hw.ir.network import Arithmetic
+from hw.ir.parameters import Arithmetic
 from hw.networks.cells import skeleton
 from nas.bilevel import first_order, second_order
 from nas.cell import on_every_edge

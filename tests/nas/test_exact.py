@@ -6,7 +6,7 @@ import torch
 
 from hw import data
 from hw.ir import reference
-from hw.ir.network import Arithmetic
+from hw.ir.parameters import Arithmetic
 from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.space import Genotype

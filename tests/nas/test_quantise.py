@@ -8,7 +8,8 @@ from hw import data
 from hw.errors import InputError
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import Add, AvgPool, Concat, Conv, GlobalPool, MaxPool
-from hw.ir.network import Arithmetic, Network
+from hw.ir.network import Network
+from hw.ir.parameters import Arithmetic
 from hw.ir.validate import validate
 from hw.ir.weights import decode
 from hw.networks import genotypes

@@ -1,13 +1,14 @@
 """A network with one small cell, and its hardware, for the tests of the co-simulation."""
 
-import dataclasses
 from dataclasses import dataclass
 
 import pytest
 
-from hw.dataflow import plan as plans
+from hw.board.boards import device
+from hw.dataflow.design.design import Design
 from hw.dataflow.flow import deadlock
 from hw.dataflow.plan import Plan
+from hw.dataflow.planner import propose
 from hw.ir.network import Network
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
@@ -18,8 +19,12 @@ from hw.verilog import emit
 @dataclass(frozen=True)
 class Hardware:
     network: Network
-    plan: Plan
+    design: Design
     emission: emit.Emission
+
+    @property
+    def plan(self) -> Plan:
+        return self.design.plan
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +37,6 @@ def hardware() -> Hardware:
     genotype = Genotype(edges, (2,), edges, (2,))
     graph = build(genotype, channels=2, cells=1, image=(6, 12, 1), classes=3, stem="cifar")
     network = random_network(graph, seed=7)
-    plan = plans.propose(network, "ulx3s-85f")
-    stores = {name: layer.store for name, layer in plan.layers.items()}
-    plan = dataclasses.replace(plan, fifos=deadlock.depths(network.graph, stores))
-    return Hardware(network, plan, emit.emit(network, plan))
+    design = propose(network, device("ulx3s-85f"))
+    design = design.with_buffers(design.stores, deadlock.depths(network.graph, design.stores))
+    return Hardware(network, design, emit.emit(design))

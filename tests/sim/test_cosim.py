@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from mutant_cases import adder_of
 
+from hw.dataflow.design.design import design
 from hw.errors import CheckFailed, InputError
 from hw.ir.arithmetic import out_format
 from hw.verilog import emit
@@ -25,7 +26,7 @@ def test_every_layer_is_compared_at_full_speed_and_under_stalls(hardware, tmp_pa
     network = hardware.network
     subject = Subject(emission=hardware.emission)
     sent = stimuli(network, 3, stall=0.3)
-    result = cosim(network, hardware.plan, sent, subject, folder=tmp_path)
+    result = cosim(network, hardware.design, sent, subject, folder=tmp_path)
     assert (result.frames, result.stalled_frames, result.mismatches) == (6, 3, 0)
     streams = [*network.graph.nodes[1:], network.graph.output]
     assert [layer.layer.split(" ")[0] for layer in result.compared] == [n.name for n in streams]
@@ -39,10 +40,10 @@ def test_every_layer_is_compared_at_full_speed_and_under_stalls(hardware, tmp_pa
 
 def test_roms_in_files(hardware, tmp_path):
     network, plan = hardware.network, hardware.plan
-    emit.write(emit.emit(network, plan, "hex"), tmp_path)
+    emit.write(emit.emit(design(network, plan), "hex"), tmp_path)
     read = emit.read(tmp_path)
     sent = stimuli(network, 2, stall=0)
-    result = cosim(network, plan, sent, Subject(emission=read))
+    result = cosim(network, design(network, plan), sent, Subject(emission=read))
     assert (result.frames, result.mismatches) == (2, 0)
     # The contents do come from the files.
     name = f"shiftnas_top.{EDGE.replace('/', '.')}.dw1.window.program.hex"
@@ -50,13 +51,13 @@ def test_roms_in_files(hardware, tmp_path):
     flipped = f"{int(first, 16) ^ 1:0{len(first)}x}\n{rest}"
     spoilt = dataclasses.replace(read, files=read.files | {name: flipped})
     with pytest.raises(CheckFailed, match=f"{EDGE}/dw1"):
-        cosim(network, plan, sent, Subject(emission=spoilt))
+        cosim(network, design(network, plan), sent, Subject(emission=spoilt))
 
 
 @pytest.mark.parametrize("level", ["cell", "op"])
 def test_parts_on_their_own(hardware, level):
     network = hardware.network
-    result = cosim(network, hardware.plan, stimuli(network, 2, stall=0.3), Subject(level))
+    result = cosim(network, hardware.design, stimuli(network, 2, stall=0.3), Subject(level))
     assert (result.frames, result.mismatches) == (4, 0)
     assert {layer.layer for layer in result.compared} == {n.name for n in network.graph.nodes[1:]}
 
@@ -67,7 +68,7 @@ def test_flipped_operator_is_found_and_its_layer_named(hardware):
     assert sum(a != b for a, b in zip(mutant.verilog, hardware.emission.verilog, strict=True)) == 1
     with pytest.raises(CheckFailed) as caught:
         subject = Subject(emission=mutant)
-        cosim(hardware.network, hardware.plan, stimuli(hardware.network, 2), subject)
+        cosim(hardware.network, hardware.design, stimuli(hardware.network, 2), subject)
     message = str(caught.value)
     assert message.startswith(f"cosim: {layer}: frame 0, pixel (")
     for word in ("channel", "expected", "got", "layers differ, this is the first"):
@@ -80,7 +81,11 @@ def test_hang_is_reported_with_full_and_empty_fifos(hardware):
     assert hardware.plan.fifos[node][1] > 8
     plan = dataclasses.replace(hardware.plan, fifos=hardware.plan.fifos | {node: (2, 2)})
     with pytest.raises(CheckFailed, match="hang: nothing moved for 1500 cycles") as caught:
-        cosim(hardware.network, plan, stimuli(hardware.network, 1, stall=0, patience=1500))
+        cosim(
+            hardware.network,
+            design(hardware.network, plan),
+            stimuli(hardware.network, 1, stall=0, patience=1500),
+        )
     message = str(caught.value)
     assert f"full FIFOs: {node} input 1 (cell0/edge1_skip_connect/reduce);" in message
     assert f"empty FIFOs: {node} input 0 ({EDGE}/pw2)" in message
@@ -93,7 +98,7 @@ def test_missing_layer_in_the_rtl_is_an_error_not_a_pass(hardware):
     broken = dataclasses.replace(hardware.emission, files={emit.VERILOG: text})
     one, subject = stimuli(hardware.network, 1), Subject(emission=broken)
     with pytest.raises(CheckFailed, match="verilator_bin rejects the design"):
-        cosim(hardware.network, hardware.plan, one, subject)
+        cosim(hardware.network, hardware.design, one, subject)
 
 
 def test_wrong_arguments(hardware):
@@ -102,14 +107,14 @@ def test_wrong_arguments(hardware):
     other = hardware.emission.manifest | {"network_digest": "0" * 64}
     strange = dataclasses.replace(hardware.emission, manifest=other)
     with pytest.raises(InputError, match="simulator: 'cheap'; expected one of verilator, icarus"):
-        cosim(network, plan, one, build=Build("cheap"))
+        cosim(network, design(network, plan), one, build=Build("cheap"))
     with pytest.raises(InputError, match="simulator: gate level is for verilator; leave --gates"):
-        cosim(network, plan, one, Subject(gates="hierarchy"), Build("icarus"))
+        cosim(network, design(network, plan), one, Subject(gates="hierarchy"), Build("icarus"))
     with pytest.raises(InputError, match="level: 'bit'; expected one of"):
-        cosim(network, plan, one, Subject("bit"))
+        cosim(network, design(network, plan), one, Subject("bit"))
     with pytest.raises(InputError, match="images: uint8 of shape"):
-        cosim(network, plan, Stimuli(one.images[:, :2]))
+        cosim(network, design(network, plan), Stimuli(one.images[:, :2]))
     with pytest.raises(InputError, match="leave the RTL folder out"):
-        cosim(network, plan, one, Subject("op", emission=hardware.emission))
+        cosim(network, design(network, plan), one, Subject("op", emission=hardware.emission))
     with pytest.raises(InputError, match="network_digest: the RTL is of another network"):
-        cosim(network, plan, one, Subject(emission=strange))
+        cosim(network, design(network, plan), one, Subject(emission=strange))

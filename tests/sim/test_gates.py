@@ -14,7 +14,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.dataflow import plan as plans
+from hw.board.boards import device
+from hw.dataflow.design.design import design
+from hw.dataflow.planner import propose
 from hw.errors import CheckFailed, InputError
 from hw.ir.graph import AvgPool, MaxPool
 from hw.networks.cells import build
@@ -54,7 +56,7 @@ def with_init(text: str, module: str, parameter: str, number: int) -> str:
 @pytest.mark.slow
 def test_network_with_all_its_layers(hardware):
     subject = Subject(emission=hardware.emission, gates=gates.HIERARCHY)
-    result = cosim(hardware.network, hardware.plan, stimuli(hardware.network), subject)
+    result = cosim(hardware.network, hardware.design, stimuli(hardware.network), subject)
     assert (result.frames, result.stalled_frames, result.mismatches) == (4, 2, 0)
     assert result.layers == len(hardware.network.graph.nodes)
     kinds = set(result.gates)
@@ -65,7 +67,7 @@ def test_network_with_all_its_layers(hardware):
 @pytest.mark.slow
 def test_flat_netlist_is_compared_at_its_ports(hardware):
     subject = Subject(emission=hardware.emission, gates=gates.FLAT)
-    result = cosim(hardware.network, hardware.plan, stimuli(hardware.network), subject)
+    result = cosim(hardware.network, hardware.design, stimuli(hardware.network), subject)
     assert (result.frames, result.mismatches) == (4, 0)
     assert [layer.layer for layer in result.compared] == ["classifier (m_axis)"]
 
@@ -77,10 +79,10 @@ def test_pools_and_layers_of_a_reduction_on_their_own():
     genotype = Genotype(edges, (2,), edges, (2,))
     graph = build(genotype, channels=2, cells=1, image=(5, 6, 1), classes=3, stem="cifar")
     network = random_network(graph, seed=4)
-    plan = plans.propose(network, "ulx3s-85f")
+    plan = propose(network, device("ulx3s-85f")).plan
     only = [node.name for node in graph if isinstance(node, MaxPool | AvgPool)]
     subject = Subject("op", only, gates=gates.HIERARCHY)
-    result = cosim(network, plan, stimuli(network), subject)
+    result = cosim(network, design(network, plan), stimuli(network), subject)
     assert {layer.layer for layer in result.compared} == set(only)
     assert len(only) >= 2
     assert (result.frames, result.mismatches) == (4, 0)
@@ -88,14 +90,14 @@ def test_pools_and_layers_of_a_reduction_on_their_own():
 
 def test_element_on_its_own(hardware):
     subject = Subject("pe", [LAYER], gates=gates.HIERARCHY)
-    result = cosim(hardware.network, hardware.plan, stimuli(hardware.network), subject)
+    result = cosim(hardware.network, hardware.design, stimuli(hardware.network), subject)
     assert (result.layers, result.frames, result.mismatches) == (1, 4, 0)
 
 
 @pytest.mark.parametrize(("parameter", "number"), [("INIT", 0), ("INIT0", 0)])
 def test_one_wrong_bit_is_found_and_its_layer_named(hardware, tmp_path, parameter, number):
     """INIT is a LUT's table, INIT0 a carry cell's."""
-    bench = designs.bench(hardware.network, hardware.plan, "op", only=[LAYER])
+    bench = designs.bench(hardware.network, hardware.design, "op", only=[LAYER])
     mapped = gates.of(bench)
     text = mapped.sources["dut0.v"]
     wrong = with_init(text, "dut0.elements", parameter, number)
@@ -109,7 +111,7 @@ def test_one_wrong_bit_is_found_and_its_layer_named(hardware, tmp_path, paramete
 
 
 def test_kept_until_a_source_changes(hardware, monkeypatch):
-    bench = designs.bench(hardware.network, hardware.plan, "op", only=[LAYER])
+    bench = designs.bench(hardware.network, hardware.design, "op", only=[LAYER])
     first = gates.of(bench)
     calls = []
     monkeypatch.setattr(gates.yosys, "run", lambda *arguments: calls.append(arguments))
@@ -122,7 +124,7 @@ def test_kept_until_a_source_changes(hardware, monkeypatch):
 
 
 def test_names_of_modules_and_ports_stay(hardware):
-    bench = designs.bench(hardware.network, hardware.plan, "op", only=[LAYER])
+    bench = designs.bench(hardware.network, hardware.design, "op", only=[LAYER])
     mapped = gates.of(bench)
     assert mapped.designs == bench.designs
     modules = r"^module (\\\S+|\w+)"
@@ -135,7 +137,7 @@ def test_names_of_modules_and_ports_stay(hardware):
 
 
 def test_unknown_form(hardware):
-    bench = designs.bench(hardware.network, hardware.plan, "op", only=[LAYER])
+    bench = designs.bench(hardware.network, hardware.design, "op", only=[LAYER])
     with pytest.raises(InputError, match="gates: 'round'; expected one of hierarchy, flat"):
         gates.of(bench, "round")
 

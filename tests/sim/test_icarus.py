@@ -5,6 +5,7 @@ cycle. Run by `make test-icarus`.
 import pytest
 from amaranth import signed
 
+from hw.dataflow.design.design import design
 from hw.dataflow.layers.streams import Fork, Skid
 from hw.errors import CheckFailed, InputError
 from sim import tools
@@ -22,7 +23,14 @@ def test_same_beats_in_the_same_cycles(hardware, level, tmp_path):
     network, plan = hardware.network, hardware.plan
     stimuli = Stimuli(random_images(network, 1, seed=1))
     first, second = (
-        cosim(network, plan, stimuli, Subject(level), Build(name), folder=tmp_path / name)
+        cosim(
+            network,
+            design(network, plan),
+            stimuli,
+            Subject(level),
+            Build(name),
+            folder=tmp_path / name,
+        )
         for name in SIMULATORS
     )
     assert second.mismatches == 0

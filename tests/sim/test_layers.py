@@ -5,12 +5,21 @@ import numpy as np
 import pytest
 from amaranth import Module
 from amaranth.lib import stream, wiring
-from layer_cases import LAYERS, S8, expected, layer_network, layer_plan, random_frames, saturating
+from layer_cases import (
+    LAYERS,
+    S8,
+    expected,
+    layer,
+    layer_network,
+    layer_plan,
+    random_frames,
+    saturating,
+)
 
-from hw.dataflow.layers.layer import layer
 from hw.errors import CheckFailed
 from hw.ir import graph as g
-from hw.ir.network import Arithmetic, LayerParams, Network
+from hw.ir.network import Network
+from hw.ir.parameters import Arithmetic, LayerParams
 from sim.component import check
 
 FRAMES = 3
@@ -59,7 +68,7 @@ def bench(names, arithmetic=EXACT, element="barrel"):
     for name in names:
         network, arrays = case(name, arithmetic)
         node = network.graph["x"]
-        parts[name] = layer(network, node, layer_plan(network, "x", element))
+        parts[name] = layer(network, layer_plan(network, "x", element))
         joins = isinstance(node, g.Add | g.Concat)
         for k, array in enumerate(arrays):
             inputs[f"{name}_i{k if joins else ''}"] = array.reshape(-1).tolist()
@@ -96,6 +105,6 @@ def test_a_flipped_weight_sign_is_found():
     codes[first] ^= 16
     wrong = LayerParams(codes, params.scale_sign, params.scale_exp, params.bias)
     flipped = Network(network.graph, network.formats, {"x": wrong}, network.arithmetic)
-    part = layer(flipped, flipped.graph["x"], layer_plan(flipped, "x"))
+    part = layer(flipped, layer_plan(flipped, "x"))
     with pytest.raises(CheckFailed, match="pointwise_o"):
         check(Bench({"pointwise": part}), inputs, outputs)

@@ -5,7 +5,9 @@ import dataclasses
 import pytest
 from loadable_cases import other_weights, wider
 
-from hw.dataflow import plan as plans
+from hw.board.boards import device
+from hw.dataflow.design.design import design
+from hw.dataflow.planner import propose
 from hw.errors import CheckFailed, InputError
 from hw.verilog import emit
 from sim import loading
@@ -18,9 +20,9 @@ from sim.stimuli import Stimuli, random_images
 def loadable(hardware):
     """The network of `hardware` as loadable RTL, and other weights for it."""
     network = hardware.network
-    plan = plans.propose(network, "ulx3s-85f", loadable=True)
+    plan = propose(network, device("ulx3s-85f"), loadable=True).plan
     plan = wider(plan, scale=(-11, 7), bias=26)
-    return network, other_weights(network, 8), plan, emit.emit(network, plan)
+    return network, other_weights(network, 8), plan, emit.emit(design(network, plan))
 
 
 @pytest.mark.slow
@@ -29,7 +31,7 @@ def test_as_emitted_loaded_and_loaded_back(loadable):
     network, other, plan, emission = loadable
     for sent, load in ((network, ()), (other, (other,)), (network, (other, network))):
         stimuli = Stimuli(random_images(sent, 2, seed=1))
-        result = cosim(sent, plan, stimuli, Subject(emission=emission, load=load))
+        result = cosim(sent, design(sent, plan), stimuli, Subject(emission=emission, load=load))
         assert (result.mismatches, result.frames, result.layers) == (0, 4, 13)
         assert (result.load_cycles > 0) == bool(load)
 
@@ -46,14 +48,16 @@ def test_a_word_that_is_not_stored_is_found_on_reading_back(loadable):
     files = {**emission.files, emit.VERILOG: emission.verilog.replace(module, broken)}
     subject = Subject(emission=dataclasses.replace(emission, files=files), load=(other,))
     with pytest.raises(CheckFailed, match=r"^cosim: load: read of 0x\w+: expected 0x\w+ and resp"):
-        cosim(other, plan, Stimuli(random_images(other, 1, seed=1)), subject)
+        cosim(other, design(other, plan), Stimuli(random_images(other, 1, seed=1)), subject)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("level", ["cell", "op", "pe"])
 def test_parts_of_a_loadable_network(loadable, level):
     network, _, plan, _ = loadable
-    result = cosim(network, plan, Stimuli(random_images(network, 2, seed=1)), Subject(level))
+    result = cosim(
+        network, design(network, plan), Stimuli(random_images(network, 2, seed=1)), Subject(level)
+    )
     assert result.mismatches == 0
 
 
@@ -61,11 +65,11 @@ def test_another_network_has_to_be_loaded(loadable):
     network, other, plan, emission = loadable
     stimuli = Stimuli(random_images(network, 1, seed=1))
     with pytest.raises(InputError, match="or load its weights with --load"):
-        cosim(other, plan, stimuli, Subject(emission=emission))
+        cosim(other, design(other, plan), stimuli, Subject(emission=emission))
     with pytest.raises(InputError, match="load: expected an RTL folder, and the network itself"):
-        cosim(other, plan, stimuli, Subject(emission=emission, load=(network,)))
+        cosim(other, design(other, plan), stimuli, Subject(emission=emission, load=(network,)))
     with pytest.raises(InputError, match="load: expected an RTL folder"):
-        cosim(other, plan, stimuli, Subject(load=(other,)))
+        cosim(other, design(other, plan), stimuli, Subject(load=(other,)))
 
 
 def test_verdicts_of_the_master(tmp_path):

@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from amaranth.hdl import Fragment
 
-from hw.dataflow import plan as plans
+from hw.board.boards import device
+from hw.dataflow.design.design import design
 from hw.dataflow.layers import elements
-from hw.dataflow.layers.layer import layer
+from hw.dataflow.planner import propose
 from hw.errors import CheckFailed, InputError
 from hw.ir.graph import Add, Concat
 from hw.networks.cells import build
@@ -30,7 +30,7 @@ def made(**settings):
 
 
 def with_elements(network, element: str, pe: int):
-    plan = plans.propose(network, "ulx3s-85f")
+    plan = propose(network, device("ulx3s-85f")).plan
     layers = {}
     for name, chosen in plan.layers.items():
         node = network.graph[name]
@@ -51,7 +51,7 @@ def test_all_elements_of_a_network(element, pe, settings):
     network = made(**settings)
     plan = with_elements(network, element, pe)
     stimuli = Stimuli(random_images(network, 2, seed=1), stall=0.3)
-    result = cosim(network, plan, stimuli, Subject("pe"))
+    result = cosim(network, design(network, plan), stimuli, Subject("pe"))
     joins = [node.name for node in network.graph if isinstance(node, Add | Concat)]
     nodes = [node.name for node in network.graph.nodes[1:] if node.name not in joins]
     assert [layer.layer for layer in result.compared] == [f"{name} (sums)" for name in nodes]
@@ -63,12 +63,12 @@ def test_only_the_elements_asked_for():
     plan = with_elements(network, "horner", 1)
     chosen = ["classifier", "stem/conv"]
     stimuli = Stimuli(random_images(network, 1, seed=1), stall=0)
-    result = cosim(network, plan, stimuli, Subject("pe", chosen))
+    result = cosim(network, design(network, plan), stimuli, Subject("pe", chosen))
     assert [layer.layer for layer in result.compared] == ["stem/conv (sums)", "classifier (sums)"]
     with pytest.raises(InputError, match="only: 'cell0/node2'; expected a name of level pe: stem"):
-        cosim(network, plan, stimuli, Subject("pe", ["cell0/node2"]))
+        cosim(network, design(network, plan), stimuli, Subject("pe", ["cell0/node2"]))
     with pytest.raises(InputError, match="only: level network simulates everything"):
-        cosim(network, plan, stimuli, Subject(only=["cell0"]))
+        cosim(network, design(network, plan), stimuli, Subject(only=["cell0"]))
 
 
 def test_a_wrong_element_is_found(monkeypatch):
@@ -81,20 +81,18 @@ def test_a_wrong_element_is_found(monkeypatch):
     plan = with_elements(network, "horner", 1)
     stimuli = Stimuli(random_images(network, 1, seed=1), stall=0)
     with pytest.raises(CheckFailed, match=r"stem/conv \(sums\): frame 0, pixel"):
-        cosim(network, plan, stimuli, Subject("pe"))
+        cosim(network, design(network, plan), stimuli, Subject("pe"))
 
 
 def test_taps_are_those_of_the_padded_window():
     """Against np.pad: the stem's 3×3 window, ReLU off."""
     network = made()
     plan = with_elements(network, "horner", 1)
-    stem = layer(network, network.graph["stem/conv"], plan)
-    Fragment.get(stem, None)
-    window = stem.window
+    stem = design(network, plan).engines["stem/conv"]
     image = np.arange(20).reshape(1, 5, 4, 1)
-    x, real = taps_of(window, image)
+    x, real = taps_of(stem, image)
     padded = np.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    for step, tap in enumerate(window.program):
+    for step, tap in enumerate(stem.program):
         expected = padded[:, tap.ky : tap.ky + 5, tap.kx : tap.kx + 4, tap.channel]
         assert np.array_equal(x[..., step], expected)
     assert not real[0, 0, 0].all() and real[0, 2, 2].all()

@@ -12,7 +12,7 @@ from sim.stimuli import Stimuli, random_images
 
 @pytest.fixture(scope="module")
 def simulation(hardware) -> Simulation:
-    bench = designs.bench(hardware.network, hardware.plan, "network", emission=hardware.emission)
+    bench = designs.bench(hardware.network, hardware.design, "network", emission=hardware.emission)
     return Simulation.build(hardware.network, bench)
 
 

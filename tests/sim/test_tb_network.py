@@ -7,7 +7,7 @@ import pytest
 
 from hw.errors import CheckFailed
 from sim import harness, runner, scoreboard
-from sim.harness import Design, Stream
+from sim.harness import Dut, Stream
 
 SHAPE = (1, 3, 2)
 BEATS = 6
@@ -58,7 +58,7 @@ RIGHT = {"valid": "full", "last": "last", "full": "0", "data": "m_axis_tdata",
 
 def run(folder, **faults):
     streams = [Stream("x", f"{port}_axis", 8, False, SHAPE) for port in "sm"]
-    built = harness.generate([Design("dut", "top", streams[:1], streams[1:], [], [])])
+    built = harness.generate([Dut("dut", "top", streams[:1], streams[1:], [], [])])
     model = runner.build(
         {
             "top.v": DESIGN.format(**RIGHT | faults),

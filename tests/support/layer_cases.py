@@ -2,12 +2,16 @@
 
 import numpy as np
 
-from hw.dataflow.design.program import geometry
+from hw.dataflow.design.design import design
+from hw.dataflow.design.geometry import Geometry, store_of
+from hw.dataflow.layers.component import component
+from hw.dataflow.loading.addresses import address_map
 from hw.dataflow.plan import LayerPlan, Plan
 from hw.ir import graph as g
 from hw.ir.arithmetic import in_formats
 from hw.ir.format import Format
-from hw.ir.network import Arithmetic, LayerParams, Network
+from hw.ir.network import Network
+from hw.ir.parameters import Arithmetic, LayerParams
 from hw.ir.reference import operation
 from hw.ir.weights import P_MIN, encode
 
@@ -111,10 +115,16 @@ def layer_plan(
     if isinstance(node, g.Add | g.Concat):
         fifos[name] = tuple(4 + 40 * k for k in range(len(node.inputs)))
     elif not isinstance(node, g.GlobalPool):
-        store = slack << (max(2, geometry(network, node).span) - 1).bit_length()
+        store = slack * store_of(Geometry.of(network.graph, node).span)
         pool = isinstance(node, g.MaxPool | g.AvgPool)
         layers[name] = LayerPlan("pool" if pool else element, pe, store, "logic")
     return Plan("0" * 64, "ulx3s-85f", 50.0, layers, fifos)
+
+
+def layer(network: Network, plan: Plan, name: str = "x"):
+    """The component of a node."""
+    made = design(network, plan)
+    return component(made.layers[name], address_map(made))
 
 
 S8 = Format(True, 8, 5)

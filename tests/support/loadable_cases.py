@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 from amaranth.sim import Simulator
 
-from hw.dataflow.design.loadable import room_for
+from hw.dataflow.design.design import design
+from hw.dataflow.design.envelope import room_for
 from hw.dataflow.loading.addresses import address_map
 from hw.dataflow.loading.image import region_writes
 from hw.dataflow.plan import LoadPlan, Plan
 from hw.ir import graph as g
-from hw.ir.network import LayerParams, Network
+from hw.ir.network import Network
+from hw.ir.parameters import LayerParams
 from hw.ir.weights import P_MIN, encode
 
 IDENTITY, CONTROL, STATUS, MAP, NETWORK = 0x00, 0x08, 0x0C, 0x10, 0x18
@@ -79,7 +81,7 @@ def bus_writes(network: Network, name: str, plan: Plan, words: dict) -> list[tup
     """Bus accesses (address in units of 32 bits, data) that load one layer."""
     return [
         (address // 4, value)
-        for region in address_map(network, plan)[name]
+        for region in address_map(design(network, plan))[name]
         for address, value in region_writes(region, words[region.name])
     ]
 

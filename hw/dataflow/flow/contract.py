@@ -13,64 +13,12 @@ those of a schedule at full speed.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
 
-from hw.ir.graph import (
-    Add,
-    AvgPool,
-    Concat,
-    Conv,
-    FactorizedReduce,
-    GlobalPool,
-    Graph,
-    Input,
-    Linear,
-    MaxPool,
-    Node,
-    Pair,
-    Shape,
-)
-
-ENGINES = (Conv, FactorizedReduce, Linear, MaxPool, AvgPool)
-"""Nodes with an operand store and an entry in a plan's `layers`."""
-
-JOINS = (Add, Concat)
-"""Nodes with a FIFO on each input and an entry in a plan's `fifos`."""
-
-
-class Geometry(NamedTuple):
-    """Where an engine's taps lie in its input."""
-
-    kernel: Pair
-    stride: Pair
-    padding: Pair
-    dilation: Pair
-
-
-def geometry(node: Node) -> Geometry:
-    """Kernel, stride, padding and dilation of an engine."""
-    if isinstance(node, Conv):
-        return Geometry(node.kernel, node.stride, node.padding, node.dilation)
-    if isinstance(node, MaxPool | AvgPool):
-        return Geometry(node.kernel, node.stride, node.padding, (1, 1))
-    if isinstance(node, FactorizedReduce):
-        return Geometry((2, 2), (2, 2), (0, 0), (1, 1))
-    assert isinstance(node, Linear), node
-    return Geometry((1, 1), (1, 1), (0, 0), (1, 1))
-
-
-def least_store(node: Node, in_shape: Shape) -> int:
-    """Beats an engine's store must hold at the least: from the first to the last tap of a pixel."""
-    (kh, kw), _, _, (dy, dx) = geometry(node)
-    _, width, channels = in_shape
-    return ((kh - 1) * dy * width + (kw - 1) * dx + 1) * channels
-
-
-def power_of_two(beats: int) -> int:
-    """The smallest store, a power of two, of at least `beats` and at least two."""
-    return 1 << max(1, (beats - 1).bit_length())
+from hw.dataflow.design.geometry import Geometry
+from hw.dataflow.plan import JOINS
+from hw.ir.graph import Add, Concat, GlobalPool, Graph, Input, Shape
 
 
 @dataclass(frozen=True)
@@ -149,7 +97,7 @@ def process(graph: Graph, name: str) -> Process:
         need, base = (in_beats[0] - beats + 1 + channel,), (channel,)
     else:
         group = node.shape[2]
-        one_need, one_base = _window(node, shapes[0])
+        one_need, one_base = _window(Geometry.of(graph, node))
         need, base = (one_need,), (one_base,)
     return Process(name, node.inputs, in_beats, beats, group, need, base)
 
@@ -159,23 +107,21 @@ def processes(graph: Graph) -> dict[str, Process]:
     return {node.name: process(graph, node.name) for node in graph}
 
 
-def _window(node: Node, in_shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+def _window(g: Geometry) -> tuple[np.ndarray, np.ndarray]:
     """`need` and `base` of an engine, a pixel each."""
-    (kh, kw), (sy, sx), (ph, pw), (dy, dx) = geometry(node)
-    height, width, channels = in_shape
-    out_height, out_width, _ = node.shape
-    top = np.arange(out_height, dtype=np.int64)[:, None] * sy - ph
-    left = np.arange(out_width, dtype=np.int64)[None, :] * sx - pw
-    base = (top * width + left) * channels
-    last = _last_real(top, kh, dy, height) * width + _last_real(left, kw, dx, width)
+    rows, columns = np.arange(g.out[0])[:, None], np.arange(g.out[1])[None, :]
+    bottom = _last_real(g, 0, rows)
+    right = _last_real(g, 1, columns)
+    beats = (bottom * g.shape[1] + right + 1) * g.shape[2]
     # Pixels leave in order: one cannot start before those above and to its left.
-    need = np.maximum.accumulate(np.maximum((last + 1) * channels, 1).ravel())
-    return need, base.ravel()
+    need = np.maximum.accumulate(np.maximum(beats, 1).ravel())
+    return need, g.base(rows, columns).ravel()
 
 
-def _last_real(first: np.ndarray, taps: int, step: int, side: int) -> np.ndarray:
-    """Coordinate of the last of `taps` taps, `step` apart from `first` on, that is below `side`."""
-    return first + np.minimum(taps - 1, (side - 1 - first) // step) * step
+def _last_real(g: Geometry, axis: int, position: np.ndarray) -> np.ndarray:
+    """Coordinate of the last tap that lies in the image, for each output row or column."""
+    first, step = position * g.stride[axis] - g.padding[axis], g.dilation[axis]
+    return first + np.minimum(g.kernel[axis] - 1, (g.shape[axis] - 1 - first) // step) * step
 
 
 def _concat(shape: Shape, channels: tuple[int, ...]) -> tuple[tuple, tuple]:

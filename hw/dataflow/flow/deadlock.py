@@ -19,8 +19,10 @@ from types import MappingProxyType
 import numpy as np
 
 from hw import cache
-from hw.dataflow.flow import contract as flow
-from hw.dataflow.flow.contract import JOINS, Pipeline, Process, input_space, processes
+from hw.dataflow.design import geometry
+from hw.dataflow.flow import contract
+from hw.dataflow.flow.contract import Pipeline, Process, input_space, processes
+from hw.dataflow.plan import JOINS
 from hw.ir.graph import Graph
 
 FRAMES = 2
@@ -202,7 +204,9 @@ def depths(
     joins = {node.name: (least,) * len(node.inputs) for node in graph if isinstance(node, JOINS)}
     if sum(prod(node.shape) for node in graph) < LARGE:
         return repaired(graph, stores, joins, pipelines)
-    code = [Path(module).read_bytes() for module in (__file__, flow.__file__)]
+    code = [
+        Path(module).read_bytes() for module in (__file__, contract.__file__, geometry.__file__)
+    ]
     registers_of = {name: asdict(one) for name, one in sorted(pipelines.items())}
     asked = json.dumps([sorted(stores.items()), least, registers_of])
 

@@ -9,15 +9,14 @@ Latency: the result is there the cycle after the group's last tap. Throughput: o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.dataflow.design.program import Weight, lane_groups
-from hw.dataflow.layers.window import Tap, tap_layout
-from hw.ir.format import width_of
+from hw.dataflow.design.engine import BarrelDesign, Element, HornerDesign, MaximumDesign, SumDesign
+from hw.dataflow.design.program import HORNER_LANE, BarrelCode
+from hw.dataflow.layers.window import tap_layout
 
 
 def sums_layout(width: int, pe: int, rows: int = 1) -> data.StructLayout:
@@ -50,7 +49,7 @@ def restart(m: Module, register: Signal, value: Value, take: Value, close: Value
         m.d.sync += register.eq(value)
 
 
-class Element(wiring.Component):
+class ProcessingElement(wiring.Component):
     """What all elements share: taps in, one registered result a group out.
 
     Parameters
@@ -93,72 +92,10 @@ class Element(wiring.Component):
     def accumulate(self, m: Module, tap: data.View, take: Signal, close: Signal) -> None:
         """Add to `m` what happens to a taken tap; when `close` is high it is the group's last and
         o.payload is due."""
-        raise TypeError("an Element is built through one of its kinds")
+        raise TypeError("a processing element is built through one of its kinds")
 
 
-@dataclass(frozen=True)
-class BarrelCode:
-    """How a barrel's operation is encoded: a field for each lane.
-
-    Parameters
-    ----------
-    shifts: smallest and largest exponent p - p0 of the layer; negative ones floor (guard bits)
-    pe: lanes
-    sparse: whether some tap has a lane without a weight
-    """
-
-    shifts: tuple[int, int]
-    pe: int
-    sparse: bool
-
-    @classmethod
-    def of(cls, groups: Sequence[Sequence[Sequence[Weight]]], p0: int) -> "BarrelCode":
-        """The narrowest code for these weights."""
-        shifts = [w.power - p0 for group in groups for lane in group for w in lane] or [0]
-        sparse = any(
-            not lane or {w[:3] for w in lane} != {w[:3] for w in group[0]}
-            for group in groups
-            for lane in group
-        )
-        return cls((min(shifts), max(shifts)), len(groups[0]), sparse)
-
-    @property
-    def lane(self) -> data.StructLayout:
-        amount = unsigned((self.shifts[1] - self.shifts[0]).bit_length())
-        return data.StructLayout(
-            {"amount": amount, "negative": 1, "used": unsigned(int(self.sparse))}
-        )
-
-    def amount(self, shift: int) -> int:
-        """Left shifts count from the smallest; where some floor, right shifts count down from the
-        largest."""
-        low, high = self.shifts
-        return shift - low if low >= 0 else high - shift
-
-    def pack(self, lane: int, weight: Weight, p0: int) -> int:
-        """The operation's bits for one lane's weight."""
-        fields = self.lane
-        value = self.amount(weight.power - p0)
-        value |= (weight.sign < 0) << fields["negative"].offset
-        value |= int(self.sparse) << fields["used"].offset
-        return value << lane * fields.size
-
-    def program(self, groups: Sequence[Sequence[Sequence[Weight]]], p0: int) -> list[Tap]:
-        """Taps of all groups; a group without weights keeps one tap that adds nothing."""
-        taps = []
-        for group in groups:
-            weights = [{w[:3]: w for w in lane} for lane in group]
-            places = sorted({place for lane in weights for place in lane}) or [(0, 0, 0)]
-            for place in places:
-                operation = 0
-                for k, lane in enumerate(weights):
-                    if place in lane:
-                        operation |= self.pack(k, lane[place], p0)
-                taps.append(Tap(*place, operation, place == places[-1]))
-        return taps
-
-
-class Barrel(Element):
+class Barrel(ProcessingElement):
     """Shift, then add or subtract: one tap a cycle for each of `pe` output channels that share the
     activation.
 
@@ -191,11 +128,7 @@ class Barrel(Element):
                 m.d.sync += self.o.payload.acc[k].eq(total)
 
 
-HORNER_LANE = data.StructLayout({"double": 1, "negative": 1})
-"""Operation of the Horner element."""
-
-
-class Horner(Element):
+class Horner(ProcessingElement):
     """Sorted Horner: no shifter. Taps come sorted by falling exponent, the accumulator doubles
     from one exponent to the next.
 
@@ -223,22 +156,7 @@ class Horner(Element):
             m.d.sync += self.o.payload.acc[0].eq(total)
 
 
-def horner_program(groups: Sequence[Sequence[Sequence[Weight]]], p0: int) -> list[Tap]:
-    """Taps of all groups of one channel each; a channel without weights doubles zero once."""
-    double = (0, 0, 0, 1)
-    taps = []
-    for (channel,) in groups:
-        steps: list[tuple[int, int, int, int]] = []
-        powers = sorted({w.power for w in channel}, reverse=True)
-        for power, lower in zip(powers, [*powers, p0][1:], strict=True):
-            steps += [(*w[:3], 2 * (w.sign < 0)) for w in channel if w.power == power]
-            steps += [double] * (power - lower)
-        steps = steps or [double]
-        taps += [Tap(*step, last=n == len(steps) - 1) for n, step in enumerate(steps)]
-    return taps
-
-
-class Maximum(Element):
+class Maximum(ProcessingElement):
     """Running maximum over the real taps (max pool)."""
 
     def __init__(self, x: Shape):
@@ -255,7 +173,7 @@ class Maximum(Element):
             m.d.sync += self.o.payload.eq(winner)
 
 
-class Sum(Element):
+class Sum(ProcessingElement):
     """Sum of the real taps and the row of scales that their number selects (average pool).
 
     Parameters
@@ -286,34 +204,14 @@ class Sum(Element):
                         m.d.sync += self.o.payload.row.eq(row)
 
 
-def weighted_program(channels: Sequence[list[Weight]], element: str, pe: int, p0: int) -> list[Tap]:
-    """Program of a weighted layer for the element "barrel" or "horner" with `pe` lanes."""
-    groups = lane_groups(channels, pe)
-    if element == "horner":
-        return horner_program(groups, p0)
-    return BarrelCode.of(groups, p0).program(groups, p0)
-
-
-def weighted_element(
-    channels: Sequence[list[Weight]], element: str, pe: int, p0: int, *, x: Shape, width: int
-) -> Barrel | Horner:
-    """The element that works through `weighted_program`; `width` is the accumulator's."""
-    if element == "horner":
-        return Horner(x, width=width)
-    return Barrel(x, BarrelCode.of(lane_groups(channels, pe), p0), width=width)
-
-
-def pool_program(kernel: tuple[int, int], channels: int) -> list[Tap]:
-    """Taps of a pool: the whole window of one channel after the other."""
-    kh, kw = kernel
-    return [
-        Tap(ky, kx, channel, 0, (ky, kx) == (kh - 1, kw - 1))
-        for channel in range(channels)
-        for ky in range(kh)
-        for kx in range(kw)
-    ]
-
-
-def sum_width(low: int, high: int, n: int) -> int:
-    """Bits of a sum of up to n values in [low, high]."""
-    return width_of(n * min(low, 0), n * max(high, 0))
+def processing_element(design: Element, x: Shape) -> ProcessingElement:
+    """The component of an element whose activations have the shape `x`."""
+    match design:
+        case BarrelDesign():
+            return Barrel(x, design.code, width=design.width)
+        case HornerDesign():
+            return Horner(x, width=design.width)
+        case MaximumDesign():
+            return Maximum(x)
+        case SumDesign():
+            return Sum(x, counts=design.counts, width=design.width)

@@ -6,10 +6,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.dataflow.layers.elements import sum_width, sums_layout
-from hw.dataflow.layers.engine import mean_requantiser
+from hw.dataflow.design.pools import GlobalPoolDesign
+from hw.dataflow.layers.elements import sums_layout
+from hw.dataflow.layers.requantise import Requantise
 from hw.dataflow.layers.rounding import signed_of
-from hw.ir.format import Format
 from hw.ir.graph import Shape as FeatureShape
 
 
@@ -69,21 +69,15 @@ class ChannelSums(wiring.Component):
 class GlobalPool(wiring.Component):
     """Submodules `elements` (channel sums) and `requantise` (the mean).
 
-    Parameters
-    ----------
-    shape: of the input feature map; fmt: format of input and output
-
     Members
     -------
     i: input stream; o: output stream, C beats a frame
     """
 
-    def __init__(self, shape: FeatureShape, fmt: Format):
-        self.shape, self.fmt = shape, fmt
-        x, pixels = signed_of(fmt), shape[0] * shape[1]
-        width = sum_width(fmt.qmin, fmt.qmax, pixels)
-        self.elements = ChannelSums(shape, x, width)
-        self.requantise = mean_requantiser(fmt, [pixels], width)
+    def __init__(self, design: GlobalPoolDesign):
+        x = signed_of(design.out)
+        self.elements = ChannelSums(design.shape, x, design.width)
+        self.requantise = Requantise(design.end)
         super().__init__({"i": In(stream.Signature(x)), "o": Out(stream.Signature(x))})
 
     def elaborate(self, platform):

@@ -6,6 +6,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.dataflow.design.joins import JoinDesign
 from hw.dataflow.layers.rounding import shift_saturate, signed_of
 from hw.dataflow.layers.streams import Fifo
 from hw.ir.arithmetic import Alignment
@@ -26,11 +27,6 @@ def aligned(m: Module, operands: Sequence[Value], how: Alignment, fmt: Format, n
 class Join(wiring.Component):
     """What both joins share: FIFOs `fifo0`, `fifo1`, … on the inputs and a registered output.
 
-    Parameters
-    ----------
-    sources: formats of the inputs; fmt: of the output
-    depths: beats of each input's FIFO
-
     Members
     -------
     i0, i1, …: input streams; o: output stream
@@ -38,19 +34,21 @@ class Join(wiring.Component):
     Latency: 2 cycles (3 through a block RAM FIFO). Throughput: one beat a cycle.
     """
 
-    def __init__(self, sources: Sequence[Format], fmt: Format, depths: Sequence[int]):
+    def __init__(self, design: JoinDesign):
+        sources, depths = design.sources, design.depths
         if len(depths) != len(sources):
             raise ValueError(f"{len(depths)} FIFO depths for {len(sources)} inputs")
-        self.sources, self.fmt, self.depths = tuple(sources), fmt, tuple(depths)
+        self.design = design
         super().__init__(
             {f"i{k}": In(stream.Signature(signed_of(f))) for k, f in enumerate(sources)}
-            | {"o": Out(stream.Signature(signed_of(fmt)))}
+            | {"o": Out(stream.Signature(signed_of(design.out)))}
         )
 
     def elaborate(self, platform):
         m = Module()
         heads = []
-        for k, (source, depth) in enumerate(zip(self.sources, self.depths, strict=True)):
+        queues = zip(self.design.sources, self.design.depths, strict=True)
+        for k, (source, depth) in enumerate(queues):
             m.submodules[f"fifo{k}"] = queue = Fifo(signed_of(source), depth)
             wiring.connect(m, wiring.flipped(getattr(self, f"i{k}")), queue.i)
             heads.append(queue.o)
@@ -68,40 +66,29 @@ class Join(wiring.Component):
 
 
 class Add(Join):
-    """Sum of aligned inputs: a beat of each at once.
-
-    `how` is the alignment of hw.ir.arithmetic.
-    """
-
-    def __init__(self, sources, fmt, depths, how: Alignment):
-        self.how = how
-        super().__init__(sources, fmt, depths)
+    """Sum of aligned inputs: a beat of each at once."""
 
     def join(self, m, heads, room):
         valid = Signal()
         m.d.comb += valid.eq(Cat(head.valid for head in heads).all())
         m.d.comb += [head.ready.eq(room & valid) for head in heads]
-        return aligned(m, [head.payload for head in heads], self.how, self.fmt, "node"), valid
+        return aligned(
+            m, [head.payload for head in heads], self.design.how, self.design.out, "node"
+        ), valid
 
 
 class Concat(Join):
-    """Channels of input 0, then of input 1, … of each pixel, each brought to the output's format.
-
-    `channels` of each input; `how` has an alignment for each.
-    """
-
-    def __init__(self, sources, fmt, depths, channels: Sequence[int], how: Sequence[Alignment]):
-        self.channels, self.how = tuple(channels), tuple(how)
-        super().__init__(sources, fmt, depths)
+    """Channels of input 0, then of input 1, … of each pixel, each brought to one format."""
 
     def join(self, m, heads, room):
         turn = Signal(range(len(heads)))
-        channel = Signal(range(max(self.channels)))
-        value = Signal(signed_of(self.fmt))
+        fmt, channels = self.design.out, self.design.channels
+        channel = Signal(range(max(channels)))
+        value = Signal(signed_of(fmt))
         valid = Signal()
         results = [
-            aligned(m, [head.payload], how, self.fmt, f"input{k}")
-            for k, (head, how) in enumerate(zip(heads, self.how, strict=True))
+            aligned(m, [head.payload], how, fmt, f"input{k}")
+            for k, (head, how) in enumerate(zip(heads, self.design.how, strict=True))
         ]
         with m.Switch(turn):
             for k, head in enumerate(heads):
@@ -113,6 +100,6 @@ class Concat(Join):
                     ]
                     with m.If(room & head.valid):
                         m.d.sync += channel.eq(channel + 1)
-                        with m.If(channel == self.channels[k] - 1):
+                        with m.If(channel == channels[k] - 1):
                             m.d.sync += [channel.eq(0), turn.eq((k + 1) % len(heads))]
         return value, valid

@@ -12,8 +12,7 @@ from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-LUT_RAM_DEPTH = 32
-"""Deepest FIFO kept in LUT-RAM (asynchronous read); deeper ones use block RAM."""
+from hw.dataflow.fabric import LUT_RAM_DEPTH
 
 
 class Fork(wiring.Component):

@@ -14,131 +14,17 @@ they cost nothing.
 # The stubs of amaranth know neither shaped initial values nor integer attributes of a memory.
 # pyright: reportArgumentType=false, reportCallIssue=false
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
+from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import In, Out
 
-from hw.dataflow.layers.memory import Access, address, attach, attributes, enable
-from hw.ir.graph import Pair
-from hw.ir.graph import Shape as FeatureShape
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """How an output pixel's window lies on the input.
-
-    `out` is the output's height and width; the other fields as in hw.ir.graph.Conv. Positions
-    beyond the image on any side are padding, which covers the odd sides of a FactorizedReduce.
-    """
-
-    shape: FeatureShape
-    out: Pair
-    kernel: Pair = (1, 1)
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
-    dilation: Pair = (1, 1)
-
-    @property
-    def row(self) -> int:
-        """Beats in a row of the input."""
-        return self.shape[1] * self.shape[2]
-
-    @property
-    def frame(self) -> int:
-        """Beats in a frame of the input."""
-        return self.shape[0] * self.row
-
-    @property
-    def span(self) -> int:
-        """Beats from the window's first to its last tap, both included: the least a store must
-        hold."""
-        (kh, kw), (dy, dx) = self.kernel, self.dilation
-        return (kh - 1) * dy * self.row + ((kw - 1) * dx + 1) * self.shape[2]
-
-    def offset(self, ky: int, kx: int, channel: int) -> int:
-        """Beats from the window's first beat to a tap."""
-        return ky * self.dilation[0] * self.row + kx * self.dilation[1] * self.shape[2] + channel
-
-    def base(self, oy: int, ox: int) -> int:
-        """Index within the frame of the window's first beat; negative where that lies in the
-        padding."""
-        return (oy * self.stride[0] - self.padding[0]) * self.row + (
-            ox * self.stride[1] - self.padding[1]
-        ) * self.shape[2]
-
-    def valid(self, axis: int, k: int) -> tuple[int, int]:
-        """First and last output row (axis 0) or column (axis 1) for which tap k of that axis is a
-        real pixel."""
-        real = [
-            n
-            for n in range(self.out[axis])
-            if 0
-            <= n * self.stride[axis] + k * self.dilation[axis] - self.padding[axis]
-            < self.shape[axis]
-        ]
-        return (real[0], real[-1]) if real else (1, 0)
-
-
-@dataclass(frozen=True)
-class Tap:
-    """One step of the program: read tap (ky, kx, channel) and do `operation` (element-specific
-    bits) with it.
-
-    `last` closes a group: the element hands its result on.
-    """
-
-    ky: int
-    kx: int
-    channel: int
-    operation: int
-    last: bool
-
-
-@dataclass(frozen=True)
-class WordCode:
-    """How a tap is encoded in a word of the program.
-
-    Parameters
-    ----------
-    geometry: of the window
-    store: beats of the operand store
-    operation_bits: width of a tap's operation
-    """
-
-    geometry: Geometry
-    store: int
-    operation_bits: int
-
-    @property
-    def layout(self) -> data.StructLayout:
-        fields = {"offset": range(self.store), "operation": self.operation_bits, "last": 1}
-        if self.has_border(0):
-            fields["ky"] = range(self.geometry.kernel[0])
-        if self.has_border(1):
-            fields["kx"] = range(self.geometry.kernel[1])
-        return data.StructLayout(fields)
-
-    def word(self, tap: Tap) -> dict:
-        """The fields of a tap's word."""
-        word = {
-            "offset": self.geometry.offset(tap.ky, tap.kx, tap.channel) % self.store,
-            "operation": tap.operation,
-            "last": tap.last,
-        }
-        if self.has_border(0):
-            word["ky"] = tap.ky
-        if self.has_border(1):
-            word["kx"] = tap.kx
-        return word
-
-    def has_border(self, axis: int) -> bool:
-        """Whether any tap of this axis can lie outside the image."""
-        g = self.geometry
-        return any(g.valid(axis, k) != (0, g.out[axis] - 1) for k in range(g.kernel[axis]))
+from hw.dataflow.design.engine import EngineDesign
+from hw.dataflow.fabric import LUT_RAM_DEPTH
+from hw.dataflow.layers.rounding import signed_of
+from hw.dataflow.loading.memory import Access, address, attach, attributes, enable
 
 
 def tap_layout(x: Shape, operation_bits: int) -> data.StructLayout:
@@ -146,18 +32,32 @@ def tap_layout(x: Shape, operation_bits: int) -> data.StructLayout:
     return data.StructLayout({"x": x, "real": 1, "last": 1, "operation": unsigned(operation_bits)})
 
 
+@dataclass(frozen=True)
+class Pixel:
+    """The pixel in progress.
+
+    Parameters
+    ----------
+    oy, ox: output position; base: address of its first beat
+    level: beats beyond its base that are stored; need: those that it needs
+    rows, columns: which taps of each axis are real; None: always
+    """
+
+    oy: Signal
+    ox: Signal
+    base: Signal
+    level: Signal
+    need: Signal
+    rows: Signal | None
+    columns: Signal | None
+
+
 class Window(wiring.Component):
     """Operand store and tap sequencer.
 
     Parameters
     ----------
-    geometry: of the window
-    program: the taps of one output pixel, in order
-    store: beats the operand store holds, a power of two of at least `geometry.span`
-    x: shape of an input beat; operation_bits: width of a tap's operation
-    relu: store max(x, 0)
-    rom_style: where the program lies: "block" or "logic", "block" or "lutram" if it is loadable
-    words: room for a program loaded at run time; 0: the program is fixed
+    design: of the engine; its store is a power of two of at least its window's span
 
     Members
     -------
@@ -170,64 +70,67 @@ class Window(wiring.Component):
         idle cycle a pixel.
     """
 
-    def __init__(
-        self,
-        geometry: Geometry,
-        program: Sequence[Tap],
-        *,
-        store: int,
-        x: Shape,
-        operation_bits: int,
-        relu: bool = False,
-        rom_style: str = "block",
-        words: int = 0,
-    ):
-        if store & (store - 1) or store < geometry.span:
-            raise ValueError(f"store {store}: expected a power of two of at least {geometry.span}")
-        self.geometry, self.program, self.store = geometry, tuple(program), store
-        self.x, self.operation_bits, self.relu, self.rom_style = x, operation_bits, relu, rom_style
-        self.code, self.words = WordCode(geometry, store, operation_bits), words
+    def __init__(self, design: EngineDesign):
+        store, span, words = design.store, design.geometry.span, design.words
+        if store & (store - 1) or store < span:
+            raise ValueError(f"store {store}: expected a power of two of at least {span}")
+        self.design, self.geometry, self.program = design, design.geometry, design.program
+        self.x = signed_of(design.source)
+        self.payload = tap_layout(self.x, design.program.operation_bits)
         loads = {}
         if words:
-            access = Access(words, self.code.layout.size)
+            access = Access(words, design.code.layout.size)
             loads = {"load": In(access), "last_word": In(range(words))}
         super().__init__(
-            {
-                "i": In(stream.Signature(x)),
-                "o": Out(stream.Signature(tap_layout(x, operation_bits))),
-                **loads,
-            }
+            {"i": In(stream.Signature(self.x)), "o": Out(stream.Signature(self.payload)), **loads}
         )
 
     def elaborate(self, platform):
         m = Module()
-        g = self.geometry
-        address_bits = (self.store - 1).bit_length()
+        pixel = self._pixel(m)
+        read, accept = self._store(m, pixel.level)
 
-        # The pixel in progress: output position, base address, and how many beats beyond its base
-        # are stored.
+        # Stage 0 issues a program address, stage 1 has the word and reads the store, stage 2 is
+        # the output.
+        advance = Signal()
+        word, valid1, final1 = self._fetch(m, pixel, advance)
+        self._output(m, pixel, read, word, valid1, advance)
+
+        # The pixel's last word has left the program: move the window.
+        move = Signal()
+        m.d.comb += move.eq(valid1 & final1 & advance)
+        self._move(m, pixel, move, accept)
+        return m
+
+    def _pixel(self, m: Module) -> Pixel:
+        g, store = self.geometry, self.design.store
         oy = Signal(range(g.out[0]))
         ox = Signal(range(g.out[1]))
-        base = Signal(address_bits, init=g.base(0, 0) % self.store)
-        steps = self._steps()
-        reach = max(self.store, g.span, -g.base(0, 0)) + max(steps)
+        base = Signal((store - 1).bit_length(), init=g.base(0, 0) % store)
+        reach = max(store, g.span, -g.base(0, 0)) + max(self._steps())
         level = Signal(range(-reach, reach + 1), init=-g.base(0, 0))
-        need, real_rows, real_columns = self._borders(m, oy, ox)
+        return Pixel(oy, ox, base, level, *self._borders(m, oy, ox))
 
-        # Operand store.
+    def _store(self, m: Module, level: Signal) -> tuple[ReadPort, Signal]:
+        """The operand store's read port, and whether a beat is taken."""
+        depth = self.design.store
+        address_bits = (depth - 1).bit_length()
         m.submodules.store = store = Memory(
             shape=unsigned(self.x.width),
-            depth=self.store,
+            depth=depth,
             init=[],
-            attrs={"ram_style": "distributed" if self.store <= 32 else "block", "no_rw_check": 1},
+            attrs={
+                "ram_style": "distributed" if depth <= LUT_RAM_DEPTH else "block",
+                "no_rw_check": 1,
+            },
         )
         write = store.write_port()
         read = store.read_port()
         write_address = Signal(address_bits)
         accept = Signal()
-        negative = self.i.payload[-1] if self.relu and self.x.signed else Const(0)
+        negative = self.i.payload[-1] if self.design.relu and self.x.signed else Const(0)
         m.d.comb += [
-            # level is at most `store`, a power of two: not full where negative or below that bit.
+            # level is at most `depth`, a power of two: not full where negative or below that bit.
             self.i.ready.eq(level[-1] | ~level[address_bits]),
             accept.eq(self.i.valid & self.i.ready),
             write.addr.eq(write_address),
@@ -236,33 +139,33 @@ class Window(wiring.Component):
         ]
         with m.If(accept):
             m.d.sync += write_address.eq(write_address + 1)
+        return read, accept
 
-        # Program.
+    def _fetch(self, m: Module, pixel: Pixel, advance: Signal) -> tuple[data.View, Signal, Signal]:
+        """Stages 0 and 1: the word, whether there is one, and whether it is the pixel's last."""
+        code, words, place = self.design.code, self.design.words, self.design.place
+        depth = words or len(self.program)
         m.submodules.program = rom = Memory(
-            shape=self.code.layout,
-            depth=self.words or len(self.program),
-            init=[self.code.word(tap) for tap in self.program],
-            attrs=attributes(self.rom_style)
-            if self.words
-            else {"rom_style": "block" if self.rom_style == "block" else "logic"},
+            shape=code.layout,
+            depth=depth,
+            init=code.words(self.program),
+            attrs=attributes(place)
+            if words
+            else {"rom_style": "block" if place == "block" else "logic"},
         )
         fetch = rom.read_port()
-        loader = self.load if self.words else None
+        loader = self.load if words else None
         attach(m, rom, fetch, loader)
-
-        # Stage 0 issues a program address, stage 1 has the word and reads the store, stage 2 is
-        # the output.
-        advance = Signal()
         issue = Signal()
         running = Signal()
-        pc = Signal(range(self.words or len(self.program)))
-        end = self.last_word if self.words else len(self.program) - 1
+        pc = Signal(range(depth))
+        end = self.last_word if words else len(self.program) - 1
         final = Signal()
         valid1 = Signal()
         final1 = Signal()
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
-            issue.eq(running | (~valid1 & (level >= need))),
+            issue.eq(running | (~valid1 & (pixel.level >= pixel.need))),
             final.eq(pc == end),
             fetch.addr.eq(address(loader, pc)),
             fetch.en.eq(enable(loader, advance)),
@@ -271,15 +174,25 @@ class Window(wiring.Component):
             m.d.sync += [valid1.eq(issue), final1.eq(final), running.eq(issue & ~final)]
             with m.If(issue):
                 m.d.sync += pc.eq(Mux(final, 0, pc + 1))
+        return fetch.data, valid1, final1
 
-        word = fetch.data
+    def _output(
+        self,
+        m: Module,
+        pixel: Pixel,
+        read: ReadPort,
+        word: data.View,
+        valid1: Signal,
+        advance: Signal,
+    ) -> None:
+        """Stage 2: the tap."""
         real = Signal()
         m.d.comb += [
             real.eq(
-                (real_rows.bit_select(word.ky, 1) if real_rows is not None else 1)
-                & (real_columns.bit_select(word.kx, 1) if real_columns is not None else 1)
+                (pixel.rows.bit_select(word.ky, 1) if pixel.rows is not None else 1)
+                & (pixel.columns.bit_select(word.kx, 1) if pixel.columns is not None else 1)
             ),
-            read.addr.eq(base + word.offset),
+            read.addr.eq(pixel.base + word.offset),
             read.en.eq(advance),
         ]
         out = self.o.payload
@@ -293,21 +206,23 @@ class Window(wiring.Component):
             ]
         m.d.comb += [out.real.eq(real2), out.x.eq(Mux(real2, read.data, 0))]
 
-        # The pixel's last word has left the program: move the window.
+    def _move(self, m: Module, pixel: Pixel, move: Signal, accept: Signal) -> None:
+        """On to the next pixel where `move` is high."""
+        g, level, (column, row, frame) = self.geometry, pixel.level, self._steps()
         back = Signal(level.shape())
         moved = Signal(len(level) + 1)
-        move = Signal()
-        last_column, last_row = ox == g.out[1] - 1, oy == g.out[0] - 1
-        m.d.comb += move.eq(valid1 & final1 & advance)
+        last_column, last_row = pixel.ox == g.out[1] - 1, pixel.oy == g.out[0] - 1
         with m.If(move):
-            m.d.comb += back.eq(Mux(last_column, Mux(last_row, -steps[2], -steps[1]), -steps[0]))
-            m.d.sync += [base.eq(base - back), ox.eq(Mux(last_column, 0, ox + 1))]
+            m.d.comb += back.eq(Mux(last_column, Mux(last_row, -frame, -row), -column))
+            m.d.sync += [
+                pixel.base.eq(pixel.base - back),
+                pixel.ox.eq(Mux(last_column, 0, pixel.ox + 1)),
+            ]
             with m.If(last_column):
-                m.d.sync += oy.eq(Mux(last_row, 0, oy + 1))
+                m.d.sync += pixel.oy.eq(Mux(last_row, 0, pixel.oy + 1))
         # level + accept - step in one carry chain: the accepted beat enters as the carry.
         m.d.comb += moved.eq(Cat(accept, level) + Cat(accept, back))
         m.d.sync += level.eq(moved[1:])
-        return m
 
     def _steps(self) -> tuple[int, int, int]:
         """Beats the base moves to the next pixel, to the next row, to the next frame."""
@@ -327,7 +242,7 @@ class Window(wiring.Component):
         need = Const(g.shape[2])
         real = []
         for axis, position in enumerate((oy, ox)):
-            if not self.code.has_border(axis):
+            if not g.has_border(axis):
                 need = need + (g.kernel[axis] - 1) * strides[axis]
                 real.append(None)
                 continue

@@ -23,7 +23,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.dataflow.layers.memory import Access
+from hw.dataflow.loading.memory import Access
 
 DATA_BITS = 32
 """Bits that an access moves, those of AXI4-Lite."""

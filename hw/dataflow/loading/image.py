@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hw.dataflow.design.loadable import memory_words
+from hw.dataflow.design.design import Design, design
+from hw.dataflow.design.memories import memory_words
 from hw.dataflow.loading.addresses import (
     DIGEST_BITS,
     WORD_BYTES,
@@ -20,16 +21,14 @@ from hw.dataflow.loading.addresses import (
     leading_bits,
     map_digest,
     map_entries,
-    require_same_structure,
-    structure,
 )
 from hw.dataflow.loading.axi import IDENTITY, VERSION, Register
 from hw.dataflow.loading.bus import DATA_BITS, Region
-from hw.dataflow.plan import Plan, from_dict
+from hw.dataflow.plan import from_dict
 from hw.errors import InputError
-from hw.ir.arithmetic import accumulation
-from hw.ir.graph import Linear, Weighted
+from hw.ir.arithmetic import out_format
 from hw.ir.network import Network
+from hw.ir.structure import require_same_structure
 
 SCHEMA_VERSION = 1
 
@@ -58,17 +57,17 @@ class Image:
         return _text(self.writes)
 
 
-def describe(network: Network, plan: Plan) -> dict[str, Any]:
+def describe(made: Design) -> dict[str, Any]:
     """What `manifest.json` says of loading: registers, address map, digests."""
-    regions = address_map(network, plan)
+    regions = address_map(made)
     return {
         "version": VERSION,
         "identity": IDENTITY,
         "registers": {one.name.lower(): WORD_BYTES * one.value for one in Register},
         "map": map_entries(regions),
-        "map_digest": map_digest(network, plan),
+        "map_digest": map_digest(made),
         "digest_bits": DIGEST_BITS,
-        "structure": structure(network),
+        "structure": made.structure,
         "hops": len({name.partition("/")[0] for name in regions}),
     }
 
@@ -91,20 +90,16 @@ def make(network: Network, manifest: Mapping[str, Any], source: str = "manifest.
             " --loadable`"
         )
     require_same_structure(network, manifest["load"]["structure"], "NET", source)
-    plan = from_dict(manifest["plan"])
-    regions = address_map(network, plan)
-    if map_digest(network, plan) != manifest["load"]["map_digest"]:
+    loaded = design(network, from_dict(manifest["plan"]))
+    if map_digest(loaded) != manifest["load"]["map_digest"]:
         raise InputError(f"{source}: load: map_digest: of another version; emit the RTL again")
     writes, words = [], 0
-    for node in network.graph:
-        if isinstance(node, Weighted):
-            contents = memory_words(network, node, plan.layers[node.name])
-            for region in regions[node.name]:
-                writes += region_writes(region, contents[region.name])
-                words += len(contents[region.name])
+    for name, regions in address_map(loaded).items():
+        contents = memory_words(loaded.engines[name])
+        for region in regions:
+            writes += region_writes(region, contents[region.name])
+            words += len(contents[region.name])
     writes += register_writes(Register.NETWORK, leading_bits(network.digest))
-    output = network.graph.output
-    frac = accumulation(network, output.name).frac if isinstance(output, Linear) else None
     hops = manifest["load"]["hops"]
     summary = {
         "schema_version": SCHEMA_VERSION,
@@ -115,7 +110,7 @@ def make(network: Network, manifest: Mapping[str, Any], source: str = "manifest.
         "words": words,
         "bytes": WORD_BYTES * len(writes),
         "cycles": len(writes) * (WRITE_CYCLES + 2 * hops),
-        "output_frac": network.formats[output.name].frac if frac is None else frac,
+        "output_frac": out_format(network, network.graph.output.name).frac,
         "file": WEIGHTS,
         "sha256": hashlib.sha256(_text(writes).encode()).hexdigest(),
     }

@@ -7,6 +7,7 @@ import pytest
 from hw.board import bitstream, boards
 from hw.build.families import FAMILIES
 from hw.build.netlist import Netlist
+from hw.dataflow.design.design import design
 from hw.errors import CheckFailed, InputError
 
 
@@ -14,7 +15,7 @@ from hw.errors import CheckFailed, InputError
 def built(network, plan, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        built = bitstream.build(network, plan, "ulx3s-85f")
+        built = bitstream.build(design(network, plan), "ulx3s-85f")
         assert not built.cached
         yield built
 
@@ -54,7 +55,7 @@ def test_figures(built, network, plan):
 
 @pytest.mark.slow
 def test_again_from_the_cache_with_the_same_bytes(built, network, plan):
-    again = bitstream.build(network, plan, "ulx3s-85f")
+    again = bitstream.build(design(network, plan), "ulx3s-85f")
     assert again.cached
     assert again.files == built.files
 
@@ -76,9 +77,9 @@ def test_too_large_a_design_is_refused_before_routing():
 
 def test_unknown_board(network, plan):
     with pytest.raises(InputError, match="no board is called 'x'"):
-        bitstream.build(network, plan, "x")
+        bitstream.build(design(network, plan), "x")
 
 
 def test_plan_of_another_network(network, plan):
     with pytest.raises(InputError, match="plan: network"):
-        bitstream.build(network, replace(plan, network="f" * 64), "ulx3s-85f")
+        bitstream.build(design(network, replace(plan, network="f" * 64)), "ulx3s-85f")

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from hw.board import boards
+from hw.dataflow.fabric import Device
 from hw.errors import InputError
 
 
@@ -17,8 +18,9 @@ def test_facts_equal_those_of_amaranth_boards(entry):
 
 def test_ulx3s_85f_capacity():
     entry = boards.board("ULX3S-85F")
-    assert (entry.luts, entry.flip_flops, entry.ram_blocks, entry.dsps) == (83640, 83640, 208, 156)
-    assert entry.ram_bits == 208 * 18 * 1024
+    die = entry.die
+    assert (die.luts, die.flip_flops, die.ram_blocks, die.dsps) == (83640, 83640, 208, 156)
+    assert die.ram_bits == 208 * 18 * 1024
 
 
 def test_unknown_board_lists_those_there_are():
@@ -39,9 +41,10 @@ def test_names_follow_the_table():
 
 
 def test_no_board_has_no_limits():
-    assert boards.limits("none") is None is boards.limits("NONE")
-    assert boards.limits("ULX3S-85F") is boards.board("ulx3s-85f")
+    assert boards.device("none") == boards.device("NONE") == Device("none")
+    board = boards.board("ulx3s-85f")
+    assert boards.device("ULX3S-85F") == Device(board.name, board.die.luts, board.die.ram_blocks)
     with pytest.raises(InputError, match=r"no board is called 'nexys'; choose one of .*, or none"):
-        boards.limits("nexys")
+        boards.device("nexys")
     with pytest.raises(InputError, match="no board is called 'none'"):
         boards.board("none")

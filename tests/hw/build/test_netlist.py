@@ -6,9 +6,7 @@ import pytest
 from hw.build import families
 from hw.build.families import FAMILIES, Resources
 from hw.build.netlist import Netlist
-from hw.commands import build
 from hw.errors import CheckFailed, InputError
-from hw.verilog import emit
 
 
 def cell(kind, out=(), port="Z"):
@@ -83,8 +81,6 @@ def test_names_of_families():
     assert families.family("ice40").name == "ice40"
     with pytest.raises(InputError, match="expected one of ecp5, ice40, gowin, xilinx, found 'max'"):
         families.family("max")
-    assert tuple(FAMILIES) == build.TARGETS
-    assert emit.ROMS == build.ROMS
 
 
 def test_cells_belong_to_the_deepest_layer_in_their_name():

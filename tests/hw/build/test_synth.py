@@ -4,6 +4,7 @@ import pytest
 
 from hw.build import synth
 from hw.build.families import FAMILIES
+from hw.dataflow.design.design import design
 from hw.dataflow.plan import LayerPlan
 from hw.errors import CheckFailed
 from hw.verilog import emit, yosys
@@ -62,7 +63,7 @@ def test_kept_until_a_source_changes():
 @pytest.mark.slow
 @pytest.mark.parametrize("target", FAMILIES)
 def test_network_by_layer(network, plan, target):
-    report = synth.synthesise(emit.emit(network, plan), target)
+    report = synth.synthesise(emit.emit(design(network, plan)), target)
     assert report["target"] == target
     names = [layer["name"] for layer in report["layers"]]
     assert names == [node.name for node in network.graph.nodes[1:]] + [synth.REST]
@@ -83,7 +84,7 @@ def test_memories_lie_in_block_ram_where_asked(network, plan, target):
     """The stem's window, its program and its digits; two FIFOs of more than 32 beats."""
     layers = {**plan.layers, "stem/conv": LayerPlan("barrel", 1, 64, "block")}
     plan = dataclasses.replace(plan, layers=layers, fifos={"cell0/node2": (33, 33)})
-    report = synth.synthesise(emit.emit(network, plan), target)
+    report = synth.synthesise(emit.emit(design(network, plan)), target)
     blocks = {layer["name"]: layer["ram_blocks"] for layer in report["layers"]}
     assert {name: count for name, count in blocks.items() if count} == {
         "stem/conv": 3, "cell0/node2": 2,
@@ -92,9 +93,9 @@ def test_memories_lie_in_block_ram_where_asked(network, plan, target):
 
 
 def test_rom_contents_in_files_are_found(network, plan, tmp_path):
-    emit.write(emit.emit(network, plan, "hex"), tmp_path)
+    emit.write(emit.emit(design(network, plan), "hex"), tmp_path)
     with_files = synth.synthesise(emit.read(tmp_path))
-    inline = synth.synthesise(emit.emit(network, plan))
+    inline = synth.synthesise(emit.emit(design(network, plan)))
     assert with_files["digest"] != inline["digest"]
     # LUTs depend a little on line numbers, which are in Yosys' names.
     for key in ("ff", "ram_blocks", "carry"):
@@ -103,7 +104,7 @@ def test_rom_contents_in_files_are_found(network, plan, tmp_path):
 
 
 def test_same_netlist_in_another_folder(network, plan, monkeypatch, tmp_path):
-    sources = {emit.VERILOG: emit.emit(network, plan).verilog}
+    sources = {emit.VERILOG: emit.emit(design(network, plan)).verilog}
     first, _ = synth.netlist_of(sources, emit.TOP)
     for name in ("cache", "tmp"):
         (tmp_path / "elsewhere" / name).mkdir(parents=True)

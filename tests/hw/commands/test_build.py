@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from hw.board import bitstream as building
 from hw.build import synth as synthesis
-from hw.dataflow import plan as plans
+from hw.dataflow import plan_file
 from hw.ir import serialize
 from hw.verilog import emit as emission
 from shiftnas import subcommand
@@ -39,7 +39,7 @@ def test_emit(net, plan, tmp_path):
     assert sorted(path.name for path in (tmp_path / "rtl").iterdir()) == told["files"]
     emitted = emission.read(tmp_path / "rtl")
     assert told["digest"] == emitted.digest and told["seconds"] > 0
-    assert emitted.manifest["plan_digest"] == plans.load(plan).digest
+    assert emitted.manifest["plan_digest"] == plan_file.load(plan).digest
     assert emitted.manifest["network_digest"] == serialize.load(net).digest
     again = run("emit", net, "--plan", plan, "--out", tmp_path / "rtl")
     assert again.exit_code == 2 and "exists already" in again.stderr

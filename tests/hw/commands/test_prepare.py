@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from hw.dataflow import plan as plans
+from hw.dataflow import plan_file
 from hw.ir import serialize
 from shiftnas import subcommand
 
@@ -91,7 +91,7 @@ def test_plan_predicts_and_is_written(net, tmp_path):
     assert predicted["fps"] == pytest.approx(
         predicted["clock_mhz"] * 1e6 / predicted["cycles_per_frame"]
     )
-    plan = plans.load(tmp_path / "plan.yaml")
+    plan = plan_file.load(tmp_path / "plan.yaml")
     assert plan.network == made.digest and plan.board == "ulx3s-85f"
     again = run("plan", net, "--board", "ulx3s-85f", "--out", tmp_path / "plan.yaml")
     assert again.exit_code == 2 and "exists already" in again.stderr

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from hw.board.boards import RAM_BLOCK_BITS
+from hw.board.boards import device
 from hw.build.synth import REST, synthesise
-from hw.dataflow import cost
-from hw.dataflow import plan as plans
+from hw.dataflow import cost, fabric
+from hw.dataflow.design.design import design, engine_design
+from hw.dataflow.fabric import RAM_BLOCK_BITS
 from hw.dataflow.plan import LayerPlan
+from hw.dataflow.planner import propose
 from hw.networks import space
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
@@ -31,16 +33,15 @@ def network():
 
 @pytest.fixture(scope="module")
 def plan(network):
-    return plans.propose(network, BOARD, fps=1)
+    return propose(network, device(BOARD), fps=1).plan
 
 
 def test_sums(network, plan):
-    predicted = cost.predict(network, plan)
-    nodes = network.graph.nodes[1:]
-    assert list(predicted.layers) == [node.name for node in nodes]
+    predicted = cost.predict(design(network, plan))
+    assert list(predicted.layers) == [node.name for node in network.graph.nodes[1:]]
     assert predicted.lut == sum(predicted.layers.values())
-    assert cost.logic(network, plan) == (predicted.lut, predicted.ff)
-    blocks = sum(cost.ram_blocks(network, node, plan) for node in nodes)
+    assert cost.logic(design(network, plan)) == (predicted.lut, predicted.ff)
+    blocks = sum(map(cost.layer_blocks, design(network, plan).layers.values()))
     assert predicted.ram_bits == blocks * RAM_BLOCK_BITS
     assert predicted.fps == 50e6 / predicted.cycles_per_frame
     assert predicted.limiting_layer in network.graph.by_name
@@ -49,14 +50,13 @@ def test_sums(network, plan):
 
 def test_a_faster_clock_is_a_faster_network(network, plan):
     faster = replace(plan, clock_mhz=100.0)
-    assert cost.predict(network, faster).fps == 2 * cost.predict(network, plan).fps
+    assert cost.predict(design(network, faster)).fps == 2 * cost.predict(design(network, plan)).fps
 
 
 def test_features_are_known_ones(network, plan):
-    for node in network.graph.nodes[1:]:
-        found = cost.features(network, node, plan)
-        assert found.keys() <= cost.LUT.keys() == cost.FF.keys()
-        assert cost.layer_logic(network, node, plan).lut > 0
+    for layer in design(network, plan).layers.values():
+        assert cost.features(layer).keys() <= cost.PRICES.keys()
+        assert cost.layer_logic(layer).lut > 0
 
 
 @pytest.mark.parametrize("pe", [1, 2, 4])
@@ -64,9 +64,7 @@ def test_more_lanes_cost_more(network, plan, pe):
     name = "stem/conv"
     luts = [
         cost.layer_logic(
-            network,
-            network.graph[name],
-            replace(plan, layers={**plan.layers, name: LayerPlan("barrel", lanes, 64, "block")}),
+            engine_design(network, network.graph[name], LayerPlan("barrel", lanes, 64, "block"))
         ).lut
         for lanes in (pe, 2 * pe)
     ]
@@ -78,13 +76,13 @@ def test_more_lanes_cost_more(network, plan, pe):
     [(8, 64, 1), (8, 2048, 1), (8, 2049, 2), (18, 1024, 1), (36, 512, 1), (37, 512, 2)],
 )
 def test_block_rams_of_a_memory(width, depth, blocks):
-    assert cost._blocks(width, depth) == blocks
+    assert fabric.blocks(width, depth) == blocks
 
 
 def test_synthesis_is_as_predicted(network, plan):
     """Layers within a third, the network within 15 %, block RAMs exactly."""
-    found = synthesise(emit.emit(network, plan))
-    predicted = cost.predict(network, plan)
+    found = synthesise(emit.emit(design(network, plan)))
+    predicted = cost.predict(design(network, plan))
     rest = next(layer for layer in found["layers"] if layer["name"] == REST)
     assert predicted.lut == pytest.approx(found["lut"] - rest["lut"], rel=0.15)
     assert predicted.ff == pytest.approx(found["ff"] - rest["ff"], rel=0.15)

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from hw.dataflow import plan as plans
-from hw.dataflow.plan import LayerPlan, LoadPlan, Plan
+from hw.dataflow import plan_file
+from hw.dataflow.check import check
+from hw.dataflow.plan import LayerPlan, LoadPlan, Plan, as_dict, from_dict
 from hw.errors import InputError
-from hw.ir.network import Arithmetic
+from hw.ir.parameters import Arithmetic
 
 TEXT = """\
 schema_version: 1
@@ -34,14 +35,14 @@ PLAN = Plan(
 
 
 def test_text_and_plan():
-    assert plans.dumps(PLAN) == TEXT
-    assert plans.loads(TEXT, "plan.yaml") == PLAN
-    assert plans.loads(plans.dumps(PLAN), "plan.yaml") == PLAN
+    assert plan_file.dumps(PLAN) == TEXT
+    assert plan_file.loads(TEXT, "plan.yaml") == PLAN
+    assert plan_file.loads(plan_file.dumps(PLAN), "plan.yaml") == PLAN
 
 
 def test_file(tmp_path):
-    plans.save(PLAN, tmp_path / "plan.yaml")
-    assert plans.load(tmp_path / "plan.yaml") == PLAN
+    plan_file.save(PLAN, tmp_path / "plan.yaml")
+    assert plan_file.load(tmp_path / "plan.yaml") == PLAN
 
 
 def test_digest_depends_on_every_choice():
@@ -54,7 +55,7 @@ def test_digest_depends_on_every_choice():
     ]
     digests = {plan.digest for plan in [PLAN, *others]}
     assert len(digests) == 5
-    assert plans.loads(TEXT, "x").digest == PLAN.digest
+    assert plan_file.loads(TEXT, "x").digest == PLAN.digest
 
 
 WRONG = {
@@ -87,7 +88,7 @@ def test_wrong_files_get_one_line(name, tmp_path):
     path = tmp_path / "plan.yaml"
     path.write_text(text)
     with pytest.raises(InputError) as caught:
-        plans.load(path)
+        plan_file.load(path)
     assert message in str(caught.value)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
@@ -95,20 +96,20 @@ def test_wrong_files_get_one_line(name, tmp_path):
 
 def test_missing_and_unreadable_files(tmp_path):
     with pytest.raises(InputError, match=r"no such plan; `shiftnas plan` writes one"):
-        plans.load(tmp_path / "plan.yaml")
+        plan_file.load(tmp_path / "plan.yaml")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="expected a readable YAML file"):
-        plans.load(tmp_path / "binary")
+        plan_file.load(tmp_path / "binary")
     with pytest.raises(InputError, match="expected a readable YAML file"):
-        plans.load(tmp_path)
+        plan_file.load(tmp_path)
 
 
 # --- against a network (`network` and `plan` are those of conftest.py)
 
 
 def test_a_plan_that_fits(network, plan, tmp_path):
-    plans.save(plan, tmp_path / "plan.yaml")
-    assert plans.load(tmp_path / "plan.yaml", network) == plan
+    plan_file.save(plan, tmp_path / "plan.yaml")
+    assert check(plan_file.load(tmp_path / "plan.yaml"), network).plan == plan
 
 
 def changed(plan: Plan, name: str, **fields) -> Plan:
@@ -130,7 +131,7 @@ def test_plans_that_do_not_fit(network, plan):
     }
     for message, other in wrong.items():
         with pytest.raises(InputError, match=message) as caught:
-            plans.check(other, network, "plan.yaml")
+            check(other, network, "plan.yaml")
         assert str(caught.value).startswith("plan.yaml: ")
 
 
@@ -138,20 +139,20 @@ def test_horner_needs_exact_products(network, plan):
     rough = replace(network, arithmetic=Arithmetic(guard=4))
     other = replace(changed(plan, "stem/conv", element="horner"), network=rough.digest)
     with pytest.raises(InputError, match="stem/conv: element: horner needs exact products"):
-        plans.check(other, rough)
+        check(other, rough)
     # A classifier is exact whatever the guard bits.
-    plans.check(replace(changed(plan, "classifier", element="horner"), network=rough.digest), rough)
-    plans.check(changed(plan, "stem/conv", element="horner"), network)
+    check(replace(changed(plan, "classifier", element="horner"), network=rough.digest), rough)
+    check(changed(plan, "stem/conv", element="horner"), network)
 
 
 def test_fifos_that_lock_the_network_up(deep_network, deep_plan):
     """One beat less than the least: refused, with the depth that is needed."""
-    plans.check(deep_plan, deep_network)
+    check(deep_plan, deep_network)
     (name,) = deep_plan.fifos
     least = deep_plan.fifos[name][0]
     less = replace(deep_plan, fifos={name: (least - 1, 2)})
     with pytest.raises(InputError, match=f"{name}: input 0: {least - 1} beats lock the network"):
-        plans.check(less, deep_network, "plan.yaml")
+        check(less, deep_network, "plan.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -189,11 +190,11 @@ LOADED = TEXT.replace(
 
 
 def test_room_for_loaded_weights():
-    plan = plans.loads(LOADED, "plan.yaml")
+    plan = plan_file.loads(LOADED, "plan.yaml")
     assert plan.layers["stem/conv"].load == LoadPlan(9, (-8, 2), 7)
     assert plan.loadable and not PLAN.loadable
-    assert plans.loads(plans.dumps(plan), "again") == plan
-    assert plans.from_dict(plans.as_dict(plan)) == plan
+    assert plan_file.loads(plan_file.dumps(plan), "again") == plan
+    assert from_dict(as_dict(plan)) == plan
     assert plan.digest != PLAN.digest
 
 
@@ -215,17 +216,17 @@ def test_room_that_makes_no_sense(old, new, message):
     text = LOADED.replace(old, new)
     assert text != LOADED
     if message is None:
-        assert not plans.loads(text, "plan.yaml").loadable
+        assert not plan_file.loads(text, "plan.yaml").loadable
         return
     with pytest.raises(InputError) as caught:
-        plans.loads(text, "plan.yaml")
+        plan_file.loads(text, "plan.yaml")
     assert message in str(caught.value)
 
 
 def test_lutram_is_for_loadable_layers():
     text = TEXT.replace("weights: block", "weights: lutram")
     with pytest.raises(InputError, match=r"weights: lutram is for loadable layers, .*; use logic"):
-        plans.loads(text, "plan.yaml")
+        plan_file.loads(text, "plan.yaml")
 
 
 def test_room_that_does_not_fit_the_network(network, plan):
@@ -236,15 +237,16 @@ def test_room_that_does_not_fit_the_network(network, plan):
         }
         return replace(plan, layers=layers)
 
-    room = LoadPlan(18, (-4, 0), 9)
+    room = LoadPlan(64, (-4, 0), 12)
     fits = {"stem": room, "cell0": room, "classifier": LoadPlan(6, None, 9)}
-    plans.check(given(**fits), network)
+    check(given(**fits), network)
     for change, message in (
         ({"stem": None}, "stem/conv: load: give it to all weighted layers or to none"),
         ({"stem": LoadPlan(1, (-4, 0), 9)}, "load: words: expected 2 or more, one for each group"),
-        ({"stem": LoadPlan(18, None, 9)}, "stem/conv: load: scale: missing"),
+        ({"stem": LoadPlan(64, None, 12)}, "stem/conv: load: scale: missing"),
+        ({"stem": LoadPlan(18, (-4, 0), 12)}, "stem/conv: words: .* holds 18"),
         ({"classifier": room}, "classifier: load: scale: a layer without batch norm has none"),
         ({"classifier": LoadPlan(6)}, "classifier: load: bias: missing"),
     ):
         with pytest.raises(InputError, match=message):
-            plans.check(given(**{**fits, **change}), network)
+            check(given(**{**fits, **change}), network)

@@ -9,7 +9,7 @@ from hw.ir import reference
 from hw.ir.arithmetic import accumulation, requantisation
 from hw.ir.format import Format
 from hw.ir.graph import Add, AvgPool, Concat, Conv, GlobalPool, Graph, Input, Linear, MaxPool
-from hw.ir.network import Arithmetic
+from hw.ir.parameters import Arithmetic
 from hw.ir.validate import validate
 from hw.ir.weights import decode
 from hw.networks import genotypes, random_network

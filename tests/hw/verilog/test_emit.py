@@ -4,13 +4,14 @@ import re
 
 import pytest
 
+from hw.dataflow.design.design import design
 from hw.errors import InputError
 from hw.verilog import emit
 
 
 @pytest.fixture(scope="module")
 def emission(network, plan):
-    return emit.emit(network, plan)
+    return emit.emit(design(network, plan))
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def folder(emission, tmp_path):
 
 
 def test_twice_the_same_bytes(emission, network, plan):
-    again = emit.emit(network, plan)
+    again = emit.emit(design(network, plan))
     assert again.files == emission.files
     assert emit.dump(again.manifest) == emit.dump(emission.manifest)
 
@@ -125,7 +126,7 @@ def body(emission):
 
 
 def test_digest_moves_with_network_and_plan(emission, network, plan):
-    quicker = emit.emit(network, dataclasses.replace(plan, clock_mhz=60.0))
+    quicker = emit.emit(design(network, dataclasses.replace(plan, clock_mhz=60.0)))
     assert quicker.verilog != emission.verilog
     assert body(quicker) == body(emission)
     assert quicker.digest != emission.digest
@@ -133,7 +134,7 @@ def test_digest_moves_with_network_and_plan(emission, network, plan):
 
 def test_plan_of_another_network_is_refused(network, plan):
     with pytest.raises(InputError, match="plan: network: is for the network 0000"):
-        emit.emit(network, dataclasses.replace(plan, network="0" * 64))
+        emit.emit(design(network, dataclasses.replace(plan, network="0" * 64)))
 
 
 def test_read_back(folder, emission):
@@ -180,7 +181,7 @@ def test_missing_files_are_named(folder, name):
 
 @pytest.fixture(scope="module")
 def with_files(network, plan):
-    return emit.emit(network, plan, "hex")
+    return emit.emit(design(network, plan), "hex")
 
 
 def test_rom_contents_in_files(emission, with_files):
@@ -222,4 +223,4 @@ def test_digest_covers_the_files(with_files, emission, tmp_path):
 
 def test_unknown_place_for_roms_is_refused(network, plan):
     with pytest.raises(InputError, match="rom: expected one of inline, hex, found 'ram'"):
-        emit.emit(network, plan, "ram")
+        emit.emit(design(network, plan), "ram")

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from mutant_cases import adder_of
 
-from hw.dataflow import plan as plans
+from hw.dataflow import plan_file
 from hw.ir import serialize
 from hw.verilog import emit
 from sim.commands.cosim import cosim
@@ -16,7 +16,7 @@ from sim.mutation import schemata
 @pytest.fixture
 def folder(hardware, tmp_path):
     serialize.save(hardware.network, tmp_path / "net")
-    plans.save(hardware.plan, tmp_path / "plan.yaml")
+    plan_file.save(hardware.plan, tmp_path / "plan.yaml")
     return tmp_path
 
 

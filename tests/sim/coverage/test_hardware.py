@@ -2,16 +2,18 @@
 
 from coverage_cases import hits, made
 
-from hw.dataflow import plan as plans
+from hw.board.boards import device
+from hw.dataflow.design.design import design
+from hw.dataflow.planner import propose
 from sim.coverage import hardware
 from sim.coverage.store import Coverage
 
 
 def test_hardware_of_a_network():
     network = made((("dil_conv_3x3", 0), ("skip_connect", 1)), image=(7, 4, 3), act_bits=6)
-    plan = plans.propose(network, "ulx3s-85f")
+    plan = propose(network, device("ulx3s-85f")).plan
     coverage = Coverage()
-    hardware.measure(coverage, network, plan)
+    hardware.measure(coverage, network, design(network, plan))
     strides = {f"{name} stride {s}" for name in ("dil_conv_3x3", "skip_connect") for s in (1, 2)}
     found = hits(coverage, "operation")
     assert found <= strides and {"dil_conv_3x3 stride 2", "skip_connect stride 2"} <= found

@@ -3,7 +3,9 @@
 import pytest
 from coverage_cases import hits, made
 
-from hw.dataflow import plan as plans
+from hw.board.boards import device
+from hw.dataflow.design.design import design
+from hw.dataflow.planner import propose
 from sim.cosim import cosim
 from sim.coverage import streams
 from sim.coverage.store import Coverage
@@ -28,13 +30,13 @@ def test_streams_of_a_run():
 @pytest.mark.slow
 def test_cosim_measures_what_it_ran():
     network = made((("sep_conv_3x3", 0), ("avg_pool_3x3", 1)))
-    plan = plans.propose(network, "ulx3s-85f")
+    plan = propose(network, device("ulx3s-85f")).plan
     images = random_images(network, 2, seed=1)
-    result = cosim(network, plan, Stimuli(images), cover=True)
+    result = cosim(network, design(network, plan), Stimuli(images), cover=True)
     coverage = result.coverage
     assert hits(coverage, "frames") == {"one after the other without a gap", "under stalls"}
     assert {"Linear held back", "Conv held back", "Conv starved"} <= hits(coverage, "stream")
     assert coverage.hits["input value"]["Conv, smallest"] > 0
-    free = cosim(network, plan, Stimuli(images, stall=0), cover=True)
+    free = cosim(network, design(network, plan), Stimuli(images, stall=0), cover=True)
     assert len(hits(free.coverage, "stream")) <= len(hits(coverage, "stream"))
     assert hits(free.coverage, "frames") == {"one after the other without a gap"}

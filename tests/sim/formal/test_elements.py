@@ -2,10 +2,11 @@
 
 import random
 
+import numpy as np
 import pytest
 from formal_support import fails_from_reset, holds, mutate, proofs_of
 
-from hw.dataflow.design.program import Weight
+from hw.dataflow.design.program import Weights, horner_program
 from hw.dataflow.layers import elements
 
 MUTANTS = [
@@ -19,8 +20,18 @@ MUTANTS = [
         "(max(high, 0) - high)",
         "(max(high, 0) - high + 1)",
     ),
-    ("barrel-guard", elements.Element.elaborate, "~tap.last | ~self.o.valid | self.o.ready", "1"),
-    ("barrel-guard", elements.Element.elaborate, "with m.Elif(self.o.ready)", "with m.Else()"),
+    (
+        "barrel-guard",
+        elements.ProcessingElement.elaborate,
+        "~tap.last | ~self.o.valid | self.o.ready",
+        "1",
+    ),
+    (
+        "barrel-guard",
+        elements.ProcessingElement.elaborate,
+        "with m.Elif(self.o.ready)",
+        "with m.Else()",
+    ),
     ("horner", elements.Horner.accumulate, "Mux(operation.double, acc, x)", "x"),
     ("horner", elements.Horner.accumulate, "operation.negative", "operation.negative & ~tap.last"),
     ("maximum", elements.Maximum.accumulate, "tap.x > best", "tap.x < best"),
@@ -46,8 +57,10 @@ def test_programs_keep_what_the_proof_of_horner_assumes():
     """Falling exponents, one doubling between two of them, no sign on a doubling, down to 0."""
     rng = random.Random(3)
     for count in (0, 1, 5, 20):
-        weights = [Weight(0, 0, k, rng.choice((-1, 1)), rng.randrange(-6, 1)) for k in range(count)]
-        taps = elements.horner_program([[weights]], -6)
+        channel, none = np.arange(count), np.zeros(count, int)
+        sign = np.array([rng.choice((-1, 1)) for _ in channel], int)
+        power = np.array([rng.randrange(-6, 1) for _ in channel], int)
+        taps = list(horner_program(Weights(none, none, none, channel, sign, power, 1), -6))
         exponent = sum(tap.operation & 1 for tap in taps)
         seen = []
         for tap in taps:
@@ -58,4 +71,4 @@ def test_programs_keep_what_the_proof_of_horner_assumes():
                 seen.append((tap.channel, 1 - tap.operation, exponent - 6))
         assert exponent == 0
         assert [tap.last for tap in taps] == [False] * (len(taps) - 1) + [True]
-        assert sorted(seen) == sorted((w.channel, w.sign, w.power) for w in weights)
+        assert sorted(seen) == list(zip(channel, sign, power, strict=True))

@@ -18,7 +18,7 @@ MUTANTS = [
     ("add", joins.Join.elaborate, "~self.o.valid | self.o.ready", "self.o.ready"),
     ("concat", joins.Concat.join, "head.ready.eq(room)", "head.ready.eq(1)"),
     ("concat", joins.Concat.join, "(k + 1) % len(heads)", "k"),
-    ("concat", joins.Concat.join, "self.channels[k] - 1", "self.channels[0] - 1"),
+    ("concat", joins.Concat.join, "channels[k] - 1", "channels[0] - 1"),
 ]
 
 

@@ -3,6 +3,7 @@
 import pytest
 from formal_support import fails_from_reset, holds, mutate, proofs_of
 
+from hw.dataflow.design import scales
 from hw.dataflow.layers import requantise, rounding
 
 MUTANTS = [
@@ -19,25 +20,25 @@ MUTANTS = [
         "shifted if fmt.signed else Mux(sign, 0, shifted)",
         "shifted",
     ),
-    ("round", requantise.Round.elaborate, "acc + self.constant", "acc"),
+    ("round", requantise.Round.elaborate, "acc + design.constant", "acc"),
     ("round", requantise.Round.elaborate, "Mux(last, 0, lane + 1)", "0"),
     ("round", requantise.Round.elaborate, "eq(room & last)", "eq(room)"),
     (
         "add-bias",
         requantise.AddBias.elaborate,
-        "len(self.biases) - 1, 0, number",
-        "len(self.biases) - 2, 0, number",
+        "len(biases) - 1, 0, number",
+        "len(biases) - 2, 0, number",
     ),
     ("add-bias", requantise.AddBias.elaborate, "+ bias.data", "- bias.data"),
     (
         "requantise",
-        requantise.Requantise.elaborate,
+        requantise.Requantise._lane,
         "m.d.comb += addend.eq(~acc)",
         "m.d.comb += addend.eq(acc)",
     ),
-    ("requantise", requantise.Requantise.elaborate, "m.d.sync += v.eq(0)", "m.d.sync += v.eq(1)"),
-    ("requantise", requantise.Requantise.elaborate, "v.eq(total[1:])", "v.eq(total[:-1])"),
-    ("requantise", requantise.step_words, "lane.constant >> n & 1", "0"),
+    ("requantise", requantise.Requantise._lane, "m.d.sync += v.eq(0)", "m.d.sync += v.eq(1)"),
+    ("requantise", requantise.Requantise._lane, "v.eq(total[1:])", "v.eq(total[:-1])"),
+    ("requantise", scales.step_words, "lane.constant >> n & 1", "0"),
 ]
 
 

@@ -35,7 +35,7 @@ def test_hardware_is_what_the_case_says(case):
     assert len(network.graph) == len(cases.graph_of(case))
     assert network.formats["stem/conv"].width == 6
     hardware = cases.hardware_of(case, network)
-    assert {layer.element for layer in hardware.plan.layers.values()} == {"barrel", "pool"}
+    assert {layer.element for layer in hardware.design.plan.layers.values()} == {"barrel", "pool"}
     assert hardware.images.shape == (2, 5, 4, 1)
     assert hardware.images[0].all() and not hardware.images[1].any()
 

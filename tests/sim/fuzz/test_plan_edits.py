@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hw.dataflow import plan as plans
+from hw.dataflow.check import check
 from hw.dataflow.flow import deadlock
 from hw.errors import InputError
 from sim.fuzz.case import hardware_of, network_of
@@ -22,7 +22,7 @@ def small():
     )
     case = replace(case, plan=PlanEdits())
     network = network_of(case)
-    return network, hardware_of(case, network).plan
+    return network, hardware_of(case, network).design.plan
 
 
 @pytest.mark.parametrize("field", POLICIES)
@@ -31,7 +31,7 @@ def test_every_choice_is_allowed(small, field):
     for policy in POLICIES[field]:
         for seed in range(3):
             edits = PlanEdits(seed=seed, **{field: policy})
-            plans.check(apply(edits, network, plan), network)
+            check(apply(edits, network, plan), network)
 
 
 def test_choices_are_made(small):

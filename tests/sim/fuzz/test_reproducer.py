@@ -32,7 +32,7 @@ def test_command_in_the_folder_fails_again(case, wrong_maximum, tmp_path, monkey
 
 
 def test_a_case_that_does_not_get_to_simulation(case, tmp_path, monkeypatch):
-    def broken(network, plan):
+    def broken(design):
         raise IndexError("not this time")
 
     monkeypatch.setattr("hw.verilog.emit.emit", broken)

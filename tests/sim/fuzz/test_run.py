@@ -31,7 +31,7 @@ def test_refusal_is_no_failure(case, monkeypatch):
 
 
 def test_error_of_a_valid_case_is_a_failure_with_its_place(case, monkeypatch):
-    def broken(network, plan):
+    def broken(design):
         return [][0]
 
     monkeypatch.setattr("hw.verilog.emit.emit", broken)
@@ -41,7 +41,7 @@ def test_error_of_a_valid_case_is_a_failure_with_its_place(case, monkeypatch):
 
 
 def test_time_limit(case, monkeypatch):
-    def endless(network, plan):
+    def endless(design):
         while True:
             pass
 

@@ -6,7 +6,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from hw.dataflow import plan as plans
+from hw.dataflow import plan_file
+from hw.dataflow.design.design import design
 from hw.errors import CheckFailed
 from hw.ir import serialize
 from hw.verilog import emit
@@ -38,7 +39,9 @@ def planted(hardware) -> list[Mutant]:
 
 @pytest.mark.slow
 def test_planted_mutants(hardware, planted):
-    found = campaign.run(hardware.network, hardware.plan, mutants=planted, jobs=2, prove_seconds=20)
+    found = campaign.run(
+        hardware.network, hardware.design, mutants=planted, jobs=2, prove_seconds=20
+    )
     (killed,), (survivor,) = found.killed, found.survivors
     assert killed.kill is not None
     assert (killed.number, killed.run, killed.layer) == (1, "network", "cell0/node2")
@@ -62,7 +65,13 @@ def test_number_0_is_the_design_as_it_was(hardware, tmp_path):
     })  # fmt: skip
     stimuli = Stimuli(random_images(network, 3, 1), stall=0.3)
     first, second = (
-        cosim(network, plan, stimuli, Subject(emission=emission), folder=tmp_path / name)
+        cosim(
+            network,
+            design(network, plan),
+            stimuli,
+            Subject(emission=emission),
+            folder=tmp_path / name,
+        )
         for name, emission in (("plain", hardware.emission), ("combined", combined))
     )
     assert first.cycles == second.cycles
@@ -73,14 +82,14 @@ def test_number_0_is_the_design_as_it_was(hardware, tmp_path):
 def test_broken_design_is_no_campaign(hardware):
     plan = dataclasses.replace(hardware.plan, fifos=hardware.plan.fifos | {"cell0/node2": (2, 2)})
     with pytest.raises(CheckFailed, match="hang"):
-        campaign.run(hardware.network, plan, mutants=1, frames=1)
+        campaign.run(hardware.network, design(hardware.network, plan), mutants=1, frames=1)
 
 
 @pytest.mark.slow
 def test_command(hardware, tmp_path):
     """A dozen mutants; the same ones, the same verdicts as in JSON, in text, in the folder."""
     serialize.save(hardware.network, tmp_path / "net")
-    plans.save(hardware.plan, tmp_path / "plan.yaml")
+    plan_file.save(hardware.plan, tmp_path / "plan.yaml")
     arguments = [
         tmp_path / "net", "--plan", tmp_path / "plan.yaml", "--mutants", 12, "--seed", 2,
         "--prove", 20, "--out", tmp_path / "out", "--bar", 0.5, "--json",

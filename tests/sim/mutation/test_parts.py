@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hw.dataflow.design.design import design
 from hw.ir.arithmetic import accumulation, out_format
 from hw.ir.reference import accumulate
 from sim.mutation import parts
@@ -48,7 +49,7 @@ def test_parts_run_at_their_own_pace(hardware, tmp_path):
     names = {parts.part_of(network, emission, name): None for name in modules}
     wanted = {name: modules[name] for name in names if name}
     assert len(wanted) > len(network.graph.nodes) - 1
-    bench = parts.bench(network, plan, emission, wanted, 1)
+    bench = parts.bench(network, design(network, plan), emission, wanted, 1)
     simulation = Simulation.build(network, bench)
     frames = 4
     images = random_images(network, frames, 1)

@@ -6,6 +6,7 @@ from math import prod
 import numpy as np
 import pytest
 
+from hw.dataflow.design.geometry import Geometry, store_of
 from hw.dataflow.flow import contract as flow
 from hw.ir import graph as g
 
@@ -44,9 +45,11 @@ CASES = {
 }  # fmt: skip
 
 
-def taps(node: g.Node, shape: g.Shape, oy: int, ox: int) -> list[tuple[int, int]]:
+def taps(place: Geometry, oy: int, ox: int) -> list[tuple[int, int]]:
     """Coordinates of an output pixel's taps, padding included."""
-    (kh, kw), (sy, sx), (ph, pw), (dy, dx) = flow.geometry(node)
+    (kh, kw), (sy, sx), (ph, pw), (dy, dx) = (
+        place.kernel, place.stride, place.padding, place.dilation
+    )  # fmt: skip
     return [
         (oy * sy - ph + ky * dy, ox * sx - pw + kx * dx) for ky, kx in product(range(kh), range(kw))
     ]
@@ -55,18 +58,19 @@ def taps(node: g.Node, shape: g.Shape, oy: int, ox: int) -> list[tuple[int, int]
 @pytest.mark.parametrize("name", CASES)
 def test_a_window_needs_its_real_taps_and_holds_all_of_them(name):
     node, shape = CASES[name]
-    _, contract = one(node, shape)
+    graph, contract = one(node, shape)
+    place = Geometry.of(graph, node)
     height, width, channels = shape
     needed, most = 0, 0
     for n, (oy, ox) in enumerate(product(range(node.shape[0]), range(node.shape[1]))):
-        places = taps(node, shape, oy, ox)
+        places = taps(place, oy, ox)
         real = [y * width + x for y, x in places if 0 <= y < height and 0 <= x < width]
         needed = max(needed, (max(real) + 1) * channels)
         assert contract.need[0][n] == needed
         first = places[0][0] * width + places[0][1]
         assert contract.base[0][n] == first * channels
         most = max(most, (max(y * width + x for y, x in places) - first + 1) * channels)
-    assert flow.least_store(node, shape) == most
+    assert place.span == most
     assert contract.in_beats == (prod(shape),)
     assert contract.groups == node.shape[0] * node.shape[1]
 
@@ -131,4 +135,4 @@ def test_space_of_every_input():
 
 @pytest.mark.parametrize(("beats", "store"), [(1, 2), (2, 2), (3, 4), (64, 64), (65, 128)])
 def test_stores_are_powers_of_two(beats, store):
-    assert flow.power_of_two(beats) == store
+    assert store_of(beats) == store

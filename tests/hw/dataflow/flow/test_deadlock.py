@@ -8,13 +8,15 @@ from math import prod
 import pytest
 from amaranth.sim import Simulator
 
+from hw.board.boards import device
 from hw.dataflow import cost
-from hw.dataflow import plan as plans
-from hw.dataflow.flow import contract as flow
+from hw.dataflow.design.design import design
+from hw.dataflow.design.geometry import Geometry, store_of
 from hw.dataflow.flow import deadlock
 from hw.dataflow.flow.timing import pipelines
-from hw.dataflow.plan import LayerPlan, Plan
-from hw.dataflow.top import lower
+from hw.dataflow.plan import ENGINES, LayerPlan, Plan
+from hw.dataflow.planner import propose
+from hw.dataflow.top import Top
 from hw.ir import graph as g
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.network import Network
@@ -82,7 +84,7 @@ class Beats:
         """The top-left tap's beat, in the padding a virtual one, counted through all frames."""
         frame, pixel = divmod(pixel, node.shape[0] * node.shape[1])
         oy, ox = divmod(pixel, node.shape[1])
-        _, (sy, sx), (ph, pw), _ = flow.geometry(node)
+        (sy, sx), (ph, pw) = node_window(self.graph, node)[1:3]
         return frame * prod(shape) + ((oy * sy - ph) * shape[1] + ox * sx - pw) * shape[2]
 
     def write(self, node: g.Node) -> bool:
@@ -108,12 +110,18 @@ class Beats:
             return have > frame * prod(shape) + (shape[0] * shape[1] - 1) * shape[2] + channel
         frame, pixel = divmod(done // node.shape[2], node.shape[0] * node.shape[1])
         oy, ox = divmod(pixel, node.shape[1])
-        (kh, kw), (sy, sx), (ph, pw), (dy, dx) = flow.geometry(node)
+        (kh, kw), (sy, sx), (ph, pw), (dy, dx) = node_window(self.graph, node)
         rows = [oy * sy - ph + ky * dy for ky in range(kh)]
         columns = [ox * sx - pw + kx * dx for kx in range(kw)]
         places = product(rows, columns)
         real = [y * shape[1] + x for y, x in places if 0 <= y < shape[0] and 0 <= x < shape[1]]
         return have >= frame * prod(shape) + (max(real) + 1) * shape[2]
+
+
+def node_window(graph: g.Graph, node: g.Node) -> tuple[g.Pair, g.Pair, g.Pair, g.Pair]:
+    """Kernel, stride, padding, dilation."""
+    place = Geometry.of(graph, node)
+    return place.kernel, place.stride, place.padding, place.dilation
 
 
 def random_graph(seed: int) -> g.Graph:
@@ -136,9 +144,9 @@ def random_graph(seed: int) -> g.Graph:
 
 def least_stores(graph: g.Graph) -> dict[str, int]:
     return {
-        node.name: flow.power_of_two(flow.least_store(node, graph.in_shapes(node)[0]))
+        node.name: store_of(Geometry.of(graph, node).span)
         for node in graph
-        if isinstance(node, flow.ENGINES)
+        if isinstance(node, ENGINES)
     }
 
 
@@ -230,8 +238,8 @@ def test_a_store_that_is_too_small_is_told_apart():
 
 def hardware_runs(network: Network, plan: Plan) -> bool:
     """Whether all frames come out of the generated hardware, nothing holding it back."""
-    patience = 2 * cost.predict(network, plan).latency
-    top = lower(network, plan)
+    patience = 2 * cost.predict(design(network, plan)).latency
+    top = Top(design(network, plan))
     count = FRAMES * prod(network.graph.output.shape)
     left, idle = [0], [0]
 
@@ -259,11 +267,11 @@ def test_the_depths_are_those_of_the_hardware_to_the_beat():
     seed = 3
     network = random_network(random_graph_of_one_cell(seed), seed=seed)
     graph, rng = network.graph, random.Random(seed)
-    plan = plans.propose(network, "none", fps=1)
+    plan = propose(network, device("none"), fps=1).plan
     layers = {name: lanes(graph[name], layer, rng) for name, layer in plan.layers.items()}
     plan = replace(plan, layers=layers)
     stores = {name: layer.store for name, layer in layers.items()}
-    held = pipelines(network, plan)
+    held = pipelines(design(network, plan))
     fifos = deadlock.depths(graph, stores, 2, held)
     assert hardware_runs(network, replace(plan, fifos=fifos))
     grown = [(name, k) for name in fifos for k, depth in enumerate(fifos[name]) if depth > 2]
@@ -304,5 +312,5 @@ def test_the_hardware_locks_up_with_a_beat_less(missing, finishes):
     layers = {name: LayerPlan("pool", 1, store) for name, store in stores.items()}
     depths = {"node": (25 - missing, 2)}
     plan = Plan(network.digest, "ulx3s-85f", 50.0, layers, depths)
-    assert deadlock.depths(graph, stores, 2, pipelines(network, plan)) == fifos
+    assert deadlock.depths(graph, stores, 2, pipelines(design(network, plan))) == fifos
     assert hardware_runs(network, plan) is finishes

@@ -9,6 +9,7 @@ import pytest
 from hw.dataflow.flow import contract as flow
 from hw.dataflow.flow import deadlock
 from hw.dataflow.flow.schedule import STREAMING, Timing, busy, occupancy, schedule
+from hw.dataflow.plan import ENGINES
 from hw.ir import graph as g
 from hw.networks import space
 from hw.networks.cells import build
@@ -110,7 +111,7 @@ def random_timings(graph: g.Graph, seed: int) -> dict[str, Timing]:
     rng = random.Random(seed)
     found = {}
     for node in graph:
-        if isinstance(node, flow.ENGINES):
+        if isinstance(node, ENGINES):
             beats, apart = node.shape[2], rng.randint(1, 6)
             interval = beats * apart + rng.randint(0, 5)
             first = rng.randint(2, 30)

@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
+from hw.board.boards import device
 from hw.dataflow import cost
-from hw.dataflow import plan as plans
-from hw.dataflow.design.program import channel_weights
+from hw.dataflow.design.design import design, engine_design
+from hw.dataflow.design.geometry import Geometry, store_of
 from hw.dataflow.flow import contract as flow
-from hw.dataflow.flow.timing import engine_timing, group_taps
-from hw.dataflow.layers.elements import weighted_program
-from hw.dataflow.layers.layer import layer
-from hw.dataflow.plan import LayerPlan, Plan
-from hw.dataflow.top import lower
-from hw.ir import graph as g
-from hw.ir.arithmetic import accumulation
+from hw.dataflow.flow.timing import engine_timing
+from hw.dataflow.layers.component import component
+from hw.dataflow.plan import LayerPlan
+from hw.dataflow.planner import propose
+from hw.dataflow.top import Top
 from hw.networks import space
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
@@ -41,7 +40,7 @@ def engine_beats(network, name, choice: LayerPlan, pixels: int) -> tuple[int, li
     All input is offered as fast as it is taken, all output taken at once.
     """
     node = network.graph[name]
-    dut = layer(network, node, Plan("0" * 64, "", 50.0, {name: choice}, {}))
+    dut = component(engine_design(network, node, choice), {})
     contract = flow.process(network.graph, name)
     taken, appeared, now = [], [], [0]
     count = pixels * contract.group
@@ -87,10 +86,10 @@ CHOICES = {
 def test_engines_keep_their_time(small, name, element, pe):
     """The first pixel's beats come when predicted, or sooner; the pace is exact."""
     node = small.graph[name]
-    least = flow.least_store(node, small.graph.in_shapes(node)[0])
+    least = store_of(Geometry.of(small.graph, node).span)
     # A store that holds whole frames: nothing waits for input once it runs.
-    choice = LayerPlan(element, pe, flow.power_of_two(least) * 16)
-    timing = engine_timing(small, node, choice)
+    choice = LayerPlan(element, pe, least * 16)
+    timing = engine_timing(engine_design(small, node, choice))
     pixels = 6
     start, appeared = engine_beats(small, name, choice, pixels)
     beats = np.array(appeared).reshape(pixels, -1)
@@ -103,27 +102,11 @@ def test_engines_keep_their_time(small, name, element, pe):
         assert beats[-1][-1] - beats[-2][-1] == timing.interval
 
 
-@pytest.mark.parametrize(("element", "pe"), [("barrel", 1), ("barrel", 2), ("horner", 1)])
-def test_groups_have_the_taps_of_the_program(small, element, pe):
-    for node in small.graph:
-        if not isinstance(node, g.Conv | g.FactorizedReduce | g.Linear) or node.shape[2] % pe:
-            continue
-        weights, p0 = channel_weights(small, node), accumulation(small, node.name).p0
-        ends = [n for n, tap in enumerate(weighted_program(weights, element, pe, p0)) if tap.last]
-        taps = np.diff([-1, *ends]).tolist()
-        assert group_taps(small, node, LayerPlan(element, pe, 2)) == taps
-
-
-def test_pools_read_whole_windows(small):
-    pool = small.graph["cell0/edge3_max_pool_3x3/pool"]
-    assert group_taps(small, pool, LayerPlan("pool", 1, 16)) == [9, 9]
-
-
 def test_a_network_gives_a_frame_every_predicted_period(small):
     """The planned network in Amaranth's simulator: cycles a frame, and at most the latency."""
-    plan = plans.propose(small, "ulx3s-85f")
-    predicted = cost.predict(small, plan)
-    top = lower(small, plan)
+    plan = propose(small, device("ulx3s-85f")).plan
+    predicted = cost.predict(design(small, plan))
+    top = Top(design(small, plan))
     frames, beats = 3, prod(small.graph.output.shape)
     ends, now = [], [0]
     image = np.random.default_rng(0).integers(0, 256, prod(small.graph.input.shape)).tolist()

@@ -17,12 +17,13 @@ from loadable_cases import (
 )
 from stream_simulation import AxiLite
 
+from hw.dataflow.design.design import design
 from hw.dataflow.loading import image
 from hw.dataflow.loading.addresses import address_map
 from hw.dataflow.loading.axi import IDENTITY as SNAS
 from hw.dataflow.loading.axi import OKAY, SLVERR, VERSION
 from hw.dataflow.plan import as_dict
-from hw.dataflow.top import lower
+from hw.dataflow.top import Top
 from hw.ir import reference
 
 
@@ -32,7 +33,7 @@ def hardware(network, plan):
     plan = wider(loadable(network, plan), scale=(-7, 3), bias=20)
     layers = {**plan.layers, "stem/conv": replace(plan.layers["stem/conv"], pe=2)}
     plan = replace(plan, layers=layers)
-    described = image.describe(network, plan)
+    described = image.describe(design(network, plan))
     manifest = {"plan": as_dict(plan), "load": described, "network_digest": network.digest}
     return network, plan, manifest
 
@@ -73,7 +74,7 @@ def test_load_read_back_run_and_load_the_first_weights_again(hardware):
     network, plan, manifest = hardware
     other = other_weights(network, 3)
     images = {one.digest: image.make(one, manifest) for one in (network, other)}
-    top = lower(network, plan)
+    top = Top(design(network, plan))
 
     async def testbench(ctx):
         axi = AxiLite(ctx, top, slow=0.2)
@@ -104,8 +105,8 @@ def test_load_read_back_run_and_load_the_first_weights_again(hardware):
 
 def test_refusals(hardware):
     network, plan, _ = hardware
-    top = lower(network, plan)
-    regions = address_map(network, plan)
+    top = Top(design(network, plan))
+    regions = address_map(design(network, plan))
     wide = next(one for layer in regions.values() for one in layer if one.lanes == 3)
     narrow = regions["stem/conv"][0]
     assert wide.stride == 4
@@ -139,7 +140,7 @@ def test_refusals(hardware):
 
 def test_halting_in_mid_frame_drops_the_frame_and_nothing_else(hardware):
     network, plan, _ = hardware
-    top = lower(network, plan)
+    top = Top(design(network, plan))
 
     async def testbench(ctx):
         axi = AxiLite(ctx, top)
@@ -166,7 +167,7 @@ def test_halting_in_mid_frame_drops_the_frame_and_nothing_else(hardware):
 def test_readers_and_writers_take_turns(hardware):
     """A master that reads and writes without a pause on both channels gets answers on both."""
     network, plan, _ = hardware
-    top = lower(network, plan)
+    top = Top(design(network, plan))
 
     async def testbench(ctx):
         for name in ("awvalid", "wvalid", "bready", "arvalid", "rready"):

@@ -9,12 +9,15 @@ import pytest
 from click.testing import CliRunner
 from loadable_cases import loadable, other_weights, wider
 
+from hw.board.boards import device
 from hw.commands.load import load as command
-from hw.dataflow import cost, planner
-from hw.dataflow import plan as plans
+from hw.dataflow import cost, plan_file
+from hw.dataflow.check import check
+from hw.dataflow.design.design import design
 from hw.dataflow.loading import image
 from hw.dataflow.loading.addresses import CONTROLS, address_bits, address_map, map_digest
-from hw.dataflow.plan import as_dict
+from hw.dataflow.plan import as_dict, from_dict
+from hw.dataflow.planner import propose
 from hw.errors import InputError
 from hw.ir import serialize
 from hw.ir.format import Format
@@ -27,7 +30,7 @@ def case(network, plan):
     plan = wider(loadable(network, plan), scale=(-7, 3), bias=20)
     manifest = {
         "plan": as_dict(plan),
-        "load": image.describe(network, plan),
+        "load": image.describe(design(network, plan)),
         "network_digest": network.digest,
     }
     return network, other_weights(network, 3), plan, manifest
@@ -35,12 +38,12 @@ def case(network, plan):
 
 def test_regions_are_apart_and_aligned(case):
     network, _, plan, manifest = case
-    regions = [one for layer in address_map(network, plan).values() for one in layer]
+    regions = [one for layer in address_map(design(network, plan)).values() for one in layer]
     taken = [range(one.base, one.base + one.size) for one in regions]
     assert all(one.base % one.size == 0 for one in regions)
     assert all(a.stop <= b.start for a, b in pairwise(taken))
     assert taken[0].start >= CONTROLS and taken[-1].stop <= 1 << address_bits(
-        address_map(network, plan)
+        address_map(design(network, plan))
     )
     shown = manifest["load"]["map"]["stem/conv"][0]
     assert shown["name"] == "program" and shown["address"] == 4 * regions[0].base
@@ -83,12 +86,12 @@ def test_what_is_refused(case, network, plan):
     graph = replace(other.graph, nodes=(nodes[0], padded, *nodes[2:]))
     with pytest.raises(InputError, match=r"NET: stem/conv: kernel: \[1, 1\], in manifest.json \["):
         image.make(replace(other, graph=graph), manifest)
-    narrow = {**manifest, "plan": as_dict(wider(loading, scale=(-2, 1)))}
-    narrow["load"] = image.describe(network, wider(loading, scale=(-2, 1)))
-    with pytest.raises(InputError, match=r"stem/conv: scale: the exponents .* holds -2 to 1$"):
+    narrow = {**manifest, "plan": as_dict(wider(loading, scale=(-3, 1)))}
+    narrow["load"] = image.describe(design(network, wider(loading, scale=(-3, 1))))
+    with pytest.raises(InputError, match=r"stem/conv: scale: the exponents .* holds -3 to 1$"):
         image.make(other, narrow)
     with pytest.raises(InputError, match="map_digest: of another version; emit the RTL again"):
-        image.make(other, {**manifest, "plan": narrow["plan"]})
+        image.make(other, {**manifest, "plan": as_dict(wider(loading, scale=(-8, 3)))})
 
 
 def test_the_hardware_is_that_of_all_weights(case):
@@ -96,30 +99,30 @@ def test_the_hardware_is_that_of_all_weights(case):
     network, other, plan, _ = case
     texts = []
     for one in (network, other):
-        text = emit.emit(one, replace(plan, network=one.digest)).verilog
+        text = emit.emit(design(one, replace(plan, network=one.digest))).verilog
         text = text[text.index("\nmodule ") :]
         text = re.sub(r"^ *//.*\n", "", text, flags=re.M)
         text = re.sub(r"  initial begin\n.*?  end\n", "", text, flags=re.S)
         text = re.sub(r"(\S*(?:network|last_word)\S*)\s+= \d+'h[0-9a-f]+", r"\1", text)
         texts.append(text)
     assert texts[0] == texts[1]
-    assert map_digest(network, plan) == map_digest(other, plan)
+    assert map_digest(design(network, plan)) == map_digest(design(other, plan))
 
 
 def test_the_planner_covers_the_networks_it_is_told_of(case):
     network, other, _, _ = case
-    plan = planner.propose(network, "ulx3s-85f", loadable=True, cover=[other])
-    plans.check(plan, network)
+    plan = propose(network, device("ulx3s-85f"), loadable=True, cover=[other]).plan
+    check(plan, network)
     assert plan.loadable
     assert {layer.weights for layer in plan.layers.values()} <= {"lutram", "block"}
-    assert plans.loads(plans.dumps(plan), "plan.yaml") == plan
-    assert plans.from_dict(as_dict(plan)) == plan
-    described = image.describe(network, plan)
+    assert plan_file.loads(plan_file.dumps(plan), "plan.yaml") == plan
+    assert from_dict(as_dict(plan)) == plan
+    described = image.describe(design(network, plan))
     manifest = {"plan": as_dict(plan), "load": described, "network_digest": network.digest}
     for one in (network, other):
         assert image.make(one, manifest).summary["writes"]
-    predicted = cost.predict(network, plan)
-    fixed = cost.predict(network, planner.propose(network, "ulx3s-85f"))
+    predicted = cost.predict(design(network, plan))
+    fixed = cost.predict(propose(network, device("ulx3s-85f")))
     assert predicted.lut > fixed.lut
 
 
@@ -127,7 +130,7 @@ def test_command(case, tmp_path):
     network, other, plan, _ = case
     serialize.save(other, tmp_path / "net")
     (tmp_path / "rtl").mkdir()
-    emission = emit.emit(network, plan)
+    emission = emit.emit(design(network, plan))
     emit.write(emission, tmp_path / "rtl")
     arguments = [str(tmp_path / "net"), "--rtl", str(tmp_path / "rtl")]
     arguments += ["--out", str(tmp_path / "image"), "--json"]

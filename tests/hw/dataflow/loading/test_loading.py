@@ -3,11 +3,10 @@
 from collections import Counter
 
 import pytest
-from layer_cases import LAYERS, S8, layer_network, layer_plan
+from layer_cases import LAYERS, S8, layer, layer_network, layer_plan
 from loadable_cases import loadable
 
 from hw.build.synth import netlist_of
-from hw.dataflow.layers.layer import layer
 from hw.verilog.convert import to_verilog
 
 
@@ -17,7 +16,7 @@ def test_memories_are_where_the_plan_says(weights):
     node, shapes = LAYERS["pointwise"]
     network = layer_network(node, shapes, seed=1, fmt=S8)
     plan = loadable(network, layer_plan(network, "x"), weights=weights)
-    verilog = to_verilog(layer(network, node, plan), "dut")
+    verilog = to_verilog(layer(network, plan), "dut")
     netlist, _ = netlist_of({"dut.v": verilog}, "dut")
     cells = Counter(cell["type"] for cell in netlist.module["cells"].values())
     # Program and steps; the few biases and the operand store are in LUT-RAM either way.

@@ -13,6 +13,7 @@ from layer_cases import (
     LAYERS,
     S8,
     expected,
+    layer,
     layer_network,
     layer_plan,
     random_frames,
@@ -21,14 +22,15 @@ from layer_cases import (
 from loadable_cases import bus_writes, loadable, other_weights, wider
 from stream_simulation import run_streams
 
-from hw.dataflow.design.loadable import content, dense_words, envelope, memory_sizes, memory_words
+from hw.dataflow.design.design import design, engine_design
+from hw.dataflow.design.envelope import dense_words, envelope
+from hw.dataflow.design.memories import memory_sizes, memory_words
 from hw.dataflow.flow.timing import engine_timing
-from hw.dataflow.layers.layer import layer
 from hw.dataflow.loading.addresses import address_map
 from hw.errors import InputError
 from hw.ir import graph as g
 from hw.ir.format import Format, width_of
-from hw.ir.network import Arithmetic
+from hw.ir.parameters import Arithmetic
 
 WEIGHTED = [name for name, (node, _) in LAYERS.items() if isinstance(node, g.Weighted)]
 ARITHMETICS = {
@@ -66,7 +68,7 @@ class Halted(wiring.Component):
 
 def run(network, plan, loaded=None, *, stall=0.0, seed=0, read=False):
     """The layer's output, and what it ought to be; `loaded`: weights put into it before."""
-    component = Halted(layer(network, network.graph["x"], plan))
+    component = Halted(layer(network, plan))
     wanted = network if loaded is None else loaded
     arrays = random_frames(wanted, "x", 2, seed)
     want = expected(wanted, "x", arrays)
@@ -74,7 +76,7 @@ def run(network, plan, loaded=None, *, stall=0.0, seed=0, read=False):
 
     async def load(ctx):
         bus = component.load
-        words = memory_words(wanted, wanted.graph["x"], plan.layers["x"])
+        words = memory_words(design(wanted, plan).engines["x"])
         writes = bus_writes(wanted, "x", plan, words)
         ctx.set(bus.halt, 1)
         for write in (1, 0) if read else (1,):
@@ -165,15 +167,15 @@ def test_the_longest_program_is_that_of_dense_weights(element, pe):
             codes.flat[0] = 15
         dense = replace(dense, params={"x": replace(dense.params["x"], codes=codes)})
         words = dense_words(network, node, choice)
-        assert len(content(dense, node, choice).program) == words == choice.load.words
+        assert len(engine_design(dense, node, choice).program) == words == choice.load.words
 
 
 def test_lanes_on_both_sides_of_a_factorized_reduce():
     node = g.FactorizedReduce(name="x", inputs=("a",), shape=(2, 2, 6))
     network = layer_network(node, [(4, 4, 2)], seed=1, fmt=S8, zeros=0.0)
     plan = loadable(network, layer_plan(network, "x", "barrel", 2))
-    choice = plan.layers["x"]
-    assert len(content(network, node, choice).program) == choice.load.words == 8
+    program = design(network, plan).engines["x"].program
+    assert len(program) == plan.layers["x"].load.words == 8
     got, want = run(network, plan)
     assert got == want
 
@@ -184,15 +186,17 @@ def test_the_hardware_does_not_depend_on_the_weights():
         node, choice = network.graph["x"], plan.layers["x"]
         other = other_weights(network, 3)
         assert envelope(network, node, choice) == envelope(other, node, choice)
-        assert memory_sizes(network, node, choice) == memory_sizes(other, node, choice)
-        assert address_map(network, plan) == address_map(other, plan)
+        mine, theirs = design(network, plan), design(other, plan)
+        assert memory_sizes(mine.engines["x"]) == memory_sizes(theirs.engines["x"])
+        assert address_map(mine) == address_map(theirs)
 
 
 def test_timing_is_that_of_the_weights_at_hand():
     network, plan = case("depthwise3")
     node, choice = network.graph["x"], plan.layers["x"]
     sparse, dense = (other_weights(network, 1, zeros=zeros) for zeros in (1.0, 0.0))
-    times = [engine_timing(one, node, choice).interval for one in (sparse, network, dense)]
+    engines = [engine_design(one, node, choice) for one in (sparse, network, dense)]
+    times = [engine_timing(engine).interval for engine in engines]
     assert times == sorted(times)
     assert times[0] < times[-1]
 
@@ -209,13 +213,13 @@ def test_weights_that_do_not_fit():
     ):
         narrow = replace(plan.layers["x"], load=replace(load, **{field: value}))
         with pytest.raises(InputError, match=message):
-            memory_words(network, node, narrow)
+            engine_design(network, node, narrow)
     network, plan = case("linear")
     narrow = replace(plan.layers["x"], load=replace(plan.layers["x"].load, bias=6))
     bits = width_of(*(edge(network.params["x"].bias) for edge in (min, max)))
     assert bits > 6
     with pytest.raises(InputError, match=rf"x: bias: needs {bits} bits, the hardware holds 6"):
-        memory_words(network, network.graph["x"], narrow)
+        engine_design(network, network.graph["x"], narrow)
 
 
 def test_dead_channels_only():

@@ -7,6 +7,7 @@ from layer_cases import (
     LAYERS,
     S8,
     expected,
+    layer,
     layer_network,
     layer_plan,
     random_frames,
@@ -14,11 +15,11 @@ from layer_cases import (
 )
 from stream_simulation import run_streams
 
+from hw.dataflow.design.design import engine_design
 from hw.dataflow.flow.timing import engine_timing
-from hw.dataflow.layers.layer import layer
 from hw.ir import graph as g
 from hw.ir.format import IMAGE_FORMAT, Format
-from hw.ir.network import Arithmetic
+from hw.ir.parameters import Arithmetic
 
 
 def check(
@@ -43,7 +44,7 @@ def check(
     ports = ["i"] if len(arrays) == 1 else [f"i{k}" for k in range(len(arrays))]
     beats = {p: a.reshape(-1).tolist() for p, a in zip(ports, arrays, strict=True)}
     want = expected(network, "x", arrays)
-    got, cycles = run_streams(layer(network, node, plan), beats, len(want), stall=stall, seed=seed)
+    got, cycles = run_streams(layer(network, plan), beats, len(want), stall=stall, seed=seed)
     assert got == want
     return cycles
 
@@ -119,7 +120,8 @@ def test_cycles_as_predicted(name):
     """Later frames take the cycles that the cost model predicts, or as many as they have beats."""
     node, shapes = LAYERS[name]
     network = layer_network(node, shapes, seed=0, fmt=S8)
-    predicted = engine_timing(network, node, layer_plan(network, "x").layers["x"]).interval
+    engine = engine_design(network, node, layer_plan(network, "x").layers["x"])
+    predicted = engine_timing(engine).interval
     times = [check(node, shapes, seed=0, frames=frames, slack=2) for frames in (2, 6)]
     measured = (times[1] - times[0]) / 4
     pixels = node.shape[0] * node.shape[1]
@@ -136,6 +138,6 @@ def test_a_corrupted_weight_is_seen():
     network.params["x"] = type(network.params["x"])(
         codes, *(getattr(network.params["x"], f) for f in ("scale_sign", "scale_exp", "bias"))
     )
-    component = layer(network, node, layer_plan(network, "x"))
+    component = layer(network, layer_plan(network, "x"))
     got, _ = run_streams(component, {"i": np.ravel(arrays[0]).tolist()}, len(want))
     assert got != want

@@ -1,0 +1,92 @@
+"""Ladders: the ways to build an engine, each larger and faster than the one before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hw.dataflow import cost
+from hw.dataflow.design.design import engine_design
+from hw.dataflow.design.engine import EngineDesign
+from hw.dataflow.design.envelope import room_for
+from hw.dataflow.design.geometry import Geometry, store_of
+from hw.dataflow.flow.schedule import Timing
+from hw.dataflow.flow.timing import engine_timing
+from hw.dataflow.plan import LayerPlan, LoadPlan
+from hw.ir.graph import AvgPool, Conv, MaxPool, Node, Weighted
+from hw.ir.network import Network
+
+LUTS_A_BLOCK = 100
+"""Estimated LUT that a block RAM must save for a program to go there."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to build a layer: planned, what that gives, its timing and its estimated size."""
+
+    plan: LayerPlan
+    engine: EngineDesign
+    timing: Timing
+    lut: int
+
+
+def variants(network: Network, node: Node, covered: Sequence[Network] = ()) -> list[Variant]:
+    """Ways to build an engine, each larger and faster than the one before.
+
+    `covered`: networks whose weights are to be loadable; none: the weights are fixed.
+    """
+    found = [_variant(network, node, plan, covered) for plan in _plans(network, node)]
+    ladder: list[Variant] = []
+    for variant in sorted(found, key=lambda one: (one.lut, one.timing.interval)):
+        if not ladder or variant.timing.interval < ladder[-1].timing.interval:
+            ladder.append(variant)
+    return ladder
+
+
+def _plans(network: Network, node: Node) -> list[LayerPlan]:
+    """Elements and lanes that the layer can have, with the least store."""
+    store = store_of(Geometry.of(network.graph, node).span)
+    if isinstance(node, MaxPool | AvgPool):
+        return [LayerPlan("pool", 1, store)]
+    channels = node.shape[2]
+    dense = not isinstance(node, Conv) or node.groups == 1
+    lanes = [pe for pe in range(1, channels + 1) if channels % pe == 0] if dense else [1]
+    found = [LayerPlan("barrel", pe, store) for pe in lanes]
+    if network.arithmetic.guard is None:
+        found.append(LayerPlan("horner", 1, store))
+    return found
+
+
+def _variant(network: Network, node: Node, plan: LayerPlan, covered: Sequence[Network]) -> Variant:
+    """The layer with its program where it is cheaper."""
+    near = "logic"
+    if covered and isinstance(node, Weighted):
+        near, plan = "lutram", replace(plan, weights="lutram", load=_room(node, plan, covered))
+    engine = engine_design(network, node, plan)
+    if isinstance(node, Weighted):
+        place = "block" if prefers_block(engine) else near
+        plan, engine = replace(plan, weights=place), engine.placed(place)
+    return Variant(plan, engine, engine_timing(engine), cost.layer_logic(engine).lut)
+
+
+def _room(node: Weighted, plan: LayerPlan, covered: Sequence[Network]) -> LoadPlan:
+    """Room for the weights of all covered networks."""
+    rooms = [room_for(one, node, plan) for one in covered]
+    scales = [room.scale for room in rooms if room.scale is not None]
+    biases = [room.bias for room in rooms if room.bias is not None]
+    return LoadPlan(
+        rooms[0].words,
+        (min(low for low, _ in scales), max(high for _, high in scales)) if scales else None,
+        max(biases) if biases else None,
+    )
+
+
+def prefers_block(engine: EngineDesign) -> bool:
+    """Whether a layer's program saves enough logic in block RAM."""
+    block = engine.placed("block")
+    saved = cost.layer_logic(engine).lut - cost.layer_logic(block).lut
+    return saved >= LUTS_A_BLOCK * extra_blocks(engine)
+
+
+def extra_blocks(engine: EngineDesign) -> int:
+    """Block RAMs that a layer takes more with its program in block RAM than elsewhere."""
+    near = "lutram" if engine.loadable else "logic"
+    return cost.layer_blocks(engine.placed("block")) - cost.layer_blocks(engine.placed(near))
