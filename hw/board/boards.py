@@ -114,22 +114,18 @@ BOARDS = {
 }
 
 
-def names() -> list[str]:
-    """The board names, in the table's order."""
-    return list(BOARDS)
-
-
-def board(name: str) -> Board:
+def board(name: str, beside: str = "") -> Board:
     """The board called `name`, upper or lower case.
 
     Raises
     ------
     InputError
-        If there is no such board; the message lists those there are.
+        If there is no such board; the message lists those there are, and what is `beside` them.
     """
     found = BOARDS.get(name.lower())
     if found is None:
-        raise InputError(f"board: no board is called {name!r}; choose one of {', '.join(BOARDS)}")
+        known = ", ".join(BOARDS) + beside
+        raise InputError(f"board: no board is called {name!r}; choose one of {known}")
     return found
 
 
@@ -143,10 +139,5 @@ def device(name: str) -> Device:
     """
     if name.lower() == NONE:
         return Device(NONE)
-    if name.lower() not in BOARDS:
-        raise InputError(
-            f"board: no board is called {name!r}; choose one of {', '.join(BOARDS)}, or {NONE} for"
-            " a plan without limits"
-        )
-    found = board(name)
+    found = board(name, f", or {NONE} for a plan without limits")
     return Device(found.name, found.die.luts, found.die.ram_blocks)

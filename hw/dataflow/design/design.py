@@ -12,7 +12,7 @@ from hw.dataflow.design.engine import EngineDesign
 from hw.dataflow.design.joins import JoinDesign, join_design
 from hw.dataflow.design.loadable import loadable_design
 from hw.dataflow.design.pools import GlobalPoolDesign, pool_design
-from hw.dataflow.design.weighted import fixed_units, weighted_design
+from hw.dataflow.design.weighted import fixed_design
 from hw.dataflow.plan import LayerPlan, Plan
 from hw.ir.arithmetic import out_format
 from hw.ir.format import Format
@@ -126,5 +126,5 @@ def engine_design(network: Network, node: Node, plan: LayerPlan) -> EngineDesign
         case Conv() | FactorizedReduce() | Linear() if plan.load is not None:
             return loadable_design(network, node, plan)
         case Conv() | FactorizedReduce() | Linear():
-            return weighted_design(network, node, plan, fixed_units(network, node, plan))
+            return fixed_design(network, node, plan)
     raise TypeError(f"{node.name}: no hardware for {type(node).__name__}")

@@ -77,12 +77,6 @@ class Envelope:
     bias_bits: int
 
 
-def load_plan(layer: LayerPlan) -> LoadPlan:
-    """The room planned for a loadable layer."""
-    assert layer.load is not None
-    return layer.load
-
-
 def taps_a_channel(network: Network, node: Weighted) -> int:
     """Weights of an output channel, zero or not."""
     codes = network.params[node.name].codes
@@ -109,7 +103,8 @@ def dense_words(network: Network, node: Weighted, layer: LayerPlan) -> int:
 
 def envelope(network: Network, node: Weighted, layer: LayerPlan) -> Envelope:
     """Room of a layer with an entry `load` in its plan; independent of the network's weights."""
-    name, load = node.name, load_plan(layer)
+    name, load = node.name, layer.load
+    assert load is not None
     p0 = smallest_power(network, name)
     shifts = (P_MIN[network.arithmetic.weight_bits] - p0, -p0)
     low, high = operand_range(network, name)

@@ -6,7 +6,7 @@ from hw.dataflow.design.engine import EngineDesign
 from hw.dataflow.design.envelope import Envelope, ScaleRoom, envelope
 from hw.dataflow.design.requantiser import AddBiasDesign, End, RequantiseDesign, RoundDesign
 from hw.dataflow.design.scales import Rows, Scale, rows_of
-from hw.dataflow.design.weighted import Units, weighted_design
+from hw.dataflow.design.weighted import weighted_design
 from hw.dataflow.plan import LayerPlan
 from hw.errors import InputError
 from hw.ir.arithmetic import (
@@ -32,8 +32,7 @@ def loadable_design(network: Network, node: Weighted, plan: LayerPlan) -> Engine
     room, acc = envelope(network, node, plan), accumulation(network, node.name)
     p0 = acc.p0 if room.p0 is None else room.p0
     end = _end(network, node, plan, room)
-    units = Units(p0, room.acc_width, room.code, end, room.words)
-    design = weighted_design(network, node, plan, units)
+    design = weighted_design(network, node, plan, end, p0=p0, code=room.code, words=room.words)
     if len(design.program) > room.words:
         raise InputError(
             f"{node.name}: words: the program has {len(design.program)} words, the hardware holds"

@@ -48,9 +48,3 @@ def for_speed(
         if isinstance(node, JOINS)
     }
     return design.with_buffers(stores, fifos)
-
-
-def repaired(design: Design) -> Design:
-    """The design with FIFOs made larger where it locks up."""
-    fifos = deadlock.repaired(design.graph, design.stores, design.fifos, pipelines(design))
-    return design.with_buffers(design.stores, fifos)

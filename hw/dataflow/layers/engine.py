@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.dataflow.design.engine import EngineDesign
 from hw.dataflow.layers.elements import processing_element
-from hw.dataflow.layers.requantise import AddBias, Requantise, requantiser
+from hw.dataflow.layers.requantise import REQUANTISERS, AddBias, Requantise
 from hw.dataflow.layers.rounding import signed_of
 from hw.dataflow.layers.window import Window
 from hw.dataflow.loading.bus import Station
@@ -31,7 +31,7 @@ class Engine(wiring.Component):
         x = signed_of(design.source)
         self.window = Window(design)
         self.elements = processing_element(design.element, x)
-        self.requantise = None if design.end is None else requantiser(design.end)
+        self.requantise = design.end and REQUANTISERS[type(design.end)](design.end)
         load = {} if station is None else {"load": In(station.bus.signature.flip())}
         out = stream.Signature(signed_of(design.out))
         super().__init__({"i": In(stream.Signature(x)), "o": Out(out), **load})

@@ -8,7 +8,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import In, Out
 
-from hw.dataflow.design.requantiser import AddBiasDesign, End, RequantiseDesign, RoundDesign
+from hw.dataflow.design.requantiser import AddBiasDesign, RequantiseDesign, RoundDesign
 from hw.dataflow.design.scales import (
     BIAS_LOGIC_ROWS,
     Operand,
@@ -282,12 +282,5 @@ class AddBias(wiring.Component):
         return m
 
 
-def requantiser(design: End) -> Requantise | Round | AddBias:
-    """The component of what stands behind an element."""
-    match design:
-        case RequantiseDesign():
-            return Requantise(design)
-        case RoundDesign():
-            return Round(design)
-        case AddBiasDesign():
-            return AddBias(design)
+REQUANTISERS = {RequantiseDesign: Requantise, RoundDesign: Round, AddBiasDesign: AddBias}
+"""What stands behind an element -> its component."""
