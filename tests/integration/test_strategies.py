@@ -2,8 +2,8 @@
 
 import pytest
 
-from hw.dataflow import plan
-from hw.dataflow.design.design import design
+from hw.board.boards import device
+from hw.dataflow.planner import propose
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
 from hw.verilog import emit
@@ -26,11 +26,11 @@ def test_what_is_found_becomes_hardware(tmp_path, strategy):
     config = load_config("tiny", (*SMALL, f"search.strategy={strategy}"))
     genotype = search("digits", tmp_path / "run", config)
     network = random_network(build(genotype, **SIZES), seed=1)
-    planned = plan.propose(network, "none")
-    emitted = emit.emit(design(network, planned))
+    design = propose(network, device("none"))
+    emitted = emit.emit(design)
     assert emitted.manifest["network_digest"] == network.digest
     if strategy in SIMULATED:
         stimuli = Stimuli(random_images(network, 1, seed=1), stall=0)
-        ran = cosim(network, design(network, planned), stimuli, Subject(emission=emitted))
+        ran = cosim(network, design, stimuli, Subject(emission=emitted))
         assert (ran.frames, ran.mismatches) == (1, 0)
         assert ran.layers >= len(network.graph) - 1

@@ -8,7 +8,7 @@ import pytest
 
 from hw.commands import demo
 from hw.commands.ledger import Ledger
-from hw.dataflow import plan
+from hw.dataflow import plan_file
 from hw.ir import serialize
 from hw.report import page
 
@@ -58,7 +58,7 @@ def test_prediction_is_what_the_simulation_counts(run):
 def test_the_files_belong_together(run):
     out, _, done = run
     network = serialize.load(out / "network")
-    planned = plan.load(out / "plan.yaml")
+    planned = plan_file.load(out / "plan.yaml")
     manifest = json.loads((out / "rtl" / "manifest.json").read_text())
     assert done["export"].result["digest"] == network.digest == planned.network
     assert manifest["network_digest"] == network.digest

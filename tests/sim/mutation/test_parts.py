@@ -56,7 +56,7 @@ def test_parts_run_at_their_own_pace(hardware, tmp_path):
     simulation.write(tmp_path, Stimuli(images, stall=0.3, resets=Resets(4, 50)))
     run = simulation.run(tmp_path)
     assert sum(layer.mismatches for layer in run.compared) == 0
-    paces = parts.paces(network, plan, bench.designs)
+    paces = parts.paces(design(network, plan), bench.designs)
     exact = 0
     for stream, ends in zip(simulation.built.sinks, run.ends, strict=True):
         exact += set(np.diff(ends[:frames]).tolist()) == {paces[stream.label]}
