@@ -5,7 +5,7 @@ are estimated: a layer's are a sum of features times weights, which were fitted 
 single layers (`benchmarks/cost_model.py` measures, fits and prints the errors).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -86,8 +86,11 @@ def layer_logic(layer: LayerDesign) -> Logic:
 
 def logic(design: Design) -> Logic:
     """Estimate for the whole network."""
-    layers = [layer_logic(layer) for layer in design.layers.values()]
-    return Logic(sum(one.lut for one in layers), sum(one.ff for one in layers))
+    return _sum(map(layer_logic, design.layers.values()))
+
+
+def _sum(layers: Iterable[Logic]) -> Logic:
+    return Logic(*map(sum, zip(*layers, strict=True)))
 
 
 def ram_blocks(design: Design) -> int:
@@ -107,16 +110,17 @@ def predict(design: Design) -> Prediction:
     limiting = max(cycles, key=lambda name: cycles[name])
     period = cycles[limiting]
     written = schedule(graph, contracts, timing, period, even=False).written
-    total = logic(design)
+    layers = {name: layer_logic(layer) for name, layer in design.layers.items()}
+    lut, ff = _sum(layers.values())
     return Prediction(
-        lut=total.lut,
-        ff=total.ff,
+        lut=lut,
+        ff=ff,
         ram_bits=ram_blocks(design) * RAM_BLOCK_BITS,
         cycles_per_frame=period,
         fps=design.plan.clock_mhz * 1e6 / period,
         limiting_layer=limiting,
         latency=int(written[graph.output.name][-1]) + 1,
-        layers={name: layer_logic(layer).lut for name, layer in design.layers.items()},
+        layers={name: layer.lut for name, layer in layers.items()},
     )
 
 
@@ -248,7 +252,7 @@ def layer_blocks(layer: LayerDesign) -> int:
 def _memories(engine: EngineDesign, place: str) -> list[tuple[int, int]]:
     """Words and bits of a loadable layer's memories that lie in a place."""
     return [
-        size
-        for name, size in memory_sizes(engine).items()
-        if name != "last_word" and memory_place(engine, name) == place
+        (words, bits)
+        for name, (words, bits) in memory_sizes(engine).items()
+        if name != "last_word" and memory_place(engine, name, words) == place
     ]

@@ -28,9 +28,8 @@ def memory_sizes(engine: EngineDesign) -> Mapping[str, tuple[int, int]]:
     return sizes
 
 
-def memory_place(engine: EngineDesign, memory: str) -> str:
-    """Where a memory lies, "lutram" or "block": biases of few rows in LUT-RAM."""
-    words, _ = memory_sizes(engine)[memory]
+def memory_place(engine: EngineDesign, memory: str, words: int) -> str:
+    """Where a memory of so many words lies, "lutram" or "block": few biases in LUT-RAM."""
     return "lutram" if memory == "bias" and words <= BIAS_LOGIC_ROWS else engine.place
 
 

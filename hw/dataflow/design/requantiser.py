@@ -2,6 +2,7 @@
 of the classifier's bias."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from hw.dataflow.design.scales import Rows, average_scales, average_width, digit_count
@@ -51,7 +52,7 @@ class RequantiseDesign:
         """Accumulators a group."""
         return len(self.scales[0])
 
-    @property
+    @cached_property
     def digits(self) -> int:
         """Of the longest multiplier."""
         return digit_count(self.scales)
