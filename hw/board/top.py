@@ -31,6 +31,9 @@ CORE = "core"
 _PHASE_MHZ = (3.125, 400.0)
 _VCO_MHZ = (400.0, 800.0)
 _DIVIDERS = range(1, 129)
+_PLL_UNUSED = (
+    "RST STDBY PHASESEL0 PHASESEL1 PHASEDIR PHASESTEP PHASELOADREG PLLWAKESYNC ENCLKOP".split()
+)
 
 
 @dataclass(frozen=True)
@@ -177,15 +180,7 @@ class BoardTop(Elaboratable):
             a_MFG_GMCREF_SEL="2",
             i_CLKI=clock.i,
             i_CLKFB=ClockSignal("sync"),
-            i_RST=Const(0),
-            i_STDBY=Const(0),
-            i_PHASESEL0=Const(0),
-            i_PHASESEL1=Const(0),
-            i_PHASEDIR=Const(0),
-            i_PHASESTEP=Const(0),
-            i_PHASELOADREG=Const(0),
-            i_PLLWAKESYNC=Const(0),
-            i_ENCLKOP=Const(0),
+            **{f"i_{name}": Const(0) for name in _PLL_UNUSED},
             o_CLKOP=ClockSignal("sync"),
             o_LOCK=locked,
         )
