@@ -26,7 +26,9 @@ TINY = {"channels": 2, "cells": 1, "image": "9x6x1", "classes": 3}
 def shiftnas(*words: object) -> dict:
     """The JSON object that a command prints."""
     command = [sys.executable, "-m", "shiftnas", *map(str, words), "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stderr}")
     return json.loads(done.stdout)
@@ -42,7 +44,7 @@ def line(case: str, folder: Path, plan: Path | None, out: Path, *more: object) -
     """Emits a case and prints its digests."""
     given = ("--plan", plan) if plan is not None else ()
     shiftnas("emit", folder, *given, *more, "--out", out)
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     digests = (manifest["network_digest"], manifest["plan_digest"], manifest["digest"])
     print(f"{case:<42}", *(digest[:16] for digest in digests), flush=True)
 
@@ -91,7 +93,9 @@ def main() -> None:
 def shiftnas_boards() -> list[str]:
     """The boards that a plan can be for, as its error message lists them."""
     command = [sys.executable, "-m", "shiftnas", "plan", "x", "--board", "?"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     listed = done.stderr.partition("choose one of ")[2].partition(", or ")[0]
     return [name.strip() for name in listed.split(", ") if name.strip()]
 

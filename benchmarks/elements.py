@@ -77,7 +77,7 @@ def cells(component: wiring.Component) -> dict[str, int]:
     """Cells of the component after `synth_ecp5 -nodsp`, by type."""
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
         folder = Path(temporary)
-        (folder / "design.il").write_text(to_rtlil(component, "dut").text)
+        (folder / "design.il").write_text(to_rtlil(component, "dut").text, encoding="utf-8")
         yosys.run(
             # The fields of a port have names like `acc[0]`, which Yosys' AIGER reader takes for a
             # bit of a wire `acc` at the top: only the ports themselves stay.
@@ -85,7 +85,7 @@ def cells(component: wiring.Component) -> dict[str, int]:
             "tee -q -o stat.json stat -json",
             folder,
         )
-        text = (folder / "stat.json").read_text()
+        text = (folder / "stat.json").read_text(encoding="utf-8")
     return json.loads(text[text.index("{") :])["design"]["num_cells_by_type"]
 
 

@@ -98,7 +98,13 @@ def run(job: Job, out: Path) -> None:
         command = [sys.executable, str(ROOT / "shiftnas.py"), *arguments, "--out", str(folder)]
         command.append("--resume")
         result = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+            command,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
         if result.returncode:
             sys.exit(f"{' '.join(command)}: {result.stderr.strip().splitlines()[-1]}")
@@ -108,7 +114,11 @@ def run(job: Job, out: Path) -> None:
 def accuracies(jobs: list[Job], out: Path, what: str) -> list[float]:
     """Test accuracies in percent of the trainings that are done."""
     files = [job.folder(out, what) / "metrics.json" for job in jobs]
-    return [100 * json.loads(file.read_text())["accuracy"] for file in files if file.exists()]
+    return [
+        100 * json.loads(file.read_text(encoding="utf-8"))["accuracy"]
+        for file in files
+        if file.exists()
+    ]
 
 
 def skips(jobs: list[Job], out: Path) -> float:

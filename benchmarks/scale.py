@@ -98,7 +98,9 @@ def main() -> int:
     for cells in arguments.cells:
         command = [sys.executable, __file__, "--one", "--cells", str(cells)]
         command += ["--channels", str(arguments.channels), "--side", str(arguments.side)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=True
+        )
         rows.append(json.loads(done.stdout))
         _print(str(cells), rows[-1])
     _print(

@@ -133,14 +133,16 @@ def peak_memory(side: str, case: Case, stage: Stage, device: torch.device, size:
     command = [sys.executable, __file__, "--alone", side, stage.name]
     command += ["--case", case.name, "--device", "cpu", "--batch", str(size)]
     command += ["--threads", str(torch.get_num_threads())]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=True
+    )
     return float(done.stdout)
 
 
 def resident_peak() -> float:
     """Peak resident memory of this process since it began, in MiB."""
     # Not getrusage: its peak is inherited from the process that started this one.
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     (line,) = (line for line in lines if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
 

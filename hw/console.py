@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import click
 
+from hw import streams
 from hw.errors import CheckFailed, InputError, Interrupted
 
 EXIT_CHECK_FAILED = 1
@@ -83,6 +84,7 @@ class Command(click.Command):
 
         if not standalone_mode:
             return body()
+        streams.prepare()
         sys.exit(run_guarded(body))
 
 

@@ -106,7 +106,7 @@ def _resumable(out: Path) -> Iterator[None]:
         if not (out / CONFIG).exists():
             raise
         log = out / LOG
-        epochs = log.read_text().count("\n") if log.exists() else 0
+        epochs = log.read_text(encoding="utf-8").count("\n") if log.exists() else 0
         raise Interrupted(
             f"{epochs} epochs are kept in {out}; the same call with --resume goes on"
         ) from error

@@ -370,7 +370,7 @@ def _override(override: str) -> Any:
 
 
 def _preset(name: str) -> str:
-    return resources.files("nas").joinpath("presets", f"{name}.yaml").read_text()
+    return resources.files("nas").joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def _read(source: str | Path) -> tuple[Provenance, Any]:
@@ -378,7 +378,7 @@ def _read(source: str | Path) -> tuple[Provenance, Any]:
     path = Path(source)
     try:
         known = str(source) in PRESETS and not path.exists()
-        text = _preset(str(source)) if known else path.read_text()
+        text = _preset(str(source)) if known else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{source}: expected a YAML file or one of {', '.join(PRESETS)}; {_one_line(error)}"

@@ -75,7 +75,7 @@ def processes() -> Iterator[None]:
         return
     store, own_rank, _ = next(rendezvous("env://", timeout=timedelta(minutes=5)))
     try:
-        with Path(os.devnull).open("w") as silence:
+        with Path(os.devnull).open("w", encoding="utf-8") as silence:
             if own_rank == MAIN:
                 yield
             else:
@@ -86,7 +86,7 @@ def processes() -> Iterator[None]:
         first = store.compare_set(key, "", str(own_rank)).decode()
         if first != str(own_rank):
             # What is said from here on, by whoever handles the error, nobody is to read.
-            sys.stderr = Path(os.devnull).open("w")
+            sys.stderr = Path(os.devnull).open("w", encoding="utf-8")
         raise
     finally:
         if _met():

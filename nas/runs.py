@@ -87,7 +87,7 @@ class Run:
         """The run in `folder`; InputError where it is none."""
         path = Path(folder) / CONFIG
         try:
-            values = yaml.safe_load(path.read_text())
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{folder}: not a run of `search` or `train`: {reason}") from error

@@ -78,7 +78,7 @@ def run_seeds(seeds: Seeds, out: Path, *, resume: bool, force: bool) -> dict[str
     jobs = min(seeds.count, seeds.jobs or len(places))
     with tempfile.TemporaryDirectory() as temporary:
         settings = Path(temporary) / CONFIG
-        settings.write_text(seeds.config.to_yaml())
+        settings.write_text(seeds.config.to_yaml(), encoding="utf-8")
         flags = ["--resume"] if resume else ["--force"] if force else []
         flags += ["--tensorboard"] if seeds.tensorboard else []
         pool = _Pool([places[job % len(places)] for job in range(jobs)])
@@ -168,7 +168,8 @@ class _Pool:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 # Ctrl-C is for this process, which ends them all.
                 start_new_session=True,
             )
@@ -254,7 +255,7 @@ def _figures(kind: str, folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     if kind == "train":
         return {name: value for name, value in result.items() if name != "out"}
     genotype = result["genotype"]
-    lines = (folder / LOG).read_text().splitlines()
+    lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
     entry = json.loads(lines[-1]) if lines else {}
     edges = [*genotype["normal"], *genotype["reduce"]]
     return {

@@ -98,10 +98,10 @@ def check(
         folder = waves or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "case.json"
-        file.write_text(json.dumps(case))
+        file.write_text(json.dumps(case), encoding="utf-8")
         environment = {"SHIFTNAS_CASE": str(file.resolve())}
         runner.run(model, "sim.tb_component", folder, seed=seed, env=environment)
-        result = json.loads((folder / "result.json").read_text())
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     beats = len(stalls) * sum(len(port["beats"]) for port in case["outputs"].values())
     return Checked(tuple(result["cycles"]), beats, model)
 

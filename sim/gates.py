@@ -99,16 +99,18 @@ def netlists(
     def make(folder: Path) -> None:
         def one(module: str) -> None:
             text = _netlist(sources, module, form, folder / f".{module}")
-            (folder / f"{module}.v").write_text(text)
+            (folder / f"{module}.v").write_text(text, encoding="utf-8")
 
         # Each call waits for a Yosys of its own.
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             list(pool.map(one, modules))
 
     folder, _ = cache.entry("gates", digest, make)
-    made = {f"{module}.v": (folder / f"{module}.v").read_text() for module in modules}
+    made = {
+        f"{module}.v": (folder / f"{module}.v").read_text(encoding="utf-8") for module in modules
+    }
     # Verilator wants its control file first.
-    return {WAIVERS.name: WAIVERS.read_text(), **models(), **made}
+    return {WAIVERS.name: WAIVERS.read_text(encoding="utf-8"), **models(), **made}
 
 
 def cells(bench: Bench) -> dict[str, int]:
@@ -122,9 +124,12 @@ def cells(bench: Bench) -> dict[str, int]:
 def models() -> dict[str, str]:
     """Verilog of the cells, by file name."""
     place = yosys.share() / "ecp5"
-    text = "".join((place / name).read_text() for name in _MODELS)
+    text = "".join((place / name).read_text(encoding="utf-8") for name in _MODELS)
     # Without those of input/output cells, which they would include.
-    return {CELLS: f"`define NO_INCLUDES\n{text}", BLOCK_RAM.name: BLOCK_RAM.read_text()}
+    return {
+        CELLS: f"`define NO_INCLUDES\n{text}",
+        BLOCK_RAM.name: BLOCK_RAM.read_text(encoding="utf-8"),
+    }
 
 
 def _netlist(sources: Mapping[str, str], module: str, form: str, folder: Path) -> str:
@@ -137,15 +142,15 @@ def _netlist(sources: Mapping[str, str], module: str, form: str, folder: Path) -
                 "--rom hex, or leave --flat out"
             )
         netlist, _ = synth.netlist_of({f"{module}.v": sources[f"{module}.v"]}, module)
-        (folder / "netlist.json").write_text(netlist.dump())
+        (folder / "netlist.json").write_text(netlist.dump(), encoding="utf-8")
         script = _FLAT
     else:
         for name, text in sources.items():
             if name == f"{module}.v" or not name.endswith(".v"):
-                (folder / name).write_text(text)
+                (folder / name).write_text(text, encoding="utf-8")
         script = _HIERARCHY.format(top=module)
     yosys.run(script, folder)
     # Yosys' first line names the compiler that built it.
-    _, _, text = (folder / _NETLIST).read_text().partition("\n")
+    _, _, text = (folder / _NETLIST).read_text(encoding="utf-8").partition("\n")
     shutil.rmtree(folder)
     return text

@@ -47,7 +47,7 @@ def build(sources: Mapping[str, str], top: str, waves: bool) -> tuple[Path, bool
         files = [name for name in texts if not name.endswith(ROM_SUFFIX)]
         for name, text in texts.items():
             # ROM contents are read when the program starts: `runner.run` puts them where it does.
-            (work if name in files else folder).joinpath(name).write_text(text)
+            (work if name in files else folder).joinpath(name).write_text(text, encoding="utf-8")
         # A constant select in always_comb waits for the whole vector: Icarus says so each time.
         tools.call(
             [

@@ -24,13 +24,14 @@ def lint(sources: Mapping[str, str], top: str, waivers: Path = WAIVERS) -> None:
     found = tools.find()
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
         for name, text in sources.items():
-            (Path(temporary) / name).write_text(text)
+            (Path(temporary) / name).write_text(text, encoding="utf-8")
         verilog = [name for name in sources if not name.endswith(ROM_SUFFIX)]
         done = subprocess.run(
             [found.verilator, "--lint-only", "-Wall", "--top-module", top, waivers, *verilog],
             cwd=temporary,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
             env={"VERILATOR_ROOT": str(found.verilator_root)},
         )

@@ -60,17 +60,17 @@ def accesses(manifest: Mapping[str, Any], images: Sequence[Image]) -> Iterator[A
 def write(folder: Path, manifest: Mapping[str, Any], images: Sequence[Image]) -> None:
     """The list of accesses, where the master looks for it."""
     lines = [access.line for access in accesses(manifest, images)]
-    (folder / LIST).write_text("".join(lines))
+    (folder / LIST).write_text("".join(lines), encoding="utf-8")
 
 
 def failure(folder: Path) -> str | None:
     """What went wrong when the images were loaded; None: nothing."""
     if not (folder / LIST).exists():
         return None
-    lines = (folder / LIST).read_text().splitlines()
+    lines = (folder / LIST).read_text(encoding="utf-8").splitlines()
     if not (folder / RESULT).exists():
         return "load: the AXI4-Lite port never answered"
-    verdict, number, *rest = (folder / RESULT).read_text().split()
+    verdict, number, *rest = (folder / RESULT).read_text(encoding="utf-8").split()
     if verdict == "ok":
         return None if int(number) == len(lines) else f"load: {number} of {len(lines)} accesses"
     kind, address, data, response = lines[int(number)].split()
@@ -87,4 +87,4 @@ def cycles(folder: Path) -> int:
     """Clock cycles that loading, and reading everything back, took; 0 if nothing was loaded."""
     if not (folder / RESULT).exists():
         return 0
-    return int((folder / RESULT).read_text().split()[2])
+    return int((folder / RESULT).read_text(encoding="utf-8").split()[2])

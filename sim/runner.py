@@ -205,5 +205,9 @@ def _results(path: Path) -> tuple[int, list[str]]:
 
 
 def _tail(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    lines = [
+        line.strip()
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
+        if line.strip()
+    ]
     return " | ".join(lines[-3:])

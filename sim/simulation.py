@@ -83,10 +83,10 @@ class Simulation:
         sources = {
             **bench.sources,
             "harness.sv": built.text,
-            "agents.sv": harness.AGENTS.read_text(),
+            "agents.sv": harness.AGENTS.read_text(encoding="utf-8"),
         }
         if any(design.load_address for design in bench.designs):
-            sources["master.sv"] = loading.MASTER.read_text()
+            sources["master.sv"] = loading.MASTER.read_text(encoding="utf-8")
         model = runner.build(
             sources, harness.TOP, how, public=harness.CONTROLS, visible=harness.REPORTS
         )
@@ -122,7 +122,7 @@ class Simulation:
             "order": self._order(),
             "fifos": list(self.built.fifos),
         }
-        (folder / CASE).write_text(json.dumps(case))
+        (folder / CASE).write_text(json.dumps(case), encoding="utf-8")
         return tensors
 
     def _write_expected(
@@ -172,7 +172,7 @@ class Simulation:
         CheckFailed: a difference, a hang, a broken stream rule; the run's files stay
         """
         case = folder / CASE
-        content = json.loads(case.read_text())
+        content = json.loads(case.read_text(encoding="utf-8"))
         total = content["frames"]
 
         def poll() -> None:
@@ -195,7 +195,7 @@ class Simulation:
         unloaded = loading.failure(folder)
         if unloaded:
             raise CheckFailed(f"cosim: {unloaded}")
-        result = json.loads((folder / "result.json").read_text())
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         return Run(
             result["cycles"],
             result["seconds"],
@@ -203,7 +203,7 @@ class Simulation:
             result["longest_idle"],
             tuple(Compared.from_dict(entry) for entry in result["layers"]),
             tuple(
-                tuple(map(int, (folder / f"sink_{number}.txt").read_text().split()))
+                tuple(map(int, (folder / f"sink_{number}.txt").read_text(encoding="utf-8").split()))
                 for number in range(len(self.built.sinks))
             ),
             result["seen"],

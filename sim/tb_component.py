@@ -19,7 +19,7 @@ async def streams(dut):
     """Every run of the case: reset, feed the inputs, compare the outputs, under that run's
     stalls.
     """
-    case = json.loads(Path(os.environ["SHIFTNAS_CASE"]).read_text())
+    case = json.loads(Path(os.environ["SHIFTNAS_CASE"]).read_text(encoding="utf-8"))
     Clock(dut.clk, 2, unit="ns").start()
     cycles = []
     for number, stalls in enumerate(case["stalls"]):
@@ -27,7 +27,7 @@ async def streams(dut):
             cycles.append(await one_run(dut, case, number, stalls))
         except AssertionError as error:
             raise type(error)(f"stalls {stalls['source']}/{stalls['sink']}: {error}") from None
-    Path("result.json").write_text(json.dumps({"cycles": cycles}))
+    Path("result.json").write_text(json.dumps({"cycles": cycles}), encoding="utf-8")
 
 
 async def one_run(dut, case: dict, number: int, stalls: dict) -> int:

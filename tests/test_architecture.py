@@ -26,7 +26,7 @@ MAY_IMPORT = {
 }
 """Package -> which of our own modules its files may import."""
 
-ROOMS = ("errors", "console", "cache")
+ROOMS = ("errors", "streams", "console", "cache")
 """What everybody in hw/ uses; they use each other from left to right."""
 
 WINGS = ("ir", "networks", "dataflow", "verilog", "build", "board")
@@ -271,6 +271,18 @@ def test_components_keep_their_annotations():
         if "from __future__ import annotations" in path.read_text(encoding="utf-8")
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("package", ["hw", "sim", "nas", "examples"])
+def test_text_has_an_encoding(package):
+    """Without one, files and programs are read as ASCII under `LC_ALL=C`."""
+    for path in sources(package):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "attr", "")
+                options = {word.arg: word.value for word in node.keywords}
+                missing = name in ("read_text", "write_text") or "text" in options
+                assert not missing or "encoding" in options, f"{path}:{node.lineno}"
 
 
 def test_no_linter_is_silenced():

@@ -156,8 +156,8 @@ def _tool(name: str, arguments: list[str], folder: Path, say: Callable[[str], No
     log: list[str] = []
     with subprocess.Popen(
         [sys.executable, "-P", "-u", "-c", _RUN, name, *arguments], cwd=folder,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        errors="replace",
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        encoding="utf-8", errors="replace",
     ) as process:  # fmt: skip
         try:
             for line in process.stdout or ():

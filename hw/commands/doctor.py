@@ -105,8 +105,8 @@ def _version(path: str, option: str = "--version") -> str | None:
     """The version a program tells on its first line, or None if it does not run."""
     try:
         told = subprocess.run(
-            [path, option], capture_output=True, text=True, timeout=VERSION_TIMEOUT,
-            check=True, stdin=subprocess.DEVNULL,
+            [path, option], capture_output=True, encoding="utf-8", errors="replace",
+            timeout=VERSION_TIMEOUT, check=True, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None

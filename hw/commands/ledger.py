@@ -211,7 +211,8 @@ def call(arguments: Sequence[str], command: str) -> tuple[dict[str, Any], bool]:
         [sys.executable, "-P", "-m", "shiftnas", *arguments, "--json"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
     )
     try:
         output, _ = process.communicate()

@@ -74,7 +74,7 @@ def run(script: str, folder: Path) -> str:
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         errors="replace",
         check=False,
     )

@@ -121,7 +121,9 @@ class Solver:
         (folder / "design.il").write_text(bench.rtlil, encoding="utf-8")
         _require_driven(yosys.run(script(bench), folder))
         self.open_paths = tuple(
-            path.name for path in bench.paths if (folder / _paths_file(path)).read_text().strip()
+            path.name
+            for path in bench.paths
+            if (folder / _paths_file(path)).read_text(encoding="utf-8").strip()
         )
 
     def from_reset(
@@ -164,7 +166,8 @@ class Solver:
         # A session of its own, so that the solver ends with smtbmc.
         with subprocess.Popen(
             [*command, *options, design], cwd=self.folder, env=environment,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            encoding="utf-8", errors="replace",
             start_new_session=True,
         ) as process:  # fmt: skip
             try:

@@ -77,7 +77,7 @@ def _equivalent(scope: str, before: Side, after: Side, seconds: int) -> bool:
         folder = Path(temporary)
         module = next(module for module in before[1] if module.name == scope)
         parts = [_modules(*before, "before"), _modules(*after, "after"), _miter(module)]
-        (folder / "miter.v").write_text("\n".join(parts))
+        (folder / "miter.v").write_text("\n".join(parts), encoding="utf-8")
         try:
             yosys.run(_SCRIPT, folder)
         except yosys.YosysError:
@@ -124,7 +124,7 @@ def _abc(script: str, folder: Path, seconds: int) -> str:
             [program, "-c", script],
             cwd=folder,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=4 * seconds,
             check=False,

@@ -137,8 +137,8 @@ def _score(campaign: Campaign) -> list[str]:
 
 def write(campaign: Campaign, content: dict[str, Any], folder: Path) -> None:
     """`report.json`, `report.txt`, and a diff of the Verilog for every survivor."""
-    (folder / REPORT).write_text(json.dumps(content, indent=1) + "\n")
-    (folder / "report.txt").write_text(table(campaign) + "\n")
+    (folder / REPORT).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    (folder / "report.txt").write_text(table(campaign) + "\n", encoding="utf-8")
     for verdict in campaign.survivors:
         difference = schemata.difference(campaign.emission.verilog, verdict.mutant, VERILOG)
-        (folder / f"survivor_{verdict.number}.diff").write_text(difference)
+        (folder / f"survivor_{verdict.number}.diff").write_text(difference, encoding="utf-8")

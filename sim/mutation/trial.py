@@ -98,7 +98,11 @@ class Trial:
             try:
                 run = self.simulation.run(folder, arguments=[f"+mutant={number}"])
             except CheckFailed as error:
-                failure = json.loads(result.read_text())["failure"] if result.is_file() else None
+                failure = (
+                    json.loads(result.read_text(encoding="utf-8"))["failure"]
+                    if result.is_file()
+                    else None
+                )
                 return Kill(**failure) if failure else Kill("simulator", "", str(error))
             for label, cycles in self.pace.items():
                 found = self._paces(run)[label]

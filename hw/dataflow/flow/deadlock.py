@@ -212,10 +212,10 @@ def depths(
 
     def find(folder: Path) -> None:
         found = repaired(graph, stores, joins, pipelines)
-        (folder / DEPTHS).write_text(json.dumps(found))
+        (folder / DEPTHS).write_text(json.dumps(found), encoding="utf-8")
 
     folder, _ = cache.entry("depths", cache.digest_of(repr(graph.nodes), asked, *code), find)
-    found = json.loads((folder / DEPTHS).read_text())
+    found = json.loads((folder / DEPTHS).read_text(encoding="utf-8"))
     return {name: tuple(one) for name, one in found.items()}
 
 
