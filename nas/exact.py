@@ -7,6 +7,7 @@ computes shifts and additions of int64 (up to 63 bits) or of Python integers.
 """
 
 from collections.abc import Collection, Iterator
+from typing import assert_never
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from hw.ir.graph import (
     Node,
 )
 from hw.ir.network import Network
+from hw.ir.parameters import Rounding
 from nas.model import GraphModel, pad_to_even
 from nas.shift import ShiftWeight
 
@@ -157,7 +159,13 @@ class ExactModel:
 
     def _half_up(self, shift: int) -> bool:
         """Whether a right shift by `shift` rounds half up; a shift by nothing has nothing to."""
-        return self.network.arithmetic.rounding == "half_up" and shift > 0
+        match self.network.arithmetic.rounding:
+            case Rounding.HALF_UP:
+                return shift > 0
+            case Rounding.FLOOR:
+                return False
+            case unknown:
+                assert_never(unknown)
 
     @staticmethod
     def _taps(node: Conv | FactorizedReduce, x: Tensor, kernel: Tensor) -> Tensor:
@@ -258,10 +266,10 @@ class ExactModel:
     def _aligned(self, node: Add | Concat, inputs: list[Tensor], bits: int) -> Tensor:
         target = self.network.formats[node.name]
         sources = [self.network.formats[name] for name in node.inputs]
-        if bits <= FLOAT_BITS:
-            half_up = self.network.arithmetic.rounding == "half_up"
-            return _Rounding(target, half_up).value(sum(inputs[1:], inputs[0]))
         frac = max(source.frac for source in sources)
+        if bits <= FLOAT_BITS:
+            exact = sum(inputs[1:], inputs[0])
+            return _Rounding(target, self._half_up(frac - target.frac)).value(exact)
         total = np.sum([_integers(x, frac, bits) for x in inputs], axis=0)
         shift = frac - target.frac
         return _Rounding(target).decode(_shifted(total, shift, self._half_up(shift), target))

@@ -1,12 +1,14 @@
 """Fake quantisation: a tensor rounded to its format in training, gradients straight through."""
 
 from collections.abc import Mapping
+from typing import assert_never
 
 import torch
 from torch import Tensor
 
 from hw.ir.format import Format
 from hw.ir.graph import AvgPool, GlobalPool, Graph, Input, Linear, MaxPool, Node
+from hw.ir.parameters import Rounding
 
 Formats = Mapping[str, Format]
 """Format of each tensor, by node name."""
@@ -37,17 +39,27 @@ class _FakeQuantise(torch.autograd.Function):
         return gradient * inside, None, None
 
 
-def fake_quantise(x: Tensor, target: Format, rounding: str = "half_up") -> Tensor:
+def fake_quantise(x: Tensor, target: Format, rounding: Rounding = Rounding.HALF_UP) -> Tensor:
     """`x` rounded to the format, half up or to the floor, and saturated, as real values.
 
     The gradient is that of the identity, and zero where `x` saturates. In float32 (also where `x`
     comes narrower from mixed precision), exact for formats of up to 24 bits.
     """
     wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
-    return _FakeQuantise.apply(wide, target, 0.5 if rounding == "half_up" else 0.0)
+    return _FakeQuantise.apply(wide, target, _half(rounding))
 
 
-def rounded_tensor(x: Tensor, node: Node, formats: Formats, rounding: str) -> Tensor:
+def _half(rounding: Rounding) -> float:
+    """What is added, in steps, before the floor."""
+    match rounding:
+        case Rounding.HALF_UP:
+            return 0.5
+        case Rounding.FLOOR:
+            return 0.0
+    assert_never(rounding)
+
+
+def rounded_tensor(x: Tensor, node: Node, formats: Formats, rounding: Rounding) -> Tensor:
     """The tensor `x` of a node in its format; as it is where it has none.
 
     Averages are rounded half up whatever `rounding` says, as in hardware; a maximum is of rounded
@@ -55,5 +67,5 @@ def rounded_tensor(x: Tensor, node: Node, formats: Formats, rounding: str) -> Te
     """
     if node.name not in formats or isinstance(node, MaxPool):
         return x
-    rounding = "half_up" if isinstance(node, AvgPool | GlobalPool) else rounding
+    rounding = Rounding.HALF_UP if isinstance(node, AvgPool | GlobalPool) else rounding
     return fake_quantise(x, formats[node.name], rounding)

@@ -23,6 +23,7 @@ from hw.ir.graph import (
     MaxPool,
     Node,
 )
+from hw.ir.parameters import Rounding
 from hw.networks import parts
 from nas import distributed
 from nas.fake_quantise import Formats, rounded_tensor
@@ -185,7 +186,7 @@ def evaluate_nodes(
     tensors: Tensors,
     drop_path: Mapping[str, float] | None = None,
     formats: Formats | None = None,
-    rounding: str = "half_up",
+    rounding: Rounding = Rounding.HALF_UP,
 ) -> None:
     """Compute `nodes`, in topological order, into `tensors`.
 
@@ -194,7 +195,7 @@ def evaluate_nodes(
     drop_path: of each tensor that sums may go without, the rate at which they do, sample by sample;
         what is kept is divided by the keep rate
     formats: what every tensor is rounded to
-    rounding: how: "half_up" or "floor"
+    rounding: how
     """
     rates = drop_path or {}
     for node in nodes:
@@ -253,7 +254,7 @@ class GraphModel(nn.Module):
         self.domain, self.settings = domain, settings or ShiftSettings()
         self.drop_path = 0.0
         self.formats: Formats | None = None
-        self.rounding = "half_up"
+        self.rounding = Rounding.HALF_UP
         self._edge_ends = parts.edge_ends(graph)
         self.units = nn.ModuleDict()
         stem = parts.stem(graph)

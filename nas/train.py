@@ -12,6 +12,7 @@ from torch.nn import functional
 from hw.console import progress
 from hw.errors import InputError
 from hw.ir.format import Format
+from hw.ir.parameters import Rounding
 from hw.networks.cells import build
 from hw.networks.counts import count
 from hw.networks.space import Genotype
@@ -51,7 +52,7 @@ def make_model(task: Task, image: tuple[int, int, int], classes: int) -> GraphMo
     )
     model = GraphModel(graph, task.domain, task.config.shift)
     if train.activations == "16.16":
-        model.formats, model.rounding = paper_formats(model.live), "floor"
+        model.formats, model.rounding = paper_formats(model.live), Rounding.FLOOR
     return model
 
 

@@ -8,14 +8,14 @@ these bounds, the hardware its signal widths.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import numpy as np
 
 from hw.ir.format import Format, width_of
 from hw.ir.graph import Add, Concat, Conv, FactorizedReduce, Linear, Node
 from hw.ir.network import Network
-from hw.ir.parameters import LayerParams
+from hw.ir.parameters import LayerParams, Rounding
 from hw.ir.weights import decode
 
 KEPT = 1024
@@ -57,7 +57,7 @@ class Requantisation:
     e_min, e_max: smallest and largest exponent of the layer's scales (0, 0 if all are dead)
     shift: r, to the right; a negative one is a shift to the left by -r
     rounding: constant added before the shift: 2**(r - 1), or 0 if r <= 0 or if the network's
-        rounding is "floor"
+        rounding is to the floor
     low, high: bounds of u + B + rounding over all channels
     width: bits that hold u, u + B and u + B + rounding of every channel
     """
@@ -208,9 +208,14 @@ def _accumulation(
     return Accumulation(p0=p0, frac=frac - p0, low=tuple(low), high=tuple(high), width=width)
 
 
-def rounding_constant(shift: int, rounding: str) -> int:
+def rounding_constant(shift: int, rounding: Rounding) -> int:
     """What is added before a right shift by `shift`: half of a step, or nothing."""
-    return 1 << (shift - 1) if shift > 0 and rounding == "half_up" else 0
+    match rounding:
+        case Rounding.HALF_UP:
+            return 1 << (shift - 1) if shift > 0 else 0
+        case Rounding.FLOOR:
+            return 0
+    assert_never(rounding)
 
 
 def scale_multipliers(sign: np.ndarray, exp: np.ndarray) -> tuple[int, int, tuple[int, ...]]:
@@ -234,7 +239,9 @@ def requantisation(network: Network, name: str, acc: Accumulation | None = None)
 
 
 @lru_cache(KEPT)
-def _requantisation(params: LayerParams, acc: Accumulation, frac: int, mode: str) -> Requantisation:
+def _requantisation(
+    params: LayerParams, acc: Accumulation, frac: int, mode: Rounding
+) -> Requantisation:
     e_min, e_max, scales = scale_multipliers(params.scale_sign, params.scale_exp)
     shift = acc.frac - e_min - frac
     rounding = rounding_constant(shift, mode)
@@ -256,7 +263,7 @@ def _requantisation(params: LayerParams, acc: Accumulation, frac: int, mode: str
     )
 
 
-def aligned(sources: Sequence[Format], target: Format, rounding: str) -> Alignment:
+def aligned(sources: Sequence[Format], target: Format, rounding: Rounding) -> Alignment:
     """How a sum of tensors of formats `sources` is formed and brought to the format `target`."""
     frac = max(source.frac for source in sources)
     left = tuple(frac - source.frac for source in sources)

@@ -1,8 +1,16 @@
 """What a network holds beside its graph and formats: settings of all layers, integers of each."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
+
+
+class Rounding(StrEnum):
+    """How a right shift rounds."""
+
+    HALF_UP = "half_up"
+    FLOOR = "floor"
 
 
 @dataclass(frozen=True)
@@ -13,13 +21,13 @@ class Arithmetic:
     ----------
     weight_bits: 5 (p in [-14, 0]) or 6 (p in [-15, 0])
     guard: None for exact products, else the guard bits kept below the input's last one
-    rounding: "half_up" or "floor", for every requantisation, addition and concatenation
+    rounding: of every requantisation, addition and concatenation
     scale_terms: K, the most powers of two a requantisation scale is the sum of, 1 to 4
     """
 
     weight_bits: int = 5
     guard: int | None = None
-    rounding: str = "half_up"
+    rounding: Rounding = Rounding.HALF_UP
     scale_terms: int = 3
 
 

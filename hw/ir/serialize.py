@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import fields
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -195,11 +196,16 @@ def _build(kind: type[Any], entry: Any, where: str, report: Reporter) -> Any:
 
 
 def _convert(value: Any, hint: Any, where: str, report: Reporter) -> Any:
-    """A JSON value as the type `hint`: bool, int, str, int | None, a tuple of ints or strings."""
+    """A JSON value as the type `hint`: bool, int, str, an enumeration of strings, int | None, a
+    tuple of ints or strings."""
     if hint in (bool, int, str):
         if type(value) is not hint:
             raise report.network(where, f"{value!r}; expected {_KINDS[hint]}")
         return value
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        if value not in tuple(hint):
+            raise report.network(where, f"{value!r}; expected {' or '.join(hint)}")
+        return hint(value)
     if hint == int | None:
         return None if value is None else _convert(value, int, where, report)
     item, *others = hint.__args__

@@ -24,7 +24,7 @@ from hw.ir.graph import (
     Weighted,
 )
 from hw.ir.network import Network
-from hw.ir.parameters import LayerParams
+from hw.ir.parameters import LayerParams, Rounding
 from hw.ir.weights import P_MIN
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")
@@ -85,9 +85,10 @@ def check_arithmetic(network: Network, report: Reporter) -> None:
         raise report.network(
             "arithmetic: guard", f"{guard!r}; expected null (exact) or an integer 0 to {MAX_GUARD}"
         )
-    if arithmetic.rounding not in ("half_up", "floor"):
+    if arithmetic.rounding not in tuple(Rounding):
         raise report.network(
-            "arithmetic: rounding", f"{arithmetic.rounding!r}; expected half_up or floor"
+            "arithmetic: rounding",
+            f"{arithmetic.rounding!r}; expected {' or '.join(Rounding)}",
         )
     if not (_is_int(arithmetic.scale_terms) and 1 <= arithmetic.scale_terms <= 4):
         raise report.network(

@@ -33,12 +33,12 @@ from hw.ir.graph import (
 )
 from hw.ir.integers import Integers
 from hw.ir.network import Network
-from hw.ir.parameters import Arithmetic, LayerParams
+from hw.ir.parameters import Arithmetic, LayerParams, Rounding
 from hw.ir.reference import accumulate, operation, requantise
 from hw.ir.validate import validate, weight_shape
 from hw.ir.weights import P_MIN, encode
 
-PAPER = Arithmetic(weight_bits=6, guard=0, rounding="floor", scale_terms=3)
+PAPER = Arithmetic(weight_bits=6, guard=0, rounding=Rounding.FLOOR, scale_terms=3)
 PAPER_WIDTH, PAPER_FRAC = 32, 16
 """Paper eq. 1, 2: 32-bit fixed point of 16 fractional bits, products x >> -p."""
 

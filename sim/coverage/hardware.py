@@ -12,11 +12,13 @@ from hw.dataflow.fabric import LUT_RAM_DEPTH
 from hw.ir.arithmetic import requantisation
 from hw.ir.graph import Add, AvgPool, Concat, Conv, FactorizedReduce, Linear, MaxPool, Node
 from hw.ir.network import Network
+from hw.ir.parameters import Rounding
 from hw.ir.weights import decode
 from sim.coverage.points import WINDOWS
 from sim.coverage.store import Coverage
 
 _EDGE = re.compile(r"(?P<edge>cell\d+/edge\d+_(?P<operation>\w+))/")
+_ROUNDINGS = {Rounding.HALF_UP: "round half up", Rounding.FLOOR: "round down"}
 _STATE = re.compile(r"cell\d+/node\d+")
 
 
@@ -143,7 +145,7 @@ def _arithmetic(coverage: Coverage, network: Network) -> None:
     for name in (
         f"weights of {arithmetic.weight_bits} bits",
         guard,
-        "round half up" if arithmetic.rounding == "half_up" else "round down",
+        _ROUNDINGS[arithmetic.rounding],
         f"up to {arithmetic.scale_terms} scale terms",
     ):
         coverage.hit("arithmetic", name)

@@ -15,6 +15,7 @@ from hw.dataflow.design.joins import AddDesign, ConcatDesign
 from hw.dataflow.layers import joins
 from hw.ir.arithmetic import aligned
 from hw.ir.format import Format
+from hw.ir.parameters import Rounding
 from sim.formal.bench import Bench, implies
 from sim.formal.rules import follows, stored, track
 from sim.formal.spec import requantised, total
@@ -29,7 +30,7 @@ def _exact(values: Sequence[Value], sources: Sequence[Format], fmt: Format) -> V
 
 def add(sources: Sequence[Format], fmt: Format, depths: Sequence[int]) -> Bench:
     """The node sum of inputs of the formats `sources`, FIFOs of `depths` beats, output `fmt`."""
-    how = aligned(sources, fmt, "half_up")
+    how = aligned(sources, fmt, Rounding.HALF_UP)
     bench = Bench(joins.Add(AddDesign("add", tuple(sources), fmt, tuple(depths), how)))
     inputs = [bench.source(f"i{k}") for k in range(len(sources))]
     o = bench.sink("o")
@@ -63,7 +64,7 @@ def concat(
     sources: Sequence[Format], fmt: Format, depths: Sequence[int], channels: Sequence[int]
 ) -> Bench:
     """The concatenation of `channels` channels of each input."""
-    how = [aligned([source], fmt, "half_up") for source in sources]
+    how = [aligned([source], fmt, Rounding.HALF_UP) for source in sources]
     bench = Bench(
         joins.Concat(
             ConcatDesign("concat", tuple(sources), fmt, tuple(depths), tuple(channels), tuple(how))

@@ -6,6 +6,7 @@ from amaranth.hdl import signed, unsigned
 
 from hw.errors import InputError
 from hw.ir.format import Format
+from hw.ir.parameters import Rounding
 from sim.formal import elements, joins, queues, requantisers
 from sim.formal.proof import Proof
 from sim.formal.requantisers import Channel
@@ -116,17 +117,17 @@ PROOFS = {
         Proof(
             "round",
             "Round, 7 bits by 3 to s3, 2 lanes, half up",
-            lambda: requantisers.round_shift(7, 3, S3, 2, "half_up"),
+            lambda: requantisers.round_shift(7, 3, S3, 2, Rounding.HALF_UP),
         ),
         Proof(
             "round-floor",
             "Round, 7 bits by 3 to u3, 3 lanes, floor",
-            lambda: requantisers.round_shift(7, 3, F3, 3, "floor"),
+            lambda: requantisers.round_shift(7, 3, F3, 3, Rounding.FLOOR),
         ),
         Proof(
             "round-8",
             "Round, 20 bits by 9 to s8, 1 lane, half up",
-            lambda: requantisers.round_shift(20, 9, S8, 1, "half_up"),
+            lambda: requantisers.round_shift(20, 9, S8, 1, Rounding.HALF_UP),
         ),
         Proof(
             "add-bias",
@@ -143,7 +144,7 @@ PROOFS = {
         Proof(
             "requantise-left",
             "Requantise, sums of 4 bits, 2 rows of 2 channels, left by 1 to s5, floor",
-            lambda: requantisers.batch_norm(PAIR, 4, -1, S5, "floor"),
+            lambda: requantisers.batch_norm(PAIR, 4, -1, S5, Rounding.FLOOR),
             depth=2,
             cover=30,
         ),

@@ -23,9 +23,10 @@ from hw.dataflow.design.requantiser import (
 from hw.dataflow.design.scales import Scale, naf_digits
 from hw.dataflow.layers import requantise, rounding
 from hw.ir.format import Format, width_of
+from hw.ir.parameters import Rounding
 from sim.formal.bench import Bench, Port, implies
 from sim.formal.rules import follows
-from sim.formal.spec import Term, clamp, requantised, same, scaled, total
+from sim.formal.spec import Term, clamp, half_step, requantised, same, scaled, total
 
 
 def rounding_shift(width: int, shifts: Sequence[int], formats: Sequence[Format]) -> Bench:
@@ -47,15 +48,15 @@ def rounding_shift(width: int, shifts: Sequence[int], formats: Sequence[Format])
 # --- One beat a cycle
 
 
-def round_shift(acc_width: int, shift: int, fmt: Format, pe: int, rounding: str) -> Bench:
+def round_shift(acc_width: int, shift: int, fmt: Format, pe: int, mode: Rounding) -> Bench:
     """The requantiser of scale 1: q = clamp((acc + 2**(shift - 1)) >> shift).
 
     Assumed: the source keeps the rules of a stream.
     """
-    half = 1 << shift - 1 if rounding == "half_up" else 0
+    half = half_step(shift, mode)
     dut = requantise.Round(RoundDesign(acc_width, half, shift, fmt, pe))
     bench = Bench(dut)
-    o = _lanes_in_turn(bench, pe, lambda acc: requantised(acc, shift, fmt, rounding))
+    o = _lanes_in_turn(bench, pe, lambda acc: requantised(acc, shift, fmt, mode))
     bench.cover("saturates_high", o.transfer & (o.payload == fmt.qmax))
     bench.cover("saturates_low", o.transfer & (o.payload == fmt.qmin))
     return bench
@@ -132,7 +133,7 @@ def batch_norm(
     acc_width: int,
     shift: int,
     fmt: Format,
-    rounding: str = "half_up",
+    mode: Rounding = Rounding.HALF_UP,
 ) -> Bench:
     """The serial requantiser: q = clamp((sum of sign·(acc << e) + B + 2**(shift - 1)) >> shift).
 
@@ -142,7 +143,7 @@ def batch_norm(
     def v(channel: Channel, acc: Value) -> Value:
         return total([scaled(acc, term) for term in channel.terms]) + channel.bias
 
-    half = 1 << shift - 1 if shift > 0 and rounding == "half_up" else 0
+    half = half_step(shift, mode)
     scales, bounds = [], [0]
     for row in rows:
         scales.append([])
@@ -154,7 +155,7 @@ def batch_norm(
     width = width_of(min(bounds), max(bounds))
     design = RequantiseDesign(tuple(map(tuple, scales)), acc_width, width, shift, fmt)
     bench, _ = _serial(
-        design, lambda row, k, acc: requantised(v(rows[row][k], acc), shift, fmt, rounding)
+        design, lambda row, k, acc: requantised(v(rows[row][k], acc), shift, fmt, mode)
     )
     return bench
 

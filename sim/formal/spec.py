@@ -5,11 +5,12 @@ Amaranth's values are exact: a sum, a product and a shift are as wide as they mu
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from amaranth.hdl import Const, Mux, Value, ValueLike
 
 from hw.ir.format import Format
+from hw.ir.parameters import Rounding
 
 
 class Term(NamedTuple):
@@ -39,12 +40,22 @@ def clamp(value: Value, fmt: Format) -> Value:
     return Mux(value < fmt.qmin, fmt.qmin, Mux(value > fmt.qmax, fmt.qmax, value))
 
 
-def requantised(value: Value, shift: int, fmt: Format, rounding: str = "half_up") -> Value:
+def half_step(shift: int, rounding: Rounding) -> int:
+    """2**(shift - 1) where a shift to the right is rounded half up, else 0."""
+    match rounding:
+        case Rounding.HALF_UP:
+            return 1 << shift - 1 if shift > 0 else 0
+        case Rounding.FLOOR:
+            return 0
+    assert_never(rounding)
+
+
+def requantised(
+    value: Value, shift: int, fmt: Format, rounding: Rounding = Rounding.HALF_UP
+) -> Value:
     """clamp((value + 2**(shift - 1)) >> shift): the half only where `shift` > 0 and it is asked."""
-    if shift <= 0:
-        return clamp(value << -shift, fmt)
-    half = 1 << shift - 1 if rounding == "half_up" else 0
-    return clamp((value + half) >> shift, fmt)
+    half = half_step(shift, rounding)
+    return clamp((value + half) >> shift if shift > 0 else value << -shift, fmt)
 
 
 def same(a: ValueLike, b: ValueLike, width: int) -> Value:

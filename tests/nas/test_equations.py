@@ -14,7 +14,7 @@ from torch.nn import functional
 from hw.ir import reference
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import Conv, Graph, Input
-from hw.ir.parameters import Arithmetic
+from hw.ir.parameters import Arithmetic, Rounding
 from hw.networks.cells import skeleton
 from nas.bilevel import first_order, second_order
 from nas.cell import on_every_edge
@@ -61,7 +61,7 @@ def product(pixel: int, first: tuple[int, int], second: tuple[int, int]) -> int:
         set_weight(model.shift_weights()[name], [p], [s])
     paper = Format(signed=True, width=32, frac=16)
     formats = {"input": IMAGE_FORMAT, "a": paper, "b": paper}
-    network = quantise(model, formats, Arithmetic(weight_bits=6, guard=0, rounding="floor"))
+    network = quantise(model, formats, Arithmetic(weight_bits=6, guard=0, rounding=Rounding.FLOOR))
     image = np.full((1, 1, 1, 1), pixel, np.uint8)
     codes = ExactModel(model, network).codes(image)["b"]
     assert np.array_equal(codes, reference.run(network, image)["b"])

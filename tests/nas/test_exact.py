@@ -1,12 +1,14 @@
 """Torch's exact evaluation equals the integer reference in every bit, on real images."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from hw import data
 from hw.ir import reference
-from hw.ir.parameters import Arithmetic
+from hw.ir.parameters import Arithmetic, Rounding
 from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.space import Genotype
@@ -86,13 +88,13 @@ CASES = {
     "one scale term": (8, None, Arithmetic(weight_bits=6, scale_terms=1)),
     "four scale terms": (6, None, Arithmetic(weight_bits=6, scale_terms=4)),
     "guard 4": (8, None, Arithmetic(weight_bits=6, guard=4)),
-    "guard 0, floor": (8, None, Arithmetic(weight_bits=6, guard=0, rounding="floor")),
-    "floor": (8, None, Arithmetic(weight_bits=6, rounding="floor")),
+    "guard 0, floor": (8, None, Arithmetic(weight_bits=6, guard=0, rounding=Rounding.FLOOR)),
+    "floor": (8, None, Arithmetic(weight_bits=6, rounding=Rounding.FLOOR)),
     "2 bits": (2, None, Arithmetic(weight_bits=6)),
     "16 bits": (16, None, Arithmetic(weight_bits=6)),
     "24 bits": (24, None, Arithmetic(weight_bits=6)),
     "32 bits": (32, None, Arithmetic(weight_bits=6)),
-    "paper": (32, 16, Arithmetic(weight_bits=6, guard=0, rounding="floor")),
+    "paper": (32, 16, Arithmetic(weight_bits=6, guard=0, rounding=Rounding.FLOOR)),
 }
 
 
@@ -171,3 +173,15 @@ def test_logits_and_kept_tensors(model, images):
     evaluation = ExactModel(model, network)
     assert (evaluation.logits(images) == reference.logits(network, images)).all()
     assert set(evaluation.codes(images, ["stem/conv"])) == {"stem/conv"}
+
+
+def test_a_rounding_that_nobody_knows_raises(model, images):
+    """Also where the shared constants are those of a mode that there is."""
+    x = image_tensor(torch.from_numpy(images))
+    network = quantise(model, calibrate(model, x, 8), Arithmetic(weight_bits=6))
+    exact_model = ExactModel(model, network)
+    unknown = replace(network.arithmetic, rounding="half_even")
+    exact_model.network = replace(network, arithmetic=unknown)
+    for shift in (-1, 1):
+        with pytest.raises(AssertionError, match="half_even"):
+            exact_model._half_up(shift)

@@ -6,6 +6,7 @@ import torch
 from hw import data
 from hw.ir.format import Format
 from hw.ir.graph import AvgPool, Conv, GlobalPool, MaxPool
+from hw.ir.parameters import Rounding
 from hw.networks import genotypes
 from hw.networks.cells import build
 from nas.fake_quantise import PAPER_FORMAT, fake_quantise, paper_formats
@@ -21,17 +22,17 @@ def test_values_are_rounded_half_up_and_saturate():
 
 def test_values_are_rounded_to_the_floor_on_demand():
     x = torch.tensor([-9.0, -0.375, -0.2, 0.24, 0.25, 9.0])
-    q = fake_quantise(x, Format(True, 4, 2), "floor")
+    q = fake_quantise(x, Format(True, 4, 2), Rounding.FLOOR)
     assert q.tolist() == [-2.0, -0.5, -0.25, 0.0, 0.25, 1.75]
 
 
 def test_paper_format_in_float32():
     """Exact below 2**8; above it a float32 is coarser than the format and stays as it is."""
     x = torch.tensor([1 + 2.0**-17, -(2.0**-20), 255 + 3 * 2.0**-16, 256 + 2.0**-15, 2.0**40])
-    q = fake_quantise(x, PAPER_FORMAT, "floor").double()
+    q = fake_quantise(x, PAPER_FORMAT, Rounding.FLOOR).double()
     assert q.tolist() == [1.0, -(2.0**-16), 255 + 3 * 2.0**-16, 256 + 2.0**-15, 2.0**15]
     narrow = torch.tensor([1.5, 0.2], dtype=torch.bfloat16)
-    assert fake_quantise(narrow, PAPER_FORMAT, "floor").dtype == torch.float32
+    assert fake_quantise(narrow, PAPER_FORMAT, Rounding.FLOOR).dtype == torch.float32
 
 
 def test_gradient_passes_where_nothing_saturates():
@@ -65,7 +66,7 @@ def test_every_tensor_of_a_training_model_has_its_format(model):
 
 
 def test_paper_mode_floors_every_tensor_to_16_fractional_bits(model):
-    model.formats, model.rounding = paper_formats(model.live), "floor"
+    model.formats, model.rounding = paper_formats(model.live), Rounding.FLOOR
     x = image_tensor(torch.from_numpy(data.load("digits").images[:64]))
     tensors = model.train().tensors(x)
     for node in model.live:
@@ -94,3 +95,8 @@ def test_evaluation_is_of_the_float_model(model):
     plain = model.eval()(x)
     model.formats = calibrate(model, x, 4)
     assert torch.equal(model.eval()(x), plain)
+
+
+def test_a_rounding_that_nobody_knows_raises():
+    with pytest.raises(AssertionError, match="half_even"):
+        fake_quantise(torch.ones(1), Format(True, 4, 2), "half_even")

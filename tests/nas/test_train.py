@@ -8,6 +8,7 @@ import torch
 from interrupted import InterruptedRun, interrupt_after, tensors_of, without_times
 
 from hw.errors import InputError
+from hw.ir.parameters import Rounding
 from hw.networks import genotypes
 from hw.networks.counts import count
 from nas import train as training
@@ -118,7 +119,7 @@ def test_the_papers_activations_from_the_first_epoch(tmp_path):
     train(GENOTYPE, "digits", tmp_path / "run", config)
     task = Task("train", "digits", config, GENOTYPE)
     model = make_model(task, (8, 8, 1), 10)
-    assert model.rounding == "floor" and model.formats
+    assert model.rounding is Rounding.FLOOR and model.formats
     assert all(str(target) == "s32.16" for target in model.formats.values())
     state = torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)
     assert state["formats"]["stem/conv"] == (True, 32, 16)

@@ -16,7 +16,7 @@ from hw.ir.arithmetic import (
 from hw.ir.format import IMAGE_FORMAT, Format, width_of
 from hw.ir.graph import Add, Concat, Conv, GlobalPool, Graph, Input, Linear
 from hw.ir.network import Network
-from hw.ir.parameters import Arithmetic, LayerParams
+from hw.ir.parameters import Arithmetic, LayerParams, Rounding
 from hw.ir.reference import accumulate
 from hw.ir.weights import encode
 
@@ -32,7 +32,9 @@ def params(codes, bias=None, sign=None, exp=None):
     )
 
 
-def one_conv(weights, *, relu_in=False, bits=5, guard=None, out=S8, rounding="half_up", **scales):
+def one_conv(
+    weights, *, relu_in=False, bits=5, guard=None, out=S8, rounding=Rounding.HALF_UP, **scales
+):
     """Network of a 1x1 convolution on 8-bit signed codes; weights (channels out, in) of (s, p)."""
     weights = np.array(weights)
     codes = encode(weights[..., 0], weights[..., 1], bits)[:, :, None, None]
@@ -146,7 +148,7 @@ def test_requantisation():
     assert q.low == -(10**6) + 8
     assert q.high == 3 * 254 + 10 + 8
     assert q.width == width_of(-(10**6), 780)
-    floor = dataclasses.replace(network, arithmetic=Arithmetic(rounding="floor"))
+    floor = dataclasses.replace(network, arithmetic=Arithmetic(rounding=Rounding.FLOOR))
     assert requantisation(floor, "b").rounding == 0
 
 
@@ -186,7 +188,7 @@ def test_alignment():
     first, second = alignments(network, "both")
     assert (first.shift, first.rounding, first.width) == (0, 0, 8)
     assert (second.shift, second.rounding, second.width) == (1, 1, 9)
-    floor = aligned((S8,), Format(True, 6, 3), "floor")
+    floor = aligned((S8,), Format(True, 6, 3), Rounding.FLOOR)
     assert (floor.rounding, floor.width) == (0, 8)
 
 

@@ -25,7 +25,7 @@ from hw.ir.graph import (
     Node,
 )
 from hw.ir.network import Network
-from hw.ir.parameters import Arithmetic, LayerParams
+from hw.ir.parameters import Arithmetic, LayerParams, Rounding
 from hw.ir.validate import validate, weight_shape
 
 # --- the slow implementation ------------------------------------------------------------------
@@ -43,8 +43,8 @@ def clamp(value, target):
 
 def divide(value, shift, rounding):
     """value / 2**shift, rounded half up or down; in exact fractions."""
-    exact = Fraction(value) / Fraction(2) ** shift
-    return math.floor(exact + Fraction(1, 2)) if rounding == "half_up" else math.floor(exact)
+    added = {Rounding.HALF_UP: Fraction(1, 2), Rounding.FLOOR: 0}[rounding]
+    return math.floor(Fraction(value) / Fraction(2) ** shift + added)
 
 
 def taps_of(node, in_shape):
@@ -275,9 +275,9 @@ OPERATIONS: dict[str, Node] = {
 
 ARITHMETICS = {
     "default": Arithmetic(),
-    "one_term_floor": Arithmetic(scale_terms=1, rounding="floor"),
+    "one_term_floor": Arithmetic(scale_terms=1, rounding=Rounding.FLOOR),
     "guard4": Arithmetic(guard=4, scale_terms=2),
-    "paper": Arithmetic(weight_bits=6, guard=0, rounding="floor", scale_terms=4),
+    "paper": Arithmetic(weight_bits=6, guard=0, rounding=Rounding.FLOOR, scale_terms=4),
 }
 
 

@@ -9,7 +9,7 @@ from hw.ir import reference
 from hw.ir.arithmetic import accumulation, requantisation
 from hw.ir.format import Format
 from hw.ir.graph import Add, AvgPool, Concat, Conv, GlobalPool, Graph, Input, Linear, MaxPool
-from hw.ir.parameters import Arithmetic
+from hw.ir.parameters import Arithmetic, Rounding
 from hw.ir.validate import validate
 from hw.ir.weights import decode
 from hw.networks import genotypes, random_network
@@ -78,7 +78,7 @@ def test_settings_reach_the_network():
 def test_paper_mode():
     network = make(paper=True)
     arithmetic = network.arithmetic
-    assert (arithmetic.weight_bits, arithmetic.guard, arithmetic.rounding) == (6, 0, "floor")
+    assert (arithmetic.weight_bits, arithmetic.guard, arithmetic.rounding) == (6, 0, Rounding.FLOOR)
     formats = {f for name, f in network.formats.items() if name != "input"}
     assert Format(True, 32, 16) in formats and len(formats) == 1
     name = "cell0/preprocess0"

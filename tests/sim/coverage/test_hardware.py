@@ -1,5 +1,8 @@
 """What is seen in a network and its plan, counted by hand."""
 
+from dataclasses import replace
+
+import pytest
 from coverage_cases import hits, made
 
 from hw.board.boards import device
@@ -40,3 +43,10 @@ def test_padding_sides_of_a_stride_2_window():
         if min(shape[:2]) > 2:
             expected.add("max pool 3x3 inside")
         assert set(hardware.padding(network, node)) == expected
+
+
+def test_a_rounding_that_nobody_knows_hits_nothing():
+    network = made((("max_pool_3x3", 0), ("max_pool_3x3", 1)))
+    unknown = replace(network, arithmetic=replace(network.arithmetic, rounding="half_even"))
+    with pytest.raises(KeyError, match="half_even"):
+        hardware.measure(Coverage(), unknown, None)

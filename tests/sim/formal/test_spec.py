@@ -5,6 +5,7 @@ from amaranth.hdl import Module, Signal, Value, signed
 from amaranth.sim import Simulator
 
 from hw.ir.format import Format
+from hw.ir.parameters import Rounding
 from sim.formal.spec import Term, clamp, requantised, same, scaled, total
 
 
@@ -36,17 +37,23 @@ def test_scaled():
     assert evaluate([scaled(value, term) for term in terms], value) == wanted
 
 
-@pytest.mark.parametrize("rounding", ["half_up", "floor"])
+@pytest.mark.parametrize("rounding", Rounding)
 def test_requantised(rounding):
     value = Signal(signed(6))
     cases = [(r, Format(s, w, 0)) for r in range(-2, 8) for s in (True, False) for w in (2, 4)]
-    half = 0.5 if rounding == "half_up" else 0.0
+    half = {Rounding.HALF_UP: 0.5, Rounding.FLOOR: 0.0}[rounding]
     wanted = [
         [min(max(int((q / 2**r + half * (r > 0)) // 1), f.qmin), f.qmax) for r, f in cases]
         for q in numbers(value)
     ]
     got = evaluate([requantised(value, r, f, rounding) for r, f in cases], value)
     assert got == wanted
+
+
+@pytest.mark.parametrize("shift", [-1, 1])
+def test_a_rounding_that_nobody_knows_is_none(shift):
+    with pytest.raises(AssertionError, match="half_even"):
+        requantised(Signal(signed(6)), shift, Format(True, 4, 0), "half_even")
 
 
 def test_total_clamp_and_same():

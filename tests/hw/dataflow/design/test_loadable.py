@@ -30,14 +30,14 @@ from hw.dataflow.loading.addresses import address_map
 from hw.errors import InputError
 from hw.ir import graph as g
 from hw.ir.format import Format, width_of
-from hw.ir.parameters import Arithmetic
+from hw.ir.parameters import Arithmetic, Rounding
 
 WEIGHTED = [name for name, (node, _) in LAYERS.items() if isinstance(node, g.Weighted)]
 ARITHMETICS = {
     "exact": Arithmetic(),
     "guard": Arithmetic(guard=4),
     "many guard bits": Arithmetic(guard=16, scale_terms=1),
-    "six bits, floor": Arithmetic(weight_bits=6, rounding="floor", scale_terms=4),
+    "six bits, floor": Arithmetic(weight_bits=6, rounding=Rounding.FLOOR, scale_terms=4),
 }
 
 

@@ -19,7 +19,7 @@ from hw.dataflow.design.design import engine_design
 from hw.dataflow.flow.timing import engine_timing
 from hw.ir import graph as g
 from hw.ir.format import IMAGE_FORMAT, Format
-from hw.ir.parameters import Arithmetic
+from hw.ir.parameters import Arithmetic, Rounding
 
 
 def check(
@@ -80,7 +80,7 @@ def test_guard_bits(guard):
 
 def test_paper_mode():
     wide = Format(True, 32, 16)
-    paper = Arithmetic(weight_bits=6, guard=0, rounding="floor")
+    paper = Arithmetic(weight_bits=6, guard=0, rounding=Rounding.FLOOR)
     for name in ("pointwise", "stem", "depthwise3", "reduce_odd", "add", "avg", "max", "global"):
         node, shapes = LAYERS[name]
         check(

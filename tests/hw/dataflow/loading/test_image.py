@@ -21,6 +21,7 @@ from hw.dataflow.planner import propose
 from hw.errors import InputError
 from hw.ir import serialize
 from hw.ir.format import Format
+from hw.ir.parameters import Rounding
 from hw.verilog import emit
 
 
@@ -78,7 +79,7 @@ def test_what_is_refused(case, network, plan):
     formats = {**other.formats, "stem/conv": Format(True, 8, 6)}
     with pytest.raises(InputError, match=r"NET: stem/conv: s8.6, in manifest.json s8.5; only wei"):
         image.make(replace(other, formats=formats), manifest)
-    arithmetic = replace(other.arithmetic, rounding="floor")
+    arithmetic = replace(other.arithmetic, rounding=Rounding.FLOOR)
     with pytest.raises(InputError, match=r"NET: rounding: floor, in manifest\.json half_up"):
         image.make(replace(other, arithmetic=arithmetic), manifest)
     nodes = other.graph.nodes
