@@ -6,7 +6,7 @@ IMAGE/image.json    which network it is, for which hardware, how long loading ta
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -34,8 +34,9 @@ SCHEMA_VERSION = 1
 
 WEIGHTS, SUMMARY = "weights.hex", "image.json"
 
-WRITE_CYCLES = 6
-"""Cycles of one write beside the way to the memory and back, at the least."""
+REGISTER_CYCLES, MEMORY_CYCLES, HOP_CYCLES = 3, 4, 2
+"""Cycles from one write to the next, of a master that never waits: to a register, to a memory, and
+of each hop on the way to a memory."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def describe(made: Design) -> dict[str, Any]:
         "map_digest": map_digest(made),
         "digest_bits": DIGEST_BITS,
         "structure": made.structure,
-        "hops": len({name.partition("/")[0] for name in regions}),
+        "hops": len(_hops(regions)),
     }
 
 
@@ -93,14 +94,18 @@ def make(network: Network, manifest: Mapping[str, Any], source: str = "manifest.
     loaded = design(network, from_dict(manifest["plan"]))
     if map_digest(loaded) != manifest["load"]["map_digest"]:
         raise InputError(f"{source}: load: map_digest: of another version; emit the RTL again")
-    writes, words = [], 0
-    for name, regions in address_map(loaded).items():
+    writes, words, cycles = [], 0, 0
+    layers = address_map(loaded)
+    hops = _hops(layers)
+    for name, regions in layers.items():
         contents = memory_words(loaded.engines[name])
         for region in regions:
-            writes += region_writes(region, contents[region.name])
+            filled = list(region_writes(region, contents[region.name]))
+            writes += filled
             words += len(contents[region.name])
-    writes += register_writes(Register.NETWORK, leading_bits(network.digest))
-    hops = manifest["load"]["hops"]
+            cycles += len(filled) * (MEMORY_CYCLES + HOP_CYCLES * hops[_module(name)])
+    last = list(register_writes(Register.NETWORK, leading_bits(network.digest)))
+    writes += last
     summary = {
         "schema_version": SCHEMA_VERSION,
         "network_digest": network.digest,
@@ -109,12 +114,22 @@ def make(network: Network, manifest: Mapping[str, Any], source: str = "manifest.
         "writes": len(writes),
         "words": words,
         "bytes": WORD_BYTES * len(writes),
-        "cycles": len(writes) * (WRITE_CYCLES + 2 * hops),
+        "cycles": cycles + len(last) * REGISTER_CYCLES,
         "output_frac": out_format(network, network.graph.output.name).frac,
         "file": WEIGHTS,
         "sha256": hashlib.sha256(_text(writes).encode()).hexdigest(),
     }
     return Image(tuple(writes), summary)
+
+
+def _module(layer: str) -> str:
+    """The top-level module that a layer lies in."""
+    return layer.partition("/")[0]
+
+
+def _hops(layers: Iterable[str]) -> dict[str, int]:
+    """For each top-level module with weights the hops from the loader to it: one more each."""
+    return {name: k for k, name in enumerate(dict.fromkeys(map(_module, layers)), 1)}
 
 
 def region_writes(region: Region, words: list[int]) -> Iterator[tuple[int, int]]:

@@ -103,6 +103,37 @@ def test_load_read_back_run_and_load_the_first_weights_again(hardware):
     simulate(top, testbench)
 
 
+def test_writing_takes_the_cycles_that_the_image_tells(hardware):
+    """By a master that never waits: every address and datum is there when the port is."""
+    network, plan, manifest = hardware
+    made = image.make(network, manifest)
+    top = Top(design(network, plan))
+
+    async def testbench(ctx):
+        assert await AxiLite(ctx, top).write(CONTROL, 1) == OKAY
+        for _ in range(manifest["load"]["hops"] + 3):
+            await ctx.tick()
+        sent, answered, cycles = 0, 0, 0
+        ctx.set(top.s_axil_wstrb, 15)
+        ctx.set(top.s_axil_bready, 1)
+        while answered < len(made.writes):
+            more = sent < len(made.writes)
+            address, value = made.writes[min(sent, len(made.writes) - 1)]
+            ctx.set(top.s_axil_awaddr, address)
+            ctx.set(top.s_axil_wdata, value)
+            ctx.set(top.s_axil_awvalid, more)
+            ctx.set(top.s_axil_wvalid, more)
+            sent += more and ctx.get(top.s_axil_awready & top.s_axil_wready)
+            if ctx.get(top.s_axil_bvalid):
+                assert ctx.get(top.s_axil_bresp) == OKAY
+                answered += 1
+            await ctx.tick()
+            cycles += 1
+        assert cycles == made.summary["cycles"]
+
+    simulate(top, testbench)
+
+
 def test_refusals(hardware):
     network, plan, _ = hardware
     top = Top(design(network, plan))
