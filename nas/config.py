@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from hw import documents
 from hw.errors import InputError
 from hw.ir.weights import P_MIN
 from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
@@ -311,7 +312,7 @@ def load_config(source: str | Path | None = None, overrides: tuple[str, ...] = (
     for where, values in layers:
         chosen = merge(chosen, values, where)
     strategy = chosen.search.strategy
-    defaults = yaml.safe_load(_preset(f"strategies/{strategy}")) or {}
+    defaults = documents.load_yaml(_preset(f"strategies/{strategy}")) or {}
     config = merge(Config(), defaults, Provenance(strategy))
     for where, values in layers:
         config = merge(config, values, where)
@@ -361,9 +362,9 @@ def _override(override: str) -> Any:
     if not equals or not key:
         raise InputError(f"--set {override}: expected KEY=VALUE, such as train.epochs=10")
     try:
-        nested: Any = yaml.safe_load(text)
+        nested: Any = documents.load_yaml(text)
     except yaml.YAMLError as error:
-        raise InputError(f"--set {override}: {_one_line(error)}") from error
+        raise InputError(f"--set {override}: {documents.reason(error)}") from error
     for part in reversed(key.split(".")):
         nested = {part: nested}
     return nested
@@ -381,17 +382,14 @@ def _read(source: str | Path) -> tuple[Provenance, Any]:
         text = _preset(str(source)) if known else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{source}: expected a YAML file or one of {', '.join(PRESETS)}; {_one_line(error)}"
+            f"{source}: expected a YAML file or one of {', '.join(PRESETS)}; "
+            f"{documents.reason(error)}"
         ) from error
     try:
-        values = yaml.safe_load(text)
+        values = documents.load_yaml(text)
     except yaml.YAMLError as error:
-        raise InputError(f"{source}: not valid YAML: {_one_line(error)}") from error
+        raise InputError(f"{source}: not valid YAML: {documents.reason(error)}") from error
     return Provenance.of_yaml(str(source), text), {} if values is None else values
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def merge(section: Any, values: Any, where: Provenance, prefix: str = "") -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import yaml
 
+from hw import documents
 from hw.console import write_atomic
 from hw.errors import InputError
 from hw.networks import genotypes
@@ -87,10 +88,10 @@ class Run:
         """The run in `folder`; InputError where it is none."""
         path = Path(folder) / CONFIG
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+            values = documents.load_yaml(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{folder}: not a run of `search` or `train`: {reason}") from error
+            reason = documents.reason(error)
+            raise InputError(f"{path}: not a run of `search` or `train`: {reason}") from error
         task = _read_task(values, path)
         if task.kind == "train":
             task = replace(task, genotype=genotypes.load(path.parent / GENOTYPE))
@@ -138,8 +139,8 @@ class Run:
         """`state` if it is of this run's task."""
         path = self.folder / CHECKPOINT
         text = state["genotype"]
-        genotype = None if text is None else genotypes.from_mapping(yaml.safe_load(text))
-        task = _read_task(yaml.safe_load(state["task"]), path, genotype)
+        genotype = None if text is None else genotypes.from_mapping(documents.load_yaml(text))
+        task = _read_task(documents.load_yaml(state["task"]), path, genotype)
         if task != self.task:
             raise InputError(
                 f"{path}: checkpoint of another run ({difference(task, self.task)}); checkpoint "

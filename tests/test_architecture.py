@@ -19,6 +19,7 @@ MAY_IMPORT = {
         "nas",
         "hw.console",
         "hw.data",
+        "hw.documents",
         "hw.errors",
         "hw.ir",
         "hw.networks",
@@ -26,7 +27,7 @@ MAY_IMPORT = {
 }
 """Package -> which of our own modules its files may import."""
 
-ROOMS = ("errors", "streams", "console", "cache")
+ROOMS = ("errors", "documents", "streams", "console", "cache")
 """What everybody in hw/ uses; they use each other from left to right."""
 
 WINGS = ("ir", "networks", "dataflow", "verilog", "build", "board")

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hw import documents
 from hw.console import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, note, write_atomic
 from hw.errors import CheckFailed, InputError
 
@@ -97,13 +98,14 @@ class Ledger:
 
     def _load(self) -> None:
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
+            content = documents.load_json(self.path.read_text(encoding="utf-8"))
             version = content["schema_version"]
             steps = [Done(**record) for record in content["steps"]]
             started = dict(content["started"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"{self.path}: not a record of steps; remove the file to start again"
+                f"{self.path}: not a record of steps ({documents.reason(error)}); "
+                "remove the file to start again"
             ) from error
         if version != SCHEMA_VERSION:
             raise InputError(

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from hw import documents
 from hw.console import write_atomic
 from hw.dataflow.plan import ELEMENTS, MIN_FIFO_DEPTH, WEIGHTS, LayerPlan, LoadPlan, Plan
 from hw.errors import InputError
@@ -62,9 +63,9 @@ def load(path: str | Path) -> Plan:
 def loads(text: str, source: str) -> Plan:
     """Parses a plan's YAML text; `source` names it in errors."""
     try:
-        content = yaml.load(text, Loader=_Loader)
+        content = documents.load_yaml(text)
     except yaml.YAMLError as error:
-        raise InputError(f"{source}: expected YAML: {_one_line(error)}") from None
+        raise InputError(f"{source}: expected YAML: {documents.reason(error)}") from None
     top = _mapping(content, source, required=_FIELDS)
     version = _integer(top["schema_version"], f"{source}: schema_version", least=1)
     if version > SCHEMA_VERSION:
@@ -94,25 +95,6 @@ def loads(text: str, source: str) -> Plan:
             for position, depth in enumerate(depths)
         )
     return Plan(network, board, float(clock), layers, fifos)
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key given twice: of two edits only one would count."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                problem = f"key {key.value!r} is given twice"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-
-def _one_line(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
-    return " ".join(str(error).split())
 
 
 def _layer(entry: Any, where: str) -> LayerPlan:

@@ -18,6 +18,7 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
+from hw import documents
 from hw.errors import InputError
 from hw.ir import canonical
 from hw.ir.canonical import ARRAYS, SCHEMA_VERSION
@@ -129,8 +130,8 @@ def _read(path: Path, folder: Path) -> bytes:
 def _read_document(folder: Path, report: Reporter) -> dict[str, Any]:
     data = _read(folder / "network.json", folder)
     try:
-        document = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        document = documents.load_json(data.decode("utf-8"), _no_constant)
+    except ValueError as error:
         raise report.network("JSON", f"{error}; {EXPORT_AGAIN}") from error
     if not isinstance(document, dict):
         raise report.network("JSON", f"expected an object; {EXPORT_AGAIN}")

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from hw import documents
 from hw.errors import InputError
 from hw.networks.space import Edge, Genotype
 
@@ -50,7 +51,7 @@ def published() -> dict[str, Published]:
             weights_cifar10=entry["weights_cifar10_C36_L20"],
             weights_imagenet=entry["weights_imagenet_C48_L14"],
         )
-        for name, entry in yaml.safe_load(text).items()
+        for name, entry in documents.load_yaml(text).items()
     }
 
 
@@ -76,15 +77,14 @@ def get(name_or_path: str | Path) -> Genotype:
 def load(path: str | Path) -> Genotype:
     """Read a genotype.yaml; InputError naming the file and the key where it does not hold one."""
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = documents.load_yaml(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give a genotype.yaml") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a text file; give a genotype.yaml") from error
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark else ""
-        raise InputError(f"{path}: {where}not valid YAML; give a genotype.yaml") from error
+        reason = documents.reason(error)
+        raise InputError(f"{path}: not valid YAML: {reason}; give a genotype.yaml") from error
     try:
         return from_mapping(content)
     except InputError as error:

@@ -1,6 +1,5 @@
 """What the folder of a run holds: of a search, a training, several seeds of either, or a demo."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from hw import documents
 from hw.errors import InputError
 from hw.networks import genotypes
 from hw.networks.space import Genotype
@@ -137,7 +137,7 @@ def _json(path: Path, mend: str) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = documents.load_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not valid JSON ({error}); {mend}") from error
     if not isinstance(content, dict):
@@ -150,9 +150,9 @@ def _yaml(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = documents.load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
+        reason = documents.reason(error)
         raise InputError(f"{path}: not valid YAML ({reason}); start the run again") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a mapping; start the run again")

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from hw import documents
 from hw.errors import InputError
 from hw.networks.space import candidate_edges
 
@@ -113,7 +114,7 @@ def read(path: Path) -> Log:
     records: list[dict[str, Any]] = []
     for number, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
+            record = documents.load_json(line)
             if not isinstance(record, dict):
                 raise ValueError("expected one JSON object a line")
             _check(record, records[-1] if records else None)

@@ -20,6 +20,7 @@ from typing import Any
 from amaranth import Shape
 from amaranth.lib.wiring import In
 
+from hw import documents
 from hw.dataflow import cost
 from hw.dataflow.design.design import Design
 from hw.dataflow.flow.buffers import needed_depths
@@ -146,7 +147,7 @@ def read(folder: str | Path, network: Network | None = None) -> Emission:
     path = folder / MANIFEST
     again = "emit it again: shiftnas emit NET --out RTL"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = documents.load_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: not found: no RTL folder; {again}") from None
     except (OSError, ValueError) as error:

@@ -1,7 +1,6 @@
 """The subcommand fuzz."""
 
 import itertools
-import json
 import os
 import re
 import time
@@ -12,7 +11,7 @@ from typing import Any
 
 import click
 
-from hw import console
+from hw import console, documents
 from hw.commands.options import FOLDER
 from hw.errors import CheckFailed, InputError
 
@@ -168,7 +167,7 @@ def _given(published: bool, case_file: Path | None) -> list:
     if case_file is None:
         return []
     try:
-        content = json.loads(case_file.read_text(encoding="utf-8"))
+        content = documents.load_json(case_file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{case_file}: expected a fuzz case as JSON: {error}") from None
     try:

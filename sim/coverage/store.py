@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hw import documents
 from hw.console import write_atomic
 from hw.errors import InputError
 from sim.coverage.points import GROUPS
@@ -91,7 +92,7 @@ def load(path: Path) -> Coverage:
     """
     again = "write it again: shiftnas cosim NET --coverage FILE"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = documents.load_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such coverage file; {again}") from None
     except (OSError, ValueError) as error:

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hw import documents
 from hw.dataflow.design.design import Design, design
 from hw.dataflow.design.memories import memory_words
 from hw.dataflow.loading.addresses import (
@@ -164,7 +165,7 @@ def read(folder: str | Path) -> Image:
     folder = Path(folder)
     again = "make it again: shiftnas load NET --rtl RTL --out IMAGE"
     try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        summary = documents.load_json((folder / SUMMARY).read_text(encoding="utf-8"))
         text = (folder / WEIGHTS).read_text(encoding="utf-8")
         version, digest = int(summary["schema_version"]), summary["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:

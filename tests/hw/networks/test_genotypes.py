@@ -53,7 +53,7 @@ def test_unknown_name_lists_the_known_ones():
     [
         ("", "genotype: expected the keys normal, normal_concat, reduce, reduce_concat"),
         ("- 1\n", "genotype: expected the keys"),
-        ("normal: [\n", "line 2: not valid YAML"),
+        ("normal: [\n", "not valid YAML: line 2: "),
         ("a: \x07\n", "not valid YAML"),
         (GOOD.replace("reduce_concat", "reduce_cat"), "reduce_concat: missing"),
         (GOOD + "extra: 1\n", "extra: not a key of a genotype"),
