@@ -138,7 +138,7 @@ def test_a_mistake_is_named_with_its_line(tmp_path):
         ("search:\n  darts:\n    order: 3\n", "line 3: search.darts.order: expected one of"),
         ("seed: 1\n\nserch: {}\n", "line 3: serch: not a field"),
         ("seed: 1\ntrain: 4\n", "line 2: train: expected a mapping"),
-        ("seed: 1\nseed: 1\n", "line 2: key 'seed' is given twice"),
+        ("seed: 1\nseed: 1\n", "not valid YAML: line 2: key 'seed' is given twice"),
         ("? [1]\n: 3\n", "not valid YAML"),
         ("- 1", "top level: expected a mapping"),
     ):
