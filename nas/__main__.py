@@ -4,10 +4,17 @@ import click
 
 from hw import console
 from nas.cli import COMMANDS
-from nas.distributed import processes
+from nas.distributed import leave, processes
 
 
 class _Processes(console.Group):
+    def main(self, *args, **kwargs):
+        try:
+            return super().main(*args, **kwargs)
+        except SystemExit as end:
+            leave(end.code)
+            raise
+
     def invoke(self, ctx: click.Context):
         with processes():
             return super().invoke(ctx)

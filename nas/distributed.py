@@ -93,6 +93,22 @@ def processes() -> Iterator[None]:
             distributed.destroy_process_group()
 
 
+def leave(code: int | str | None) -> None:
+    """End a process that torchrun started, at once; without torchrun, return.
+
+    Threads of a process group outlive `destroy_process_group` as long as anything refers to the
+    group, a traceback for instance, and let go of their last tensors when they come to it. One that
+    does so while Python takes itself down is stopped in the midst of C++ code, which aborts the
+    process (https://github.com/pytorch/pytorch/issues/190489). Here Python does not take itself
+    down: files are written, both streams are flushed, and nothing else is left to do.
+    """
+    if launched() == 1:
+        return
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
 def join(device: torch.device) -> torch.device:
     """Meet the other processes; the device of this one, where `device` is what was asked for.
 
