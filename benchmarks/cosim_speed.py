@@ -19,6 +19,7 @@ import click
 
 from hw.board.boards import device
 from hw.dataflow.design.design import design
+from hw.dataflow.plan_file import load
 from hw.dataflow.planner import propose
 from hw.ir import serialize
 from sim import designs
@@ -42,7 +43,7 @@ def main(folder: Path, plan_file: Path | None, frames: int, optimise: str) -> No
     if plan_file is None:
         plan = propose(network, device("ulx3s-85f")).plan
     else:
-        plan = plan_file.load(plan_file)
+        plan = load(plan_file)
     bench = designs.bench(network, design(network, plan), "network")
     before = _children()
     simulation = Simulation.build(network, bench, Build(optimise=optimise))

@@ -50,7 +50,7 @@ def line(case: str, folder: Path, plan: Path | None, out: Path, *more: object) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", default="", help="only cases whose name begins so")
     only = parser.parse_args().only
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:

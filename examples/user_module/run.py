@@ -11,7 +11,8 @@ import os
 import sys
 from pathlib import Path
 
-from cocotb_tools.runner import get_results, get_runner
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import get_runner
 
 from hw.board.boards import device
 from hw.dataflow.planner import propose
@@ -41,7 +42,7 @@ def make_network(work: Path) -> list[Path]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sim", choices=["verilator", "icarus"], default="verilator")
     parser.add_argument("--waves", action="store_true", help="write the waves into the folder")
     parser.add_argument("--out", type=Path, default=Path("user_module"), help="folder to make")
