@@ -1,13 +1,23 @@
-"""Image folders as ImageNet's: train and val, one folder of images a class."""
+"""Image folders as ImageNet's: train and val, one folder of images a class.
+
+What counts is what torchvision's ImageFolder counts: every folder is a class, and the images in
+folders within it are its own. What could be left out without a word is refused instead: a class
+without images, an image beside the classes, a kind of image that is not read. Left out are files
+that are no images, and what systems leave behind: hidden files and folders (`.git`, `.DS_Store`,
+macOS' `._x.png`) and those of `LEFT_BEHIND`.
+"""
 
 import importlib.util
 import math
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hw.data import decode
 from hw.data.dataset import Dataset
 from hw.errors import InputError
 
@@ -17,7 +27,17 @@ if TYPE_CHECKING:
 SPLITS = {"train": ("train",), "test": ("val", "test")}
 """Names of the folder of each split, the first that is there counts."""
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm")
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+"""Endings of the images that are read, as torchvision has them."""
+
+FOREIGN = (
+    ".gif", ".jpe", ".jfif", ".jp2", ".j2k", ".heic", ".heif", ".avif", ".apng", ".pnm", ".pbm",
+    ".tga", ".ico", ".svg",
+)  # fmt: skip
+"""Endings of images that are not read."""
+
+LEFT_BEHIND = ("__MACOSX", "@eaDir")
+"""Folders of copies and thumbnails, made by macOS' archiver and by Synology's file server."""
 
 CROP = 7 / 8
 """The crop's share of the shorter side: 224 of 256."""
@@ -47,7 +67,8 @@ class ImageFolder:
     ----------
     name, labels, classes: see `Dataset`
     folder: of the split
-    files: one an image, in the order of the labels: class/name, for a million Paths take a gigabyte
+    files: one an image, in the order of the labels: class/name or class/folder/name; text, for a
+        million Paths take a gigabyte
     size: height and width that the images are brought to
     """
 
@@ -76,13 +97,13 @@ class ImageFolder:
         height, width = self.size
         return {
             "dataset": self.name,
-            "bytes": "as stored",
+            "bytes": decode.MEANING,
             "resize": f"cover {height}x{width} / {CROP}, crop the centre",
         }
 
     def open(self, number: int) -> "Image":
-        """Image `number` as it is stored, RGB."""
-        return _decode(self.folder / self.files[number])
+        """Image `number` in full size, RGB (see `hw.data.decode`)."""
+        return decode.rgb(self.folder / self.files[number])
 
     def read(self, index: np.ndarray) -> np.ndarray:
         """The images at `index`, uint8 NHWC."""
@@ -122,9 +143,13 @@ def find(path: Path, split: str, size: tuple[int, int]) -> ImageFolder:
     for name in _classes(folder):
         if name not in numbers:
             raise InputError(f"{folder / name}: a class that the training split does not have")
-        entries = (folder / name).iterdir()
-        images = [f.name for f in entries if f.suffix.lower() in EXTENSIONS]
-        files += (f"{name}/{image}" for image in sorted(images))
+        images = [(PurePath(name) / image).as_posix() for image in _images(folder / name)]
+        if not images:
+            raise InputError(
+                f"{folder / name}: a class without images; add some ({', '.join(EXTENSIONS)}) or "
+                "remove the folder"
+            )
+        files += images
         labels += [numbers[name]] * len(images)
     if not files:
         raise InputError(f"{folder}: no images; expected one folder of images a class")
@@ -139,18 +164,41 @@ def find(path: Path, split: str, size: tuple[int, int]) -> ImageFolder:
 
 
 def _classes(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+    """Names of the folders of a split's classes; InputError where images lie beside them."""
+    entries = [entry for entry in folder.iterdir() if _counts(entry.name)]
+    for entry in sorted(entries):
+        if entry.suffix.lower() in EXTENSIONS + FOREIGN and not entry.is_dir():
+            raise InputError(f"{entry}: an image outside the folders of the classes; move it there")
+    return sorted(entry.name for entry in entries if entry.is_dir())
 
 
-def _decode(file: Path) -> "Image":
-    """The image in `file`, RGB. InputError where it cannot be read."""
-    from PIL import Image
+def _counts(name: str) -> bool:
+    return not name.startswith(".") and name not in LEFT_BEHIND
 
-    try:
-        with Image.open(file) as opened:
-            return opened.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{file}: not an image that can be read ({error})") from error
+
+def _images(folder: Path) -> Iterator[str]:
+    """Names of the images in a class's folder and those within it, in torchvision's order."""
+    found = []
+    for place, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
+        folders[:] = filter(_counts, folders)
+        for name in folders:
+            # Where links lead in a circle, an image would count again and again.
+            if Path(place).resolve().is_relative_to((Path(place) / name).resolve()):
+                raise InputError(f"{place}/{name}: a link to a folder it lies in; remove it")
+        found.append((place, sorted(filter(_counts, names))))
+    for place, names in sorted(found):
+        for name in names:
+            ending = PurePath(name).suffix.lower()
+            if ending in FOREIGN:
+                raise InputError(
+                    f"{place}/{name}: {ending} is not read; convert it to .png or remove it"
+                )
+            if ending in EXTENSIONS:
+                yield os.path.relpath(f"{place}/{name}", folder)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def centre_crop(image: "Image", size: tuple[int, int]) -> np.ndarray:

@@ -93,9 +93,66 @@ def test_folders_without_images(tmp_path):
         data.load(tmp_path, "train")
     with pytest.raises(InputError, match=r"val: missing; expected one folder of images a class"):
         data.load(tmp_path, "test")
-    (tmp_path / "train" / "a").mkdir()
-    with pytest.raises(InputError, match=r"train: no images"):
-        data.load(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    ("stray", "said"),
+    [
+        ("train/c", "train/c: a class without images; add some (.jpg, "),
+        ("train/c/deep/er", "train/c: a class without images"),
+        ("train/c/notes.txt", "train/c: a class without images"),
+        ("train/c/._1.png", "train/c: a class without images"),
+        ("train/a/1.gif", "train/a/1.gif: .gif is not read; convert it to .png or remove it"),
+        ("train/a/deep/1.HEIC", "train/a/deep/1.HEIC: .heic is not read"),
+        ("train/1.png", "train/1.png: an image outside the folders of the classes"),
+        ("val/b2", "val/b2: a class that the training split does not have"),
+    ],
+)
+def test_what_would_be_left_out_without_a_word(folder, stray, said):
+    path = folder / stray
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"") if path.suffix else path.mkdir(parents=True)
+    with pytest.raises(InputError, match=re.escape(f"{folder}/{said}")):
+        data.find(folder, "train", size=(8, 8))
+        data.find(folder, "test", size=(8, 8))
+
+
+def test_what_systems_leave_behind_is_no_class_and_no_image(folder):
+    plain = data.find(folder, "train", size=(8, 8))
+    for name in (
+        ".DS_Store", ".git/1.png", "__MACOSX/b/._1.png", "@eaDir/b/1.png", "readme.txt",
+        "b/._1.png", "b/.DS_Store", "b/Thumbs.db", "b/.thumbnails/1.png", "b/@eaDir/1.png/s.jpg",
+        "b/desktop.ini",
+    ):  # fmt: skip
+        path = folder / "train" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"none of the images")
+    cluttered = data.find(folder, "train", size=(8, 8))
+    assert (cluttered.files, cluttered.classes) == (plain.files, 2)
+    assert plain.files == ("a/9.jpeg", "b/1.png", "b/2.png")
+    cluttered.load()
+
+
+def test_images_in_folders_within_a_class_are_its_own(folder):
+    """In the order of torchvision's ImageFolder: folder by folder, by name."""
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    for name in ("z/1.PNG", "a/9.tiff", "a/b/0.bmp", "a-/7.png"):
+        save(folder / "train" / "a" / name, pixels)
+    found = data.find(folder, "train", size=(8, 8))
+    assert found.files == (
+        "a/9.jpeg", "a/a/9.tiff", "a/a-/7.png", "a/a/b/0.bmp", "a/z/1.PNG", "b/1.png", "b/2.png"
+    )  # fmt: skip
+    assert found.labels.tolist() == [0] * 5 + [1] * 2
+    assert np.all(found.read(np.array([1, 4])) == 0)
+
+
+def test_links(folder):
+    """A link to another folder counts as what it leads to, one in a circle is refused."""
+    (folder / "train" / "c").symlink_to(folder / "train" / "b")
+    assert data.find(folder, "train", size=(8, 8)).labels.tolist() == [0, 1, 1, 2, 2]
+    (folder / "train" / "b" / "again").symlink_to(folder / "train")
+    with pytest.raises(InputError, match="train/b/again: a link to a folder it lies in"):
+        data.find(folder, "train", size=(8, 8))
 
 
 def test_pillow_is_named_where_it_is_missing(folder, monkeypatch):
