@@ -1,7 +1,7 @@
 """A fuzz case: a plain description that decides a network, its plan, its images and its stalls."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,14 @@ from hw.dataflow.check import check
 from hw.dataflow.design.design import Design
 from hw.dataflow.planner import propose
 from hw.errors import InputError
-from hw.ir.graph import Graph
+from hw.ir.graph import Graph, has_scale
 from hw.ir.network import Network
 from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
+from sim.designs import LEVELS
 from sim.fuzz import images, plan_edits
+from sim.fuzz.dice import Dice
 from sim.fuzz.plan_edits import PlanEdits
 
 BOARD = "ulx3s-85f"
@@ -39,6 +41,10 @@ class Case:
     plan: what is changed in the proposed plan
     frames: kind of each image, see `sim.fuzz.images`
     stall: chance that a source or the sink pauses in a cycle, [0, 1)
+    negative: share of the channels whose scale is negative, which random batch norms never are
+    loaded: the plan is loadable; at level `network` the RTL is emitted with other weights, and
+    these are loaded into it
+    level: of the co-simulation, one of sim.designs.LEVELS
     """
 
     genotype: Mapping[str, Any]
@@ -56,15 +62,22 @@ class Case:
     plan: PlanEdits = field(default_factory=PlanEdits)
     frames: tuple[str, ...] = ("noise",)
     stall: float = 0.0
+    negative: float = 0.0
+    loaded: bool = False
+    level: str = "network"
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """What a case describes: network, design, uint8 images (N, H, W, C)."""
+    """What a case describes: network, design, uint8 images (N, H, W, C).
+
+    `load`: the design is of a network with other weights, and the network's are loaded into it.
+    """
 
     network: Network
     design: Design
     images: np.ndarray
+    load: bool
 
 
 def as_dict(case: Case) -> dict[str, Any]:
@@ -84,6 +97,8 @@ def from_dict(content: Mapping[str, Any]) -> Case:
     values["genotype"] = genotypes.to_mapping(genotypes.from_mapping(content["genotype"]))
     values["plan"] = PlanEdits(**_checked(PlanEdits, content["plan"], "case: plan"))
     values["image"], values["frames"] = tuple(content["image"]), tuple(content["frames"])
+    if content["level"] not in LEVELS:
+        raise InputError(f"case: level: {content['level']!r}; expected one of {', '.join(LEVELS)}")
     return Case(**values)
 
 
@@ -109,14 +124,14 @@ def graph_of(case: Case) -> Graph:
     ).pruned()
 
 
-def network_of(case: Case) -> Network:
-    """The network of a case.
+def network_of(case: Case, like: Network | None = None) -> Network:
+    """The network of a case; one that has the formats of `like`, where that is given.
 
     Raises
     ------
     CheckFailed: the formats do not suit the weights drawn: not a fault, another seed may do
     """
-    return random_network(
+    found = random_network(
         graph_of(case),
         seed=case.seed,
         act_bits=case.act_bits,
@@ -124,13 +139,41 @@ def network_of(case: Case) -> Network:
         guard=case.guard,
         weight_bits=case.weight_bits,
         paper=case.paper,
+        formats=like.formats if like is not None else None,
     )
+    return _with_negative_scales(found, case) if case.negative else found
+
+
+def _with_negative_scales(network: Network, case: Case) -> Network:
+    """The network with scale and bias of some channels negated: what they give is mirrored."""
+    params = dict(network.params)
+    for node in network.graph:
+        if not has_scale(node):
+            continue
+        dice, old = Dice(f"{case.seed}/{node.name}/negative"), params[node.name]
+        turned = [-1 if dice.chance(case.negative) else 1 for _ in old.bias]
+        params[node.name] = replace(
+            old,
+            scale_sign=old.scale_sign * np.array(turned, np.int8)[:, None],
+            bias=tuple(bias * turn for bias, turn in zip(old.bias, turned, strict=True)),
+        )
+    return replace(network, params=params)
 
 
 def hardware_of(case: Case, network: Network) -> Hardware:
     """Plan and images of a case beside its network."""
-    proposed = propose(network, device(BOARD), fps=case.plan.fps, luts=LUTS).plan
-    plan = plan_edits.apply(case.plan, network, proposed)
-    design = check(plan, network, "case: plan")
-    shape = network.graph.input.shape
-    return Hardware(network, design, images.make(case.frames, shape, case.seed))
+    load = case.loaded and case.level == "network"
+    # Where weights are loaded the RTL has others: those of another seed.
+    built = network_of(replace(case, seed=case.seed + 1), like=network) if load else network
+    proposed = propose(
+        built,
+        device(BOARD),
+        fps=case.plan.fps,
+        luts=LUTS,
+        loadable=case.loaded,
+        cover=[network] if load else (),
+    ).plan
+    plan = plan_edits.apply(case.plan, built, proposed)
+    design = check(plan, built, "case: plan")
+    made = images.make(case.frames, network.graph.input.shape, case.seed)
+    return Hardware(network, design, made, load)

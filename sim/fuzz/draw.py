@@ -26,6 +26,7 @@ SIDES = ((1, 3), (2, 3), (3, 4), (4, 3), (5, 4), (6, 3), (7, 4), (8, 3), (9, 3),
 CHANNELS = ((1, 3), (2, 5), (3, 3), (4, 2), (5, 1), (6, 1), (7, 1), (8, 1))
 CELLS = ((1, 6), (2, 4), (3, 5), (4, 2), (5, 2))
 NODES = ((1, 1), (2, 3), (3, 3), (4, 5), (5, 4), (6, 1))
+LEVELS = (("network", 7), ("cell", 1), ("op", 1), ("pe", 1))
 CLASSES = ((1, 2), (2, 3), (3, 3), (10, 4), (33, 1))
 """Values, and how often each is drawn."""
 
@@ -35,7 +36,7 @@ def draw(seed: int, number: int, attempt: int = 0) -> Case:
     dice = Dice(f"case/{seed}/{number}/{attempt}")
     most = dice.weighted(MOST_NODES)
     while True:
-        case = _any(dice)
+        case = _later(dice, _any(dice))
         graph = graph_of(case)
         if len(graph) <= most and steps(graph) <= MOST_STEPS:
             return case
@@ -66,6 +67,21 @@ def _any(dice: Dice) -> Case:
         frames=tuple(dice.choice(list(KINDS)) for _ in range(dice.integer(1, 4))),
         stall=0.0 if dice.chance(0.15) else dice.integer(1, 90) / 100,
     )
+
+
+def _later(dice: Dice, case: Case) -> Case:
+    """Fields that came later: what was drawn before them stays what it was."""
+    case = replace(case, negative=dice.choice((0.5, 1.0)) if dice.chance(0.2) else 0.0)
+    case = replace(case, loaded=dice.chance(0.2), level=dice.weighted(LEVELS))
+    if dice.chance(0.15):
+        key = dice.choice(("normal", "reduce"))
+        edges = list(case.genotype[key])
+        node = dice.integer(0, len(edges) // 2 - 1)
+        # State 2 and later: at stride 1 a skip is the state itself.
+        skip = ["skip_connect", dice.integer(min(2, 1 + node), 1 + node)]
+        edges[2 * node : 2 * node + 2] = [skip, skip]
+        case = replace(case, genotype={**case.genotype, key: edges})
+    return case
 
 
 def _image(dice: Dice, stem: str) -> Shape:

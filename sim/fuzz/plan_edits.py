@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from hw.dataflow.design.design import design
+from hw.dataflow.design.envelope import dense_words
 from hw.dataflow.flow import deadlock
 from hw.dataflow.flow.buffers import needed_depths
 from hw.dataflow.plan import MIN_FIFO_DEPTH, LayerPlan, Plan
 from hw.errors import InputError
 from hw.ir.arithmetic import layer_guard
-from hw.ir.graph import Conv, Node
+from hw.ir.graph import Conv, Node, Weighted
 from hw.ir.network import Network
 from sim.fuzz.dice import Dice
 
@@ -80,8 +81,17 @@ def _layer(edits: PlanEdits, network: Network, node: Node, layer: LayerPlan) -> 
     )
     element = layer.element if element == "proposed" else element if horner else "barrel"
     pe = _lanes(edits.lanes, node, layer.pe, dice("lanes")) if element == "barrel" else 1
-    places = {"proposed": layer.weights, "random": dice("weights").choice(("logic", "block"))}
-    return LayerPlan(element, pe, store, places.get(edits.weights, edits.weights))
+    assert isinstance(node, Weighted)
+    # What is loaded lies in LUT-RAM where what is fixed lies in logic.
+    near = "logic" if layer.load is None else "lutram"
+    place = (
+        dice("weights").choice(("logic", "block")) if edits.weights == "random" else edits.weights
+    )
+    place = {"proposed": layer.weights, "logic": near}.get(place, place)
+    edited = LayerPlan(element, pe, store, place)
+    if layer.load is None:
+        return edited
+    return replace(edited, load=replace(layer.load, words=dense_words(network, node, edited)))
 
 
 def _lanes(policy: str, node: Node, proposed: int, dice: Dice) -> int:

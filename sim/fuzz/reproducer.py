@@ -71,10 +71,12 @@ def _write_hardware(folder: Path, case: Case) -> bool:
 
 def cosim_arguments(case: Case, folder: Path) -> list[str]:
     """Arguments of `shiftnas` that simulate the folder's contents again, waves included."""
+    load = case.loaded and case.level == "network"
     return [
         "cosim",
         str(folder / NETWORK),
-        f"--plan={folder / PLAN}",
+        *((f"--rtl={folder / RTL}", "--load") if load else (f"--plan={folder / PLAN}",)),
+        f"--level={case.level}",
         f"--images={folder / IMAGES}",
         f"--frames={len(case.frames)}",
         f"--stall={case.stall}",

@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 KINDS = {
     "hang": r"cosim: hang: ",
+    "load": r"cosim: load: ",
     "protocol": r"cosim: .*: valid was withdrawn or the payload changed",
     "surplus": r"cosim: .*: a beat more than the frames have",
     "tlast": r"cosim: m_axis: tlast ",
@@ -100,7 +101,7 @@ def run(case: Case, time_limit: int = TIME_LIMIT_S) -> Outcome:
             stage = "plan"
             hardware = hardware_of(case, network)
             stage = "emit"
-            emission = emit.emit(hardware.design)
+            emission = emit.emit(hardware.design) if case.level == "network" else None
             stage = "cosim"
             found = simulate(case, hardware, emission)
         outcome = replace(
@@ -130,7 +131,7 @@ def _network(case: Case):
 def simulate(
     case: Case,
     hardware: Hardware,
-    emission: emit.Emission,
+    emission: emit.Emission | None,
     folder: Path | None = None,
     waves: bool = False,
 ) -> Cosim:
@@ -139,7 +140,7 @@ def simulate(
         hardware.network,
         hardware.design,
         Stimuli(hardware.images, case.stall, seed=case.seed),
-        Subject(emission=emission),
+        Subject(case.level, emission=emission, load=[hardware.network] if hardware.load else ()),
         Build(optimise="-O0", waves=waves, shelf="fuzz"),
         folder=folder,
         cover=True,

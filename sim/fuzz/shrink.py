@@ -80,6 +80,7 @@ def simpler(case: Case) -> Iterator[Case]:
 def _calmer(case: Case) -> Iterator[Case]:
     """Less around the network: stalls, frames, edits of the plan."""
     yield replace(case, stall=0.0)
+    yield replace(case, loaded=False)
     yield replace(case, plan=PlanEdits())
     for field in POLICIES:
         if getattr(case.plan, field) != "proposed":
@@ -138,6 +139,7 @@ def _put(edges: Sequence[Any], position: int, edge: list[Any]) -> list[Any]:
 
 def _plainer(case: Case) -> Iterator[Case]:
     """Plainer formats."""
+    yield replace(case, negative=0.0)
     if case.paper:
         yield replace(case, paper=False, act_bits=8, guard=None, weight_bits=5)
         return

@@ -9,6 +9,7 @@ from hw.ir.graph import Graph
 from hw.networks.cells import STEMS
 from hw.networks.space import OPERATIONS
 from sim.coverage.store import Coverage
+from sim.designs import LEVELS
 from sim.fuzz.case import Case, graph_of
 from sim.fuzz.plan_edits import POLICIES
 from sim.fuzz.workers import Result
@@ -29,6 +30,9 @@ AXES: dict[str, list[Any]] = {
     "weight bits": [5, 6],
     **{f"plan: {name}": list(known) for name, known in POLICIES.items()},
     "stalls": ["none", "below 0.5", "0.5 and more"],
+    "scales": ["positive", "half of them negative", "negative"],
+    "weights": ["fixed", "loaded"],
+    "level": list(LEVELS),
 }
 """What is varied, and the values that a long run should meet."""
 
@@ -130,6 +134,9 @@ def values_of(case: Case) -> Mapping[str, set[Any]]:
         "weight bits": {case.weight_bits},
         **plan,
         "stalls": {stall},
+        "scales": {AXES["scales"][round(2 * case.negative)]},
+        "weights": {"loaded" if case.loaded else "fixed"},
+        "level": {case.level},
     }
 
 

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from hw.board.boards import device
 from hw.dataflow.check import check
 from hw.dataflow.flow import deadlock
+from hw.dataflow.planner import propose
 from hw.errors import InputError
 from sim.fuzz.case import hardware_of, network_of
 from sim.fuzz.draw import draw
@@ -25,13 +27,24 @@ def small():
     return network, hardware_of(case, network).design.plan
 
 
-@pytest.mark.parametrize("field", POLICIES)
-def test_every_choice_is_allowed(small, field):
+@pytest.fixture(scope="module", params=["fixed", "loaded"])
+def planned(request, small):
+    """The same, and with weights that are loaded."""
     network, plan = small
+    if request.param == "loaded":
+        plan = propose(network, device("ulx3s-85f"), loadable=True).plan
+    return network, plan
+
+
+@pytest.mark.parametrize("field", POLICIES)
+def test_every_choice_is_allowed(planned, field):
+    network, plan = planned
     for policy in POLICIES[field]:
         for seed in range(3):
             edits = PlanEdits(seed=seed, **{field: policy})
-            check(apply(edits, network, plan), network)
+            edited = apply(edits, network, plan)
+            check(edited, network)
+            assert edited.loadable == plan.loadable
 
 
 def test_choices_are_made(small):

@@ -17,6 +17,15 @@ def test_right_hardware_passes(case):
     assert outcome.cpu_seconds > 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("loaded", [False, True])
+@pytest.mark.parametrize("level", ["network", "cell", "op", "pe"])
+def test_every_level_with_fixed_and_with_loaded_weights(case, level, loaded):
+    case = replace(case, level=level, loaded=loaded, negative=0.5, frames=("noise",), stall=0.5)
+    outcome = run(case)
+    assert outcome.failure is None and outcome.bits > 0
+
+
 def test_wrong_hardware_is_a_mismatch(case, wrong_maximum):
     failure = run(case).failure
     assert failure is not None
