@@ -24,6 +24,9 @@ EXIT_CHECK_FAILED = 1
 EXIT_INPUT_ERROR = 2
 EXIT_INTERRUPTED = 130
 
+SEED = click.IntRange(0, (1 << 64) - 1)
+"""What a seed may be: what PyTorch's generators take, and NumPy's."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -109,7 +112,7 @@ def force_option(function: F) -> F:
 def seed_option(function: F) -> F:
     """Add `--seed`, passed as `seed` (default 1)."""
     return click.option(
-        "--seed", type=int, default=1, show_default=True, help="Makes the run repeatable."
+        "--seed", type=SEED, default=1, show_default=True, help="Makes the run repeatable."
     )(function)
 
 

@@ -11,10 +11,15 @@ from typing import Any
 import click
 
 from hw import console
-from hw.errors import Interrupted
-from nas.config import PRESETS, STRATEGIES, Config, load_config
+from hw.errors import InputError, Interrupted
+from hw.ir.parameters import Rounding
+from hw.ir.validate import MAX_GUARD
+from nas.config import MAX_SEED, PRESETS, STRATEGIES, Config, load_config
 
 FOLDER = click.Path(path_type=Path)
+
+ACT_BITS = 8
+"""Bits of an exported network's tensors."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,21 @@ class _RunOptions:
 
     def settings(self, more: tuple[str, ...] = ()) -> Config:
         """The configuration, with `more` overrides after those given."""
+        for option, given, key in (
+            ("--seed", self.seed is not None, "seed"),
+            ("--strategy", bool(more), "search.strategy"),
+        ):
+            if given and any(one.partition("=")[0] == key for one in self.overrides):
+                raise InputError(f"{option}: --set {key} says the same; leave one of the two out")
         config = load_config(self.config, (*self.overrides, *more))
-        return config if self.seed is None else replace(config, seed=self.seed)
+        if self.seed is not None:
+            config = replace(config, seed=self.seed)
+        if self.seeds is not None and config.seed + self.seeds - 1 > MAX_SEED:
+            raise InputError(
+                f"--seeds: {self.seeds} seeds from {config.seed} on end above the largest, "
+                f"{MAX_SEED}; begin with a smaller --seed"
+            )
+        return config
 
     def manner(self) -> dict[str, bool]:
         """Arguments that `nas.search.search` and `nas.train.train` share."""
@@ -62,7 +80,7 @@ def _run_options(function: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--set", "overrides", metavar="K=V", multiple=True, help="One setting; repeatable."
             ),
-            click.option("--seed", type=click.IntRange(min=0), help="Makes the run repeatable."),
+            click.option("--seed", type=console.SEED, help="Makes the run repeatable."),
             click.option("--resume", is_flag=True, help="Go on with a run that was cut short."),
             click.option("--tensorboard", is_flag=True, help="Event files in RUN/tensorboard too."),
             click.option(
@@ -199,13 +217,21 @@ def train(genotype_name: str, domain: str, run: _RunOptions) -> None:
 @click.command(cls=console.Command)
 @click.argument("run", metavar="RUN", type=FOLDER)
 @click.option("--out", type=FOLDER, required=True, help="The NETWORK folder.")
-@click.option("--act-bits", type=click.IntRange(2, 32), default=8, show_default=True)
+@click.option("--act-bits", type=click.IntRange(2, 32), show_default=str(ACT_BITS))
 @click.option(
     "--scale-terms",
     type=click.IntRange(1, 4),
     help="Powers of two a scale is the sum of; default: as trained (shift.scale_terms), or 3.",
 )
-@click.option("--guard", type=click.IntRange(min=0), help="Guard bits; default: exact products.")
+@click.option(
+    "--guard", type=click.IntRange(0, MAX_GUARD), help="Guard bits; default: exact products."
+)
+@click.option(
+    "--rounding",
+    type=click.Choice([mode.value for mode in Rounding]),
+    help="Of requantisations, additions and concatenations; default: as trained (train.rounding),"
+    " or half_up.",
+)
 @click.option(
     "--formats",
     "formats_of",
@@ -218,9 +244,10 @@ def train(genotype_name: str, domain: str, run: _RunOptions) -> None:
 def export(
     run: Path,
     out: Path,
-    act_bits: int,
+    act_bits: int | None,
     scale_terms: int | None,
     guard: int | None,
+    rounding: str | None,
     formats_of: Path | None,
     force: bool,
     as_json: bool,
@@ -230,9 +257,18 @@ def export(
     from nas import export as exporting
 
     console.require_absent(out, force)
+    if formats_of is not None and act_bits is not None:
+        raise InputError(
+            "--act-bits: --formats brings the tensors' widths; leave one of the two out"
+        )
     like = serialize.load(formats_of) if formats_of is not None else None
     network = exporting.export(
-        run, act_bits=act_bits, scale_terms=scale_terms, guard=guard, like=like
+        run,
+        act_bits=act_bits or ACT_BITS,
+        scale_terms=scale_terms,
+        guard=guard,
+        rounding=None if rounding is None else Rounding(rounding),
+        like=like,
     )
     with console.output_folder(out, force) as folder:
         serialize.save(network, folder)

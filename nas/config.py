@@ -16,6 +16,7 @@ import yaml
 
 from hw import documents
 from hw.errors import InputError
+from hw.ir.parameters import Rounding
 from hw.ir.weights import P_MIN
 from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
 from nas.optimise import OPTIMISERS, REGULARISATIONS
@@ -194,6 +195,8 @@ class TrainConfig:
         chosen when the last `quantise_epochs` epochs begin; "16.16": 32 bits, 16 of them after the
         point, to the floor, from the first epoch (the paper's); "off": nothing
     quantise_epochs, act_bits: of "calibrated"; 0 epochs: nothing is rounded
+    rounding: how tensors are rounded, in training and by `export`: "half_up" or "floor"; null:
+        half up, but for "16.16"
     """
 
     channels: int = 36
@@ -220,6 +223,7 @@ class TrainConfig:
     activations: str = "calibrated"
     quantise_epochs: int = 0
     act_bits: int = 8
+    rounding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -263,6 +267,7 @@ _CHOICES: dict[str, tuple] = {
     "shift.grad_rule": GRAD_RULES,
     "shift.init": INITS,
     "train.activations": ("off", "16.16", "calibrated"),
+    "train.rounding": (None, *(mode.value for mode in Rounding)),
     "search.optimiser": OPTIMISERS,
     "train.optimiser": OPTIMISERS,
     "search.strategy": STRATEGIES,
@@ -288,6 +293,12 @@ _LEAST: dict[str, float] = {
     "size": 1,
 }
 """Smallest value of a number, by field; 0 where not listed."""
+
+MAX_SEED = (1 << 64) - 1
+"""PyTorch's largest."""
+
+_MOST: dict[str, float] = {"seed": MAX_SEED, "act_bits": 32}
+"""Largest value of a number, by field; any where not listed."""
 
 _POSITIVE = ("lr", "arch_lr", "temperature_start", "temperature_end", "alpha_temperature")
 _RISING_TO_ONE = ("shift.inq_portions",)
@@ -327,6 +338,11 @@ def _check_together(config: Config, where: Provenance) -> None:
         raise InputError(
             f"{where.at('train.quantise_epochs')}: {train.quantise_epochs} epochs with calibrated "
             f"activations contradict train.activations: '{train.activations}'; set one of them"
+        )
+    if train.activations == "16.16" and train.rounding not in (None, Rounding.FLOOR):
+        raise InputError(
+            f"{where.at('train.rounding')}: '{train.rounding}' contradicts train.activations: "
+            "'16.16', which rounds to the floor; set one of them"
         )
     _check_pdarts(config.search, where)
 
@@ -467,6 +483,8 @@ def _check_number(value: float, name: str, where: Provenance) -> None:
     least = _LEAST.get(key, 0)
     if value != value or value in (float("inf"), float("-inf")) or value < least:
         raise InputError(f"{where.at(name)}: expected at least {least}, found {value!r}")
+    if key in _MOST and value > _MOST[key]:
+        raise InputError(f"{where.at(name)}: expected at most {_MOST[key]}, found {value!r}")
     if key in _POSITIVE and value == 0:
         raise InputError(f"{where.at(name)}: expected more than 0, found {value!r}")
     if key in _RATES and value >= 1:

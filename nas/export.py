@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from hw.ir.network import Network
-from hw.ir.parameters import Arithmetic
+from hw.ir.parameters import Arithmetic, Rounding
 from hw.ir.reference import classify
 from hw.ir.validate import validate
 from hw.networks import genotypes
@@ -27,6 +27,7 @@ def export(
     act_bits: int = 8,
     scale_terms: int | None = None,
     guard: int | None = None,
+    rounding: Rounding | None = None,
     like: Network | None = None,
 ) -> Network:
     """The integer network of a training run, its accuracy over the whole test set in its `meta`.
@@ -38,6 +39,8 @@ def export(
     scale_terms: K, the most powers of two a scale is the sum of, 1 to 4; None: those that the
         network was trained with (`shift.scale_terms`), or 3
     guard: bits kept below the input's last one; None: exact products
+    rounding: of requantisations, additions and concatenations; None: as the network was trained
+        (`train.rounding`), or half up
     like: a network whose formats are taken, instead of those that fit best
 
     Raises
@@ -53,6 +56,7 @@ def export(
     arithmetic = Arithmetic(
         weight_bits=task.config.shift.weight_bits,
         guard=guard,
+        rounding=rounding or Rounding(task.config.train.rounding or Rounding.HALF_UP),
         scale_terms=scale_terms or task.config.shift.scale_terms or SCALE_TERMS,
     )
     train, genotype = task.config.train, task.genotype

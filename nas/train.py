@@ -51,6 +51,7 @@ def make_model(task: Task, image: tuple[int, int, int], classes: int) -> GraphMo
         stem=train.stem,
     )
     model = GraphModel(graph, task.domain, task.config.shift)
+    model.rounding = Rounding(train.rounding or Rounding.HALF_UP)
     if train.activations == "16.16":
         model.formats, model.rounding = paper_formats(model.live), Rounding.FLOOR
     return model

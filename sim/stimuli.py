@@ -8,6 +8,9 @@ from hw.errors import InputError
 from hw.ir.network import Network
 from sim.harness import STALL_PATTERNS
 
+FRAMES = 4
+"""Images of a run that is told no number."""
+
 
 @dataclass(frozen=True)
 class Resets:
@@ -86,9 +89,14 @@ def random_images(network: Network, count: int, seed: int) -> np.ndarray:
 
 
 def default_images(
-    network: Network, images: np.ndarray | None, frames: int, seed: int
+    network: Network, images: np.ndarray | None, frames: int | None, seed: int
 ) -> np.ndarray:
-    """The first `frames` of `images`, or random ones where there are none."""
+    """The first `frames` of `images`, or random ones where there are none.
+
+    Where no number is given: `FRAMES`, or all images where they are fewer.
+    """
+    if frames is None:
+        frames = FRAMES if images is None else min(FRAMES, len(images))
     if frames < 1:
         raise InputError(f"frames: {frames}; expected 1 or more")
     if images is None:

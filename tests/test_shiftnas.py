@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -106,3 +107,32 @@ def test_json_is_all_there_is_on_stdout():
     assert result.exit_code == 0, result.output
     (entry,) = json.loads(result.stdout)["genotypes"]
     assert entry["name"] == "ShiftNAS_C10" and entry["cifar10"]["weights"] > 3_000_000
+
+
+def options():
+    """Every option of every command."""
+    for name in shiftnas.SUBCOMMANDS:
+        for option in shiftnas.subcommand(name).params:
+            yield name, option
+
+
+def test_every_number_tells_its_range():
+    """Where a type takes any number, the help says nothing and the command fails later."""
+    bare = (click.types.IntParamType, click.types.FloatParamType)
+    for name, option in options():
+        ranged = isinstance(option.type, click.IntRange | click.FloatRange)
+        assert ranged or not isinstance(option.type, bare), f"{name} {option.name}"
+        if isinstance(option.type, click.FloatRange):
+            for wrong in ("nan", "inf"):
+                with pytest.raises(click.BadParameter):
+                    option.type.convert(wrong, option, None)
+
+
+def test_every_seed_has_the_same_range():
+    seeds = [option for _, option in options() if option.name == "seed"]
+    assert len(seeds) >= 7
+    for option in seeds:
+        assert option.type.convert("18446744073709551615", option, None) == 2**64 - 1
+        for wrong in ("-1", "18446744073709551616"):
+            with pytest.raises(click.BadParameter):
+                option.type.convert(wrong, option, None)

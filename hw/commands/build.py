@@ -10,6 +10,7 @@ from hw import console
 from hw.build.families import FAMILIES
 from hw.commands.options import FOLDER, network_argument, out_option, plan_option
 from hw.dataflow.design.design import Design
+from hw.errors import InputError
 from hw.ir.network import Network
 from hw.verilog.roms import ROMS
 
@@ -86,6 +87,8 @@ def synth(
     from hw.build import synth as synthesis
     from hw.verilog import emit as emission
 
+    if rtl is not None and plan_file is not None:
+        raise InputError("--plan: the files of --rtl have their own plan; leave one of the two out")
     network, design = load(folder, plan_file)
     if rtl is None:
         emitted = emission.emit(design)

@@ -16,6 +16,7 @@ import click
 
 from hw import console, data
 from hw.commands.ledger import Done, Ledger, Step, announce, call
+from hw.commands.options import Number
 from hw.errors import CheckFailed, InputError
 from hw.report.text import FIGURES, duration, grouped
 
@@ -242,7 +243,7 @@ def print_table(table: dict[str, Any], done: Sequence[Done]) -> None:
 @click.option("--board", metavar="B", default="ulx3s-85f", show_default=True)
 @click.option(
     "--fps",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=500,
     show_default=True,
     help="Frames a second to plan for: the smallest hardware that is fast enough.",
@@ -256,7 +257,7 @@ def print_table(table: dict[str, Any], done: Sequence[Done]) -> None:
 )
 @click.option(
     "--stall",
-    type=click.FloatRange(0, 0.95, min_open=True),
+    type=Number(0, 0.95, min_open=True),
     default=0.25,
     show_default=True,
     help="Chance that a stream pauses in a cycle, in the run with stalls.",

@@ -1,5 +1,6 @@
 """Arguments that several subcommands share."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,18 @@ class ImageShape(click.ParamType):
             self.fail(f"{value!r}: expected HxWxC, such as 28x28x1", param, ctx)
         height, width, channels = map(int, match.groups())
         return height, width, channels
+
+
+class Number(click.FloatRange):
+    """A real number of a range: not nan, which is in every range, and finite."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 def out_option(what: str, **options: Any):

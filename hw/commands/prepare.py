@@ -9,26 +9,54 @@ from hw import console
 from hw.commands.options import (
     FOLDER,
     ImageShape,
+    Number,
     formats_option,
     network_argument,
     out_option,
 )
 from hw.errors import InputError
 from hw.ir.graph import Shape
+from hw.ir.parameters import Rounding
+from hw.ir.validate import MAX_GUARD
+from hw.networks.random_network import PAPER, PAPER_WIDTH
+
+ACT_BITS, WEIGHT_BITS = 8, 5
+
+PAPER_OPTIONS = {
+    "act_bits": str(PAPER_WIDTH),
+    "guard": str(PAPER.guard),
+    "weight_bits": str(PAPER.weight_bits),
+    "rounding": PAPER.rounding.value,
+}
+"""What `--paper` means for the options beside it."""
+
+COUNT = click.IntRange(min=1)
 
 
 @click.command(cls=console.Command)
 @click.option("--genotype", "genotype_name", metavar="G", required=True, help="Name or file.")
-@click.option("--channels", type=int, required=True, help="C, of the first cells' nodes.")
-@click.option("--cells", type=int, required=True, help="L.")
+@click.option("--channels", type=COUNT, required=True, help="C, of the first cells' nodes.")
+@click.option("--cells", type=COUNT, required=True, help="L.")
 @click.option("--image", type=ImageShape(), required=True, help="Such as 28x28x1.")
-@click.option("--classes", type=int, required=True)
+@click.option("--classes", type=COUNT, required=True)
 @click.option("--stem", type=click.Choice(["cifar", "imagenet"]), default="cifar")
-@click.option("--act-bits", type=click.IntRange(2, 32), default=8, show_default=True)
+@click.option("--act-bits", type=click.IntRange(2, 32), show_default=str(ACT_BITS))
 @click.option("--scale-terms", type=click.IntRange(1, 4), default=3, show_default=True)
-@click.option("--guard", type=click.IntRange(min=0), help="Guard bits; default: exact products.")
-@click.option("--weight-bits", type=click.Choice(["5", "6"]), default="5", show_default=True)
-@click.option("--paper", is_flag=True, help="The paper's 16.16 arithmetic, floors, guard 0.")
+@click.option(
+    "--guard", type=click.IntRange(0, MAX_GUARD), help="Guard bits; default: exact products."
+)
+@click.option("--weight-bits", type=click.Choice(["5", "6"]), show_default=str(WEIGHT_BITS))
+@click.option(
+    "--rounding",
+    type=click.Choice([mode.value for mode in Rounding]),
+    show_default=Rounding.HALF_UP.value,
+    help="Of requantisations, additions and concatenations.",
+)
+@click.option(
+    "--paper",
+    is_flag=True,
+    help="The paper's arithmetic: 16.16 tensors, 6-bit weights, guard 0, floors.",
+)
 @formats_option
 @out_option("The NETWORK folder.")
 @console.seed_option
@@ -41,10 +69,11 @@ def network(
     image: Shape,
     classes: int,
     stem: str,
-    act_bits: int,
+    act_bits: int | None,
     scale_terms: int,
     guard: int | None,
-    weight_bits: str,
+    weight_bits: str | None,
+    rounding: str | None,
     paper: bool,
     formats_of: Path | None,
     out: Path,
@@ -60,16 +89,31 @@ def network(
     from hw.networks.random_network import arithmetic_of, random_network
 
     console.require_absent(out, force)
+    if paper:
+        _refuse_beside_paper(
+            act_bits=act_bits, guard=guard, weight_bits=weight_bits, rounding=rounding
+        )
+    if formats_of is not None and act_bits is not None:
+        raise InputError(
+            "--act-bits: --formats brings the tensors' widths; leave one of the two out"
+        )
     genotype = genotypes.get(genotype_name)
     sizes = {"channels": channels, "cells": cells, "image": image, "classes": classes}
     graph = build(genotype, **sizes, stem=stem)
-    settings = {"scale_terms": scale_terms, "guard": guard, "weight_bits": int(weight_bits)}
-    settings["paper"] = paper
+    settings = {
+        "scale_terms": scale_terms,
+        "guard": guard,
+        "weight_bits": int(weight_bits or WEIGHT_BITS),
+        "rounding": Rounding(rounding or Rounding.HALF_UP),
+        "paper": paper,
+    }
     formats = None
     if formats_of is not None:
         other = serialize.load(formats_of)
         formats = other.formats_for(graph.pruned(), arithmetic_of(**settings))
-    made = random_network(graph, seed=seed, act_bits=act_bits, **settings, formats=formats)
+    made = random_network(
+        graph, seed=seed, act_bits=act_bits or ACT_BITS, **settings, formats=formats
+    )
     meta = {"genotype": genotypes.to_mapping(genotype), **sizes, "stem": stem, "seed": seed}
     meta["weights"] = "random"
     with console.output_folder(out, force) as folder:
@@ -82,10 +126,21 @@ def network(
         click.echo(f"{out}: {result['nodes']} nodes, {result['weights']:,} weights")
 
 
+def _refuse_beside_paper(**given: int | str | None) -> None:
+    """InputError where an option asks for something else than `--paper` does."""
+    for name, value in given.items():
+        paper = PAPER_OPTIONS[name]
+        if value is not None and str(value) != paper:
+            raise InputError(
+                f"--{name.replace('_', '-')}: {value} contradicts --paper, which means {paper}; "
+                "leave one of the two out"
+            )
+
+
 @click.command(cls=console.Command)
 @network_argument
 @click.option("--board", metavar="B", required=True)
-@click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames a second wanted.")
+@click.option("--fps", type=Number(min=0, min_open=True), help="Frames a second wanted.")
 @click.option("--luts", type=click.IntRange(min=1), help="LUT budget; default: 80 % of the board.")
 @click.option("--loadable", is_flag=True, help="Weights can be loaded at run time.")
 @click.option(

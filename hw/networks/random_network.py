@@ -62,6 +62,7 @@ def random_network(
     scale_terms: int = 3,
     guard: int | None = None,
     weight_bits: int = 5,
+    rounding: Rounding = Rounding.HALF_UP,
     paper: bool = False,
     formats: Mapping[str, Format] | None = None,
 ) -> Network:
@@ -73,8 +74,9 @@ def random_network(
     scale_terms: K, 1 to 4
     guard: bits kept below the input's last one, None for exact products
     weight_bits: 5 or 6
+    rounding: of requantisations, additions and concatenations
     paper: the paper's number formats (32 bits, 16 of them fractional, 6-bit weights, no guard
-        bits, rounding down); then `act_bits`, `guard` and `weight_bits` do not count
+        bits, rounding down); then `act_bits`, `guard`, `weight_bits` and `rounding` do not count
     formats: of all tensors but the logits, instead of fitting ones; how well they are used is then
         not looked at
 
@@ -84,7 +86,7 @@ def random_network(
     CheckFailed: a tensor that uses less than half of its range or saturates on 5 % or more
     """
     check_settings(act_bits, scale_terms, guard, weight_bits)
-    arithmetic = arithmetic_of(scale_terms, guard, weight_bits, paper)
+    arithmetic = arithmetic_of(scale_terms, guard, weight_bits, paper, rounding)
     rng = np.random.default_rng(seed)
     maker = _Maker(graph.pruned(), arithmetic, act_bits, paper, rng, formats)
     maker.run()
@@ -94,11 +96,19 @@ def random_network(
     return network
 
 
-def arithmetic_of(scale_terms: int, guard: int | None, weight_bits: int, paper: bool) -> Arithmetic:
+def arithmetic_of(
+    scale_terms: int,
+    guard: int | None,
+    weight_bits: int,
+    paper: bool,
+    rounding: Rounding = Rounding.HALF_UP,
+) -> Arithmetic:
     """The settings of a network that all of its layers share."""
     if paper:
         return replace(PAPER, scale_terms=scale_terms)
-    return Arithmetic(weight_bits=weight_bits, guard=guard, scale_terms=scale_terms)
+    return Arithmetic(
+        weight_bits=weight_bits, guard=guard, rounding=rounding, scale_terms=scale_terms
+    )
 
 
 def check_settings(act_bits: int, scale_terms: int, guard: int | None, weight_bits: int) -> None:

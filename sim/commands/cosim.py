@@ -12,7 +12,7 @@ import numpy as np
 
 from hw import console
 from hw.commands.build import load
-from hw.commands.options import FOLDER, network_argument, plan_option
+from hw.commands.options import FOLDER, Number, network_argument, plan_option
 from hw.errors import CheckFailed, InputError
 from sim.harness import STALL_PATTERNS
 from sim.runner import SIMULATORS
@@ -37,7 +37,11 @@ SHOWN = {
 )
 @click.option("--data", metavar="D", help="Test images of a data set; default: random ones.")
 @click.option("--images", "images_file", type=FOLDER, help="Images: .npy, uint8 (N, H, W, C).")
-@click.option("--frames", type=int, default=4, show_default=True, help="Images to run through.")
+@click.option(
+    "--frames",
+    type=click.IntRange(min=1),
+    help="Images to run through; default: 4, or all that --images has where they are fewer.",
+)
 @click.option(
     "--level",
     type=click.Choice(["pe", "op", "cell", "network"]),
@@ -55,7 +59,7 @@ SHOWN = {
 )
 @click.option(
     "--stall",
-    type=float,
+    type=Number(0, 1, max_open=True),
     default=0.25,
     show_default=True,
     help="Images run once more under stalls, the random ones with this chance; 0: they do not.",
@@ -94,7 +98,7 @@ def cosim(
     loads: bool,
     data: str | None,
     images_file: Path | None,
-    frames: int,
+    frames: int | None,
     level: str,
     only: tuple[str, ...],
     each: bool,

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from hw import console
-from hw.commands.options import FOLDER
+from hw.commands.options import FOLDER, Number
 from hw.errors import CheckFailed
 
 MISSING_SHOWN = 40
@@ -15,7 +15,7 @@ MISSING_SHOWN = 40
 @click.argument("files", metavar="FILE...", type=FOLDER, nargs=-1, required=True)
 @click.option(
     "--bar",
-    type=click.FloatRange(0, 100),
+    type=Number(0, 100),
     default=0.0,
     show_default=True,
     help="Exit code 1 where less than this share of the bins was hit, in per cent.",

@@ -8,7 +8,7 @@ import click
 
 from hw import console
 from hw.commands.build import load
-from hw.commands.options import FOLDER, network_argument, plan_option
+from hw.commands.options import FOLDER, Number, network_argument, plan_option
 
 
 @click.command(cls=console.Command)
@@ -25,7 +25,7 @@ from hw.commands.options import FOLDER, network_argument, plan_option
 @click.option("--layer", metavar="NAME", default="", help="Only in this layer, edge or cell.")
 @click.option(
     "--bar",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=0.95,
     show_default=True,
     help="Score below which the exit code is 1.",

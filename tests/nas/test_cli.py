@@ -33,7 +33,7 @@ def test_command_writes_what_it_says(run, tmp_path):
 
 def test_search_and_train_commands(tmp_path):
     search_out, train_out = tmp_path / "s", tmp_path / "t"
-    small = ("--data", "digits", "--config", "tiny", "--seed", "3", "--json")
+    small = ("--data", "digits", "--config", "tiny", "--seed", str(2**64 - 1), "--json")
     sizes = ("--set", "search.images=32", "--set", "search.cells=1", "--set", "search.batch=16")
     found = invoke("search", *small, *sizes, "--out", search_out)
     assert found.exit_code == 0, found.output
@@ -68,6 +68,31 @@ def test_search_and_train_commands(tmp_path):
         (("search", "--data", "digits", "--out", "o", "--config", "no.yaml"), "no.yaml"),
         (("search", "--data", "digits", "--out", "full"), "exists already"),
         (("export", "full", "--out", "o"), "not a run"),
+        (("export", "full", "--out", "o", "--guard", "33"), "not in the range 0<=x<=32"),
+        (("export", "full", "--out", "o", "--rounding", "up"), "'half_up', 'floor'"),
+        (
+            ("export", "full", "--out", "o", "--formats", "full", "--act-bits", "8"),
+            "--act-bits: --formats brings the tensors' widths",
+        ),
+        (("search", "--data", "digits", "--out", "o", "--seed", "-1"), "0<=x<=1844674407370955161"),
+        (
+            ("search", "--data", "digits", "--out", "o", "--set", "seed=18446744073709551616"),
+            "seed: expected at most 18446744073709551615",
+        ),
+        (
+            ("search", "--data", "digits", "--out", "o", "--seeds", "2", "--seed", str(2**64 - 1)),
+            "--seeds: 2 seeds from 18446744073709551615 on end above the largest",
+        ),
+        (
+            ("search", "--data", "digits", "--out", "o", "--seed", "2", "--set", "seed=3"),
+            "--seed: --set seed says the same; leave one of the two out",
+        ),
+        (
+            tuple(
+                "search --data digits --out o --strategy dots --set search.strategy=darts".split()
+            ),
+            "--strategy: --set search.strategy says the same",
+        ),
     ],
 )
 def test_wrong_calls_end_in_one_line(tmp_path, monkeypatch, arguments, message):

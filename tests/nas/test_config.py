@@ -68,6 +68,12 @@ def test_overrides_come_last_and_take_yaml_values():
         ("shift: {inq_portions: []}", "shift.inq_portions: expected rising numbers"),
         ("shift: {inq_portions: [0.5, 0.5, 1]}", "the last 1, found [0.5, 0.5, 1]"),
         ("shift: {inq_portions: [0.5, 0.9]}", "the last 1, found [0.5, 0.9]"),
+        ("train: {rounding: up}", "train.rounding: expected one of (None, 'half_up', 'floor')"),
+        ("train: {act_bits: 33}", "train.act_bits: expected at most 32, found 33"),
+        (
+            "train: {activations: 16.16, rounding: half_up}",
+            "train.rounding: 'half_up' contradicts train.activations: '16.16'",
+        ),
         ("train: {activations: 8.8}", "train.activations: expected one of ('off', '16.16', "),
         ("train: {activations: [8]}", "train.activations: expected str, found [8]"),
         ("train: {optimiser: adam}", "train.optimiser: expected one of ('radam', 'sgd')"),

@@ -6,6 +6,7 @@ import pytest
 from hw import data
 from hw.errors import InputError
 from hw.ir import reference
+from hw.ir.parameters import Rounding
 from hw.networks import genotypes
 from nas.config import load_config
 from nas.exact import ExactModel
@@ -38,6 +39,17 @@ def test_settings_reach_the_network(run):
     network = export(run, act_bits=6, scale_terms=2, guard=3)
     assert network.arithmetic.guard == 3 and network.arithmetic.scale_terms == 2
     assert {f.width for name, f in network.formats.items() if name != "input"} == {6}
+
+
+def test_rounding_to_the_floor(run):
+    """PyTorch's side and the reference, each in its own arithmetic."""
+    network, images = export(run, rounding=Rounding.FLOOR), data.load("digits", "test").images
+    assert network.arithmetic.rounding is Rounding.FLOOR
+    ours = ExactModel(load_trained(run, (8, 8, 1), 10), network).codes(images)
+    floor, up = reference.run(network, images), reference.run(export(run), images)
+    for node in network.graph:
+        assert np.array_equal(ours[node.name], floor[node.name]), node.name
+    assert not np.array_equal(floor["stem/conv"], up["stem/conv"])
 
 
 def test_formats_of_another_network(run):

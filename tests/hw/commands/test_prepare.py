@@ -1,12 +1,15 @@
 """network, plan."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from hw.dataflow import plan_file
-from hw.ir import serialize
+from hw.ir import reference, serialize
+from hw.ir.parameters import Rounding
 from shiftnas import subcommand
 
 TINY = (
@@ -55,6 +58,55 @@ def test_paper_mode(tmp_path):
     made = serialize.load(tmp_path / "net")
     assert made.arithmetic.rounding == "floor" and made.arithmetic.guard == 0
     assert made.formats["stem/conv"].width == 32
+
+
+def test_rounding_is_asked_for(tmp_path):
+    """Nothing but the rounding differs from what is made without the option."""
+    for name, options in (("up", ()), ("floor", ("--rounding", "floor"))):
+        assert run("network", *TINY, *options, "--out", tmp_path / name).exit_code == 0
+    up, floor = (serialize.load(tmp_path / name) for name in ("up", "floor"))
+    assert (up.arithmetic.rounding, floor.arithmetic.rounding) == ("half_up", "floor")
+    assert replace(floor.arithmetic, rounding=Rounding.HALF_UP) == up.arithmetic
+    images = np.random.default_rng(1).integers(0, 256, (2, 8, 8, 1), np.uint8)
+    half = replace(up, arithmetic=floor.arithmetic)
+    codes = [reference.run(network, images)["stem/conv"] for network in (up, half)]
+    # A floor is the same code or the one below, about as often.
+    assert set(np.unique(codes[0] - codes[1]).tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--paper --act-bits 8", "--act-bits: 8 contradicts --paper, which means 32"),
+        ("--paper --guard 3", "--guard: 3 contradicts --paper, which means 0"),
+        ("--paper --weight-bits 5", "--weight-bits: 5 contradicts --paper, which means 6"),
+        ("--paper --rounding half_up", "--rounding: half_up contradicts --paper, which means"),
+        ("--formats {net} --act-bits 8", "--act-bits: --formats brings the tensors' widths"),
+        ("--guard 33", "33 is not in the range 0<=x<=32"),
+        ("--guard -1", "-1 is not in the range 0<=x<=32"),
+        ("--channels 0", "0 is not in the range x>=1"),
+        ("--seed -1", "-1 is not in the range 0<=x<=18446744073709551615"),
+        ("--seed 18446744073709551616", "18446744073709551616 is not in the range"),
+    ],
+)
+def test_options_that_contradict_or_are_out_of_range(net, tmp_path, options, said):
+    words = options.format(net=net).split()
+    result = run("network", *TINY, *words, "--out", tmp_path / "net")
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1 and said in result.stderr
+    assert not (tmp_path / "net").exists()
+
+
+def test_the_ends_of_the_ranges_work(tmp_path):
+    options = ("--guard", 32, "--seed", 18446744073709551615)
+    assert run("network", *TINY, *options, "--out", tmp_path / "net").exit_code == 0
+    assert serialize.load(tmp_path / "net").arithmetic.guard == 32
+
+
+def test_paper_beside_what_it_means(tmp_path):
+    same = ("--act-bits", 32, "--guard", 0, "--weight-bits", 6, "--rounding", "floor")
+    for name, options in (("short", ()), ("long", same)):
+        assert run("network", *TINY, "--paper", *options, "--out", tmp_path / name).exit_code == 0
+    assert files(tmp_path / "short") == files(tmp_path / "long")
 
 
 def test_an_output_that_exists_is_kept(net):
