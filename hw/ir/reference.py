@@ -2,11 +2,13 @@
 
 The torch evaluation, the hardware and the gate-level netlist are compared with this. Each operation
 is prepared once (constants, exact bounds, the number type that they allow) and then applied to
-batches of feature maps: NHWC arrays of integers, see `hw.ir.integers`.
+batches of feature maps: NHWC arrays of integers, see `hw.ir.integers`. It takes and gives tensors
+in the type of their formats; in between it computes in one type of its own.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +41,19 @@ from hw.ir.graph import (
     Node,
     Pair,
 )
-from hw.ir.integers import Integers, bits_of, cast, codes_of, number_type, saturate, shift_right
+from hw.ir.integers import (
+    Integers,
+    bits_of,
+    cast,
+    codes_of,
+    constants,
+    join,
+    number_type,
+    pad,
+    saturate,
+    shift_right,
+    tensor_type,
+)
 from hw.ir.network import Network
 from hw.ir.weights import decode
 
@@ -131,11 +145,24 @@ def batches(
 
 
 def operation(network: Network, name: str) -> Operation:
-    """The operation of node `name`, prepared for repeated use."""
+    """The operation of node `name`, prepared for repeated use.
+
+    It takes integers of any type (an Input: images) and gives them in the type of its format.
+    """
+    compute, target = _operation(network, name), tensor_type(out_format(network, name))
+    types = [tensor_type(source) for source in in_formats(network, name)] or [target]
+
+    def apply(sources: Sequence[Integers]) -> Integers:
+        return cast(compute([cast(q, t) for q, t in zip(sources, types, strict=True)]), target)
+
+    return apply
+
+
+def _operation(network: Network, name: str) -> Operation:
     node = network.graph[name]
     match node:
         case Input():
-            return lambda sources: cast(sources[0].astype(np.int64), np.dtype(np.float64))
+            return lambda sources: sources[0]
         case Linear():
             return accumulate(network, name)
         case Conv() | FactorizedReduce():
@@ -155,9 +182,7 @@ def operation(network: Network, name: str) -> Operation:
             return _align(alignment(network, name), network.formats[name])
         case Concat():
             parts = [_align(a, network.formats[name]) for a in alignments(network, name)]
-            return lambda sources: np.concatenate(
-                [part([q]) for part, q in zip(parts, sources, strict=True)], axis=3
-            )
+            return lambda sources: join([part([q]) for part, q in zip(parts, sources, strict=True)])
     raise TypeError(f"{name}: no reference for a {type(node).__name__}")
 
 
@@ -182,7 +207,7 @@ def accumulate(network: Network, name: str, acc: Accumulation | None = None) -> 
     largest = max((int(np.abs(w).max()) for _, w in weights), default=0)
     dtype = number_type(bits_of(*edges, largest))
     weights = [(shift, cast(w, dtype)) for shift, w in weights]
-    relu = has_relu(node)
+    added, relu = constants(bias, dtype), has_relu(node)
 
     def apply(sources: Sequence[Integers]) -> Integers:
         (q,) = sources
@@ -190,7 +215,7 @@ def accumulate(network: Network, name: str, acc: Accumulation | None = None) -> 
         total = _sum(
             _multiply(node, shift_right(q, shift) if shift else q, w) for shift, w in weights
         )
-        return total + np.array(bias, dtype) if isinstance(node, Linear) else total
+        return total + added if isinstance(node, Linear) else total
 
     return apply
 
@@ -218,11 +243,11 @@ def _multiply(node: Node, q: Integers, w: Integers) -> Integers:
             return (q[:, 0, 0] @ w.T)[:, None, None]
         case FactorizedReduce():
             height, width = q.shape[1:3]
-            q = np.pad(q, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
+            q = pad(q, (0, height % 2), (0, width % 2))
             half = node.shape[2] // 2
             matrix = w[:, :, 0, 0].T
             even, odd = q[:, ::2, ::2] @ matrix[:, :half], q[:, 1::2, 1::2] @ matrix[:, half:]
-            return np.concatenate([even, odd], axis=3)
+            return join([even, odd])
         case Conv():
             return _convolve(node, q, w)
     raise TypeError(f"{node.name}: a {type(node).__name__} has no weights")
@@ -242,10 +267,10 @@ def _convolve(node: Conv, q: Integers, w: Integers) -> Integers:
     parts = []
     for group in range(node.groups):
         here = slice(group * channels_in, (group + 1) * channels_in)
-        columns = np.concatenate([tap[..., here] for tap in taps], axis=3)
+        columns = join([tap[..., here] for tap in taps])
         matrix = w[group * channels_out : (group + 1) * channels_out]
         parts.append(columns @ matrix.transpose(2, 3, 1, 0).reshape(-1, channels_out))
-    return np.concatenate(parts, axis=3)
+    return join(parts)
 
 
 def _taps(
@@ -259,8 +284,7 @@ def _taps(
 ) -> Iterator[Integers]:
     """For each kernel position, in raster order, what it sees of q at every output pixel."""
     (py, px), (sy, sx), (dy, dx) = padding, stride, dilation
-    if padding != (0, 0):
-        q = np.pad(q, ((0, 0), (py, py), (px, px), (0, 0)), constant_values=fill)
+    q = pad(q, (py, py), (px, px), fill)
     for ky in range(kernel[0]):
         for kx in range(kernel[1]):
             y, x = ky * dy, kx * dx
@@ -273,17 +297,17 @@ def requantise(
     """From the accumulators of a Conv or FactorizedReduce to its output codes."""
     params, target = network.params[name], network.formats[name]
     acc = accumulation(network, name) if acc is None else acc
-    constants = requantisation(network, name, acc)
+    derived = requantisation(network, name, acc)
     _, _, scales = scale_multipliers(params.scale_sign, params.scale_exp)
-    added = [b + constants.rounding for b in params.bias]
-    width = max(bits_of(*acc.low, *acc.high, *scales, *added), constants.width)
-    dtype = number_type(width + max(0, -constants.shift))
-    scale, constant = np.array(scales, dtype), np.array(added, dtype)
+    added = [b + derived.rounding for b in params.bias]
+    width = max(bits_of(*acc.low, *acc.high, *scales, *added), derived.width)
+    dtype = number_type(width + max(0, -derived.shift))
+    scale, constant = constants(scales, dtype), constants(added, dtype)
 
     def apply(total: Integers) -> Integers:
         v = cast(total, dtype) * scale
         v += constant
-        return saturate(shift_right(v, constants.shift), target)
+        return saturate(shift_right(v, derived.shift), target)
 
     return apply
 
@@ -295,16 +319,15 @@ def _sum(parts: Iterable[Integers]) -> Integers:
 # Nodes without weights -----------------------------------------------------------------------
 
 
-def _align(constants: Alignment, target: Format) -> Operation:
+def _align(derived: Alignment, target: Format) -> Operation:
     """Inputs shifted to one format and summed, then brought to the format `target`."""
-    dtype = number_type(constants.width + max(0, -constants.shift))
-    factors = [np.array(1 << left, dtype) for left in constants.left]
+    dtype = number_type(derived.width + max(0, -derived.shift))
+    factors = [constants(1 << left, dtype) for left in derived.left]
+    rounding = constants(derived.rounding, dtype)
 
     def apply(sources: Sequence[Integers]) -> Integers:
         total = _sum(cast(q, dtype) * f for q, f in zip(sources, factors, strict=True))
-        return saturate(
-            shift_right(total + np.array(constants.rounding, dtype), constants.shift), target
-        )
+        return saturate(shift_right(total + rounding, derived.shift), target)
 
     return apply
 
@@ -330,11 +353,12 @@ def _average_pool(node: AvgPool, source: Format, shape: tuple[int, int, int]) ->
         )
         for axis in (0, 1)
     )
-    mean = _mean(source, [[row * column for column in columns] for row in rows])
+    counts = [[row * column for column in columns] for row in rows]
+    dtype, mean = _sum_type(source, max(map(max, counts))), _mean(source, counts)
 
     def apply(sources: Sequence[Integers]) -> Integers:
-        taps = _taps(sources[0], node.kernel, node.stride, node.padding, node.shape)
-        return mean(_sum(taps))
+        q = cast(sources[0], dtype)
+        return mean(_sum(_taps(q, node.kernel, node.stride, node.padding, node.shape)))
 
     return apply
 
@@ -346,24 +370,36 @@ def real_taps(side: int, out: int, kernel: int, stride: int, padding: int) -> li
 
 
 def _global_pool(source: Format, shape: tuple[int, int, int]) -> Operation:
-    mean = _mean(source, [[shape[0] * shape[1]]])
-    return lambda sources: mean(sources[0].sum(axis=(1, 2), keepdims=True))
+    n = shape[0] * shape[1]
+    dtype, mean = _sum_type(source, n), _mean(source, [[n]])
+    return lambda sources: mean(cast(sources[0], dtype).sum(axis=(1, 2), keepdims=True))
+
+
+def _sum_type(source: Format, n: int) -> np.dtype[Any]:
+    """Type that holds every sum of up to n codes of a format."""
+    return number_type(bits_of(source.qmin * n, source.qmax * n))
 
 
 def _mean(source: Format, counts: list[list[int]]) -> Callable[[Integers], Integers]:
     """From sums (N, H, W, C) of counts[y][x] codes of the format `source` to their means."""
-    constants = [[average(source.width, n) for n in row] for row in counts]
+    edges = source.qmin, source.qmax
+    averages = [[average(source.width, n) for n in row] for row in counts]
     width = max(
         bits_of(
-            *(edge * n * a.multiplier + (1 << (a.shift - 1)) for edge in (source.qmin, source.qmax))
+            *(edge * n * a.multiplier + half for edge in edges for half in (0, 1 << (a.shift - 1)))
         )
-        for counted, row in zip(counts, constants, strict=True)
+        for counted, row in zip(counts, averages, strict=True)
         for n, a in zip(counted, row, strict=True)
     )
     dtype = number_type(width)
-    multiplier = np.array([[a.multiplier for a in row] for row in constants], dtype)[:, :, None]
-    half = np.array([[1 << (a.shift - 1) for a in row] for row in constants], dtype)[:, :, None]
-    shift = np.array([[a.shift for a in row] for row in constants], np.int64)[:, :, None]
+    multiplier, half = (
+        constants(values, dtype)[:, :, None]
+        for values in (
+            [[a.multiplier for a in row] for row in averages],
+            [[1 << (a.shift - 1) for a in row] for row in averages],
+        )
+    )
+    shift = np.array([[a.shift for a in row] for row in averages])[:, :, None]
 
     def apply(total: Integers) -> Integers:
         return saturate(shift_right(cast(total, dtype) * multiplier + half, shift), source)

@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 
 from hw.ir.format import Format
-from hw.ir.integers import bits_of, cast, codes_of, number_type, saturate, shift_right
+from hw.ir.integers import (
+    bits_of,
+    cast,
+    codes_of,
+    join,
+    number_type,
+    pad,
+    saturate,
+    shift_right,
+    tensor_type,
+)
 
 TYPES = [np.dtype(np.float64), np.dtype(np.int64), np.dtype(object)]
 
@@ -30,10 +40,33 @@ def test_shift_floors(dtype):
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-def test_saturation(dtype):
-    values = saturate(cast(np.array([-200, -8, 3, 200]), dtype), Format(True, 4, 0))
-    assert values.tolist() == [-8, -8, 3, 7]
-    assert values.dtype == dtype
+def test_saturation_gives_the_type_of_the_format(dtype):
+    values = cast(np.array([-200, -8, 3, 200]), dtype)
+    for width, clamped in ((4, [-8, -8, 3, 7]), (60, values.tolist()), (70, values.tolist())):
+        target = Format(True, width, 0)
+        found = saturate(values, target)
+        assert found.tolist() == clamped
+        assert found.dtype == tensor_type(target) == number_type(width)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_padding_is_of_the_same_integers(dtype):
+    values = cast(np.arange(12).reshape(1, 2, 3, 2), dtype)
+    found = pad(values, (1, 0), (0, 2), fill=-7)
+    assert found.dtype == dtype and found.shape == (1, 3, 5, 2)
+    assert {type(value) for value in found.flat} == {type(value) for value in values.flat}
+    assert found[0, 1:, :3].tolist() == values[0].tolist()
+    assert found.sum() == 66 - 7 * (3 * 5 * 2 - 12)
+    assert pad(values, (0, 0), (0, 0)) is values
+
+
+def test_only_like_integers_are_joined():
+    """NumPy would make floats of int64 beside float64, and put floats among Python's integers."""
+    parts = [cast(np.ones((1, 1, 1, k + 1)), dtype) for k, dtype in enumerate(TYPES)]
+    for k, dtype in enumerate(TYPES):
+        assert join([parts[k], parts[k]]).dtype == dtype
+        with pytest.raises(TypeError, match="several types are joined"):
+            join([parts[k], parts[k - 1]])
 
 
 def test_wide_values_are_python_integers():

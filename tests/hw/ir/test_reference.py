@@ -1,15 +1,20 @@
-"""The reference against a second implementation: element by element, Python integers."""
+"""The reference against plain loops over Python's integers, in numbers of any width.
+
+NumPy's warnings are errors here as in all tests.
+"""
 
 import dataclasses
-import math
-from fractions import Fraction
 
 import numpy as np
+import plain_numerics
 import pytest
+from any_networks import KINDS, One, networks, one_operation
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hw.errors import InputError
 from hw.ir import reference
-from hw.ir.arithmetic import accumulation, scale_multipliers
+from hw.ir.arithmetic import accumulation, out_format, scale_multipliers
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import (
     Add,
@@ -24,168 +29,13 @@ from hw.ir.graph import (
     MaxPool,
     Node,
 )
+from hw.ir.integers import tensor_type
 from hw.ir.network import Network
 from hw.ir.parameters import Arithmetic, LayerParams, Rounding
 from hw.ir.validate import validate, weight_shape
-
-# --- the slow implementation ------------------------------------------------------------------
-
-
-def weight(code, bits):
-    """(s, p) of a weight code, p None where the weight is zero."""
-    m = code % 2 ** (bits - 1)
-    return (0, None) if m == 0 else (-1 if code >> (bits - 1) else 1, 1 - m)
-
-
-def clamp(value, target):
-    return max(target.qmin, min(target.qmax, value))
-
-
-def divide(value, shift, rounding):
-    """value / 2**shift, rounded half up or down; in exact fractions."""
-    added = {Rounding.HALF_UP: Fraction(1, 2), Rounding.FLOOR: 0}[rounding]
-    return math.floor(Fraction(value) / Fraction(2) ** shift + added)
-
-
-def taps_of(node, in_shape):
-    """For each output channel's weight index: function from output pixel to (y, x, channel in)."""
-
-    def reads(oy, ox, oc, ic, ky, kx):
-        if isinstance(node, Linear):
-            return 0, 0, ic
-        if isinstance(node, FactorizedReduce):
-            offset = 0 if oc < node.shape[2] // 2 else 1
-            return 2 * oy + offset, 2 * ox + offset, ic
-        group = oc // (node.shape[2] // node.groups)
-        return (
-            oy * node.stride[0] - node.padding[0] + ky * node.dilation[0],
-            ox * node.stride[1] - node.padding[1] + kx * node.dilation[1],
-            group * (in_shape[2] // node.groups) + ic,
-        )
-
-    return reads
-
-
-def slow_weighted(network, node, q, source):
-    """Output codes of a Conv, FactorizedReduce or Linear for one image (dict (y, x, c) -> code)."""
-    params, arithmetic = network.params[node.name], network.arithmetic
-    bits = arithmetic.weight_bits
-    guard = None if isinstance(node, Linear) else arithmetic.guard
-    codes = (
-        params.codes.reshape(*params.codes.shape[:2], 1, 1)
-        if params.codes.ndim == 2
-        else (params.codes)
-    )
-    powers = [p for _, p in (weight(int(c), bits) for c in codes.ravel()) if p is not None]
-    p0 = min(powers, default=0)
-    f_acc = source.frac - p0 if guard is None else source.frac + guard
-    relu = not isinstance(node, Linear) and node.relu_in
-    reads = taps_of(node, network.graph.in_shapes(node)[0])
-    out = {}
-    for oy in range(node.shape[0]):
-        for ox in range(node.shape[1]):
-            for oc in range(node.shape[2]):
-                acc = 0
-                for ic, ky, kx in np.ndindex(*codes.shape[1:]):
-                    s, p = weight(int(codes[oc, ic, ky, kx]), bits)
-                    x = q.get(reads(oy, ox, oc, ic, ky, kx), 0)
-                    x = max(x, 0) if relu else x
-                    if s and guard is None:
-                        acc += s * (x << (p - p0))
-                    elif s:
-                        acc += s * ((x << guard) >> -p)
-                if isinstance(node, Linear):
-                    out[oy, ox, oc] = acc + params.bias[oc]
-                else:
-                    out[oy, ox, oc] = slow_requantise(network, node, oc, acc, f_acc)
-    return out
-
-
-def slow_requantise(network, node, channel, acc, f_acc):
-    params, target = network.params[node.name], network.formats[node.name]
-    pairs = list(
-        zip(params.scale_sign.ravel().tolist(), params.scale_exp.ravel().tolist(), strict=True)
-    )
-    e_min = min((e for s, e in pairs if s), default=0)
-    k = params.scale_sign.shape[1]
-    u = sum(s * acc * 2 ** (e - e_min) for s, e in pairs[channel * k : channel * k + k] if s)
-    r = f_acc - e_min - target.frac
-    rounding = network.arithmetic.rounding
-    return clamp(divide(u + params.bias[channel], r, rounding), target)
-
-
-def window(node, in_shape, oy, ox):
-    """Real pixels of a pool's window."""
-    for ky, kx in np.ndindex(*node.kernel):
-        y = oy * node.stride[0] - node.padding[0] + ky
-        x = ox * node.stride[1] - node.padding[1] + kx
-        if 0 <= y < in_shape[0] and 0 <= x < in_shape[1]:
-            yield y, x
-
-
-def mean(values, source):
-    n, t = len(values), source.width + 8 + math.ceil(math.log2(len(values)))
-    multiplier = math.floor(Fraction(2**t, n) + Fraction(1, 2))
-    return clamp((sum(values) * multiplier + 2 ** (t - 1)) >> t, source)
-
-
-def slow_node(network, node, qs):
-    graph, rounding = network.graph, network.arithmetic.rounding
-    shapes = graph.in_shapes(node)
-    sources = [network.formats[name] for name in node.inputs]
-    places = [index for index in np.ndindex(*node.shape)]
-    match node:
-        case Conv() | FactorizedReduce() | Linear():
-            return slow_weighted(network, node, qs[0], sources[0])
-        case MaxPool():
-            return {
-                (y, x, c): max(qs[0][v, u, c] for v, u in window(node, shapes[0], y, x))
-                for y, x, c in places
-            }
-        case AvgPool():
-            return {
-                (y, x, c): mean(
-                    [qs[0][v, u, c] for v, u in window(node, shapes[0], y, x)], sources[0]
-                )
-                for y, x, c in places
-            }
-        case GlobalPool():
-            pixels = list(np.ndindex(*shapes[0][:2]))
-            return {
-                (0, 0, c): mean([qs[0][y, x, c] for y, x in pixels], sources[0])
-                for c in range(node.shape[2])
-            }
-        case Add():
-            target, frac = network.formats[node.name], max(s.frac for s in sources)
-            return {
-                i: clamp(
-                    divide(
-                        sum(q[i] * 2 ** (frac - s.frac) for q, s in zip(qs, sources, strict=True)),
-                        frac - target.frac,
-                        rounding,
-                    ),
-                    target,
-                )
-                for i in places
-            }
-        case Concat():
-            target, out, offset = network.formats[node.name], {}, 0
-            for q, s, shape in zip(qs, sources, shapes, strict=True):
-                for y, x, c in np.ndindex(*shape):
-                    out[y, x, offset + c] = clamp(
-                        divide(q[y, x, c], s.frac - target.frac, rounding), target
-                    )
-                offset += shape[2]
-            return out
-    raise AssertionError(node)
-
-
-def slow_run(network, image):
-    tensors = {network.graph.input.name: {i: int(image[i]) for i in np.ndindex(*image.shape)}}
-    for node in network.graph.nodes[1:]:
-        tensors[node.name] = slow_node(network, node, [tensors[name] for name in node.inputs])
-    return tensors
-
+from hw.networks import genotypes
+from hw.networks.cells import build
+from hw.networks.random_network import random_network
 
 # --- networks to compare on -------------------------------------------------------------------
 
@@ -310,19 +160,18 @@ def case(operation, arithmetic, width, seed=0):
 def compare(network, images):
     found = reference.run(network, images)
     assert found.keys() == {node.name for node in network.graph}
-    for number, image in enumerate(images):
-        for name, expected in slow_run(network, image).items():
+    for number, image in enumerate(images.tolist()):
+        for name, expected in plain_numerics.run(network, image).items():
             values = found[name][number]
-            assert values.shape == network.graph[name].shape
-            assert values.dtype in (np.int64, object)
-            for index in np.ndindex(*values.shape):
-                assert values[index] == expected[index], (name, number, index)
+            assert_clean(values)
+            assert values.dtype != np.float64
+            assert values.tolist() == expected, (name, number)
     return found
 
 
 @pytest.mark.parametrize("arithmetic", ARITHMETICS)
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_every_operation_equals_the_slow_implementation(operation, arithmetic):
+def test_every_operation_equals_plain_loops(operation, arithmetic):
     for width in (8, 32):
         network, images = case(operation, arithmetic, width)
         found = compare(network, images)
@@ -410,3 +259,126 @@ def test_unknown_tensor_is_refused():
     network, images = case("pointwise", "default", 8)
     with pytest.raises(InputError, match="no tensor 'nowhere'"):
         reference.run(network, images, ["nowhere"])
+
+
+# --- numbers of any width -----------------------------------------------------------------------
+
+
+def assert_clean(values: np.ndarray) -> None:
+    """Python's integers only where they are objects: NumPy's among them would wrap."""
+    assert values.dtype in (np.float64, np.int64, object)
+    if values.dtype == object:
+        assert {type(value) for value in values.flat} == {int}
+
+
+def assert_one_equals_loops(case: One) -> None:
+    network = case.network
+    found = reference.operation(network, "x")(case.sources)
+    assert found.dtype == tensor_type(out_format(network, "x"))
+    assert_clean(found)
+    for number in range(len(found)):
+        sources = [source[number].tolist() for source in case.sources]
+        assert found[number].tolist() == plain_numerics.compute(network, "x", sources)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_every_operation(kind, data):
+    assert_one_equals_loops(data.draw(one_operation(kind)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks())
+def test_every_network(drawn):
+    """One operation after the other: what is wide inside is none of the next one's business."""
+    compare(*drawn)
+
+
+@pytest.mark.parametrize(
+    "genotype, sizes, numbers",
+    [
+        ("DARTS_V2", (2, 3, (6, 7, 3), 4), {"guard": 30, "seed": 7}),
+        ("NASNet", (6, 3, (7, 9, 3), 6), {"weight_bits": 6, "scale_terms": 4, "seed": 28}),
+    ],
+)
+def test_published_genotypes_in_32_bits(genotype, sizes, numbers):
+    """The two networks that were wrong: an end in a traceback, and silently."""
+    size = dict(zip(("channels", "cells", "image", "classes"), sizes, strict=True))
+    graph = build(genotypes.get(genotype), **size)
+    network = random_network(graph, act_bits=32, **numbers)
+    image = np.random.default_rng(1).integers(0, 256, (1, *size["image"])).astype(np.uint8)
+    compare(network, image)
+
+
+def wide_network(*rest, image=(3, 4, 1)):
+    """A 1×1 convolution whose v has 70 bits though its output has 32, then the nodes given."""
+    nodes = [
+        Input(name="input", inputs=(), shape=image),
+        Conv(name="first", inputs=("input",), shape=(*image[:2], 1)),
+        *rest,
+    ]
+    scale = np.array([[1, 1]], np.int8), np.array([[60, 0]], np.int16)
+    params = {"first": LayerParams(np.ones((1, 1, 1, 1), np.uint8), *scale, (0,))}
+    formats = {node.name: Format(True, 32, -28) for node in nodes} | {"input": IMAGE_FORMAT}
+    return Network(Graph(tuple(nodes)), formats, params, Arithmetic())
+
+
+def test_padded_average_after_a_wide_layer():
+    """The smallest fault reported: padding of NumPy's integers made the sum wrap: -1."""
+    pool = AvgPool(name="pool", inputs=("first",), shape=(3, 4, 1))
+    network = wide_network(pool)
+    image = np.full((1, 3, 4, 1), 255, np.uint8)
+    tensors = reference.run(network, image)
+    assert tensors["first"].ravel().tolist() == [2147483647] * 12
+    assert tensors["pool"].ravel().tolist() == [2147483647] * 12
+    compare(network, image)
+
+
+def test_narrow_and_wide_parts_of_a_concat():
+    """One part is computed in float64, one in Python's integers; both are exact beside another."""
+    network = wide_network(
+        Concat(name="both", inputs=("input", "first"), shape=(3, 4, 2)),
+        AvgPool(name="pool", inputs=("both",), shape=(3, 4, 2)),
+    )
+    image = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 1)).astype(np.uint8)
+    compare(network, image)
+
+
+def test_left_shifts_beyond_int64():
+    """A sum of 58 bits, and a v of as many, brought to formats 35 bits finer: both saturate."""
+    a, b, fine = Format(True, 32, 0), Format(True, 32, 25), Format(True, 32, 60)
+    inputs = [Input(name=name, inputs=(), shape=(1, 2, 2)) for name in "ab"]
+    add = Add(name="x", inputs=("a", "b"), shape=(1, 2, 2))
+    network = Network(Graph((*inputs, add)), {"a": a, "b": b, "x": fine}, {}, Arithmetic())
+    values = np.array([[[[a.qmax, 1], [0, a.qmin]]], [[[3, -1], [1, 2]]]])
+    assert_one_equals_loops(One(network, (values, np.zeros_like(values))))
+
+    conv = Conv(name="x", inputs=("a",), shape=(1, 2, 1))
+    scale = np.array([[1, -1]], np.int8), np.array([[25, 0]], np.int16)
+    params = {"x": LayerParams(np.ones((1, 2, 1, 1), np.uint8), *scale, (0,))}
+    formats = {"a": a, "x": Format(True, 32, 35)}
+    network = Network(Graph((inputs[0], conv)), formats, params, Arithmetic())
+    assert_one_equals_loops(One(network, (values,)))
+
+
+def test_global_pool_of_more_pixels_than_float64_has_bits_for():
+    """2,100,225 codes of 32 bits, whose sum of 54 bits is the least that gives its mean."""
+    unsigned, sides = Format(False, 32, 0), (2049, 1025)
+    source = Input(name="i", inputs=(), shape=(*sides, 1))
+    pool = GlobalPool(name="x", inputs=("i",), shape=(1, 1, 1))
+    formats = {"i": unsigned, "x": unsigned}
+    network = Network(Graph((source, pool)), formats, {}, Arithmetic())
+    n, t = sides[0] * sides[1], 32 + 8 + 22
+    multiplier = ((2 << t) + n) // (2 * n)
+    mean = (1 << 32) - 1000
+    while True:
+        total = -(((1 << (t - 1)) - (mean << t)) // multiplier)
+        if total % 4 == 1:  # which float64 makes one less
+            break
+        mean += 1
+    assert total > 1 << 53 and int(float(total)) == total - 1
+    codes = np.full(n, total // n)
+    codes[: total % n] += 1
+    (found,) = reference.operation(network, "x")([codes.reshape(1, *sides, 1)]).ravel().tolist()
+    assert found == plain_numerics.mean(codes.tolist(), unsigned) == mean
