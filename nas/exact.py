@@ -3,10 +3,11 @@
 An implementation of its own: real values in float64, convolved with the model's quantised weights,
 scaled by the folded scales, rounded to each tensor's format. A float64 holds every value exactly as
 long as the exact bound of what a layer computes has at most 53 bits; where it has more, that layer
-computes shifts and additions of int64 (up to 63 bits) or of Python integers.
+computes shifts and additions of int64 (up to 63 bits) or of Python integers. Between layers all
+tensors are real values in float64 again: formats have 32 bits at the most.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import assert_never
 
 import numpy as np
@@ -14,7 +15,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hw.ir.arithmetic import accumulation, alignment, alignments, average, requantisation
+from hw.errors import InputError
+from hw.ir.arithmetic import (
+    Alignment,
+    Requantisation,
+    accumulation,
+    alignment,
+    alignments,
+    average,
+    requantisation,
+)
 from hw.ir.format import Format
 from hw.ir.graph import (
     Add,
@@ -28,12 +38,18 @@ from hw.ir.graph import (
     MaxPool,
     Node,
 )
+from hw.ir.integers import codes_of
 from hw.ir.network import Network
 from hw.ir.parameters import Rounding
 from nas.model import GraphModel, pad_to_even
 from nas.shift import ShiftWeight
 
 FLOAT_BITS, INT_BITS = 53, 63
+"""Most bits of what is computed in float64 and in int64."""
+
+TENSOR_BITS = 53
+"""Most bits of what passes from layer to layer, and of a pool's sums: they stay in float64."""
+
 BATCH = 250
 
 
@@ -97,17 +113,10 @@ class ExactModel:
             case AvgPool() | GlobalPool():
                 return self._average(node, inputs[0])
             case Add():
-                constants = alignment(self.network, node.name)
-                return self._aligned(node, inputs, constants.width)
+                return self._aligned(node, node.inputs, inputs, alignment(self.network, node.name))
             case Concat():
-                constants = alignments(self.network, node.name)
-                return torch.cat(
-                    [
-                        self._aligned(node, [x], c.width)
-                        for x, c in zip(inputs, constants, strict=True)
-                    ],
-                    1,
-                )
+                parts = zip(node.inputs, inputs, alignments(self.network, node.name), strict=True)
+                return torch.cat([self._aligned(node, (n,), [x], a) for n, x, a in parts], 1)
         raise TypeError(f"{node.name}: {type(node).__name__} has no exact evaluation")
 
     # --- weighted layers -----------------------------------------------------------------
@@ -143,7 +152,7 @@ class ExactModel:
             x = functional.relu(x)
         target = _Rounding(network.formats[name], self._half_up(constants.shift))
         if bits > FLOAT_BITS:
-            return target.decode(self._wide_convolution(node, x, in_frac, bits))
+            return target.decode(self._wide_convolution(node, x, in_frac))
         acc = sum(
             self._taps(node, floored, kernel)
             for floored, kernel in self._products(x, sign, power, guard, in_frac)
@@ -171,28 +180,26 @@ class ExactModel:
     def _taps(node: Conv | FactorizedReduce, x: Tensor, kernel: Tensor) -> Tensor:
         if isinstance(node, FactorizedReduce):
             x, half = pad_to_even(x), kernel.shape[0] // 2
-            first = functional.conv2d(x, kernel[:half], stride=2)
-            second = functional.conv2d(x[:, :, 1:, 1:], kernel[half:], stride=2)
-            return torch.cat((first, second), 1)
+            # A single channel is of the second kind; torch convolves to one or more.
+            halves = ((x, kernel[:half]), (x[:, :, 1:, 1:], kernel[half:]))
+            return torch.cat([functional.conv2d(q, w, stride=2) for q, w in halves if len(w)], 1)
         return functional.conv2d(
             x, kernel, None, node.stride, node.padding, node.dilation, node.groups
         )
 
-    def _wide_convolution(
-        self, node: Conv | FactorizedReduce, x: Tensor, frac: int, bits: int
-    ) -> np.ndarray:
+    def _wide_convolution(self, node: Conv | FactorizedReduce, x: Tensor, frac: int) -> np.ndarray:
         """Codes of the layer, by shifts and additions of integers as they stand in eq. 1 and 2."""
         network, params = self.network, self.network.params[node.name]
         guard, target = network.arithmetic.guard, network.formats[node.name]
         sign, power, p0 = self._weight(node.name)
         low_bit = p0 if guard is None else -guard
-        q = _integers(x, frac, bits)
+        constants = requantisation(network, node.name)
+        q = _integers(x, frac, self._bits(node, constants))
         acc = np.zeros((len(q), *node.shape[2:], *node.shape[:2]), q.dtype)
         for out, position, window in _windows(node, q, sign):
             p = int(power[out][position]) - low_bit
             term = window << p if p >= 0 else window >> -p
             acc[:, out] += int(sign[out][position]) * term
-        constants = requantisation(network, node.name)
         result = np.zeros_like(acc)
         for c, bias in enumerate(params.bias):
             for s, e in zip(
@@ -203,6 +210,25 @@ class ExactModel:
             result[:, c] += bias
         return _shifted(result, constants.shift, self._half_up(constants.shift), target)
 
+    def _bits(self, node: Conv | FactorizedReduce, constants: Requantisation) -> int:
+        """Of the accumulator, and of u term by term: those of both signs may reach further than
+        their sum; and of v shifted, where that is to the left."""
+        params, acc = self.network.params[node.name], accumulation(self.network, node.name)
+        bits = acc.width
+        for low, high, signs, exps, bias in zip(
+            acc.low,
+            acc.high,
+            params.scale_sign.tolist(),
+            params.scale_exp.tolist(),
+            params.bias,
+            strict=True,
+        ):
+            terms = zip(signs, exps, strict=True)
+            scale = sum(1 << (e - constants.e_min) for s, e in terms if s)
+            reach = max(abs(low), abs(high)) * scale + abs(bias) + constants.rounding
+            bits = max(bits, reach.bit_length() + 1)
+        return bits + max(0, -constants.shift)
+
     def _linear(self, node: Linear, x: Tensor) -> np.ndarray:
         """Codes of the logits, (N, 1, 1, classes)."""
         network, x = self.network, x.flatten(1)
@@ -212,7 +238,8 @@ class ExactModel:
         bits = max(constants.width, *(abs(b).bit_length() + 1 for b in bias)) + 1
         if bits <= FLOAT_BITS:
             w = sign.double() * torch.exp2(power.double())
-            real = x @ w.T + torch.tensor([float(b) * 2.0 ** (p0 - frac) for b in bias]).double()
+            added = torch.tensor([b * 2.0 ** (p0 - frac) for b in bias], dtype=torch.float64)
+            real = x @ w.T + added
             codes = (real * 2.0 ** (frac - p0)).numpy().astype(np.int64)
         else:
             q = _integers(x, frac, bits)
@@ -225,7 +252,7 @@ class ExactModel:
                 for o in range(len(bias))
             ]
             codes = np.stack(shifted, 1)
-        return codes[:, None, None, :]
+        return codes_of(codes, constants.width)[:, None, None, :]
 
     # --- averages and sums ---------------------------------------------------------------
 
@@ -241,6 +268,12 @@ class ExactModel:
             return functional.avg_pool2d(values, kernel, stride, padding, divisor_override=1)
 
         counts = sums(torch.ones(1, 1, *x.shape[2:], dtype=torch.float64)).long()
+        most = int(counts.max())
+        if target.width + (most - 1).bit_length() > TENSOR_BITS:
+            raise InputError(
+                f"{node.name}: the sum of {most:,} values of {target.width} bits needs more than "
+                f"the {TENSOR_BITS} bits of a float64; use fewer bits or smaller images"
+            )
         total = sums(x) * 2.0**target.frac
         constants = {n: average(target.width, n) for n in counts.unique().tolist()}
         bits = max(
@@ -249,9 +282,9 @@ class ExactModel:
         )
         if bits <= FLOAT_BITS:
             multiplier, shift = (
-                torch.tensor([float(constants[n][k]) for n in counts.flatten().tolist()])
-                .double()
-                .reshape(counts.shape)
+                torch.tensor(
+                    [constants[n][k] for n in counts.flatten().tolist()], dtype=torch.float64
+                ).reshape(counts.shape)
                 for k in (0, 1)
             )
             mean = torch.floor(total * multiplier / torch.exp2(shift) + 0.5)
@@ -263,15 +296,20 @@ class ExactModel:
             result[here] = (q[here] * multiplier + (1 << (shift - 1))) >> shift
         return _Rounding(target).decode(np.clip(result, target.qmin, target.qmax))
 
-    def _aligned(self, node: Add | Concat, inputs: list[Tensor], bits: int) -> Tensor:
-        target = self.network.formats[node.name]
-        sources = [self.network.formats[name] for name in node.inputs]
-        frac = max(source.frac for source in sources)
-        if bits <= FLOAT_BITS:
+    def _aligned(
+        self, node: Add | Concat, names: Sequence[str], inputs: list[Tensor], constants: Alignment
+    ) -> Tensor:
+        """The sum of the inputs `names` in the format of the node."""
+        target, shift = self.network.formats[node.name], constants.shift
+        if constants.width <= FLOAT_BITS:
             exact = sum(inputs[1:], inputs[0])
-            return _Rounding(target, self._half_up(frac - target.frac)).value(exact)
-        total = np.sum([_integers(x, frac, bits) for x in inputs], axis=0)
-        shift = frac - target.frac
+            return _Rounding(target, self._half_up(shift)).value(exact)
+        bits = constants.width + max(0, -shift)
+        total = sum(
+            _integers(x, self.network.formats[name].frac, bits) << left
+            for name, x, left in zip(names, inputs, constants.left, strict=True)
+        )
+        assert isinstance(total, np.ndarray)
         return _Rounding(target).decode(_shifted(total, shift, self._half_up(shift), target))
 
 
@@ -300,7 +338,7 @@ def _per_channel(values) -> Tensor:
 
 
 def _integers(x: Tensor, frac: int, bits: int) -> np.ndarray:
-    """Codes x·2**frac in a type that holds integers of `bits` bits."""
+    """Codes x·2**frac, of 63 bits at the most, in a type that holds integers of `bits` bits."""
     integers = (x.double() * 2.0**frac).numpy().astype(np.int64)
     return integers if bits <= INT_BITS else integers.astype(object)
 
@@ -316,16 +354,24 @@ def _used(sign: Tensor, power: Tensor) -> Iterator[tuple[int, tuple[int, int]]]:
     return ((c, pair) for c, pair in enumerate(pairs) if pair[0])
 
 
+def _padded(q: np.ndarray, rows: tuple[int, int], columns: tuple[int, int]) -> np.ndarray:
+    """NCHW codes with zeros of their own kind around; np.pad would put NumPy's among Python's."""
+    count, channels, height, width = q.shape
+    padded = np.zeros((count, channels, height + sum(rows), width + sum(columns)), q.dtype)
+    padded[:, :, rows[0] : rows[0] + height, columns[0] : columns[0] + width] = q
+    return padded
+
+
 def _windows(
     node: Conv | FactorizedReduce, q: np.ndarray, sign: Tensor
 ) -> Iterator[tuple[int, tuple[int, int, int], np.ndarray]]:
     """For every non-zero weight: output channel, index within it, what it sees of q."""
     height, width = node.shape[:2]
     if isinstance(node, FactorizedReduce):
-        q = np.pad(q, ((0, 0), (0, 0), (0, q.shape[2] % 2), (0, q.shape[3] % 2)))
+        q = _padded(q, (0, q.shape[2] % 2), (0, q.shape[3] % 2))
     else:
         (py, px), (sy, sx), (dy, dx) = node.padding, node.stride, node.dilation
-        q = np.pad(q, ((0, 0), (0, 0), (py, py), (px, px)))
+        q = _padded(q, (py, py), (px, px))
     for out, i, ky, kx in sign.nonzero().tolist():
         if isinstance(node, FactorizedReduce):
             tap = 0 if out < len(sign) // 2 else 1

@@ -1,16 +1,25 @@
-"""Torch's exact evaluation equals the integer reference in every bit, on real images."""
+"""Torch's exact evaluation equals the integer reference in every bit, on real images and in
+numbers of any width."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from any_networks import networks
+from hypothesis import given, settings
 
 from hw import data
+from hw.errors import InputError
 from hw.ir import reference
-from hw.ir.parameters import Arithmetic, Rounding
+from hw.ir.format import IMAGE_FORMAT, Format
+from hw.ir.graph import Add, Concat, Conv, GlobalPool, Graph, Input
+from hw.ir.network import Network
+from hw.ir.parameters import Arithmetic, LayerParams, Rounding
+from hw.ir.weights import decode
 from hw.networks import genotypes
 from hw.networks.cells import build
+from hw.networks.random_network import random_network
 from hw.networks.space import Genotype
 from nas import exact
 from nas.exact import ExactModel
@@ -185,3 +194,78 @@ def test_a_rounding_that_nobody_knows_raises(model, images):
     for shift in (-1, 1):
         with pytest.raises(AssertionError, match="half_even"):
             exact_model._half_up(shift)
+
+
+class Stored:
+    """Weights of a network as its file has them, where a trained model has its own."""
+
+    def __init__(self, network):
+        self.network = network
+
+    def shift_weights(self):
+        bits = self.network.arithmetic.weight_bits
+        return {name: StoredWeight(p.codes, bits) for name, p in self.network.params.items()}
+
+
+class StoredWeight:
+    def __init__(self, codes, bits):
+        self.sign, self.power = decode(codes, bits)
+
+    def to_int(self):
+        return tuple(torch.from_numpy(t.astype(np.int64)) for t in (self.sign, self.power))
+
+
+@settings(max_examples=80, deadline=None)
+@given(networks())
+def test_every_network_in_numbers_of_any_width(drawn):
+    network, images = drawn
+    assert_equal_everywhere(Stored(network), network, images)
+
+
+@pytest.mark.parametrize(
+    "genotype, sizes, numbers",
+    [
+        ("DARTS_V2", (2, 3, (6, 7, 3), 4), {"guard": 30, "seed": 7}),
+        ("NASNet", (6, 3, (7, 9, 3), 6), {"weight_bits": 6, "scale_terms": 4, "seed": 28}),
+    ],
+)
+def test_published_genotypes_in_32_bits(genotype, sizes, numbers):
+    size = dict(zip(("channels", "cells", "image", "classes"), sizes, strict=True))
+    network = random_network(build(genotypes.get(genotype), **size), act_bits=32, **numbers)
+    images = np.random.default_rng(1).integers(0, 256, (1, *size["image"]), dtype=np.uint8)
+    assert_equal_everywhere(Stored(network), network, images)
+
+
+@pytest.mark.parametrize("shift", [-35, -3, 0, 3, 35])
+def test_sums_of_more_than_63_bits(shift):
+    """Inputs whose fractional bits lie 40 apart, brought to finer and coarser formats."""
+    formats = {"input": IMAGE_FORMAT, "a": Format(True, 32, 40), "b": Format(True, 32, 0)}
+    shape = (2, 3, 1)
+    nodes = [Input(name="input", inputs=(), shape=shape)]
+    nodes += [Conv(name=name, inputs=("input",), shape=shape) for name in "ab"]
+    nodes += [Add(name="add", inputs=("a", "b"), shape=shape)]
+    nodes += [Concat(name="concat", inputs=("add", "b", "a"), shape=(2, 3, 3))]
+    one, exp = np.ones((1, 1), np.int8), np.zeros((1, 1), np.int16)
+    codes = np.full((1, 1, 1, 1), 1, np.uint8)
+    params = {
+        "a": LayerParams(codes, one, exp - 14, (-3,)),
+        "b": LayerParams(codes, one, exp + 26, (1,)),
+    }
+    formats |= {"add": Format(True, 32, 40 - shift), "concat": Format(True, 32, 40 - shift)}
+    network = Network(Graph(tuple(nodes)), formats, params, Arithmetic())
+    images = np.random.default_rng(2).integers(0, 256, (2, *shape), dtype=np.uint8)
+    assert_equal_everywhere(Stored(network), network, images)
+
+
+def test_a_sum_that_float64_does_not_hold_is_refused_by_name():
+    """2,100,225 codes of 32 bits; the reference computes them all the same."""
+    nodes = (
+        Input(name="input", inputs=(), shape=(2049, 1025, 1)),
+        Concat(name="wide", inputs=("input",), shape=(2049, 1025, 1)),
+        GlobalPool(name="pool", inputs=("wide",), shape=(1, 1, 1)),
+    )
+    wide = Format(True, 32, 24)
+    formats = {"input": IMAGE_FORMAT, "wide": wide, "pool": wide}
+    network = Network(Graph(nodes), formats, {}, Arithmetic())
+    with pytest.raises(InputError, match="pool: the sum of 2,100,225 values of 32 bits needs more"):
+        ExactModel(Stored(network), network).codes(np.zeros((1, 2049, 1025, 1), np.uint8))
