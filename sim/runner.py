@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -165,8 +166,7 @@ def run(
 
 
 def _environment(top: str, test_module: str, results: Path, seed: int) -> dict[str, str]:
-    """What cocotb's library wants to know, beside our own environment."""
-    import cocotb_tools.config
+    """What cocotb's library wants to know, beside our own environment (`tools.environment`)."""
     import find_libpython
 
     library = find_libpython.find_libpython()
@@ -176,10 +176,13 @@ def _environment(top: str, test_module: str, results: Path, seed: int) -> dict[s
             "install it with: apt-get install libpython3-dev"
         )
     # A model in the cache may have been built in another environment, which is gone by now.
-    libraries = [str(tools.find().cocotb_libs), os.environ.get("LD_LIBRARY_PATH", "")]
-    return os.environ | {
+    cocotb = tools.find().cocotb_libs
+    libraries = [str(cocotb), os.environ.get("LD_LIBRARY_PATH", "")]
+    # As cocotb_tools.config has it, which imports cocotb: with the shell's variables, and here.
+    entry = cocotb.parent / f"simulator{EXTENSION_SUFFIXES[0]}"
+    return tools.environment() | {
         "LD_LIBRARY_PATH": os.pathsep.join(filter(None, libraries)),
-        "GPI_USERS": f"{library};{cocotb_tools.config.pygpi_entry_point()}",
+        "GPI_USERS": f"{library};{entry},initialize",
         "PYGPI_PYTHON_BIN": sys.executable,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "COCOTB_TOPLEVEL": top,

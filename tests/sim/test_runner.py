@@ -52,6 +52,22 @@ def test_passing_test(model, tmp_path, monkeypatch):
     assert "PASS" in log.read_text()
 
 
+def test_variables_of_the_shell_are_not_for_us(model, tmp_path, monkeypatch):
+    """Each of these ended a good run."""
+    for name, value in {
+        "COCOTB_TESTCASE": "other", "COCOTB_TEST_FILTER": "nothing", "COCOTB_LOG_LEVEL": "LOUD",
+        "COCOTB_ANSI_OUTPUT": "x", "COCOTB_RESOLVE_X": "x", "COCOTB_MAX_FAILURES": "x",
+        "COCOTB_USER_COVERAGE": "1", "COCOTB_SCHEDULER_DEBUG": "x", "COVERAGE": "1",
+        "GPI_EXTRA": "no.so", "GPI_LOG_LEVEL": "LOUD", "COCOTB_TEST_MODULES": "none",
+        "COCOTB_TOPLEVEL": "none", "VERILATOR_ROOT": "/none", "PYTHONOPTIMIZE": "2",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    run(model, tmp_path, monkeypatch, 10)
+    # Optimised, Python leaves assertions out.
+    with pytest.raises(CheckFailed, match="count is off"):
+        run(model, tmp_path, monkeypatch, 11)
+
+
 def test_failing_test_is_raised(model, tmp_path, monkeypatch):
     with pytest.raises(CheckFailed, match="count is off"):
         run(model, tmp_path, monkeypatch, 11)
