@@ -18,6 +18,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.board import uart
 from hw.dataflow.layers.streams import Fifo
+from hw.dataflow.plan import MIN_FIFO_DEPTH
 from hw.errors import InputError
 
 BAUD = 1_000_000
@@ -108,7 +109,8 @@ class Bridge(wiring.Component):
         m = Module()
         m.submodules.receiver = receiver = uart.Receiver(self.divisor)
         m.submodules.transmitter = transmitter = uart.Transmitter(self.divisor)
-        fifo = Fifo(unsigned(8), 1 << (self.frame_bytes - 1).bit_length())
+        depth = max(MIN_FIFO_DEPTH, 1 << (self.frame_bytes - 1).bit_length())
+        fifo = Fifo(unsigned(8), depth)
         m.submodules.fifo = ResetInserter(self.reset)(fifo)
         m.d.comb += [
             receiver.rx.eq(self.rx),

@@ -10,7 +10,7 @@ import pickletools
 import tarfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 import numpy as np
@@ -168,12 +168,15 @@ def _from_archive(archive: Path, layout: _Layout, batch: str) -> tuple[str, byte
     where = f"{archive}: {layout.folder}/{batch}"
     try:
         with tarfile.open(archive) as tar:
-            file = tar.extractfile(f"{layout.folder}/{batch}")
+            # Packed as `tar czf ARCHIVE ./FOLDER`, names begin with ./
+            wanted = PurePosixPath(layout.folder, batch)
+            member = next((one for one in tar if PurePosixPath(one.name) == wanted), None)
+            if member is None:
+                raise InputError(f"{where}: missing; {layout.name} needs it")
+            file = tar.extractfile(member)
             if file is None:
                 raise InputError(f"{where}: not a file")
             return where, file.read()
-    except KeyError as error:
-        raise InputError(f"{where}: missing; {layout.name} needs it") from error
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise InputError(f"{where}: cannot be read ({error}); fetch it anew") from error
 

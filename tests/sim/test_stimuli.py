@@ -26,6 +26,11 @@ def test_number_of_images(hardware):
     one = random_images(hardware.network, 1, seed=1)
     with pytest.raises(InputError, match="frames: 0"):
         default_images(hardware.network, None, 0, 1)
+    with pytest.raises(InputError, match="frames: 0"):
+        default_images(hardware.network, one[:0], None, 1)
+    assert len(default_images(hardware.network, one, None, 1)) == 1
+    assert len(default_images(hardware.network, np.repeat(one, 9, axis=0), None, 1)) == 4
+    assert len(default_images(hardware.network, None, None, 1)) == 4
     with pytest.raises(InputError, match="frames: 3; the data have 1 images"):
         default_images(hardware.network, one, 3, 1)
 

@@ -14,8 +14,9 @@ FRAME, LOGIT = 5, 3
 class Host:
     """The far end of the serial line, and a network that answers each frame with two logits."""
 
-    def __init__(self):
-        self.bridge = board_top.Bridge(DIVISOR, FRAME, LOGIT)
+    def __init__(self, frame: int = FRAME):
+        self.frame = frame
+        self.bridge = board_top.Bridge(DIVISOR, frame, LOGIT)
         self.received: list[int] = []
         self.images: list[int] = []
         self.busy = False
@@ -49,7 +50,7 @@ class Host:
         image, logits = self.bridge.image, self.bridge.logits
         while True:
             frame = []
-            while len(frame) < FRAME:
+            while len(frame) < self.frame:
                 ctx.set(image.ready, not self.busy)
                 _, _, valid, byte, reset = await ctx.tick().sample(
                     image.valid, image.payload, self.bridge.reset
@@ -78,6 +79,20 @@ class Host:
 
 def answer(frame):
     return [*sum(frame).to_bytes(LOGIT, "little"), 0xEF, 0xCD, 0xAB]
+
+
+def test_images_of_one_byte():
+    """A FIFO that holds an image whole has a depth of two at least."""
+    host = Host(frame=1)
+
+    async def script(ctx):
+        for byte in (7, 200):
+            await host.send(ctx, [byte])
+            await ctx.tick().repeat(DIVISOR * 10 * (2 * LOGIT + 1))
+
+    host.run(script)
+    assert host.images == [b"\x07", b"\xc8"]
+    assert host.received == [*answer([7]), *answer([200])]
 
 
 def test_frames_go_in_and_logits_come_out():

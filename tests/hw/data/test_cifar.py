@@ -82,17 +82,19 @@ def test_cifar10_folder(tmp_path, dump, inner):
     assert test.labels.tolist() == batches["test_batch"][b"labels"]
 
 
-def archive(tmp_path: Path) -> Path:
+def archive(tmp_path: Path, inside: str = "") -> Path:
+    """The tar.gz; `inside` is where the folder lies in it."""
     write10(tmp_path / "cifar-10-batches-py")
     path = tmp_path / "away" / "cifar-10-python.tar.gz"
     path.parent.mkdir()
     with tarfile.open(path, "w:gz") as tar:
-        tar.add(tmp_path / "cifar-10-batches-py", "cifar-10-batches-py")
+        tar.add(tmp_path / "cifar-10-batches-py", f"{inside}cifar-10-batches-py")
     return path
 
 
-def test_tar_gz_is_read_in_place(tmp_path):
-    path = archive(tmp_path)
+@pytest.mark.parametrize("inside", ["", "./"])
+def test_tar_gz_is_read_in_place(tmp_path, inside):
+    path = archive(tmp_path, inside)
     expected = data.load(tmp_path / "cifar-10-batches-py", "train")
     for place in (path, path.parent):
         part = data.load(place, "train")
