@@ -19,7 +19,7 @@ CHECKPOINT, BEFORE = "checkpoint.pt", "checkpoint-before.pt"
 """The newest, and that of the epoch before it."""
 
 _NEW = "checkpoint-new.pt"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 NAMES = (CHECKPOINT, BEFORE, _NEW)
 """Every file that this module writes."""

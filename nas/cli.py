@@ -115,11 +115,13 @@ _domain_option = click.option(
 
 @contextmanager
 def _resumable(out: Path) -> Iterator[None]:
-    """Ctrl-C ends with a line that says what is kept of the run in `out`."""
+    """Ctrl-C, or memory that is not there, ends with a line; it says what is kept in `out`."""
+    from nas.memory import enough_memory
     from nas.runs import CONFIG, LOG
 
     try:
-        yield
+        with enough_memory("take a smaller batch, fewer channels or cells, or fewer --jobs"):
+            yield
     except KeyboardInterrupt as error:
         if not (out / CONFIG).exists():
             raise
@@ -217,6 +219,9 @@ def train(genotype_name: str, domain: str, run: _RunOptions) -> None:
 @click.command(cls=console.Command)
 @click.argument("run", metavar="RUN", type=FOLDER)
 @click.option("--out", type=FOLDER, required=True, help="The NETWORK folder.")
+@click.option(
+    "--data", metavar="D", help="The run's data set, by its name or where it is now; to test on."
+)
 @click.option("--act-bits", type=click.IntRange(2, 32), show_default=str(ACT_BITS))
 @click.option(
     "--scale-terms",
@@ -244,6 +249,7 @@ def train(genotype_name: str, domain: str, run: _RunOptions) -> None:
 def export(
     run: Path,
     out: Path,
+    data: str | None,
     act_bits: int | None,
     scale_terms: int | None,
     guard: int | None,
@@ -255,6 +261,7 @@ def export(
     """Turn a trained network into a NETWORK of integers."""
     from hw.ir import serialize
     from nas import export as exporting
+    from nas.memory import enough_memory
 
     console.require_absent(out, force)
     if formats_of is not None and act_bits is not None:
@@ -262,21 +269,25 @@ def export(
             "--act-bits: --formats brings the tensors' widths; leave one of the two out"
         )
     like = serialize.load(formats_of) if formats_of is not None else None
-    network = exporting.export(
-        run,
-        act_bits=act_bits or ACT_BITS,
-        scale_terms=scale_terms,
-        guard=guard,
-        rounding=None if rounding is None else Rounding(rounding),
-        like=like,
-    )
+    with enough_memory("export where there is more"):
+        network = exporting.export(
+            run,
+            data=data,
+            act_bits=act_bits or ACT_BITS,
+            scale_terms=scale_terms,
+            guard=guard,
+            rounding=None if rounding is None else Rounding(rounding),
+            like=like,
+        )
     with console.output_folder(out, force) as folder:
         serialize.save(network, folder)
     meta = network.meta
     if as_json:
         keys = ("accuracy_float", "accuracy_integer", "test_images", "weights")
-        result = {key: meta[key] for key in keys}
+        result = {key: meta.get(key) for key in keys}
         console.print_json({**result, "digest": network.digest, "out": out})
+    elif "test_images" not in meta:
+        click.echo(f"accuracy not measured; written to {out}")
     else:
         click.echo(
             f"accuracy on {meta['test_images']} test images: "

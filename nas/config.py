@@ -19,6 +19,7 @@ from hw.errors import InputError
 from hw.ir.parameters import Rounding
 from hw.ir.weights import P_MIN
 from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
+from nas.decisive import FREE, of_kind
 from nas.optimise import OPTIMISERS, REGULARISATIONS
 from nas.precision import PRECISIONS
 from nas.provenance import Provenance
@@ -148,8 +149,8 @@ class ExpectConfig:
     image: height x width x channels, such as 32x32x3
     """
 
-    classes: int | None = None
-    image: str | None = None
+    classes: int | None = field(default=None, metadata=FREE)
+    image: str | None = field(default=None, metadata=FREE)
 
 
 @dataclass(frozen=True)
@@ -161,13 +162,13 @@ class FolderConfig:
     size: height and width that they are brought to
     stream: "always": decoded as they are needed; "never": all before the run; "auto": streamed
         where they take more than a GiB or are cropped at random
-    workers: processes that decode streamed images, at most one a core; 0: the run's own. No figure
-        depends on it
+    workers: threads that decode streamed images while a step is computed, at most one a core; 0:
+        each batch is decoded before its step
     """
 
     size: int = 224
-    stream: str = "auto"
-    workers: int = 8
+    stream: str = field(default="auto", metadata=FREE)
+    workers: int = field(default=8, metadata=FREE)
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,8 @@ class Config:
     Parameters
     ----------
     seed: of every random draw
-    device: "auto" (a GPU if there is one), "cpu", "cuda"
+    device: "auto" (a GPU if there is one), "cpu", "cuda"; a run goes on on the kind of device that
+        it began on (see `nas.journal`)
     precision: "float32" or "bfloat16", of convolutions alone (see `nas.precision`); bfloat16 is
         slower than float32 on most CPUs
     sync_batch_norm: batch norms take the statistics of the batch of all processes; else every
@@ -244,14 +246,14 @@ class Config:
     """
 
     seed: int = 1
-    device: str = "auto"
+    device: str = field(default="auto", metadata=FREE)
     precision: str = "float32"
     sync_batch_norm: bool = True
     expect: ExpectConfig = field(default_factory=ExpectConfig)
     folder: FolderConfig = field(default_factory=FolderConfig)
     shift: ShiftSettings = field(default_factory=ShiftSettings)
-    search: SearchConfig = field(default_factory=SearchConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
+    search: SearchConfig = field(default_factory=SearchConfig, metadata=of_kind("search"))
+    train: TrainConfig = field(default_factory=TrainConfig, metadata=of_kind("train"))
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(asdict(self), sort_keys=False)

@@ -1,19 +1,25 @@
 """From a training run to a NETWORK, with the accuracy of both sides of the step."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from hw.console import note
+from hw.data import Dataset, ImageFolder
+from hw.errors import InputError
 from hw.ir.network import Network
 from hw.ir.parameters import Arithmetic, Rounding
 from hw.ir.reference import classify
 from hw.ir.validate import validate
 from hw.networks import genotypes
 from hw.networks.counts import count
-from nas.model import image_tensor
-from nas.quantise import CALIBRATION_IMAGES, calibrate, quantise
-from nas.runs import Run
+from nas.config import ExpectConfig
+from nas.model import GraphModel, image_tensor
+from nas.quantise import calibrate, quantise
+from nas.runs import Run, Task
 from nas.sources import load_images, open_data
 from nas.train import EVALUATION_BATCH, evaluate, load_trained
 
@@ -24,6 +30,7 @@ SCALE_TERMS = 3
 def export(
     run: str | Path,
     *,
+    data: str | None = None,
     act_bits: int = 8,
     scale_terms: int | None = None,
     guard: int | None = None,
@@ -32,9 +39,13 @@ def export(
 ) -> Network:
     """The integer network of a training run, its accuracy over the whole test set in its `meta`.
 
+    The run has what the network needs. Where the test images are no longer to be found, that is
+    said, and nothing is measured.
+
     Parameters
     ----------
     run: folder that `train` wrote
+    data: name or folder of the run's data set; None: where it was when the run began
     act_bits: width of every tensor but the image, 2 to 32
     scale_terms: K, the most powers of two a scale is the sum of, 1 to 4; None: those that the
         network was trained with (`shift.scale_terms`), or 3
@@ -46,13 +57,12 @@ def export(
     Raises
     ------
     InputError: not a training run, an unfinished one without a single epoch, or real weights;
-        `like` has another graph or other arithmetic
+        `like` has another graph or other arithmetic; `data` is not the data of the run
     """
-    task = Run.open(run).task
-    training, test = (open_data(task.data, split, task.config) for split in ("train", "test"))
-    model = load_trained(run, training.image_shape, training.classes)
-    chosen = np.random.default_rng(0).permutation(len(training))[:CALIBRATION_IMAGES]
-    x = image_tensor(torch.from_numpy(training.read(np.sort(chosen))))
+    opened = Run.open(run)
+    task, model = opened.task, load_trained(run)
+    test = _test_images(task, data)
+    x = image_tensor(torch.from_numpy(opened.read_calibration()))
     arithmetic = Arithmetic(
         weight_bits=task.config.shift.weight_bits,
         guard=guard,
@@ -63,9 +73,9 @@ def export(
     assert genotype is not None  # or `load_trained` had raised
     meta = {
         "genotype": genotypes.to_mapping(genotype),
-        "data": task.data,
-        "classes": training.classes,
-        "preprocessing": training.preprocessing,
+        "data": task.data.name,
+        "classes": task.data.classes,
+        "preprocessing": dict(task.data.preprocessing),
         "channels": train.channels,
         "cells": train.cells,
         "stem": train.stem,
@@ -76,14 +86,40 @@ def export(
         formats = like.formats_for(model.live, arithmetic)
     network = quantise(model, formats, arithmetic, meta)
     validate(network)
+    network.meta["weights"] = count(network.graph).weights
+    if test is not None:
+        network.meta.update(_measured(model, network, test, task.config.folder.workers))
+    return network
+
+
+def _test_images(task: Task, data: str | None) -> Dataset | ImageFolder | None:
+    """The run's test images at `data`, or where they were: None, and a line, where they are not."""
+    place = task.data.place if data is None else data
+    anything = replace(task.config, expect=ExpectConfig())
+    try:
+        test = open_data(place, "test", anything)
+        if test.digest != task.data.digests.get("test"):
+            raise InputError(f"{place}: not the data of the run: its test images differ")
+    except InputError as error:
+        if data is not None:
+            raise
+        note(f"{error}; no accuracy is measured: --data says where the run's data is now")
+        return None
+    return test
+
+
+def _measured(
+    model: GraphModel, network: Network, test: Dataset | ImageFolder, workers: int
+) -> dict[str, Any]:
+    """Accuracy of both models over all test images."""
     cpu = torch.device("cpu")
-    images = load_images(test, cpu, workers=task.config.folder.workers)
-    network.meta["accuracy_float"] = evaluate(model, images, cpu).accuracy
+    images = load_images(test, cpu, workers=workers)
     right = [
         classify(network, test.read(index)) == test.labels[index]
         for index in np.array_split(np.arange(len(test)), -(-len(test) // EVALUATION_BATCH))
     ]
-    network.meta["accuracy_integer"] = float(np.concatenate(right).mean())
-    network.meta["test_images"] = len(test)
-    network.meta["weights"] = count(network.graph).weights
-    return network
+    return {
+        "accuracy_float": evaluate(model, images, cpu).accuracy,
+        "accuracy_integer": float(np.concatenate(right).mean()),
+        "test_images": len(test),
+    }

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from hw.errors import CheckFailed
+from hw.errors import CheckFailed, InputError
 from nas.checkpoint import CHECKPOINT
 from nas.distributed import MAIN, rank
 from nas.events import Events
@@ -41,8 +41,20 @@ class Journal:
         self._events: Events | None = None
 
     def resume(self) -> dict[str, Any] | None:
-        """State to go on from, None at the beginning; the log is cut back to what it holds."""
+        """State to go on from, None at the beginning; the log is cut back to what it holds.
+
+        Raises
+        ------
+        InputError: the run began on another kind of device, whose sums and random numbers are
+            others
+        """
         state = self.run.newest()
+        if state is not None and state["device"] != self.device.type:
+            raise InputError(
+                f"device: {self.device.type}: {self.run.folder} began on {state['device']}, whose "
+                f"figures are others; go on with device={state['device']}, or begin again with "
+                "--force"
+            )
         if state is not None:
             self.log = state["log"]
         # Also where there is nothing to train: an empty log.
@@ -78,7 +90,8 @@ class Journal:
         """
         if not _is_finite(state):
             raise self._diverged(self.log.pop(), "last step: a weight became NaN or infinite")
-        self.run.save({**state, "random": random_state(self.device), "log": self.log})
+        kept = {"device": self.device.type, "random": random_state(self.device), "log": self.log}
+        self.run.save({**state, **kept})
         self.run.write_log(self.log)
         if self._events is not None:
             self._events.add(self.log)

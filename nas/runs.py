@@ -1,11 +1,15 @@
 """A run's folder: its task, its log, its checkpoint, each written whole or not at all."""
 
+import io
 import json
 import shutil
-from dataclasses import asdict, dataclass, replace
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 
@@ -15,29 +19,32 @@ from hw.errors import InputError
 from hw.networks import genotypes
 from hw.networks.space import Genotype
 from nas import checkpoint, events
-from nas.checkpoint import CHECKPOINT
+from nas.checkpoint import BEFORE, CHECKPOINT
 from nas.config import Config, merge
+from nas.data_record import DataRecord
+from nas.decisive import decisive
 from nas.distributed import from_main
+from nas.lock import LOCK, FolderLock
 from nas.provenance import Provenance
 
 CONFIG, GENOTYPE, LOG, METRICS = "config.yaml", "genotype.yaml", "log.jsonl", "metrics.json"
+CALIBRATION = "calibration.npz"
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a run is for: two runs with equal tasks do the same work.
+    """What a run is for: two runs whose tasks have no `difference` do the same work.
 
     Parameters
     ----------
     kind: "search" or "train"
-    data: name or folder of the data set
     config: every setting
     genotype: of the network trained; None in a search
     domain: "shift" or "real"
     """
 
     kind: str
-    data: str
+    data: DataRecord
     config: Config
     genotype: Genotype | None = None
     domain: str = "shift"
@@ -49,39 +56,50 @@ class Run:
     Of several processes the main one alone reads and writes it.
     """
 
-    def __init__(self, folder: str | Path, task: Task):
-        self.folder, self.task = Path(folder), task
+    def __init__(self, folder: str | Path, task: Task, lock: FolderLock | None = None):
+        self.folder, self.task, self._lock = Path(folder), task, lock
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For the other processes: the lock is the main one's."""
+        return {**self.__dict__, "_lock": None}
 
     @classmethod
     @from_main
     def start(cls, folder: str | Path, task: Task, *, resume: bool, force: bool) -> "Run":
-        """A new run, or with `resume` the one that is there, which must have the same task.
+        """A new run, or with `resume` the one that is there, which must do the same work.
+
+        Settings that change no figure, and the place of the data, become those of `task`. The
+        folder is this process's own until `close`.
 
         Raises
         ------
-        InputError: the folder holds something else and `force` is false
+        InputError: the folder holds something else and `force` is false; another process is at work
+            in it; the run that is there is another one, or has lost its checkpoints
         """
         path = Path(folder)
-        if resume and (path / CONFIG).exists():
-            run = cls.open(path)
-            if run.task != task:
-                raise InputError(
-                    f"{path / CONFIG}: not the run asked for ({difference(run.task, task)}); "
-                    "resume with the same call, or choose another --out"
-                )
-            return run
-        if path.exists() and (not path.is_dir() or any(path.iterdir())) and not force:
-            raise InputError(
-                f"{path}: exists already; pass --force to replace it or --resume to go on"
-            )
-        run = cls(path, task)
-        for name in (LOG, METRICS, GENOTYPE, *checkpoint.NAMES):
-            (path / name).unlink(missing_ok=True)
-        shutil.rmtree(path / events.FOLDER, ignore_errors=True)
-        if task.genotype is not None:
-            run.write_genotype(task.genotype)
-        write_atomic(path / CONFIG, _task_yaml(task))
+        # Asked before the lock, which makes a file, and again when nobody else can change it.
+        _goes_on(path, resume, force)
+        lock = FolderLock(path)
+        try:
+            if _goes_on(path, resume, force):
+                _require_same(path, cls.open(path).task, task)
+            else:
+                for name in (LOG, METRICS, GENOTYPE, CALIBRATION, *checkpoint.NAMES):
+                    (path / name).unlink(missing_ok=True)
+                shutil.rmtree(path / events.FOLDER, ignore_errors=True)
+            run = cls(path, task, lock)
+            if task.genotype is not None:
+                run.write_genotype(task.genotype)
+            write_atomic(path / CONFIG, _task_yaml(task))
+        except BaseException:
+            lock.close()
+            raise
         return run
+
+    def close(self) -> None:
+        """Leave the folder to others."""
+        if self._lock is not None:
+            self._lock.close()
 
     @classmethod
     def open(cls, folder: str | Path) -> "Run":
@@ -106,6 +124,27 @@ class Run:
     @from_main
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         write_atomic(self.folder / METRICS, json.dumps(metrics, indent=2) + "\n")
+
+    @from_main
+    def keep_calibration(self, choose: Callable[[], np.ndarray]) -> None:
+        """Write the images of `read_calibration`, chosen now, unless they are there."""
+        path = self.folder / CALIBRATION
+        if not path.exists():
+            buffer = io.BytesIO()
+            np.savez(buffer, images=choose())
+            write_atomic(path, buffer.getvalue())
+
+    def read_calibration(self) -> np.ndarray:
+        """Training images on which an export chooses formats, uint8 NHWC."""
+        path = self.folder / CALIBRATION
+        try:
+            return np.load(io.BytesIO(path.read_bytes()))["images"]
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"{path}: not the images that `train` kept there ({reason}); remove it and repeat "
+                "the call of `train` with --resume"
+            ) from error
 
     @from_main
     def write_log(self, entries: list[dict[str, Any]]) -> None:
@@ -141,39 +180,83 @@ class Run:
         text = state["genotype"]
         genotype = None if text is None else genotypes.from_mapping(documents.load_yaml(text))
         task = _read_task(documents.load_yaml(state["task"]), path, genotype)
-        if task != self.task:
+        unlike = difference(task, self.task)
+        if unlike is not None:
             raise InputError(
-                f"{path}: checkpoint of another run ({difference(task, self.task)}); checkpoint "
-                f"and {CONFIG} do not belong together; run again with --force"
+                f"{path}: checkpoint of another run ({unlike}); checkpoint and {CONFIG} do not "
+                "belong together; run again with --force"
             )
         return state
 
 
-def difference(there: Task, wanted: Task) -> str:
-    """The first field in which two tasks differ."""
-    ours, others = _fields(asdict(wanted)), _fields(asdict(there))
+def _goes_on(path: Path, resume: bool, force: bool) -> bool:
+    """Whether the run in `path` goes on; else a new one may begin there, or InputError."""
+    if resume and (path / CONFIG).exists():
+        log, states = path / LOG, (path / CHECKPOINT, path / BEFORE)
+        if not any(state.exists() for state in states) and log.exists() and log.stat().st_size:
+            raise InputError(
+                f"{path}: {LOG} tells of epochs, and {CHECKPOINT} to go on from is gone; put it "
+                "back, or begin again with --force"
+            )
+        return True
+    if force or not path.exists():
+        return False
+    if not path.is_dir() or any(entry.name != LOCK for entry in path.iterdir()):
+        if resume:
+            raise InputError(
+                f"{path}: no run to go on with: it has no {CONFIG}; choose the --out of one, or an "
+                "empty folder"
+            )
+        raise InputError(f"{path}: exists already; pass --force to replace it or --resume to go on")
+    return False
+
+
+def _require_same(path: Path, there: Task, wanted: Task) -> None:
+    """InputError unless the run in `path`, whose task is `there`, is the one wanted."""
+    unlike = _unlike_split(there.data, wanted.data)
+    if unlike is not None and there.kind == wanted.kind:
+        raise InputError(
+            f"{wanted.data.place}: not the data that {path} began with ({unlike} images differ "
+            f"from those once at {there.data.place}); give --data, where they are now"
+        )
+    unlike = difference(there, wanted)
+    if unlike is not None:
+        raise InputError(
+            f"{path / CONFIG}: not the run asked for ({unlike}); resume with the same call, or "
+            "choose another --out"
+        )
+
+
+def difference(there: Task, wanted: Task) -> str | None:
+    """The first thing by which two tasks do different work."""
+    ours, others = _decisive(wanted), _decisive(there)
     for name in sorted(ours.keys() | others.keys()):
         if ours.get(name) != others.get(name):
-            if name.partition(".")[0] == "genotype":
-                return "another genotype"
-            field = name.removeprefix("config.")
-            return f"{field} is {others.get(name)!r} there, {ours.get(name)!r} here"
-    return "no difference"
+            return f"{name} is {others.get(name)!r} there, {ours.get(name)!r} here"
+    split = _unlike_split(there.data, wanted.data)
+    if split is not None:
+        return f"other {split} images"
+    return None if there.genotype == wanted.genotype else "another genotype"
 
 
-def _fields(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one, with dotted names."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _fields(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+def _decisive(task: Task) -> dict[str, Any]:
+    return {"kind": task.kind, "domain": task.domain, **decisive(task.config, task.kind)}
+
+
+def _unlike_split(there: DataRecord, wanted: DataRecord) -> str | None:
+    for split in ("train", "test"):
+        if there.digests.get(split) != wanted.digests.get(split):
+            return {"train": "training", "test": "test"}[split]
+    return None
 
 
 def _task_yaml(task: Task) -> str:
-    head: dict[str, Any] = {"kind": task.kind, "data": task.data, "domain": task.domain}
+    head = {
+        "kind": task.kind,
+        "data": task.data.place,
+        "content": task.data.to_mapping(),
+        "domain": task.domain,
+    }
     return yaml.safe_dump(head, sort_keys=False) + task.config.to_yaml()
 
 
@@ -190,8 +273,12 @@ def _read_task(values: Any, path: Path, genotype: Genotype | None = None) -> Tas
         if not isinstance(value, str) or (allowed and value not in allowed):
             raise InputError(f"{path}: {key}: expected {' or '.join(allowed or ['a name'])}")
         head[key] = value
+    try:
+        data = DataRecord.from_mapping(head["data"], values.pop("content", None))
+    except ValueError as error:
+        raise InputError(f"{path}: content: {error}; begin again with --force") from error
     config = merge(Config(), values, Provenance(str(path)))
-    return Task(head["kind"], head["data"], config, genotype, head["domain"])
+    return Task(head["kind"], data, config, genotype, head["domain"])
 
 
 # --- repeatable randomness ---------------------------------------------------------------

@@ -28,7 +28,13 @@ from nas.norm import normalise_apart
 from nas.optimise import ShiftOptimiser, StepSettings, cosine
 from nas.precision import autocast
 from nas.runs import Run, Task, pick_device, restore_random_state
-from nas.sources import load_images, open_data
+from nas.sources import (
+    load_images,
+    note_large_batch,
+    open_data,
+    record_data,
+    require_learnable,
+)
 from nas.strategies.registry import make_strategy
 from nas.strategies.strategy import Architecture, Moment, Stage
 from nas.supernet import Supernet
@@ -52,7 +58,7 @@ def search(
     The run's folder holds config.yaml, genotype.yaml, log.jsonl and checkpoint.pt, brought up to
     date after every epoch; a run cut short goes on with `resume` and ends as it would have.
     """
-    if config.shift.layer == "inq":
+    if domain == "shift" and config.shift.layer == "inq":
         raise InputError(
             "shift.layer: inq: a stage of the search is too short to freeze weights share by "
             "share; search with ps or q, then train with inq"
@@ -60,13 +66,14 @@ def search(
     if tensorboard:
         require_tensorboard()
     training = open_data(data, "train", config)
+    require_learnable(training, data)
     device = distributed.join(pick_device(config.device))
     distributed.require_shares(config.search.batch, "search.batch")
-    task = Task("search", data, config, domain=domain)
-    run = Run.start(out, task, resume=resume, force=force)
-    with closing(Journal(run, device, tensorboard)) as journal:
-        genotype = _Searcher(journal, training, device).run_stages()
-    run.write_genotype(genotype)
+    task = Task("search", record_data(data, train=training), config, domain=domain)
+    with closing(Run.start(out, task, resume=resume, force=force)) as run:
+        with closing(Journal(run, device, tensorboard)) as journal:
+            genotype = _Searcher(journal, training, device).run_stages()
+        run.write_genotype(genotype)
     return genotype
 
 
@@ -108,6 +115,8 @@ class _Searcher:
             index, candidates = state["stage"], _tupled(state["candidates"])
         total = sum((s.warmup + s.epochs) * self._steps(s) for s in stages)
         steps = {stage.name: self._steps(stage) for stage in stages}
+        fewest = min((len(self._images(stage)[0]) for stage in stages), default=len(self.images))
+        note_large_batch("search.batch", self.config.batch, fewest)
         done = sum(steps[entry["stage"]] for entry in self.journal.log)
         with progress("search", total, done) as bar:
             while True:

@@ -14,7 +14,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -27,6 +27,7 @@ from hw.errors import CheckFailed, InputError, Interrupted
 from hw.networks.space import SKIP
 from nas import distributed
 from nas.config import Config
+from nas.lock import LOCK, FolderLock
 from nas.runs import CONFIG, LOG, pick_device
 
 SUMMARY = "summary.json"
@@ -70,9 +71,18 @@ def run_seeds(seeds: Seeds, out: Path, *, resume: bool, force: bool) -> dict[str
     InputError, CheckFailed: as of the first seed that failed, when the others have ended
     Interrupted: by Ctrl-C; every process has ended
     """
-    _check_folder(out, resume=resume, force=force)
     if distributed.launched() > 1:
         raise InputError("--seeds: not under torchrun; start each seed by a call of its own")
+    # Asked before the lock, which makes a file, and again when nobody else can change it.
+    _check_folder(out, resume=resume, force=force)
+    with closing(FolderLock(out)):
+        _check_folder(out, resume=resume, force=force)
+        if not resume:
+            _empty(out)
+        return _run_locked(seeds, out, resume=resume, force=force)
+
+
+def _run_locked(seeds: Seeds, out: Path, *, resume: bool, force: bool) -> dict[str, Any]:
     device = pick_device(seeds.config.device)
     places = _places(device)
     jobs = min(seeds.count, seeds.jobs or len(places))
@@ -101,14 +111,19 @@ def _check_folder(out: Path, *, resume: bool, force: bool) -> None:
         raise InputError(f"{out}: holds a run of one seed; choose another --out")
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: expected a folder, found a file; choose another --out")
-    if resume or not out.exists() or not any(out.iterdir()):
+    if resume or force or not out.exists():
         return
-    if not force:
+    if any(entry.name != LOCK for entry in out.iterdir()):
         raise InputError(f"{out}: exists already; pass --force to replace it or --resume to go on")
+
+
+def _empty(out: Path) -> None:
+    """Remove the seeds of an earlier call, unless one is still at work."""
     (out / SUMMARY).unlink(missing_ok=True)
     for place in out.iterdir():
         if re.fullmatch(r"seed\d+", place.name) and (place / CONFIG).exists():
-            shutil.rmtree(place)
+            with closing(FolderLock(place)):
+                shutil.rmtree(place)
 
 
 def _places(device: torch.device) -> list[dict[str, str]]:

@@ -1,12 +1,17 @@
 """The data of a run: opened, checked against what its configuration expects, put on a device."""
 
+import numpy as np
 import torch
 
 from hw import data as datasets
+from hw.console import note
 from hw.data import Dataset, ImageFolder
 from hw.errors import InputError
 from nas.batches import Images, ImageSet
 from nas.config import Config
+from nas.data_record import DataRecord
+from nas.distributed import from_main
+from nas.quantise import CALIBRATION_IMAGES
 from nas.stream import StreamedImages
 
 STREAM_ABOVE = 1 << 30
@@ -48,6 +53,38 @@ def open_data(
             "train.resized_crop=0"
         )
     return source.load() if isinstance(source, ImageFolder) and not streamed else source
+
+
+@from_main
+def record_data(place: str, **splits: Dataset | ImageFolder) -> DataRecord:
+    """`DataRecord.of`: one process reads what is to be read."""
+    return DataRecord.of(place, **splits)
+
+
+LEAST_IMAGES = 4
+"""Of a training: two in each half of a search. As of the fields `images`."""
+
+
+def require_learnable(training: Dataset | ImageFolder, data: str) -> None:
+    """InputError where there is nothing to learn from the training images of `data`."""
+    if training.classes < 2:
+        raise InputError(f"data: {data}: one class; there is nothing to tell apart, give two")
+    if len(training) < LEAST_IMAGES:
+        raise InputError(
+            f"data: {data}: training images: {len(training)}, expected at least {LEAST_IMAGES}"
+        )
+
+
+def note_large_batch(field: str, batch: int, images: int) -> None:
+    """A line where no batch is whole."""
+    if batch > images:
+        note(f"{field}: {batch} is more than the {images} images: each step takes all of them")
+
+
+def calibration_images(training: Dataset | ImageFolder) -> np.ndarray:
+    """Up to `CALIBRATION_IMAGES` drawn from all of them, uint8 NHWC, the same ones every time."""
+    chosen = np.random.default_rng(0).permutation(len(training))[:CALIBRATION_IMAGES]
+    return training.read(np.sort(chosen))
 
 
 def load_images(

@@ -1,24 +1,25 @@
 """Images that are decoded as they are needed: image folders too large for memory.
 
-Torch's DataLoader does it, in processes of its own. What is random about an image follows from the
-epoch's seed and the image's number, never from the process that decodes it, so that the number of
-processes changes nothing and a resumed run sees what the run in one piece would have seen.
+Threads do it: Pillow decodes and resizes outside Python's lock, and nothing goes through shared
+memory, which a container keeps small. What is random about an image follows from the epoch's seed
+and the image's number, never from the thread that decodes it, so that their number changes nothing
+and a resumed run sees what the run in one piece would have seen.
 """
 
 import math
 import os
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from hw.data import ImageFolder
 from hw.data.image_folder import centre_crop
-from hw.errors import InputError
 from nas.batches import orders, spread
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ RATIOS = (3 / 4, 4 / 3)
 
 TRIES = 10
 """Draws of a crop before the largest one from the centre is taken."""
+
+AHEAD = 2
+"""Batches under way while one is used."""
 
 
 def random_resized_crop(
@@ -64,41 +68,6 @@ def _crop_box(
 
 
 @dataclass(frozen=True)
-class _Decoder(Dataset):
-    """The DataLoader's data set: from indices into the folder to a batch.
-
-    `seed` of the random crops; None: every image as it is evaluated.
-    """
-
-    folder: ImageFolder
-    smallest: float
-    seed: int | None
-
-    def __len__(self) -> int:
-        return len(self.folder)
-
-    def __getitems__(self, index: list[int]) -> "tuple[Tensor, Tensor] | InputError":
-        labels = torch.from_numpy(self.folder.labels[index])
-        try:
-            pixels = np.stack([self._image(number) for number in index])
-        except InputError as error:
-            # Returned, for a DataLoader would wrap it in the traceback of its process.
-            return error
-        return torch.from_numpy(pixels), labels
-
-    def _image(self, number: int) -> np.ndarray:
-        image, size = self.folder.open(number), self.folder.size
-        if self.seed is None:
-            return centre_crop(image, size)
-        rng = np.random.default_rng((self.seed, number))
-        return random_resized_crop(image, size, self.smallest, rng)
-
-
-def _as_decoded(batch):
-    return batch
-
-
-@dataclass(frozen=True)
 class StreamedImages:
     """An image folder as a `nas.batches.ImageSet`.
 
@@ -106,7 +75,7 @@ class StreamedImages:
     ----------
     index: which of the folder's images these are, int64 on the CPU
     device: that batches are put on
-    workers: processes that decode, at most one a core; 0: this one
+    workers: threads that decode beside this one, at most one a core; 0: none
     resized_crop: smallest share of a random crop in shuffled batches; 0: images as they are
         evaluated
     """
@@ -128,23 +97,60 @@ class StreamedImages:
         return torch.from_numpy(self.folder.read(chosen.numpy())).to(self.device)
 
     def batches(self, size: int, shuffle: bool = False) -> Iterator[tuple[Tensor, Tensor]]:
-        wanted = [self.index[order].tolist() for order in orders(len(self), size, shuffle)]
+        wanted = [self.index[order].numpy() for order in orders(len(self), size, shuffle)]
         cropped = shuffle and self.resized_crop > 0
         seed = int(torch.randint(1 << 62, ())) if cropped else None
-        loader = DataLoader(
-            _Decoder(self.folder, self.resized_crop, seed),
-            batch_sampler=wanted,
-            num_workers=min(self.workers, len(os.sched_getaffinity(0)), len(wanted)),
-            collate_fn=_as_decoded,
-            pin_memory=self.device.type == "cuda",
-            # A generator of its own: torch's is for what decides the run.
-            generator=torch.Generator(),
-        )
-        for batch in loader:
-            if isinstance(batch, InputError):
-                raise batch
-            pixels, labels = batch
+        workers = min(self.workers, len(os.sched_getaffinity(0)))
+        decoded = self._by_threads(wanted, seed, workers) if workers else self._here(wanted, seed)
+        for index, pixels in zip(wanted, decoded, strict=True):
+            labels = torch.from_numpy(self.folder.labels[index])
             yield (
                 pixels.to(self.device, non_blocking=True),
                 labels.to(self.device, non_blocking=True),
             )
+
+    def _here(self, wanted: list[np.ndarray], seed: int | None) -> Iterator[Tensor]:
+        """The pixels of each batch; `seed` of the random crops, None: images as evaluated."""
+        for index in wanted:
+            pixels = self._room(len(index))
+            for row, number in zip(pixels.numpy(), index, strict=True):
+                row[:] = self._decoded(int(number), seed)
+            yield pixels
+
+    def _by_threads(
+        self, wanted: list[np.ndarray], seed: int | None, workers: int
+    ) -> Iterator[Tensor]:
+        """As `_here`, by so many threads."""
+
+        def decode(row: np.ndarray, number: int) -> None:
+            row[:] = self._decoded(number, seed)
+
+        under_way: deque[tuple[Tensor, list[Future[None]]]] = deque()
+        pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+        try:
+            for start in range(len(wanted) + AHEAD):
+                if start < len(wanted):
+                    pixels, index = self._room(len(wanted[start])), wanted[start]
+                    rows = zip(pixels.numpy(), index, strict=True)
+                    under_way.append(
+                        (pixels, [pool.submit(decode, row, int(number)) for row, number in rows])
+                    )
+                if start >= AHEAD:
+                    pixels, images = under_way.popleft()
+                    for image in images:
+                        image.result()
+                    yield pixels
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _room(self, count: int) -> Tensor:
+        """For the pixels of a batch, where a GPU fetches them fastest."""
+        shape = (count, *self.folder.image_shape)
+        return torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+
+    def _decoded(self, number: int, seed: int | None) -> np.ndarray:
+        image, size = self.folder.open(number), self.folder.size
+        if seed is None:
+            return centre_crop(image, size)
+        rng = np.random.default_rng((seed, number))
+        return random_resized_crop(image, size, self.resized_crop, rng)

@@ -31,14 +31,21 @@ from nas.precision import autocast
 from nas.quantise import CALIBRATION_IMAGES, calibrate
 from nas.runs import Run, Task, pick_device, restore_random_state
 from nas.shift import advance_weights
-from nas.sources import load_images, open_data
+from nas.sources import (
+    calibration_images,
+    load_images,
+    note_large_batch,
+    open_data,
+    record_data,
+    require_learnable,
+)
 
 EVALUATION_BATCH = 500
 VALIDATION = "validation_"
 """What the log's figures of test images begin with."""
 
 
-def make_model(task: Task, image: tuple[int, int, int], classes: int) -> GraphModel:
+def make_model(task: Task) -> GraphModel:
     """The network that a training task trains, with new weights, on the CPU."""
     assert task.genotype is not None
     train = task.config.train
@@ -46,8 +53,8 @@ def make_model(task: Task, image: tuple[int, int, int], classes: int) -> GraphMo
         task.genotype,
         channels=train.channels,
         cells=train.cells,
-        image=image,
-        classes=classes,
+        image=task.data.image,
+        classes=task.data.classes,
         stem=train.stem,
     )
     model = GraphModel(graph, task.domain, task.config.shift)
@@ -86,37 +93,45 @@ def train(
     is brought up to date after every epoch, so that a run cut short goes on with `resume` and ends
     as it would have.
     """
-    task = Task("train", data, config, genotype, domain)
     if tensorboard:
         require_tensorboard()
+    if domain == "shift" and config.shift.layer == "inq" and config.train.epochs < 2:
+        raise InputError(
+            f"train.epochs: {config.train.epochs}: shift.layer inq begins with real weights and "
+            "freezes the last of them in the last epoch; expected at least 2, or layer ps or q"
+        )
     crop = config.train.resized_crop
     training = open_data(data, "train", config, resized_crop=crop)
+    require_learnable(training, data)
     test = open_data(data, "test", config)
     device = distributed.join(pick_device(config.device))
     distributed.require_shares(config.train.batch, "train.batch")
+    task = Task("train", record_data(data, train=training, test=test), config, genotype, domain)
     torch.manual_seed(config.seed)
     workers = config.folder.workers
     images = load_images(training, device, config.train.images, workers, resized_crop=crop)
-    model = make_model(task, training.image_shape, training.classes)
+    note_large_batch("train.batch", config.train.batch, len(images))
+    model = make_model(task)
     network = TrainedNetwork(model, config.train.stem, config.train.auxiliary > 0)
-    run = Run.start(out, task, resume=resume, force=force)
-    tested = own_part(load_images(test, device, workers=workers))
-    with closing(Journal(run, device, tensorboard)) as journal:
-        seconds = _Trainer(journal, network.to(device), images, device).run_epochs(tested)
-    # The last epoch ended with the test.
-    tests = {k: v for k, v in journal.log[-1].items() if k.startswith(VALIDATION)}
-    metrics = {
-        **{k.removeprefix(VALIDATION): v for k, v in tests.items()},
-        "images": len(test),
-        "training_images": len(images),
-        "weights": count(model.graph).weights,
-        "epochs": config.train.epochs,
-        "domain": domain,
-        "seconds": round(seconds, 1),
-    }
-    if network.head is not None:
-        metrics["auxiliary_weights"] = count_weights(network.head)
-    run.write_metrics(metrics)
+    with closing(Run.start(out, task, resume=resume, force=force)) as run:
+        run.keep_calibration(lambda: calibration_images(training))
+        tested = own_part(load_images(test, device, workers=workers))
+        with closing(Journal(run, device, tensorboard)) as journal:
+            seconds = _Trainer(journal, network.to(device), images, device).run_epochs(tested)
+        # The last epoch ended with the test.
+        tests = {k: v for k, v in journal.log[-1].items() if k.startswith(VALIDATION)}
+        metrics = {
+            **{k.removeprefix(VALIDATION): v for k, v in tests.items()},
+            "images": len(test),
+            "training_images": len(images),
+            "weights": count(model.graph).weights,
+            "epochs": config.train.epochs,
+            "domain": domain,
+            "seconds": round(seconds, 1),
+        }
+        if network.head is not None:
+            metrics["auxiliary_weights"] = count_weights(network.head)
+        run.write_metrics(metrics)
     return metrics
 
 
@@ -230,7 +245,7 @@ class _Trainer:
         return {k: (f.signed, f.width, f.frac) for k, f in self.model.formats.items()}
 
 
-def load_trained(folder: str | Path, image: tuple[int, int, int], classes: int) -> GraphModel:
+def load_trained(folder: str | Path) -> GraphModel:
     """The network of a finished or unfinished training run, in evaluation mode, on the CPU.
 
     Raises
@@ -241,7 +256,7 @@ def load_trained(folder: str | Path, image: tuple[int, int, int], classes: int) 
     state = run.load() if run.task.kind == "train" else None
     if state is None:
         raise InputError(f"{folder}: no trained network; give the folder that `train` wrote")
-    model = make_model(run.task, image, classes)
+    model = make_model(run.task)
     try:
         model.load_state_dict(state["model"])
     except (RuntimeError, KeyError) as error:

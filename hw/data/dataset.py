@@ -1,6 +1,9 @@
 """A data set in memory."""
 
+import hashlib
+import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ class Dataset:
     labels: int64, (count,), each in [0, classes)
     classes: number of classes
     preprocessing: how the stored images became these bytes, JSON-serialisable; a network records it
+    files_digest: of the files that the images were decoded from, where they were, see `digest`
     """
 
     name: str
@@ -24,6 +28,7 @@ class Dataset:
     labels: np.ndarray
     classes: int
     preprocessing: dict[str, Any] = field(default_factory=dict)
+    files_digest: str | None = None
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
@@ -46,3 +51,14 @@ class Dataset:
         """Height, width, channels."""
         height, width, channels = self.images.shape[1:]
         return height, width, channels
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of images, labels and classes, or of the image files: of the content alone,
+        wherever the data lies and whatever it is called."""
+        if self.files_digest is not None:
+            return self.files_digest
+        digest = hashlib.sha256(json.dumps([self.images.shape, self.classes]).encode())
+        digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(self.labels.astype("<i8").data)
+        return digest.hexdigest()

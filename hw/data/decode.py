@@ -5,8 +5,11 @@ transparent in whatever colour lies beneath, and photographs as the camera was h
 """
 
 import struct
+import threading
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +33,32 @@ _BROKEN: tuple[type[Exception], ...] = (
 """What decoding damaged bytes can end in."""
 
 
+_decoding = threading.Lock()
+_filters: list[warnings.catch_warnings] = []
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Pillow's warnings, which name no file.
+
+    The filters are the process's own, and several threads decode: the first one in saves them, the
+    last one out puts them back.
+    """
+    with _decoding:
+        _filters.append(warnings.catch_warnings())
+        if len(_filters) == 1:
+            _filters[0].__enter__()
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+    try:
+        yield
+    finally:
+        with _decoding:
+            # Only the first has saved anything.
+            if len(_filters) == 1:
+                _filters[0].__exit__(None, None, None)
+            _filters.pop()
+
+
 def rgb(file: Path) -> "Image":
     """The image in `file`, RGB.
 
@@ -42,8 +71,7 @@ def rgb(file: Path) -> "Image":
     from PIL import Image
 
     try:
-        # Pillow's warnings name no file.
-        with warnings.catch_warnings(action="ignore"), Image.open(file) as opened:
+        with _quiet(), Image.open(file) as opened:
             opened.load()
             # An MPO is a JPEG with more views or thumbnails behind the picture.
             if getattr(opened, "is_animated", False) and opened.format != "MPO":

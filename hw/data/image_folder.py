@@ -7,11 +7,14 @@ that are no images, and what systems leave behind: hidden files and folders (`.g
 macOS' `._x.png`) and those of `LEFT_BEHIND`.
 """
 
+import hashlib
 import importlib.util
+import json
 import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +44,9 @@ LEFT_BEHIND = ("__MACOSX", "@eaDir")
 
 CROP = 7 / 8
 """The crop's share of the shorter side: 224 of 256."""
+
+FILES_READ = 256
+"""Files of which `ImageFolder.digest` reads every byte."""
 
 MEMORY_LIMIT = 16 << 30
 """Bytes of images that are loaded at most: they are held in memory."""
@@ -101,6 +107,18 @@ class ImageFolder:
             "resize": f"cover {height}x{width} / {CROP}, crop the centre",
         }
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what the folder holds, wherever it lies: class, name and size of every file,
+        and the bytes of `FILES_READ` of them, spread evenly: all bytes of ImageNet take minutes."""
+        paths = [self.folder / file for file in self.files]
+        sizes = [path.stat().st_size for path in paths]
+        listed = [self.classes, self.files, self.labels.tolist(), sizes]
+        digest = hashlib.sha256(json.dumps(listed).encode())
+        for path in paths[:: -(-len(paths) // FILES_READ)]:
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
     def open(self, number: int) -> "Image":
         """Image `number` in full size, RGB (see `hw.data.decode`)."""
         return decode.rgb(self.folder / self.files[number])
@@ -122,7 +140,9 @@ class ImageFolder:
                 "a smaller size or fewer images"
             )
         images = self.read(np.arange(len(self)))
-        return Dataset(self.name, images, self.labels, self.classes, self.preprocessing)
+        return Dataset(
+            self.name, images, self.labels, self.classes, self.preprocessing, self.digest
+        )
 
 
 def find(path: Path, split: str, size: tuple[int, int]) -> ImageFolder:

@@ -116,7 +116,7 @@ def test_training_with_it(tmp_path, cifar10, monkeypatch):
     for part in ("model", "auxiliary"):
         assert one[part] and all(torch.equal(v, two[part][k]) for k, v in one[part].items())
 
-    model = load_trained(tmp_path / "whole", (32, 32, 3), 10)
+    model = load_trained(tmp_path / "whole")
     assert count_weights(model) == whole["weights"] == count(model.graph).weights
     exported = export(tmp_path / "whole")
     assert not any("auxiliary" in name or "head" in name for name in exported.graph.by_name)

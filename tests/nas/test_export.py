@@ -1,18 +1,23 @@
 """Export of a trained network."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from hw import data
 from hw.errors import InputError
 from hw.ir import reference
 from hw.ir.parameters import Rounding
 from hw.networks import genotypes
+from nas.cli import COMMANDS
 from nas.config import load_config
 from nas.exact import ExactModel
 from nas.export import export
 from nas.search import search
-from nas.train import load_trained
+from nas.train import load_trained, train
 
 
 def test_integer_accuracy_is_close_to_float_and_true(run):
@@ -20,16 +25,14 @@ def test_integer_accuracy_is_close_to_float_and_true(run):
     meta = network.meta
     assert meta["accuracy_float"] > 0.4
     assert abs(meta["accuracy_float"] - meta["accuracy_integer"]) < 0.03
-    classes = np.argmax(
-        ExactModel(load_trained(run, (8, 8, 1), 10), network).logits(test.images), 1
-    )
+    classes = np.argmax(ExactModel(load_trained(run), network).logits(test.images), 1)
     assert float((classes == test.labels).mean()) == meta["accuracy_integer"]
     assert genotypes.from_mapping(meta["genotype"]) == genotypes.get("ShiftNAS_C10")
 
 
 def test_exact_evaluation_of_a_trained_network_equals_the_reference(run):
     network, images = export(run), data.load("digits", "test").images
-    ours = ExactModel(load_trained(run, (8, 8, 1), 10), network).codes(images)
+    ours = ExactModel(load_trained(run), network).codes(images)
     expected = reference.run(network, images)
     for node in network.graph:
         assert np.array_equal(ours[node.name], expected[node.name]), node.name
@@ -45,7 +48,7 @@ def test_rounding_to_the_floor(run):
     """PyTorch's side and the reference, each in its own arithmetic."""
     network, images = export(run, rounding=Rounding.FLOOR), data.load("digits", "test").images
     assert network.arithmetic.rounding is Rounding.FLOOR
-    ours = ExactModel(load_trained(run, (8, 8, 1), 10), network).codes(images)
+    ours = ExactModel(load_trained(run), network).codes(images)
     floor, up = reference.run(network, images), reference.run(export(run), images)
     for node in network.graph:
         assert np.array_equal(ours[node.name], floor[node.name]), node.name
@@ -65,3 +68,64 @@ def test_a_search_is_no_training_run(tmp_path):
     search("digits", tmp_path / "s", load_config("tiny", settings))
     with pytest.raises(InputError, match="no trained network"):
         export(tmp_path / "s")
+
+
+@pytest.fixture
+def moved(image_folder, tmp_path):
+    """A training on data that is then gone, and where the data is now."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    shutil.copytree(image_folder, old)
+    small = ("folder.size=16", "train.channels=2", "train.batch=8", "train.epochs=1")
+    train(genotypes.get("GDAS_V1"), str(old), tmp_path / "run", load_config("tiny", small))
+    first = export(tmp_path / "run")
+    old.rename(new)
+    return tmp_path / "run", new, first
+
+
+def test_without_its_data_a_run_is_exported_and_not_measured(moved, capsys):
+    run, _, first = moved
+    capsys.readouterr()
+    network = export(run)
+    assert network.digest == first.digest
+    measured = {"accuracy_float", "accuracy_integer", "test_images"}
+    assert network.meta == {k: v for k, v in first.meta.items() if k not in measured}
+    assert measured < first.meta.keys()
+    said = capsys.readouterr().err
+    assert "old' is neither a folder nor" in said and "no accuracy is measured: --data" in said
+    assert said.count("\n") == 1
+
+
+def test_with_its_data_at_another_place_it_is_measured(moved):
+    run, new, first = moved
+    network = export(run, data=str(new))
+    assert network.meta == first.meta and network.digest == first.digest
+
+
+def test_other_data_is_refused(moved, capsys):
+    run, new, _ = moved
+    (new / "val/n01440764/n01440764_1.jpg").unlink()
+    with pytest.raises(InputError, match="new: not the data of the run: its test images differ"):
+        export(run, data=str(new))
+    with pytest.raises(InputError, match="digits: not the data of the run"):
+        export(run, data="digits")
+    new.rename(run.parent / "old")
+    assert "accuracy_float" not in export(run).meta
+    assert "old: not the data of the run" in capsys.readouterr().err
+
+
+def test_the_command_says_that_nothing_was_measured(moved, tmp_path):
+    run, new, _ = moved
+    result = CliRunner().invoke(COMMANDS["export"], [str(run), "--out", str(tmp_path / "a")])
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-1] == f"accuracy not measured; written to {tmp_path / 'a'}"
+    result = CliRunner().invoke(
+        COMMANDS["export"], [str(run), "--out", str(tmp_path / "b"), "--json"]
+    )
+    printed = json.loads(result.stdout)
+    measured = ("accuracy_float", "accuracy_integer", "test_images")
+    assert [printed[name] for name in measured] == [None] * 3
+    assert printed["weights"] > 0
+    result = CliRunner().invoke(
+        COMMANDS["export"], [str(run), "--out", str(tmp_path / "c"), "--data", str(new)]
+    )
+    assert result.exit_code == 0 and "accuracy on 10 test images" in result.output

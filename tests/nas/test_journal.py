@@ -5,18 +5,21 @@ import json
 import pytest
 import torch
 
-from hw.errors import CheckFailed
+from hw.errors import CheckFailed, InputError
 from nas.config import load_config
+from nas.data_record import DataRecord
 from nas.journal import Journal
 from nas.meter import NotFinite
 from nas.runs import Run, Task
 
-TASK = Task("search", "digits", load_config("tiny"))
+TASK = Task("search", DataRecord("digits"), load_config("tiny"))
 CPU = torch.device("cpu")
 
 
 def begin(folder, *, resume=False):
-    return Journal(Run.start(folder, TASK, resume=resume, force=False), CPU)
+    run = Run.start(folder, TASK, resume=resume, force=False)
+    run.close()
+    return Journal(run, CPU)
 
 
 def work(journal, first, last):
@@ -58,11 +61,24 @@ def test_the_log_is_cut_back_to_the_checkpoint(tmp_path, capsys):
     assert "checkpoint.pt: damaged" in capsys.readouterr().err
 
 
-def test_a_log_without_a_checkpoint_is_emptied(tmp_path):
-    work(begin(tmp_path / "run"), 1, 1)
+def test_a_log_without_a_checkpoint_is_not_thrown_away(tmp_path):
+    work(begin(tmp_path / "run"), 1, 2)
     (tmp_path / "run/checkpoint.pt").unlink()
-    assert begin(tmp_path / "run", resume=True).resume() is None
-    assert logged(tmp_path / "run") == []
+    journal = begin(tmp_path / "run", resume=True)
+    assert (journal.resume() or {})["weight"].item() == 1
+    (tmp_path / "run/checkpoint-before.pt").unlink()
+    with pytest.raises(InputError, match=r"log\.jsonl tells of epochs.*--force"):
+        begin(tmp_path / "run", resume=True)
+    assert logged(tmp_path / "run") == [1]
+
+
+def test_a_run_goes_on_on_the_kind_of_device_that_it_began_on(tmp_path):
+    work(begin(tmp_path / "run"), 1, 2)
+    other = Journal(begin(tmp_path / "run", resume=True).run, torch.device("cuda"))
+    with pytest.raises(InputError, match=r"device: cuda: .*run began on cpu.*device=cpu") as caught:
+        other.resume()
+    assert "\n" not in str(caught.value)
+    assert logged(tmp_path / "run") == [1, 2]
 
 
 def test_a_loss_that_is_not_finite_is_told_with_its_place(tmp_path):

@@ -2,50 +2,69 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+import yaml
 
 from hw.errors import InputError
 from hw.networks import genotypes
 from nas import checkpoint
 from nas.config import load_config
+from nas.data_record import DataRecord
 from nas.runs import Run, Task, pick_device
 
-SEARCH = Task("search", "digits", load_config("tiny"))
-TRAIN = Task("train", "digits", load_config("tiny"), genotypes.get("GDAS_V1"), "real")
+DIGITS = DataRecord(
+    "digits",
+    "digits",
+    (8, 8, 1),
+    10,
+    {"bytes": "x * 255 // 16"},
+    {"train": "1" * 64, "test": "2" * 64},
+)
+OTHER = replace(DIGITS, place="fashion", digests={"train": "3" * 64, "test": "2" * 64})
+SEARCH = Task("search", DIGITS, load_config("tiny"))
+TRAIN = Task("train", DIGITS, load_config("tiny"), genotypes.get("GDAS_V1"), "real")
+
+
+def start(folder, task=SEARCH, *, resume=False, force=False):
+    """A run whose folder is left to others at once."""
+    run = Run.start(folder, task, resume=resume, force=force)
+    run.close()
+    return run
 
 
 @pytest.mark.parametrize("task", [SEARCH, TRAIN])
 def test_a_run_knows_its_task(tmp_path, task):
-    Run.start(tmp_path / "run", task, resume=False, force=False)
+    start(tmp_path / "run", task)
     assert Run.open(tmp_path / "run").task == task
 
 
 def test_an_existing_folder_is_not_touched(tmp_path):
     (tmp_path / "mine.txt").write_text("x")
     with pytest.raises(InputError, match="exists already"):
-        Run.start(tmp_path, SEARCH, resume=False, force=False)
+        start(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_force_drops_the_old_run(tmp_path):
-    run = Run.start(tmp_path / "run", SEARCH, resume=False, force=False)
+    run = start(tmp_path / "run")
     run.save({"x": 1})
-    assert Run.start(tmp_path / "run", SEARCH, resume=False, force=True).load() is None
+    assert start(tmp_path / "run", force=True).load() is None
 
 
 def test_resume_wants_the_same_task(tmp_path):
-    run = Run.start(tmp_path / "run", SEARCH, resume=True, force=False)
+    run = start(tmp_path / "run", resume=True)
     run.save({"tensor": torch.ones(2)})
-    again = Run.start(tmp_path / "run", SEARCH, resume=True, force=False)
+    again = start(tmp_path / "run", resume=True)
     assert again.load()["tensor"].tolist() == [1, 1]
-    other = Task("search", "digits", load_config("tiny", ("seed=9",)))
+    other = Task("search", DIGITS, load_config("tiny", ("seed=9",)))
     with pytest.raises(InputError, match=r"not the run asked for \(seed is 1 there, 9 here\)"):
-        Run.start(tmp_path / "run", other, resume=True, force=False)
+        start(tmp_path / "run", other, resume=True)
 
 
 def test_damaged_checkpoint(tmp_path):
-    run = Run.start(tmp_path / "run", SEARCH, resume=False, force=False)
+    run = start(tmp_path / "run")
     run.save({"tensor": torch.ones(2000)})
     path = run.folder / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[:3000])
@@ -55,7 +74,7 @@ def test_damaged_checkpoint(tmp_path):
 
 
 def test_checkpoint_of_another_version(tmp_path, monkeypatch):
-    run = Run.start(tmp_path / "run", SEARCH, resume=False, force=False)
+    run = start(tmp_path / "run")
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "SCHEMA_VERSION", 99)
         run.save({})
@@ -66,9 +85,9 @@ def test_checkpoint_of_another_version(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (Task("search", "fashion", load_config("tiny")), "data is 'fashion' there, 'digits' here"),
+        (Task("search", OTHER, load_config("tiny")), "other training images"),
         (
-            Task("search", "digits", load_config("tiny", ("search.cells=5",))),
+            Task("search", DIGITS, load_config("tiny", ("search.cells=5",))),
             "search.cells is 5 there, 2 here",
         ),
         (TRAIN, "domain is 'real' there"),
@@ -76,8 +95,7 @@ def test_checkpoint_of_another_version(tmp_path, monkeypatch):
 )
 def test_checkpoint_of_another_run(tmp_path, other, message):
     run, stranger = (
-        Run.start(tmp_path / name, task, resume=False, force=False)
-        for name, task in (("run", SEARCH), ("other", other))
+        start(tmp_path / name, task) for name, task in (("run", SEARCH), ("other", other))
     )
     stranger.save({"x": 1})
     (stranger.folder / "checkpoint.pt").rename(run.folder / "checkpoint.pt")
@@ -89,13 +107,77 @@ def test_checkpoint_of_another_run(tmp_path, other, message):
 
 
 def test_checkpoint_of_another_genotype(tmp_path):
-    run = Run.start(tmp_path / "run", TRAIN, resume=False, force=False)
+    run = start(tmp_path / "run", TRAIN)
     other = replace(TRAIN, genotype=genotypes.get("ShiftNAS_C10"))
     Run(run.folder, other).save({})
     with pytest.raises(InputError, match="another genotype"):
         run.newest()
     Run(run.folder, TRAIN).save({"x": 2})
     assert (run.newest() or {})["x"] == 2
+
+
+def test_a_run_goes_on_with_settings_that_change_no_figure(tmp_path):
+    start(tmp_path / "run").save({"x": 1})
+    free = ("device=cpu", "folder.workers=0", "folder.stream=never", "expect.classes=10")
+    config = load_config("tiny", (*free, "expect.image=8x8x1", "train.epochs=77"))
+    moved = replace(DIGITS, place="/elsewhere", name="other", preprocessing={})
+    again = start(tmp_path / "run", Task("search", moved, config), resume=True)
+    assert (again.newest() or {})["x"] == 1
+    assert Run.open(tmp_path / "run").task == again.task == Task("search", moved, config)
+
+
+def test_a_training_is_decided_by_its_own_section(tmp_path):
+    start(tmp_path / "run", TRAIN)
+    other = replace(TRAIN, config=load_config("tiny", ("search.cells=9",)))
+    start(tmp_path / "run", other, resume=True)
+    other = replace(TRAIN, config=load_config("tiny", ("train.epochs=9",)))
+    with pytest.raises(InputError, match=r"train\.epochs is 2 there, 9 here"):
+        start(tmp_path / "run", other, resume=True)
+
+
+def test_what_is_no_run_cannot_go_on(tmp_path):
+    (tmp_path / "mine.txt").write_text("x")
+    with pytest.raises(InputError, match=r"no run to go on with: it has no config\.yaml"):
+        start(tmp_path, resume=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_calibration_images_are_kept_once(tmp_path):
+    run, images = start(tmp_path / "run", TRAIN), np.arange(8, dtype=np.uint8).reshape(2, 2, 2, 1)
+    run.keep_calibration(lambda: images)
+    run.keep_calibration(lambda: images + np.uint8(1))
+    assert np.array_equal(run.read_calibration(), images)
+    path = run.folder / "calibration.npz"
+    content = path.read_bytes()
+    at = content.index(images.tobytes())
+    for damaged in (content[:100], content[:at] + b"\xff" + content[at + 1 :], b""):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"calibration\.npz: not the images") as caught:
+            run.read_calibration()
+        assert "\n" not in str(caught.value)
+    path.unlink()
+    with pytest.raises(InputError, match=r"No such file.*--resume"):
+        run.read_calibration()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        3,
+        {"name": "x"},
+        {**DIGITS.to_mapping(), "image": [8, 8]},
+        {**DIGITS.to_mapping(), "classes": "ten"},
+        {**DIGITS.to_mapping(), "digests": {"validation": ""}},
+    ],
+)
+def test_damaged_record_of_the_data(tmp_path, content):
+    run = start(tmp_path / "run")
+    values = yaml.safe_load((run.folder / "config.yaml").read_text())
+    (run.folder / "config.yaml").write_text(yaml.safe_dump({**values, "content": content}))
+    with pytest.raises(InputError, match=r"config\.yaml: content: .*--force") as caught:
+        Run.open(run.folder)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["- 1", "kind: build", "kind: search\ndata: 3", "a: ["])

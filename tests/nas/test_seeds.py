@@ -40,7 +40,7 @@ def test_each_seed_is_a_run_of_its_own(tmp_path):
     assert result.exit_code == 2
     errors = [line for line in result.output.splitlines() if line.startswith("shiftnas: error")]
     assert errors == [result.output.splitlines()[-1]]
-    assert errors[0].startswith(f"shiftnas: error: seed1: {out / 'seed1'}: exists already")
+    assert errors[0].startswith(f"shiftnas: error: seed1: {out / 'seed1'}: no run to go on with")
     assert not (out / "summary.json").exists()
     before = (out / "seed2/log.jsonl").read_bytes()
 

@@ -1,11 +1,16 @@
 """Images decoded as they are needed."""
 
+import multiprocessing
+import os
 import shutil
+import threading
+from collections.abc import Generator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from interrupted import InterruptedRun, interrupt_after
+from interrupted import InterruptedRun, interrupt_after, tensors_of
 from PIL import Image
 
 from hw import data
@@ -16,6 +21,7 @@ from nas import train as training
 from nas.batches import halves
 from nas.config import load_config
 from nas.export import export
+from nas.runs import Run
 from nas.search import search
 from nas.sources import load_images, open_data
 from nas.stream import StreamedImages, random_resized_crop
@@ -53,13 +59,45 @@ def test_evaluation_sees_what_a_deployed_network_sees(streamed, image_folder):
     assert streamed.folder.preprocessing == loaded.preprocessing
 
 
-def test_the_number_of_processes_changes_nothing(streamed, image_folder, monkeypatch):
-    monkeypatch.setattr(stream.os, "sched_getaffinity", lambda _: {0, 1})
-    source = open_data(str(image_folder), "train", load_config(None, SIZE))
-    two = load_images(source, CPU, workers=2, resized_crop=0.3)
-    assert_equal(epoch(streamed, shuffle=True), epoch(two, shuffle=True))
-    after = [torch.rand(1) for images in (streamed, two) if epoch(images, shuffle=True)]
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_the_number_of_threads_changes_nothing(streamed, workers, monkeypatch):
+    monkeypatch.setattr(stream.os, "sched_getaffinity", lambda _: set(range(8)))
+    many = replace(streamed, workers=workers)
+    for shuffle in (True, False):
+        assert_equal(epoch(streamed, shuffle=shuffle), epoch(many, shuffle=shuffle))
+    after = [torch.rand(1) for images in (streamed, many) if epoch(images, shuffle=True)]
     assert after[0] == after[1]
+
+
+def test_no_more_batches_are_under_way_than_said_and_none_is_left_behind(streamed, monkeypatch):
+    monkeypatch.setattr(stream.os, "sched_getaffinity", lambda _: {0, 1})
+    decoded, lock = [], threading.Lock()
+    original = StreamedImages._decoded
+
+    def counted(self, number, seed):
+        with lock:
+            decoded.append(number)
+        return original(self, number, seed)
+
+    monkeypatch.setattr(StreamedImages, "_decoded", counted)
+    batches = replace(streamed, workers=2).batches(4)
+    next(batches)
+    assert 4 <= len(decoded) <= 4 * (1 + stream.AHEAD)
+    assert isinstance(batches, Generator)
+    batches.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+def test_no_process_and_no_shared_memory_is_needed(streamed, monkeypatch):
+    """A container's /dev/shm of 64 MB is less than a batch of `imagenet-mobile`."""
+
+    def refused(*_):
+        raise AssertionError("a process")
+
+    monkeypatch.setattr(os, "fork", refused)
+    monkeypatch.setattr(multiprocessing.Process, "start", refused)
+    monkeypatch.setattr(torch.UntypedStorage, "_share_fd_cpu_", refused)
+    assert_equal(epoch(streamed), epoch(replace(streamed, workers=2)))
 
 
 def test_order_and_crops_follow_from_torchs_generator(streamed):
@@ -165,6 +203,53 @@ def test_imagenet_mobile_in_small_is_resumed_to_the_same_network(
     ]
     for part in ("model", "auxiliary"):
         assert all(torch.equal(v, states[1][part][k]) for k, v in states[0][part].items())
+
+
+def test_what_changes_no_figure_may_change_when_a_run_goes_on(image_folder, tmp_path, monkeypatch):
+    """And the data may lie elsewhere: the run ends as in one piece."""
+    small = ("folder.size=16", "train.channels=2", "train.cells=2", "train.batch=8", "device=auto")
+    before = load_config("tiny", (*small, "folder.stream=always", "folder.workers=2"))
+    after = load_config(
+        "tiny",
+        (
+            *small, "folder.stream=never", "folder.workers=0", "device=cpu", "search.cells=7",
+            "expect.classes=2", "expect.image=16x16x3",
+        ),
+    )  # fmt: skip
+    genotype, parts = genotypes.get("ShiftNAS_C10"), tmp_path / "parts"
+    train(genotype, str(image_folder), tmp_path / "whole", before)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, training._Trainer, "_epoch", 1)
+        with pytest.raises(InterruptedRun):
+            train(genotype, str(image_folder), parts, before)
+    moved = tmp_path / "another name"
+    shutil.copytree(image_folder, moved)
+    train(genotype, str(moved), parts, after, resume=True)
+    states = [
+        tensors_of(torch.load(run / "checkpoint.pt", weights_only=True))
+        for run in (tmp_path / "whole", parts)
+    ]
+    assert states[0].keys() == states[1].keys() and len(states[0]) > 20
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    task = Run.open(parts).task
+    assert (task.config, task.data.place) == (after, str(moved))
+
+
+def test_other_data_is_refused_when_a_run_goes_on(image_folder, tmp_path):
+    small = ("folder.size=16", "train.channels=2", "train.batch=8", "train.epochs=1")
+    config, run = load_config("tiny", small), tmp_path / "run"
+    genotype, other = genotypes.get("GDAS_V1"), tmp_path / "other"
+    train(genotype, str(image_folder), run, config)
+    before = (run / "config.yaml").read_bytes()
+    shutil.copytree(image_folder, other)
+    (other / "val/n01440764/n01440764_1.jpg").unlink()
+    with pytest.raises(InputError) as caught:
+        train(genotype, str(other), run, config, resume=True)
+    assert str(caught.value) == (
+        f"{other}: not the data that {run} began with (test images differ from those once at "
+        f"{image_folder}); give --data, where they are now"
+    )
+    assert (run / "config.yaml").read_bytes() == before
 
 
 def test_what_is_trained_on_a_stream_is_exported_with_its_preprocessing(image_folder, tmp_path):

@@ -13,6 +13,7 @@ from hw.networks import genotypes
 from hw.networks.counts import count
 from nas import train as training
 from nas.config import load_config
+from nas.data_record import DataRecord
 from nas.export import export
 from nas.model import count_weights
 from nas.runs import Task
@@ -117,8 +118,8 @@ def test_inq_is_exported_when_all_is_frozen_and_not_before(tmp_path, monkeypatch
 def test_the_papers_activations_from_the_first_epoch(tmp_path):
     config = load_config("tiny", (*SHORT, "train.activations=16.16"))
     train(GENOTYPE, "digits", tmp_path / "run", config)
-    task = Task("train", "digits", config, GENOTYPE)
-    model = make_model(task, (8, 8, 1), 10)
+    data = DataRecord("digits", image=(8, 8, 1), classes=10)
+    model = make_model(Task("train", data, config, GENOTYPE))
     assert model.rounding is Rounding.FLOOR and model.formats
     assert all(str(target) == "s32.16" for target in model.formats.values())
     state = torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)
@@ -146,7 +147,7 @@ def test_training_learns(tmp_path, domain):
     metrics = train(GENOTYPE, "digits", tmp_path / "run", config, domain=domain)
     assert metrics["accuracy"] > 0.5
     assert metrics["domain"] == domain and metrics["images"] == 359
-    model = load_trained(tmp_path / "run", (8, 8, 1), 10)
+    model = load_trained(tmp_path / "run")
     assert bool(model.shift_weights()) == (domain == "shift")
 
 
@@ -249,7 +250,7 @@ def test_the_presets_train_on_batches_in_the_published_layout(tmp_path, request,
     config = load_config(preset, small)
     train(GENOTYPE, str(data), tmp_path / "run", config)
     assert all(math.isfinite(entry["loss"]) for entry in read_log(tmp_path / "run"))
-    model = load_trained(tmp_path / "run", (32, 32, 3), config.expect.classes)
+    model = load_trained(tmp_path / "run")
     assert model.graph.output.shape == (1, 1, config.expect.classes)
 
 
@@ -270,9 +271,9 @@ def test_the_presets_networks_have_the_published_counts(
     preset, genotype, classes, channels, weights, additions
 ):
     config = load_config(preset, () if channels is None else (f"train.channels={channels}",))
-    task = Task("train", "", config, genotypes.get(genotype))
     image = (224, 224, 3) if preset == "imagenet-mobile" else (32, 32, 3)
-    model = make_model(task, image, classes)
+    data = DataRecord("", image=image, classes=classes)
+    model = make_model(Task("train", data, config, genotypes.get(genotype)))
     size = count(model.graph)
     assert size.weights == count_weights(model) == weights
     assert size.additions == additions
@@ -280,11 +281,13 @@ def test_the_presets_networks_have_the_published_counts(
 
 def test_no_network_to_load(tmp_path):
     with pytest.raises(InputError, match="not a run"):
-        load_trained(tmp_path, (8, 8, 1), 10)
+        load_trained(tmp_path)
 
 
 def test_checkpoint_of_another_network(tmp_path):
     config = load_config("tiny", (*SMALL, "train.epochs=1"))
     train(GENOTYPE, "digits", tmp_path / "run", config)
+    config_file = tmp_path / "run/config.yaml"
+    config_file.write_text(config_file.read_text().replace("classes: 10", "classes: 7"))
     with pytest.raises(InputError, match="do not belong together"):
-        load_trained(tmp_path / "run", (8, 8, 1), 7)
+        load_trained(tmp_path / "run")

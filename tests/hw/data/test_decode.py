@@ -1,5 +1,9 @@
 """hw.data.decode: image files of every kind, as a person sees them."""
 
+import threading
+import time
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -170,3 +174,35 @@ def test_damage_of_any_kind_is_one_error(tmp_path):
                 assert str(error).startswith(f"{path}: ")
                 outcomes.add("refused")
     assert outcomes == {"read", "refused"}
+
+
+def test_threads_that_overlap_leave_the_warnings_as_they_were(tmp_path, monkeypatch):
+    """The filters are the process's: the first in was not the last out."""
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    # Pillow warns of a bomb, and warnings are errors here.
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    both, first_is_out = threading.Barrier(2, timeout=30), threading.Event()
+    original = decode._colours
+
+    def overlapping(image, file):
+        both.wait()
+        if threading.current_thread().name == "second":
+            assert first_is_out.wait(30)
+        return original(image, file)
+
+    monkeypatch.setattr(decode, "_colours", overlapping)
+    before, sizes = list(warnings.filters), []
+
+    def work():
+        sizes.append(decode.rgb(tmp_path / "a.png").size)
+
+    threads = [threading.Thread(target=work, name=name) for name in ("first", "second")]
+    threads[0].start()
+    while not both.n_waiting:
+        time.sleep(0.001)
+    threads[1].start()
+    threads[0].join()
+    first_is_out.set()
+    threads[1].join()
+    assert sizes == [(9, 9)] * 2
+    assert list(warnings.filters) == before

@@ -1,0 +1,66 @@
+"""What a run remembers of its data: enough to know it again wherever it lies, and to do without."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hw.data import NAMES, Dataset, ImageFolder
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """A data set by its content.
+
+    Parameters
+    ----------
+    place: name, or where it lay last, as an absolute path
+    name, classes, preprocessing: see `hw.data.Dataset`
+    image: height, width, channels
+    digests: split -> SHA-256 of its content (`Dataset.digest`), of the splits that the run reads
+    """
+
+    place: str
+    name: str = ""
+    image: tuple[int, int, int] = (1, 1, 1)
+    classes: int = 1
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, place: str, **splits: Dataset | ImageFolder) -> "DataRecord":
+        """Of the splits 'train' and perhaps 'test' that were found at `place`."""
+        training = splits["train"]
+        return cls(
+            place=place if place in NAMES else str(Path(place).absolute()),
+            name=training.name,
+            image=training.image_shape,
+            classes=training.classes,
+            preprocessing=training.preprocessing,
+            digests={split: images.digest for split, images in splits.items()},
+        )
+
+    @classmethod
+    def from_mapping(cls, place: str, values: Any) -> "DataRecord":
+        """From what `to_mapping` gave; ValueError where it is something else."""
+        if not isinstance(values, dict) or values.keys() != DataRecord(place).to_mapping().keys():
+            raise ValueError("expected what a run of this version knows of its data")
+        image, digests = values["image"], values["digests"]
+        if not isinstance(image, list) or [type(side) for side in image] != [int] * 3:
+            raise ValueError("image: expected height, width, channels")
+        if not isinstance(digests, dict) or not digests.keys() <= {"train", "test"}:
+            raise ValueError("digests: expected those of train and test")
+        if type(values["classes"]) is not int or not isinstance(values["preprocessing"], dict):
+            raise ValueError("expected a number of classes and a mapping of preprocessing")
+        height, width, channels = image
+        return cls(place=place, **{**values, "image": (height, width, channels)})
+
+    def to_mapping(self) -> dict[str, Any]:
+        """All but the place: plain values."""
+        return {
+            "name": self.name,
+            "image": list(self.image),
+            "classes": self.classes,
+            "preprocessing": dict(self.preprocessing),
+            "digests": dict(self.digests),
+        }
