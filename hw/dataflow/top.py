@@ -18,6 +18,7 @@ from amaranth.lib.stream import Interface
 from amaranth.lib.wiring import In, Out
 
 from hw.dataflow.design.design import Design
+from hw.dataflow.design.names import flat, fork_name
 from hw.dataflow.layers.component import component
 from hw.dataflow.layers.rounding import signed_of
 from hw.dataflow.layers.streams import Fork
@@ -50,7 +51,7 @@ class Child:
 
 def port_name(direction: str, tensor: str) -> str:
     """Port of a group for a tensor: `i_stem_conv`, `o_cell0_concat`."""
-    return f"{direction}_{tensor.replace('/', '_')}"
+    return f"{direction}_{flat(tensor)}"
 
 
 def connect_children(
@@ -83,7 +84,7 @@ def connect_children(
             wiring.connect(m, producers[tensor], ends[0])
             continue
         fork = Fork(shapes[tensor], len(ends))
-        m.submodules[f"fork_{tensor.replace('/', '_')}"] = added(fork)
+        m.submodules[fork_name(tensor)] = added(fork)
         wiring.connect(m, producers[tensor], fork.i)
         for k, end in enumerate(ends):
             wiring.connect(m, getattr(fork, f"o{k}"), end)

@@ -11,6 +11,7 @@ from typing import Any
 from hw.dataflow.design.engine import EngineDesign
 from hw.dataflow.design.joins import JoinDesign, join_design
 from hw.dataflow.design.loadable import loadable_design
+from hw.dataflow.design.names import require_names
 from hw.dataflow.design.pools import GlobalPoolDesign, pool_design
 from hw.dataflow.design.weighted import fixed_design
 from hw.dataflow.plan import LayerPlan, Plan
@@ -98,8 +99,9 @@ def design(network: Network, plan: Plan) -> Design:
 
     Raises
     ------
-    InputError: the weights do not fit a loadable plan's room
+    InputError: a name that no module can have; the weights do not fit a loadable plan's room
     """
+    require_names(network.graph)
     layers = {node.name: layer_design(network, node, plan) for node in network.graph if node.inputs}
     formats = {
         node.name: layers[node.name].out if node.inputs else out_format(network, node.name)
