@@ -134,7 +134,7 @@ def _image(coverage: Coverage, network: Network) -> None:
 def _arithmetic(coverage: Coverage, network: Network) -> None:
     arithmetic = network.arithmetic
     for width in {network.formats[n.name].width for n in network.graph.nodes[1:-1]}:
-        name = "32 (paper)" if width == 32 else str(width)
+        name = str(width)
         if name in coverage.hits["activation bits"]:
             coverage.hit("activation bits", name)
     guard = "exact products"

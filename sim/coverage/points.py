@@ -67,7 +67,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "a side of 1 to 3",
     ),
     "classes": ("1 or 2", "3 to 9", "10", "more than 10"),
-    "activation bits": (*(str(n) for n in range(4, 17)), "32 (paper)"),
+    "activation bits": (*(str(n) for n in range(4, 17)), "32"),
     "arithmetic": (
         *(f"weights of {bits} bits" for bits in P_MIN),
         "exact products",

@@ -13,6 +13,7 @@ from hw.dataflow.planner import propose
 from hw.errors import InputError
 from hw.ir.graph import Graph, has_scale
 from hw.ir.network import Network
+from hw.ir.parameters import Rounding
 from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
@@ -36,7 +37,7 @@ class Case:
     genotype: the four keys of a genotype.yaml, in plain lists
     stem, channels, cells, image, classes: as in `hw.networks.cells.build`; image is [height, width,
     channels]
-    act_bits, scale_terms, guard, weight_bits, paper: as in `hw.networks.random_network`
+    act_bits, scale_terms, guard, weight_bits, paper, rounding: as in `hw.networks.random_network`
     seed: of the weights, the noise in the images and the stalls
     plan: what is changed in the proposed plan
     frames: kind of each image, see `sim.fuzz.images`
@@ -65,6 +66,7 @@ class Case:
     negative: float = 0.0
     loaded: bool = False
     level: str = "network"
+    rounding: Rounding = Rounding.HALF_UP
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,11 @@ def from_dict(content: Mapping[str, Any]) -> Case:
     values["image"], values["frames"] = tuple(content["image"]), tuple(content["frames"])
     if content["level"] not in LEVELS:
         raise InputError(f"case: level: {content['level']!r}; expected one of {', '.join(LEVELS)}")
+    if content["rounding"] not in tuple(Rounding):
+        raise InputError(
+            f"case: rounding: {content['rounding']!r}; expected one of {', '.join(Rounding)}"
+        )
+    values["rounding"] = Rounding(content["rounding"])
     return Case(**values)
 
 
@@ -138,6 +145,7 @@ def network_of(case: Case, like: Network | None = None) -> Network:
         scale_terms=case.scale_terms,
         guard=case.guard,
         weight_bits=case.weight_bits,
+        rounding=case.rounding,
         paper=case.paper,
         formats=like.formats if like is not None else None,
     )

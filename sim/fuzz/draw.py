@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from hw.ir.graph import Conv, FactorizedReduce, Graph, Linear, Shape
+from hw.ir.parameters import Rounding
+from hw.ir.validate import MAX_GUARD
 from hw.networks import genotypes
 from hw.networks.cells import STEMS
 from hw.networks.space import OPERATIONS
@@ -26,6 +28,7 @@ SIDES = ((1, 3), (2, 3), (3, 4), (4, 3), (5, 4), (6, 3), (7, 4), (8, 3), (9, 3),
 CHANNELS = ((1, 3), (2, 5), (3, 3), (4, 2), (5, 1), (6, 1), (7, 1), (8, 1))
 CELLS = ((1, 6), (2, 4), (3, 5), (4, 2), (5, 2))
 NODES = ((1, 1), (2, 3), (3, 3), (4, 5), (5, 4), (6, 1))
+WIDE = ((2, 1), (3, 1), *((bits, 1) for bits in range(17, 32)), (32, 12))
 LEVELS = (("network", 7), ("cell", 1), ("op", 1), ("pe", 1))
 CLASSES = ((1, 2), (2, 3), (3, 3), (10, 4), (33, 1))
 """Values, and how often each is drawn."""
@@ -39,7 +42,7 @@ def draw(seed: int, number: int, attempt: int = 0) -> Case:
         case = _later(dice, _any(dice))
         graph = graph_of(case)
         if len(graph) <= most and steps(graph) <= MOST_STEPS:
-            return case
+            return _any_width(Dice(f"width/{seed}/{number}/{attempt}"), case)
 
 
 def attempts(seed: int, number: int) -> Iterator[Case]:
@@ -81,6 +84,19 @@ def _later(dice: Dice, case: Case) -> Case:
         skip = ["skip_connect", dice.integer(min(2, 1 + node), 1 + node)]
         edges[2 * node : 2 * node + 2] = [skip, skip]
         case = replace(case, genotype={**case.genotype, key: edges})
+    return case
+
+
+def _any_width(dice: Dice, case: Case) -> Case:
+    """Roundings and wide numbers came later still, from dice of their own. In 32 bits with guard
+    bits or exact products layers compute in more than 63 bits."""
+    if case.paper:
+        return replace(case, rounding=Rounding.FLOOR)
+    if dice.chance(0.2):
+        case = replace(case, rounding=Rounding.FLOOR)
+    if dice.chance(0.2):
+        guard = None if dice.chance(0.4) else dice.integer(0, MAX_GUARD)
+        case = replace(case, act_bits=dice.weighted(WIDE), guard=guard)
     return case
 
 
@@ -126,7 +142,7 @@ def _formats(dice: Dice) -> dict[str, Any]:
         "paper": dice.chance(0.1),
     }
     if formats["paper"]:
-        # What paper mode sets by itself; the description says what is built.
+        # What paper mode sets by itself; the description says what is built (floors come later).
         formats |= {"act_bits": 32, "guard": 0, "weight_bits": 6}
     return formats
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from hw.ir.parameters import Rounding
 from sim.fuzz.case import Case, as_dict
 from sim.fuzz.plan_edits import POLICIES, PlanEdits
 from sim.fuzz.run import Outcome, Refused, run
@@ -141,11 +142,13 @@ def _plainer(case: Case) -> Iterator[Case]:
     """Plainer formats."""
     yield replace(case, negative=0.0)
     if case.paper:
-        yield replace(case, paper=False, act_bits=8, guard=None, weight_bits=5)
+        plain = replace(case, paper=False, act_bits=8, guard=None, weight_bits=5)
+        yield replace(plain, rounding=Rounding.HALF_UP)
         return
-    for bits in (4, 8):
+    for bits in (4, 8, 16, 24):
         if bits < case.act_bits:
             yield replace(case, act_bits=bits)
+    yield replace(case, rounding=Rounding.HALF_UP)
     for terms in _below(case.scale_terms):
         yield replace(case, scale_terms=terms)
     if case.guard is not None:

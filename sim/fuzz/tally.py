@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hw.ir.graph import Graph
+from hw.ir.parameters import Rounding
 from hw.networks.cells import STEMS
 from hw.networks.space import OPERATIONS
 from sim.coverage.store import Coverage
@@ -24,9 +25,10 @@ AXES: dict[str, list[Any]] = {
     "channels": list(range(1, 9)),
     "image channels": [1, 2, 3, 4],
     "shortest side": list(range(1, 9)),
-    "activation bits": [*range(4, 17), "paper"],
+    "activation bits": ["2 or 3", *range(4, 17), "17 to 31", 32, "paper"],
     "scale terms": [1, 2, 3, 4],
-    "guard bits": ["exact", *range(9)],
+    "guard bits": ["exact", *range(9), "9 to 20", "21 to 32"],
+    "rounding": list(Rounding),
     "weight bits": [5, 6],
     **{f"plan: {name}": list(known) for name, known in POLICIES.items()},
     "stalls": ["none", "below 0.5", "0.5 and more"],
@@ -128,9 +130,10 @@ def values_of(case: Case) -> Mapping[str, set[Any]]:
         "channels": {case.channels},
         "image channels": {case.image[2]},
         "shortest side": {min(case.image[:2])},
-        "activation bits": {"paper" if case.paper else case.act_bits},
+        "activation bits": {_activation_bits(case)},
         "scale terms": {case.scale_terms},
-        "guard bits": {"exact" if case.guard is None else case.guard},
+        "guard bits": {_guard_bits(case.guard)},
+        "rounding": {case.rounding},
         "weight bits": {case.weight_bits},
         **plan,
         "stalls": {stall},
@@ -138,6 +141,20 @@ def values_of(case: Case) -> Mapping[str, set[Any]]:
         "weights": {"loaded" if case.loaded else "fixed"},
         "level": {case.level},
     }
+
+
+def _activation_bits(case: Case) -> int | str:
+    if case.paper:
+        return "paper"
+    if case.act_bits < 4:
+        return "2 or 3"
+    return "17 to 31" if 16 < case.act_bits < 32 else case.act_bits
+
+
+def _guard_bits(guard: int | None) -> int | str:
+    if guard is None:
+        return "exact"
+    return guard if guard <= 8 else "9 to 20" if guard <= 20 else "21 to 32"
 
 
 def _operations(case: Case, graph: Graph) -> Iterator[str]:

@@ -13,7 +13,7 @@ from hw import data
 from hw.errors import InputError
 from hw.ir import reference
 from hw.ir.format import IMAGE_FORMAT, Format
-from hw.ir.graph import Add, Concat, Conv, GlobalPool, Graph, Input
+from hw.ir.graph import Add, AvgPool, Concat, Conv, GlobalPool, Graph, Input
 from hw.ir.network import Network
 from hw.ir.parameters import Arithmetic, LayerParams, Rounding
 from hw.ir.weights import decode
@@ -254,6 +254,19 @@ def test_sums_of_more_than_63_bits(shift):
     formats |= {"add": Format(True, 32, 40 - shift), "concat": Format(True, 32, 40 - shift)}
     network = Network(Graph(tuple(nodes)), formats, params, Arithmetic())
     images = np.random.default_rng(2).integers(0, 256, (2, *shape), dtype=np.uint8)
+    assert_equal_everywhere(Stored(network), network, images)
+
+
+def test_means_at_the_half_are_rounded_by_the_constant():
+    """R_6 of 18 bits is 89,478,485, a little below 2^29 / 6; float32 has 89,478,488, above it."""
+    formats = {"input": IMAGE_FORMAT, "same": Format(True, 18, 8), "pool": Format(True, 18, 8)}
+    nodes = (
+        Input(name="input", inputs=(), shape=(6, 7, 3)),
+        Concat(name="same", inputs=("input",), shape=(6, 7, 3)),
+        AvgPool(name="pool", inputs=("same",), shape=(5, 5, 3), kernel=(2, 3), padding=(0, 0)),
+    )
+    network = Network(Graph(nodes), formats, {}, Arithmetic())
+    images = np.random.default_rng(0).integers(0, 256, (2, 6, 7, 3), dtype=np.uint8)
     assert_equal_everywhere(Stored(network), network, images)
 
 

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 from mutant_cases import adder_of
 
+from hw.board.boards import device
 from hw.dataflow.design.design import design
+from hw.dataflow.planner import propose
 from hw.errors import CheckFailed, InputError
-from hw.ir.arithmetic import out_format
+from hw.ir.arithmetic import out_format, requantisation
+from hw.ir.graph import AvgPool, Conv, FactorizedReduce
+from hw.networks import genotypes
+from hw.networks.cells import build
+from hw.networks.random_network import random_network
 from hw.verilog import emit
 from sim.cosim import Subject, cosim
 from sim.mutation import schemata
@@ -60,6 +66,36 @@ def test_parts_on_their_own(hardware, level):
     result = cosim(network, hardware.design, stimuli(network, 2, stall=0.3), Subject(level))
     assert (result.frames, result.mismatches) == (4, 0)
     assert {layer.layer for layer in result.compared} == {n.name for n in network.graph.nodes[1:]}
+
+
+def wide(genotype: str, sizes: tuple, **numbers):
+    """A network of 32 bits, its design as proposed, its requantised layers of over 63 bits."""
+    size = dict(zip(("channels", "cells", "image", "classes"), sizes, strict=True))
+    graph = build(genotypes.get(genotype), **size)
+    network = random_network(graph, act_bits=32, **numbers)
+    layers = [n.name for n in network.graph if isinstance(n, Conv | FactorizedReduce)]
+    found = [name for name in layers if requantisation(network, name).width > 63]
+    return network, propose(network, device("ulx3s-85f"), fps=1e-3, luts=10**9), found
+
+
+@pytest.mark.slow
+def test_a_network_that_computes_in_more_than_63_bits():
+    network, built, found = wide("DARTS_V2", (2, 3, (6, 7, 3), 4), guard=30, seed=7)
+    assert len(found) == 23
+    result = cosim(network, built, stimuli(network, 1, stall=0.3))
+    assert (result.frames, result.mismatches) == (2, 0)
+
+
+@pytest.mark.slow
+def test_layers_of_more_than_63_bits_and_the_pools_behind_them():
+    """Four terms a scale; of a network that was silently wrong in its average pools."""
+    numbers = {"weight_bits": 6, "scale_terms": 4, "seed": 28}
+    network, built, found = wide("NASNet", (6, 3, (7, 9, 3), 6), **numbers)
+    pools = [n.name for n in network.graph if isinstance(n, AvgPool) and n.inputs[0] in found]
+    assert found and pools
+    result = cosim(network, built, stimuli(network, 1, stall=0.3), Subject("op", [*found, *pools]))
+    assert (result.frames, result.mismatches) == (2, 0)
+    assert {layer.layer for layer in result.compared} == {*found, *pools}
 
 
 def test_flipped_operator_is_found_and_its_layer_named(hardware):

@@ -17,8 +17,8 @@ def digest(case) -> str:
 
 
 def test_a_seed_and_a_number_give_one_case_for_ever():
-    assert digest(draw(1, 0))[:12] == "6192478a5ec0"
-    assert digest(draw(2026, 7))[:12] == "a1be22b8e6a5"
+    assert digest(draw(1, 0))[:12] == "28ab5981503b"
+    assert digest(draw(2026, 7))[:12] == "371cc795b02c"
 
 
 def test_seeds_numbers_and_attempts_differ():

@@ -20,7 +20,7 @@ def small():
     case = next(
         case
         for case in (draw(5, number) for number in range(99))
-        if case.guard is None and case.channels > 1 and not case.paper
+        if case.guard is None and case.channels > 1 and not (case.paper or case.loaded)
     )
     case = replace(case, plan=PlanEdits())
     network = network_of(case)
