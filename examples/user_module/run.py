@@ -9,7 +9,10 @@ own runner, and runs tb_image_classifier.py.
 import argparse
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
@@ -41,6 +44,45 @@ def make_network(work: Path) -> list[Path]:
     return [work / "rtl" / name for name in emission.files if name.endswith(".v")]
 
 
+@contextmanager
+def build_folder(work: Path, simulator: str) -> Iterator[Path]:
+    """Where the model is built: in `work`, but GNU make takes no path with a blank in it."""
+    if simulator == "verilator" and " " in str(work):
+        with TemporaryDirectory() as folder:
+            yield Path(folder)
+    else:
+        yield work / "build"
+
+
+def run(
+    simulator: str, sources: list[Path], options: list[str], waves: bool, work: Path, build: Path
+) -> Path:
+    """Build the model in `build` and run the tests in `work`; the file of their results."""
+    runner = get_runner(simulator)
+    runner.build(
+        sources=sources,
+        hdl_toplevel=TOP,
+        build_dir=build,
+        build_args=options,
+        timescale=("1ns", "1ps"),
+        waves=waves,
+        log_file=work / "build.log",
+    )
+    return runner.test(
+        test_module="tb_image_classifier",
+        hdl_toplevel=TOP,
+        build_dir=build,
+        test_dir=work,
+        timescale=("1ns", "1ps"),
+        waves=waves,
+        seed=1,
+        extra_env={
+            "EXAMPLE_WORK": str(work),
+            "PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, sys.path)]),
+        },
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sim", choices=["verilator", "icarus"], default="verilator")
@@ -58,29 +100,8 @@ def main() -> int:
         os.environ.update(tools.verilator_environment())
         # Small C++ without optimisation: this run is short.
         options = ["-CFLAGS", "-O0"]
-    runner = get_runner(arguments.sim)
-    runner.build(
-        sources=sources,
-        hdl_toplevel=TOP,
-        build_dir=work / "build",
-        build_args=options,
-        timescale=("1ns", "1ps"),
-        waves=arguments.waves,
-        log_file=work / "build.log",
-    )
-    results = runner.test(
-        test_module="tb_image_classifier",
-        hdl_toplevel=TOP,
-        build_dir=work / "build",
-        test_dir=work,
-        timescale=("1ns", "1ps"),
-        waves=arguments.waves,
-        seed=1,
-        extra_env={
-            "EXAMPLE_WORK": str(work),
-            "PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, sys.path)]),
-        },
-    )
+    with build_folder(work, arguments.sim) as build:
+        results = run(arguments.sim, sources, options, arguments.waves, work, build)
     tests, failed = get_results(results)
     print(f"{tests} tests, {failed} failed; the run's files are in {arguments.out}")
     return 1 if failed or not tests else 0
