@@ -1,4 +1,4 @@
-"""What every command shares: how it ends, what it writes, and what it says while it works.
+"""What every command shares: how it ends, and what it says while it works.
 
 Results go to stdout, everything else (progress, notes, errors) to stderr, so that `--json` output
 can be piped.
@@ -6,9 +6,7 @@ can be piped.
 
 import json
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +15,7 @@ from typing import Any, TypeVar
 
 import click
 
-from hw import streams
+from hw import outputs, processes, streams
 from hw.errors import CheckFailed, InputError, Interrupted
 
 EXIT_CHECK_FAILED = 1
@@ -34,7 +32,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def run_guarded(body: Callable[[], Any]) -> int:
-    """Call `body`; return the exit code it stands for; a failure is one line on stderr."""
+    """Call `body`; return the exit code it stands for; a failure is one line on stderr.
+
+    Interrupted by a signal, that is 128 and the signal's number: 130 (Ctrl-C), 143 (SIGTERM), 129
+    (SIGHUP). What `body` has started through `hw.processes` is ended then.
+    """
+    with processes.interruptible() as interrupted:
+        return _guarded(body, interrupted)
+
+
+def _guarded(body: Callable[[], Any], interrupted: Callable[[], int]) -> int:
     try:
         result = body()
         sys.stdout.flush()
@@ -46,30 +53,43 @@ def run_guarded(body: Callable[[], Any]) -> int:
     except CheckFailed as error:
         return _fail(error, EXIT_CHECK_FAILED)
     except Interrupted as error:
-        click.echo(f"shiftnas: interrupted: {error}", err=True)
-        return EXIT_INTERRUPTED
+        _say(f"shiftnas: interrupted: {error}")
+        return interrupted()
     except (KeyboardInterrupt, click.Abort):
-        click.echo("shiftnas: interrupted", err=True)
-        return EXIT_INTERRUPTED
+        _say("shiftnas: interrupted")
+        return interrupted()
     except BrokenPipeError:
         # The reader of our output went away (`| head`): not an error. Keep the interpreter from
         # flushing to it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         return 0
     except OSError as error:
         # A file that cannot be read or written is the user's to mend; anything else is a bug and
         # shows its traceback.
-        if error.filename is None:
+        if error.filename is None and error.errno not in outputs.ADVICE:
             raise
-        return _fail(
-            f"{error.filename}: {error.strerror}; choose a path that can be used", EXIT_INPUT_ERROR
-        )
+        if error.filename is None:
+            # All other outputs are named (`hw.outputs.naming`).
+            _silence()
+            error = OSError(error.errno, error.strerror, "standard output")
+        return _fail(outputs.explain(error), EXIT_INPUT_ERROR)
     return result if isinstance(result, int) else 0
+
+
+def _silence() -> None:
+    """Lead standard output nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say(text: str) -> None:
+    """One line to stderr, if somebody reads it: a terminal that was closed does not."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def _fail(error: Exception | str, code: int) -> int:
     message = error.format_message() if isinstance(error, click.ClickException) else str(error)
-    click.echo(f"shiftnas: error: {' '.join(message.split())}", err=True)
+    _say(f"shiftnas: error: {' '.join(message.split())}")
     return code
 
 
@@ -116,63 +136,7 @@ def seed_option(function: F) -> F:
     )(function)
 
 
-# --- What a command writes
-
-
-def require_absent(path: str | Path, force: bool) -> Path:
-    """`path`, or InputError where something is there and `force` is false: ask before long work."""
-    path = Path(path)
-    if not force and (path.exists() or path.is_symlink()):
-        raise InputError(
-            f"{path}: exists already; choose another --out or pass --force to replace it"
-        )
-    return path
-
-
-@contextmanager
-def output_folder(path: str | Path, force: bool = False) -> Iterator[Path]:
-    """A temporary folder beside `path`, renamed to it when the block succeeds, removed when not."""
-    path = require_absent(path, force)
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path}: expected a folder, found a file; choose another --out")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        temporary.chmod(0o777 & ~_umask())
-        yield temporary
-        if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-            path.rename(old / path.name)
-            temporary.rename(path)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
-def write_atomic(path: str | Path, content: str | bytes) -> None:
-    """Write a file whole or not at all, replacing what is there. Creates the folders above it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-        raise
-
-
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
+# --- What a command says
 
 
 def print_json(value: Any) -> None:
@@ -186,9 +150,6 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-# --- What a command says
 
 
 def note(text: str) -> None:

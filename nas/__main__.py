@@ -1,10 +1,12 @@
 """`python -m nas search|train|export`: the commands of `shiftnas`, as `torchrun` starts them."""
 
+import signal
+
 import click
 
 from hw import console
 from nas.cli import COMMANDS
-from nas.distributed import leave, processes
+from nas.distributed import launched, leave, processes
 
 
 class _Processes(console.Group):
@@ -16,6 +18,9 @@ class _Processes(console.Group):
             raise
 
     def invoke(self, ctx: click.Context):
+        if launched() > 1:
+            # torchrun ends the others where one fails: at once, not when gloo lets Python run.
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         with processes():
             return super().invoke(ctx)
 

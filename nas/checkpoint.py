@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
-from hw.console import note, write_atomic
+from hw.console import note
 from hw.errors import InputError
+from hw.outputs import write_atomic
 
 CHECKPOINT, BEFORE = "checkpoint.pt", "checkpoint-before.pt"
 """The newest, and that of the epoch before it."""

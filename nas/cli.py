@@ -10,13 +10,17 @@ from typing import Any
 
 import click
 
-from hw import console
+from hw import console, outputs
+from hw.data import NAMES
 from hw.errors import InputError, Interrupted
 from hw.ir.parameters import Rounding
 from hw.ir.validate import MAX_GUARD
 from nas.config import MAX_SEED, PRESETS, STRATEGIES, Config, load_config
 
 FOLDER = click.Path(path_type=Path)
+OUTPUT = outputs.Output()
+FILE_OR_NAME = outputs.NameOrPath()
+DATA = outputs.NameOrPath(NAMES)
 
 ACT_BITS = 8
 """Bits of an exported network's tensors."""
@@ -72,10 +76,15 @@ def _run_options(function: Callable[..., None]) -> Callable[..., None]:
 
     for option in reversed(
         (
-            click.option("--data", metavar="D", required=True, help="Data set: name or folder."),
-            click.option("--out", type=FOLDER, required=True, help="Folder of the run."),
             click.option(
-                "--config", metavar="F", help=f"Settings: a YAML file, or {', '.join(PRESETS)}."
+                "--data", type=DATA, metavar="D", required=True, help="Data set: name or folder."
+            ),
+            click.option("--out", type=OUTPUT, required=True, help="Folder of the run."),
+            click.option(
+                "--config",
+                type=FILE_OR_NAME,
+                metavar="F",
+                help=f"Settings: a YAML file, or {', '.join(PRESETS)}.",
             ),
             click.option(
                 "--set", "overrides", metavar="K=V", multiple=True, help="One setting; repeatable."
@@ -132,12 +141,17 @@ def _resumable(out: Path) -> Iterator[None]:
         ) from error
 
 
-def _begin(run: _RunOptions) -> None:
+def _begin(run: _RunOptions, kind: str) -> None:
     """What `search` and `train` do first: end with their parent if it asks, check the options."""
+    from nas import replacing
     from nas import seeds as several
 
     if run.end_with_input:
         several.end_with_input()
+    if not run.resume:
+        outputs.require_apart(run.out)
+    if run.force:
+        replacing.require_own(run.out, kind)
     if run.jobs is not None and run.seeds is None:
         raise click.UsageError("--jobs: expected --seeds N beside it: jobs are seeds at a time")
 
@@ -170,7 +184,7 @@ def search(strategy: str | None, domain: str, run: _RunOptions) -> None:
 
     settings = run.settings(() if strategy is None else (f"search.strategy={strategy}",))
     start = time.monotonic()
-    _begin(run)
+    _begin(run, "search")
     if run.seeds is not None:
         _run_seeds(["search", "--domain", domain], settings, run)
         return
@@ -190,7 +204,14 @@ def search(strategy: str | None, domain: str, run: _RunOptions) -> None:
 
 
 @click.command(cls=console.Command)
-@click.option("--genotype", "genotype_name", metavar="G", required=True, help="Name or file.")
+@click.option(
+    "--genotype",
+    "genotype_name",
+    type=FILE_OR_NAME,
+    metavar="G",
+    required=True,
+    help="Name or file.",
+)
 @_domain_option
 @_run_options
 def train(genotype_name: str, domain: str, run: _RunOptions) -> None:
@@ -199,7 +220,7 @@ def train(genotype_name: str, domain: str, run: _RunOptions) -> None:
     from nas import train as training
 
     settings, genotype = run.settings(), genotypes.get(genotype_name)
-    _begin(run)
+    _begin(run, "train")
     if run.seeds is not None:
         _run_seeds(["train", "--genotype", genotype_name, "--domain", domain], settings, run)
         return
@@ -218,9 +239,12 @@ def train(genotype_name: str, domain: str, run: _RunOptions) -> None:
 
 @click.command(cls=console.Command)
 @click.argument("run", metavar="RUN", type=FOLDER)
-@click.option("--out", type=FOLDER, required=True, help="The NETWORK folder.")
+@click.option("--out", type=OUTPUT, required=True, help="The NETWORK folder.")
 @click.option(
-    "--data", metavar="D", help="The run's data set, by its name or where it is now; to test on."
+    "--data",
+    type=DATA,
+    metavar="D",
+    help="The run's data set, by its name or where it is now; to test on.",
 )
 @click.option("--act-bits", type=click.IntRange(2, 32), show_default=str(ACT_BITS))
 @click.option(
@@ -263,7 +287,7 @@ def export(
     from nas import export as exporting
     from nas.memory import enough_memory
 
-    console.require_absent(out, force)
+    outputs.require_absent(out, force)
     if formats_of is not None and act_bits is not None:
         raise InputError(
             "--act-bits: --formats brings the tensors' widths; leave one of the two out"
@@ -279,7 +303,7 @@ def export(
             rounding=None if rounding is None else Rounding(rounding),
             like=like,
         )
-    with console.output_folder(out, force) as folder:
+    with outputs.folder(out, force) as folder:
         serialize.save(network, folder)
     meta = network.meta
     if as_json:

@@ -14,10 +14,10 @@ import torch
 import yaml
 
 from hw import documents
-from hw.console import write_atomic
 from hw.errors import InputError
 from hw.networks import genotypes
 from hw.networks.space import Genotype
+from hw.outputs import write_atomic
 from nas import checkpoint, events
 from nas.checkpoint import BEFORE, CHECKPOINT
 from nas.config import Config, merge

@@ -5,8 +5,6 @@ Each seed is a run of its own in RUN/seed1, RUN/seed2, …, by a process of its 
 
 import json
 import os
-import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -22,10 +20,11 @@ from typing import Any
 
 import torch
 
-from hw.console import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, note, write_atomic
+from hw.console import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, note
 from hw.errors import CheckFailed, InputError, Interrupted
 from hw.networks.space import SKIP
-from nas import distributed
+from hw.outputs import write_atomic
+from nas import distributed, replacing
 from nas.config import Config
 from nas.lock import LOCK, FolderLock
 from nas.runs import CONFIG, LOG, pick_device
@@ -120,10 +119,9 @@ def _check_folder(out: Path, *, resume: bool, force: bool) -> None:
 def _empty(out: Path) -> None:
     """Remove the seeds of an earlier call, unless one is still at work."""
     (out / SUMMARY).unlink(missing_ok=True)
-    for place in out.iterdir():
-        if re.fullmatch(r"seed\d+", place.name) and (place / CONFIG).exists():
-            with closing(FolderLock(place)):
-                shutil.rmtree(place)
+    for place in replacing.seeds(out):
+        with closing(FolderLock(place)):
+            replacing.clear(place)
 
 
 def _places(device: torch.device) -> list[dict[str, str]]:

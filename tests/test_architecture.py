@@ -21,13 +21,14 @@ MAY_IMPORT = {
         "hw.data",
         "hw.documents",
         "hw.errors",
+        "hw.outputs",
         "hw.ir",
         "hw.networks",
     },
 }
 """Package -> which of our own modules its files may import."""
 
-ROOMS = ("errors", "documents", "streams", "console", "cache")
+ROOMS = ("errors", "documents", "streams", "processes", "outputs", "console", "cache")
 """What everybody in hw/ uses; they use each other from left to right."""
 
 WINGS = ("ir", "networks", "dataflow", "verilog", "build", "board")

@@ -122,7 +122,7 @@ def build(
 
 
 def write(bitstream: Bitstream, folder: Path) -> None:
-    """Write the files into `folder`, which exists: see `hw.console.output_folder`."""
+    """Write the files into `folder`, which exists: see `hw.outputs.folder`."""
     for name, content in bitstream.files.items():
         (folder / name).write_bytes(content)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from hw import console
+from hw import console, outputs
 from hw.build.families import FAMILIES
 from hw.commands.options import FOLDER, network_argument, out_option, plan_option
 from hw.dataflow.design.design import Design
@@ -53,10 +53,10 @@ def emit(
     from hw.verilog import emit as emission
 
     start = time.monotonic()
-    console.require_absent(out, force)
+    outputs.require_absent(out, force)
     _, design = load(folder, plan_file)
     emitted = emission.emit(design, rom)
-    with console.output_folder(out, force) as target:
+    with outputs.folder(out, force) as target:
         emission.write(emitted, target)
     names = sorted([*emitted.files, emission.MANIFEST])
     seconds = round(time.monotonic() - start, 2)
@@ -119,12 +119,12 @@ def bitstream(
     from hw.board import bitstream as building
     from hw.board import boards
 
-    console.require_absent(out, force)
+    outputs.require_absent(out, force)
     known = boards.board(board)
     _, design = load(folder, plan_file, known.name)
     start = time.monotonic()
     built = building.build(design, known.name, console.note)
-    with console.output_folder(out, force) as target:
+    with outputs.folder(out, force) as target:
         building.write(built, target)
     result = {
         "out": out,

@@ -16,7 +16,7 @@ import click
 
 from hw import console, data
 from hw.commands.ledger import Done, Ledger, Step, announce, call
-from hw.commands.options import Number
+from hw.commands.options import OUTPUT, Number
 from hw.errors import CheckFailed, InputError
 from hw.report.text import FIGURES, duration, grouped
 
@@ -228,7 +228,7 @@ def print_table(table: dict[str, Any], done: Sequence[Done]) -> None:
 @click.command(cls=console.Command)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=OUTPUT,
     default=Path("runs/demo"),
     show_default=True,
     help="Folder of everything the demo makes.",

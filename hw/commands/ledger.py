@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from hw import documents
-from hw.console import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, note, write_atomic
+from hw.console import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, note
 from hw.errors import CheckFailed, InputError
+from hw.outputs import write_atomic
 
 SCHEMA_VERSION = 1
 ROOT = Path(__file__).resolve().parent.parent.parent
 """Where the packages lie."""
 
 CODE_SUFFIXES = (".py", ".yaml", ".vlt", ".cpp", ".h", ".v", ".sv")
-ASIDE = ("hw/report", "hw/console.py", "hw/commands")
+ASIDE = ("hw/report", "hw/console.py", "hw/outputs.py", "hw/streams.py", "hw/commands")
 """Code that changes no step's result: what talks to the user."""
 
 

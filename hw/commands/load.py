@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from hw import console
+from hw import console, outputs
 from hw.commands.options import FOLDER, network_argument, out_option
 
 
@@ -26,9 +26,9 @@ def load(folder: Path, rtl: Path, out: Path, force: bool, as_json: bool) -> None
     from hw.ir import serialize
     from hw.verilog import emit
 
-    console.require_absent(out, force)
+    outputs.require_absent(out, force)
     made = image.make(serialize.load(folder), emit.read(rtl).manifest, str(rtl / emit.MANIFEST))
-    with console.output_folder(out, force) as target:
+    with outputs.folder(out, force) as target:
         image.save(made, target)
     if as_json:
         console.print_json({"out": out, **made.summary})

@@ -7,9 +7,16 @@ from typing import Any
 
 import click
 
+from hw.data import NAMES
 from hw.ir.graph import Shape
+from hw.outputs import NameOrPath, Output
 
 FOLDER = click.Path(path_type=Path)
+OUTPUT = Output()
+FILE_OR_NAME = NameOrPath()
+"""A published genotype or its file, a preset or a file of settings."""
+DATA = NameOrPath(NAMES)
+"""A data set that comes with a package, or the path of one."""
 
 
 class ImageShape(click.ParamType):
@@ -43,7 +50,7 @@ class Number(click.FloatRange):
 
 def out_option(what: str, **options: Any):
     """`--out`, passed as `out`."""
-    return click.option("--out", type=FOLDER, help=what, **{"required": True, **options})
+    return click.option("--out", type=OUTPUT, help=what, **{"required": True, **options})
 
 
 network_argument = click.argument("folder", metavar="NET", type=FOLDER)

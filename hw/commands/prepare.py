@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from hw import console
+from hw import console, outputs
 from hw.commands.options import (
+    FILE_OR_NAME,
     FOLDER,
     ImageShape,
     Number,
@@ -34,7 +35,14 @@ COUNT = click.IntRange(min=1)
 
 
 @click.command(cls=console.Command)
-@click.option("--genotype", "genotype_name", metavar="G", required=True, help="Name or file.")
+@click.option(
+    "--genotype",
+    "genotype_name",
+    type=FILE_OR_NAME,
+    metavar="G",
+    required=True,
+    help="Name or file.",
+)
 @click.option("--channels", type=COUNT, required=True, help="C, of the first cells' nodes.")
 @click.option("--cells", type=COUNT, required=True, help="L.")
 @click.option("--image", type=ImageShape(), required=True, help="Such as 28x28x1.")
@@ -88,7 +96,7 @@ def network(
     from hw.networks.counts import count
     from hw.networks.random_network import arithmetic_of, random_network
 
-    console.require_absent(out, force)
+    outputs.require_absent(out, force)
     if paper:
         _refuse_beside_paper(
             act_bits=act_bits, guard=guard, weight_bits=weight_bits, rounding=rounding
@@ -116,7 +124,7 @@ def network(
     )
     meta = {"genotype": genotypes.to_mapping(genotype), **sizes, "stem": stem, "seed": seed}
     meta["weights"] = "random"
-    with console.output_folder(out, force) as folder:
+    with outputs.folder(out, force) as folder:
         serialize.save(replace(made, meta=meta), folder)
     result = {"out": out, "digest": made.digest, "nodes": len(made.graph)}
     result["weights"] = count(made.graph).weights
@@ -176,7 +184,7 @@ def plan(
     from hw.ir import serialize
     from hw.ir.structure import require_same_structure, structure
 
-    console.require_absent(out, force)
+    outputs.require_absent(out, force, plan_file.MARKS)
     if cover and not loadable:
         raise InputError("--cover: is for weights that are loaded; give --loadable too")
     device = boards.device(board)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from hw import console
-from hw.commands.options import FOLDER, out_option
+from hw import console, outputs
+from hw.commands.options import FOLDER, OUTPUT, out_option
 
 
 @click.command(cls=console.Command)
@@ -13,7 +13,7 @@ from hw.commands.options import FOLDER, out_option
 @out_option("The page; default: report.html in RUN.", required=False)
 @click.option(
     "--plots",
-    type=FOLDER,
+    type=OUTPUT,
     metavar="DIR",
     help="A folder that gets each picture as files of its own, SVG and PNG.",
 )
@@ -23,13 +23,15 @@ def report(run: Path, out: Path | None, plots: Path | None, force: bool, as_json
     """One self-contained HTML page about a demo, a search or a training."""
     from hw.report import page
 
+    target = outputs.require_absent(out or run / "report.html", force, page.MARKS)
+    if plots is not None:
+        outputs.require_absent(plots, force, inside=True)
     content = page.read(run)
-    target = console.require_absent(out or run / "report.html", force)
     text, files = page.page(content), []
     if plots is not None:
-        with console.output_folder(plots, force) as folder:
+        with outputs.folder(plots, force) as folder:
             files = page.write_pictures(content, folder)
-    console.write_atomic(target, text)
+    outputs.write_atomic(target, text)
     if as_json:
         written = {} if plots is None else {"plots": [str(plots / name) for name in files]}
         console.print_json({"report": target, **written})

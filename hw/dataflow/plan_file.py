@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 
 from hw import documents
-from hw.console import write_atomic
 from hw.dataflow.plan import ELEMENTS, MIN_FIFO_DEPTH, WEIGHTS, LayerPlan, LoadPlan, Plan
 from hw.errors import InputError
+from hw.outputs import write_atomic
 
 SCHEMA_VERSION = 1
 
@@ -23,6 +23,10 @@ MAX_BIAS_BITS = 128
 """Bounds of what a loadable layer may be asked to hold."""
 
 _FIELDS = ("schema_version", "network", "board", "clock_mhz", "layers", "fifos")
+
+
+MARKS = (b"\nnetwork: ", b"\nlayers:")
+"""What a plan can be told by, edited or not."""
 
 
 def dumps(plan: Plan) -> str:

@@ -10,10 +10,13 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
-from hw.console import write_atomic
+from hw.outputs import write_atomic
 from hw.report import demo, pictures, tables
 from hw.report.folder import Content, Run, read
 from hw.report.plotting import Picture, render
+
+MARKS = (b"<title>ShiftNAS: ",)
+"""What a page can be told by."""
 
 
 def write(folder: str | Path, path: str | Path | None = None) -> Path:

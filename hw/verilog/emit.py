@@ -130,7 +130,7 @@ def _files(
 
 
 def write(emission: Emission, folder: Path) -> None:
-    """Write the files into `folder`, which exists: see `hw.console.output_folder`."""
+    """Write the files into `folder`, which exists: see `hw.outputs.folder`."""
     for name, content in emission.files.items():
         (folder / name).write_bytes(content.encode())
     (folder / MANIFEST).write_text(dump(emission.manifest), encoding="utf-8")

@@ -10,9 +10,9 @@ from typing import Any
 import click
 import numpy as np
 
-from hw import console
+from hw import console, outputs
 from hw.commands.build import load
-from hw.commands.options import FOLDER, Number, network_argument, plan_option
+from hw.commands.options import DATA, FOLDER, OUTPUT, Number, network_argument, plan_option
 from hw.errors import CheckFailed, InputError
 from sim.harness import STALL_PATTERNS
 from sim.runner import SIMULATORS
@@ -35,7 +35,9 @@ SHOWN = {
     is_flag=True,
     help="Load the weights into --rtl, which may be another network's, and read them back.",
 )
-@click.option("--data", metavar="D", help="Test images of a data set; default: random ones.")
+@click.option(
+    "--data", type=DATA, metavar="D", help="Test images of a data set; default: random ones."
+)
 @click.option("--images", "images_file", type=FOLDER, help="Images: .npy, uint8 (N, H, W, C).")
 @click.option(
     "--frames",
@@ -86,7 +88,7 @@ SHOWN = {
 )
 @click.option("--waves", is_flag=True, help="Write the waves, dump.vcd, to --out.")
 @click.option(
-    "--out", type=FOLDER, help="Keep the run's files here; with --waves by default: cosim."
+    "--out", type=OUTPUT, help="Keep the run's files here; with --waves by default: cosim."
 )
 @console.seed_option
 @console.force_option
@@ -118,6 +120,7 @@ def cosim(
     from hw.verilog import emit
     from sim import gates as gate_level
     from sim.cosim import Subject
+    from sim.coverage import store
     from sim.runner import Build
     from sim.stimuli import Stimuli, default_images
 
@@ -130,10 +133,12 @@ def cosim(
         (loads and rtl is None, "--load: needs loadable RTL; add --rtl"),
     )  # fmt: skip
     _find_tools(simulator)
-    network, design = load(folder, plan_file)
+    if coverage_file is not None:
+        store.check(coverage_file)
     out = Path("cosim") if waves and out is None else out
     if out is not None:
-        console.require_absent(out, force)
+        outputs.require_absent(out, force)
+    network, design = load(folder, plan_file)
     images = _images(data, images_file)
     emission = emit.read(rtl) if rtl is not None else None
     form = (gate_level.FLAT if flat else gate_level.HIERARCHY) if gates else None
@@ -244,7 +249,7 @@ def _kept(out: Path | None, force: bool, run: Callable[..., Any]) -> Any:
     if out is None:
         return run(folder=None)
     failure = None
-    with console.output_folder(out, force) as place:
+    with outputs.folder(out, force) as place:
         try:
             return run(folder=place)
         except CheckFailed as error:

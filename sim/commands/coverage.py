@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from hw import console
-from hw.commands.options import FOLDER, Number
+from hw import console, outputs
+from hw.commands.options import FOLDER, OUTPUT, Number
 from hw.errors import CheckFailed
 
 MISSING_SHOWN = 40
@@ -20,7 +20,7 @@ MISSING_SHOWN = 40
     show_default=True,
     help="Exit code 1 where less than this share of the bins was hit, in per cent.",
 )
-@click.option("--out", type=FOLDER, help="Write the merged coverage to this file.")
+@click.option("--out", type=OUTPUT, help="Write the merged coverage to this file.")
 @console.force_option
 @console.json_option
 def coverage(
@@ -30,7 +30,7 @@ def coverage(
     from sim.coverage import store
 
     if out is not None:
-        console.require_absent(out, force)
+        outputs.require_absent(out, force, store.MARKS)
     total = store.Coverage()
     for file in files:
         total.add(store.load(file))

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from hw import console, documents
-from hw.commands.options import FOLDER
+from hw import console, documents, outputs
+from hw.commands.options import FOLDER, OUTPUT
 from hw.errors import CheckFailed, InputError
 
 DEFAULT_CASES = 20
@@ -65,7 +65,7 @@ class Duration(click.ParamType):
 @click.option("--stop-on-failure", is_flag=True, help="Begin no case after one has failed.")
 @click.option(
     "--out",
-    type=FOLDER,
+    type=OUTPUT,
     default=Path("fuzz"),
     show_default=True,
     help="Folder for the reproducers; made when a case fails.",
@@ -98,7 +98,11 @@ def fuzz(
     from sim.fuzz.tally import Tally
 
     tools.find()
-    console.require_absent(out, force)
+    if not force:
+        outputs.require_absent(out, force)
+    outputs.require_apart(out)
+    if coverage_file is not None:
+        store.check(coverage_file)
     given = _given(published, case_file)
     if given and (cases or duration):
         raise InputError("--cases, --time: the cases are given already; leave them out")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from hw import console
+from hw import console, outputs
 from hw.commands.build import load
-from hw.commands.options import FOLDER, Number, network_argument, plan_option
+from hw.commands.options import OUTPUT, Number, network_argument, plan_option
 
 
 @click.command(cls=console.Command)
@@ -38,7 +38,7 @@ from hw.commands.options import FOLDER, Number, network_argument, plan_option
     show_default=True,
     help="Time for each proof that a survivor is no change; 0: no proofs.",
 )
-@click.option("--out", type=FOLDER, help="Write the report and every survivor's diff here.")
+@click.option("--out", type=OUTPUT, help="Write the report and every survivor's diff here.")
 @console.seed_option
 @console.force_option
 @console.json_option
@@ -64,7 +64,7 @@ def mutate(
 
     tools.find()
     if out is not None:
-        console.require_absent(out, force)
+        outputs.require_absent(out, force)
     network, design = load(folder, plan_file)
     start, before = time.monotonic(), os.times()
     found = campaign.run(
@@ -81,7 +81,7 @@ def mutate(
     seconds = {"seconds": round(time.monotonic() - start, 1), "cpu_seconds": round(used, 1)}
     content = {**report.as_dict(found), "bar": bar, **seconds}
     if out is not None:
-        with console.output_folder(out, force) as target:
+        with outputs.folder(out, force) as target:
             report.write(found, content, target)
     if as_json:
         console.print_json(content)

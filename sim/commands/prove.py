@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from hw import console
-from hw.commands.options import FOLDER
+from hw import console, outputs
+from hw.commands.options import OUTPUT
 from hw.errors import CheckFailed
 from sim.formal.proof import Failure, Result
 from sim.formal.proof import prove as decide
@@ -26,7 +26,7 @@ REASONS = {
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--list", "listing", is_flag=True, help="Print the names and subjects only.")
 @click.option("--fresh", is_flag=True, help="Prove again what was proved before.")
-@click.option("--out", type=FOLDER, help="Folder for the counterexamples, NAME.vcd.")
+@click.option("--out", type=OUTPUT, help="Folder for the counterexamples, NAME.vcd.")
 @console.force_option
 @console.json_option
 def prove(
@@ -51,7 +51,7 @@ def prove(
                 click.echo(f"{proof.name:<{width}}  {proof.subject}")
         return
     if out is not None:
-        console.require_absent(out, force)
+        outputs.require_absent(out, force)
     results: list[Result] = []
     waves: dict[str, bytes] = {}
     with console.progress("prove", len(proofs)) as display:
@@ -64,7 +64,7 @@ def prove(
                 _print(result)
             display.advance(note=proof.name)
     if out is not None:
-        with console.output_folder(out, force) as folder:
+        with outputs.folder(out, force) as folder:
             for name, trace in waves.items():
                 (folder / f"{name}.vcd").write_bytes(trace)
     failed = [result.name for result in results if not result.proved]

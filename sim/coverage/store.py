@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hw import documents
-from hw.console import write_atomic
 from hw.errors import InputError
+from hw.outputs import write_atomic
 from sim.coverage.points import GROUPS
 
 SCHEMA_VERSION = 1
@@ -77,6 +77,10 @@ class Coverage:
         }
 
 
+MARKS = (b'"schema_version": ', b'"hits": ')
+"""What a file of `save` can be told by."""
+
+
 def save(coverage: Coverage, path: Path) -> None:
     """Write the hits as JSON."""
     content = {"schema_version": SCHEMA_VERSION, "hits": coverage.hits}
@@ -106,6 +110,12 @@ def load(path: Path) -> Coverage:
         if set(hits.get(group, ())) != set(bins):
             raise InputError(f"{path}: hits: {group}: of another version of shiftnas; {again}")
     return Coverage(hits)
+
+
+def check(path: Path) -> None:
+    """InputError where nothing can be added to a file: ask before long work."""
+    if path.exists():
+        load(path)
 
 
 def add(coverage: Coverage, path: Path) -> None:

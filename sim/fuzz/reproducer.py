@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from hw import console
+from hw import outputs
 from hw.dataflow import plan_file
 from hw.errors import CheckFailed, InputError
 from hw.ir import serialize
@@ -20,6 +20,7 @@ from sim.fuzz.case import Case
 from sim.fuzz.run import Failure, Outcome
 
 NETWORK, PLAN, IMAGES, RTL, RUN = "network", "plan.yaml", "images.npy", "rtl", "run"
+MAKER = "fuzz"
 CASE, DRAWN, COMMAND, README = "case.json", "drawn.json", "command.txt", "README.md"
 
 
@@ -28,7 +29,7 @@ def write(folder: Path, outcome: Outcome, drawn: Case, origin: str) -> str:
 
     Parameters
     ----------
-    folder: must not exist; appears whole or not at all
+    folder: appears whole or not at all, in place of an earlier one
     drawn: the case before it was shrunk; origin: the command that drew it
 
     Returns
@@ -36,7 +37,7 @@ def write(folder: Path, outcome: Outcome, drawn: Case, origin: str) -> str:
     what the command in the folder said
     """
     assert outcome.failure is not None
-    with console.output_folder(folder) as place:
+    with outputs.folder(folder, force=True, maker=MAKER) as place:
         _dump(place / CASE, outcome.case)
         _dump(place / DRAWN, drawn)
         simulable = _write_hardware(place, outcome.case)

@@ -64,53 +64,6 @@ def test_command_guards_itself():
         command.main(["--force"], standalone_mode=False)
 
 
-def test_output_folder_appears_whole(tmp_path):
-    target = tmp_path / "deep" / "out"
-    with console.output_folder(target) as folder:
-        (folder / "a").write_text("1")
-        assert not target.exists()
-    assert (target / "a").read_text() == "1"
-    assert [p.name for p in target.parent.iterdir()] == ["out"]
-
-
-def test_output_folder_keeps_what_is_there(tmp_path):
-    target = tmp_path / "out"
-    target.mkdir()
-    (target / "old").write_text("old")
-    with pytest.raises(InputError, match="out: exists already"), console.output_folder(target):
-        pytest.fail("the block must not run")
-    with pytest.raises(ZeroDivisionError), console.output_folder(target, force=True) as folder:
-        (folder / "new").write_text("half")
-        raise ZeroDivisionError
-    assert [p.name for p in tmp_path.iterdir()] == ["out"] and (target / "old").exists()
-    with console.output_folder(target, force=True) as folder:
-        (folder / "new").write_text("whole")
-    assert [p.name for p in target.iterdir()] == ["new"] and [
-        p.name for p in tmp_path.iterdir()
-    ] == ["out"]
-
-
-def test_output_folder_refuses_a_file(tmp_path):
-    target = tmp_path / "out"
-    target.write_text("precious")
-    with (
-        pytest.raises(InputError, match="expected a folder"),
-        console.output_folder(target, force=True),
-    ):
-        pytest.fail("the block must not run")
-    assert target.read_text() == "precious"
-
-
-def test_write_atomic(tmp_path):
-    path = tmp_path / "x" / "file"
-    console.write_atomic(path, "text")
-    console.write_atomic(path, b"bytes")
-    assert path.read_bytes() == b"bytes" and [p.name for p in path.parent.iterdir()] == ["file"]
-    with pytest.raises(TypeError):
-        console.write_atomic(path, 3)
-    assert path.read_bytes() == b"bytes" and [p.name for p in path.parent.iterdir()] == ["file"]
-
-
 def test_print_json_takes_paths_and_numpy(capsys):
     console.print_json({"path": Path("a/b"), "n": np.int64(3), "list": np.arange(2)})
     assert json.loads(capsys.readouterr().out) == {"path": "a/b", "n": 3, "list": [0, 1]}

@@ -149,7 +149,7 @@ def register_writes(register: Register, value: int) -> Iterator[tuple[int, int]]
 
 
 def save(image: Image, folder: Path) -> None:
-    """Write the files into `folder`, which exists: see `hw.console.output_folder`."""
+    """Write the files into `folder`, which exists: see `hw.outputs.folder`."""
     (folder / WEIGHTS).write_text(image.text, encoding="utf-8")
     text = json.dumps(image.summary, indent=1, sort_keys=True) + "\n"
     (folder / SUMMARY).write_text(text, encoding="utf-8")

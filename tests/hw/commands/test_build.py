@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from hw import outputs
 from hw.board import bitstream as building
 from hw.build import synth as synthesis
 from hw.dataflow import plan_file
@@ -36,7 +37,8 @@ def test_emit(net, plan, tmp_path):
     result = run("emit", net, "--plan", plan, "--out", tmp_path / "rtl", "--json")
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
-    assert sorted(path.name for path in (tmp_path / "rtl").iterdir()) == told["files"]
+    there = sorted(path.name for path in (tmp_path / "rtl").iterdir())
+    assert there == [outputs.MARKER, *told["files"]]
     emitted = emission.read(tmp_path / "rtl")
     assert told["digest"] == emitted.digest and told["seconds"] > 0
     assert emitted.manifest["plan_digest"] == plan_file.load(plan).digest

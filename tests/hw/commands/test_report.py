@@ -5,6 +5,7 @@ import json
 import sample_runs
 from click.testing import CliRunner
 
+from hw import outputs
 from shiftnas import subcommand
 
 
@@ -20,11 +21,14 @@ def test_report_of_a_training(tmp_path):
     page = tmp_path / "report.html"
     assert result.exit_code == 0 and json.loads(result.stdout) == {"report": str(page)}
     assert "<h2>Training</h2>" in page.read_text()
-    page.write_text("kept")
-    assert run(tmp_path).exit_code == 2 and page.read_text() == "kept"
-    assert run(tmp_path, "--force").exit_code == 0 and page.read_text() != "kept"
+    old = page.read_text() + "<!-- old -->"
+    page.write_text(old)
+    assert run(tmp_path).exit_code == 2 and page.read_text() == old
+    assert run(tmp_path, "--force").exit_code == 0 and page.read_text() != old
     assert run(tmp_path, "--out", tmp_path / "other.html").exit_code == 0
     assert (tmp_path / "other.html").read_text() == page.read_text()
+    page.write_text("kept")
+    assert run(tmp_path, "--force").exit_code == 2 and page.read_text() == "kept"
 
 
 def test_report_of_something_else(tmp_path):
@@ -44,7 +48,7 @@ def test_plots_are_files_of_their_own(tmp_path):
     assert sorted(listed) == sorted(
         str(plots / f"{name}.{form}") for name in names for form in ("svg", "png")
     )
-    assert sorted(map(str, plots.iterdir())) == sorted(listed)
+    assert sorted(map(str, plots.iterdir())) == sorted([*listed, str(plots / outputs.MARKER)])
     # Nothing is replaced, and nothing else written, without --force.
     again = run(run_folder, "--plots", plots, "--out", tmp_path / "new.html")
     assert again.exit_code == 2 and "plots: exists already" in again.stderr
