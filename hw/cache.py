@@ -1,8 +1,10 @@
 """Results of long tool runs, kept by the digest of everything that went into them.
 
-Models, netlists, routed designs: shared by all runs and processes of one user.
+Models, netlists, routed designs: shared by all runs and processes of one user. An entry carries a
+digest of its files; one that is not as it was written is made again.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -10,8 +12,11 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from hw import outputs
+from hw.errors import InputError
 
 KEEP = 64
 """Entries of one kind kept; the longest unused go first."""
@@ -19,11 +24,30 @@ KEEP = 64
 ABANDONED = 24 * 3600
 """Seconds after which a folder that was never finished (the process was killed) is removed."""
 
+SEAL = ".sha256"
+"""File of an entry with the digest of its other files."""
+
+_VARIABLE = "set XDG_CACHE_HOME to a folder that can be written"
+
 
 def root() -> Path:
-    """`shiftnas` below XDG_CACHE_HOME, or below ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "shiftnas"
+    """`shiftnas` below XDG_CACHE_HOME, or below ~/.cache.
+
+    A relative XDG_CACHE_HOME is no base folder, as its specification says, and is ignored.
+
+    Raises
+    ------
+    InputError: there is no home folder either
+    """
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute():
+        try:
+            base = Path.home() / ".cache"
+        except RuntimeError:
+            base = Path()
+    if not base.is_absolute():
+        raise InputError(f"cache: HOME names no folder and XDG_CACHE_HOME neither; {_VARIABLE}")
+    return base / "shiftnas"
 
 
 def digest_of(*parts: str | bytes) -> str:
@@ -39,39 +63,101 @@ def entry(kind: str, digest: str, build: Callable[[Path], None]) -> tuple[Path, 
     """The folder of `digest`, built by `build(folder)` if it is not there yet, and whether it was
     there.
 
-    A folder appears whole or not at all. Two processes that want the same entry do the work once.
+    A folder appears whole or not at all, and is built again where it was changed since. Two
+    processes that want the same entry do the work once.
+
+    Raises
+    ------
+    InputError: the cache cannot be written, or is full; the line names the variable
     """
     place = root() / kind
     folder = place / digest
-    if _used(folder):
-        return folder, True
-    place.mkdir(parents=True, exist_ok=True)
-    with _lock(place / f".{digest}.lock"):
+    with _explained(place):
         if _used(folder):
             return folder, True
-        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=place))
-        try:
-            build(temporary)
-            temporary.rename(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-        _prune(place)
+        place.mkdir(parents=True, exist_ok=True)
+        with _lock(place / f".{digest}.lock"):
+            if _used(folder):
+                return folder, True
+            temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=place))
+            try:
+                build(temporary)
+                (temporary / SEAL).write_text(_digest(temporary), encoding="utf-8")
+                _put(temporary, folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+            _prune(place)
     return folder, False
 
 
-def _used(folder: Path) -> bool:
-    """Whether the entry exists; marks it as used just now."""
+@contextmanager
+def _explained(place: Path) -> Iterator[None]:
+    """Errors of the system in the block that concern the cache name it and its variable."""
     try:
-        os.utime(folder)
-    except FileNotFoundError:
+        with outputs.naming(place):
+            yield
+    except OSError as error:
+        about = error.filename if isinstance(error.filename, str) else ""
+        within, above = about and Path(about).is_relative_to(place), place.is_relative_to(about)
+        # What a build does not find is a mistake of ours.
+        if not about or not (within or above) or (within and error.errno == errno.ENOENT):
+            raise
+        advice = outputs.ADVICE.get(error.errno or 0)
+        raise InputError(
+            f"cache: {place if within else about}: {error.strerror}; "
+            f"{f'{advice}: ' if advice else ''}{_VARIABLE}"
+        ) from error
+
+
+def _used(folder: Path) -> bool:
+    """Whether the entry is there, as it was written; marks it as used just now."""
+    try:
+        whole = (folder / SEAL).read_text(encoding="utf-8") == _digest(folder)
+    except (OSError, UnicodeDecodeError):
         return False
-    return True
+    if whole:
+        with suppress(OSError):  # of another user, or not to be written: it can be read
+            os.utime(folder)
+    return whole
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 over names and contents of the files in a folder; a link counts as what it says."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            content = os.fsencode(path.readlink())
+        elif path.is_file() and name != SEAL:
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").digest()
+        else:
+            continue
+        total.update(digest_of(name, content).encode())
+    return total.hexdigest()
+
+
+def _put(temporary: Path, folder: Path) -> None:
+    """Move a finished entry to its place; one that is damaged goes."""
+    for _ in range(2):
+        with suppress(OSError):
+            temporary.rename(folder)
+            return
+        # Something is there: damaged, or made meanwhile where locks do not hold.
+        if _used(folder):
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            folder.unlink()
+    temporary.rename(folder)
 
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        # Some file systems have no locks: the work may be done twice, then.
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

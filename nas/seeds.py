@@ -8,7 +8,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -23,7 +22,7 @@ import torch
 from hw.console import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, note
 from hw.errors import CheckFailed, InputError, Interrupted
 from hw.networks.space import SKIP
-from hw.outputs import write_atomic
+from hw.outputs import temporary_folder, write_atomic
 from nas import distributed, replacing
 from nas.config import Config
 from nas.lock import LOCK, FolderLock
@@ -85,8 +84,8 @@ def _run_locked(seeds: Seeds, out: Path, *, resume: bool, force: bool) -> dict[s
     device = pick_device(seeds.config.device)
     places = _places(device)
     jobs = min(seeds.count, seeds.jobs or len(places))
-    with tempfile.TemporaryDirectory() as temporary:
-        settings = Path(temporary) / CONFIG
+    with temporary_folder() as temporary:
+        settings = temporary / CONFIG
         settings.write_text(seeds.config.to_yaml(), encoding="utf-8")
         flags = ["--resume"] if resume else ["--force"] if force else []
         flags += ["--tensorboard"] if seeds.tensorboard else []

@@ -5,7 +5,6 @@ check(component, {"i": pixels}, expected)
 """
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from amaranth import Shape
 from amaranth.lib import stream, wiring
 
+from hw import outputs
 from hw.verilog.convert import to_verilog
 from sim import runner
 from sim.stalls import Stall
@@ -94,8 +94,8 @@ def check(
     }
     how = runner.Build(simulator, waves=waves is not None)
     model = runner.build({"dut.v": verilog}, "dut", how, public=ports)
-    with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
-        folder = waves or Path(temporary)
+    with outputs.temporary_folder() as temporary:
+        folder = waves or temporary
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "case.json"
         file.write_text(json.dumps(case), encoding="utf-8")

@@ -5,7 +5,6 @@ a tap on every layer inside. `cell`, `op` and `pe` run each module of the top le
 each processing element on its own, fed with the reference's tensors: see `sim.designs`.
 """
 
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from hw import outputs
 from hw.dataflow import cost
 from hw.dataflow.design.design import Design
 from hw.dataflow.design.design import design as design_of
@@ -174,8 +174,8 @@ def cosim(
     known = known or Known.of(network, design, stimuli.images, subject.level)
     # A netlist's flip-flops begin as the device loads them, which is not simulated.
     resets = Resets(RESETS, known.reset_after, cold=subject.gates is None)
-    with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
-        place = folder or Path(temporary)
+    with outputs.temporary_folder() as temporary:
+        place = folder or temporary
         place.mkdir(parents=True, exist_ok=True)
         simulation.write(place, replace(stimuli, resets=resets), known.tensors)
         if subject.emission is not None and to_load:

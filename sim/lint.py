@@ -1,11 +1,10 @@
 """Verilator's lint over emitted Verilog: all warnings on, but for the waivers of waive.vlt."""
 
 import re
-import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from hw import outputs, processes
 from hw.errors import CheckFailed
 from hw.verilog.roms import SUFFIX as ROM_SUFFIX
 from sim import tools
@@ -22,18 +21,14 @@ def lint(sources: Mapping[str, str], top: str, waivers: Path = WAIVERS) -> None:
     CheckFailed: the number of findings and the first one; InputError: no Verilator.
     """
     found = tools.find()
-    with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
+    with outputs.temporary_folder() as folder:
         for name, text in sources.items():
-            (Path(temporary) / name).write_text(text, encoding="utf-8")
+            (folder / name).write_text(text, encoding="utf-8")
         verilog = [name for name in sources if not name.endswith(ROM_SUFFIX)]
-        done = subprocess.run(
+        done = processes.run(
             [found.verilator, "--lint-only", "-Wall", "--top-module", top, waivers, *verilog],
-            cwd=temporary,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            env={"VERILATOR_ROOT": str(found.verilator_root)},
+            folder,
+            {"VERILATOR_ROOT": str(found.verilator_root)},
         )
     findings = [line for line in done.stderr.splitlines() if _FINDING.match(line)]
     if findings or done.returncode:

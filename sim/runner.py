@@ -12,6 +12,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from xml.etree import ElementTree
 
+from hw import processes
 from hw.errors import CheckFailed, InputError
 from hw.verilog.roms import SUFFIX as ROM_SUFFIX
 from sim import icarus, tools, verilator
@@ -139,18 +140,15 @@ def run(
     command = [*model.command(), *arguments]
     environment = _environment(model.top, test_module, results, seed) | dict(env or {})
     with log.open("wb") as file:
-        process = subprocess.Popen(
-            command, cwd=folder, stdout=file, stderr=subprocess.STDOUT, env=environment
-        )
-        try:
+        output = {"stdout": file, "stderr": subprocess.STDOUT}
+        with processes.started(command, folder, environment, **output) as process:
             while process.poll() is None:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(POLL_S)
                 if poll is not None:
                     poll()
-        finally:
-            process.kill()
-            status = process.wait()
+    status = process.returncode
+    processes.require_room(folder, status)
     if not results.is_file():
         raise CheckFailed(
             f"{log}: the simulator ended with status {status}, no results: {_tail(log)}"

@@ -133,7 +133,7 @@ class Simulation:
             if stream.label not in written:
                 file = f"expected_{len(written)}.bin"
                 words = scoreboard.to_words(data[stream.label], harness.tap_words(stream))
-                words.tofile(folder / file)
+                (folder / file).write_bytes(words.tobytes())
                 written[stream.label] = file
             taps.append(
                 {

@@ -11,6 +11,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
+from hw import processes
 from sim.stream import Scoreboard, Signals, Sink, Source, Testbench
 
 
@@ -19,6 +20,7 @@ async def streams(dut):
     """Every run of the case: reset, feed the inputs, compare the outputs, under that run's
     stalls.
     """
+    processes.end_with_parent()
     case = json.loads(Path(os.environ["SHIFTNAS_CASE"]).read_text(encoding="utf-8"))
     Clock(dut.clk, 2, unit="ns").start()
     cycles = []

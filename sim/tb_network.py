@@ -16,6 +16,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles
 from cocotb.types import Logic
 
+from hw import processes
 from sim import scoreboard
 from sim.harness import CONTROLS, HUNG, SURPLUS
 
@@ -25,6 +26,7 @@ NAMES_SHOWN = 6
 @cocotb.test()
 async def frames(dut):
     """All frames through all designs; every tap equal to the reference."""
+    processes.end_with_parent()
     case = json.loads(Path(os.environ["SHIFTNAS_CASE"]).read_text(encoding="utf-8"))
     for name in CONTROLS:
         if name in case:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
+from hw import processes
 from hw.errors import CheckFailed, InputError
 
 
@@ -158,15 +159,7 @@ def call(command: Sequence[str | Path], folder: Path, env: Mapping[str, str] | N
     CheckFailed: it fails, with its complaint in one line; InputError: there is no such program.
     """
     try:
-        done = subprocess.run(
-            [str(word) for word in command],
-            cwd=folder,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-            env=environment() | dict(env or {}),
-        )
+        done = processes.run(command, folder, environment() | dict(env or {}))
     except FileNotFoundError:
         raise InputError(f"cosim: {command[0]}: no such program; run shiftnas doctor") from None
     if done.returncode:

@@ -6,16 +6,16 @@ more slowly than native ones.
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
-from hw import cache
+from hw import cache, processes
 from hw.build.netlist import Netlist
 from hw.errors import CheckFailed, InputError
 
@@ -154,23 +154,42 @@ def _tool(name: str, arguments: list[str], folder: Path, say: Callable[[str], No
     """
     version()
     log: list[str] = []
-    with subprocess.Popen(
-        [sys.executable, "-P", "-u", "-c", _RUN, name, *arguments], cwd=folder,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        encoding="utf-8", errors="replace",
-    ) as process:  # fmt: skip
-        try:
-            for line in process.stdout or ():
-                log.append(line)
-                for beginning, stage in _STAGES.items():
-                    if beginning in line:
-                        say(stage)
-        except BaseException:
-            process.kill()
-            raise
+    environment = os.environ | {
+        "YOWASP_CACHE_DIR": str(_compiled(name)),
+        # So that what it leaves there goes with the folder, however it ends.
+        "TMPDIR": str(folder),
+        "PYTHONUNBUFFERED": "1",
+    }
+    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "errors": "replace"}
+    with processes.started(
+        processes.python(_RUN, name, *arguments), folder, environment, encoding="utf-8", **output
+    ) as process:
+        for line in process.stdout or ():
+            log.append(line)
+            for beginning, stage in _STAGES.items():
+                if beginning in line:
+                    say(stage)
+        process.wait()
+    processes.require_room(folder, process.returncode, "".join(log))
     (folder / f"{name}.log").write_text("".join(log), encoding="utf-8")
     if process.returncode:
         raise _failure(name, log)
+
+
+def _compiled(name: str) -> Path:
+    """The folder in which the package keeps one of its programs as machine code.
+
+    The package's own cache takes what it finds there, whole or not.
+    """
+
+    def make(folder: Path) -> None:
+        kept = {"YOWASP_CACHE_DIR": str(folder), "TMPDIR": str(folder)}
+        done = processes.run(processes.python(_RUN, name, "--version"), folder, os.environ | kept)
+        if not any(path.is_file() for path in folder.rglob("*")):
+            raise RuntimeError(f"{name} cannot be prepared: {done.stderr[-200:]}")
+
+    digest = cache.digest_of(version(), package_version("wasmtime"), name)
+    return cache.entry("yowasp", digest, make)[0]
 
 
 def _failure(name: str, log: list[str]) -> Exception:

@@ -8,15 +8,14 @@ import hashlib
 import json
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hw import documents
-from hw.console import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, note
+from hw import documents, processes
+from hw.console import EXIT_CHECK_FAILED, note
 from hw.errors import CheckFailed, InputError
 from hw.outputs import write_atomic
 
@@ -25,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 """Where the packages lie."""
 
 CODE_SUFFIXES = (".py", ".yaml", ".vlt", ".cpp", ".h", ".v", ".sv")
+_RUN = "import runpy; runpy.run_module('shiftnas', run_name='__main__', alter_sys=True)"
 ASIDE = ("hw/report", "hw/console.py", "hw/outputs.py", "hw/streams.py", "hw/commands")
 """Code that changes no step's result: what talks to the user."""
 
@@ -209,21 +209,21 @@ def call(arguments: Sequence[str], command: str) -> tuple[dict[str, Any], bool]:
     Returns the JSON object it printed, and whether it ended with exit code 0. With exit code 1 it
     may have told its result all the same.
     """
-    process = subprocess.Popen(
-        # -P: a folder `hw` where the user stands must not be taken for ours.
-        [sys.executable, "-P", "-m", "shiftnas", *arguments, "--json"],
+    with subprocess.Popen(
+        processes.python(_RUN, *arguments, "--json"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-    )
-    try:
-        output, _ = process.communicate()
-    except KeyboardInterrupt:
-        # The command got the interrupt too, and is saving its state.
-        process.wait()
-        raise
-    if process.returncode == EXIT_INTERRUPTED:
+    ) as process:
+        try:
+            output, _ = process.communicate()
+        except KeyboardInterrupt:
+            # It saves its state, as it does where a terminal has sent Ctrl-C to us both.
+            process.terminate()
+            process.wait()
+            raise
+    if process.returncode in processes.INTERRUPTED:
         raise KeyboardInterrupt
     missed = process.returncode == EXIT_CHECK_FAILED
     if process.returncode and not (missed and output):

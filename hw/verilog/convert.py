@@ -6,10 +6,8 @@ module the signals of the component's own interface have their plain names (`o__
 simulation and waves rely on.
 """
 
-import tempfile
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from amaranth.back import rtlil as backend
 from amaranth.hdl._ast import SignalDict
@@ -17,6 +15,7 @@ from amaranth.hdl._ir import Design, Fragment, PortDirection, build_netlist
 from amaranth.hdl._nir import Netlist, Value
 from amaranth.lib import wiring
 
+from hw import outputs
 from hw.verilog import naming, yosys
 from hw.verilog.readable import tidy
 
@@ -126,8 +125,7 @@ def modules(text: str) -> Iterator[tuple[str, str]]:
         attrmap -modattr {removed}
         write_verilog -norename design.v
     """
-    with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
-        folder = Path(temporary)
+    with outputs.temporary_folder() as folder:
         (folder / "design.il").write_text(text, encoding="utf-8")
         yosys.run(script, folder)
         verilog = (folder / "design.v").read_text(encoding="utf-8")

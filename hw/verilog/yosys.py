@@ -8,11 +8,11 @@ import importlib.util
 import os
 import signal
 import subprocess
-import sys
 from functools import lru_cache
 from importlib.metadata import version as package_version
 from pathlib import Path
 
+from hw import processes
 from hw.errors import InputError
 
 SCRIPT = "script.ys"
@@ -68,16 +68,7 @@ def run(script: str, folder: Path) -> str:
     (folder / SCRIPT).write_text(script, encoding="utf-8")
     # A fixed seed for Python's hashes: Yosys does not depend on them, and need not.
     environment = os.environ | {"PYTHONHASHSEED": "0"}
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", _RUN, SCRIPT],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    done = processes.run(processes.python(_RUN, SCRIPT), folder, environment)
     if done.returncode:
         raise YosysError(_reason(done))
     return done.stdout

@@ -5,9 +5,8 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from hw import cache
+from hw import cache, outputs
 from sim.formal import solver
 from sim.formal.bench import Bench, Kind
 from sim.formal.trace import Trace, read
@@ -114,9 +113,9 @@ def prove(proof: Proof, *, fresh: bool = False) -> tuple[Result, bytes | None]:
         content = asdict(_decide(proof, bench, folder / WAVES))
         (folder / RESULT).write_text(json.dumps(content), encoding="utf-8")
 
-    with TemporaryDirectory(prefix="shiftnas-") as temporary:
+    with outputs.temporary_folder() as temporary:
         if fresh:
-            folder, cached = Path(temporary), False
+            folder, cached = temporary, False
             build(folder)
         else:
             folder, cached = cache.entry("proofs", digest, build)
@@ -129,8 +128,8 @@ def prove(proof: Proof, *, fresh: bool = False) -> tuple[Result, bytes | None]:
 
 def _decide(proof: Proof, bench: Bench, waves: Path) -> Result:
     before = os.times()
-    with TemporaryDirectory(prefix="shiftnas-") as temporary:
-        subject = solver.Solver(bench, Path(temporary))
+    with outputs.temporary_folder() as temporary:
+        subject = solver.Solver(bench, temporary)
         induction = subject.induction(proof.depth, WAVES)
         covers = subject.covers(proof.cover)
         base = induction.holds and subject.from_reset(induction.depth + 1, WAVES).holds

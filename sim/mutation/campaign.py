@@ -5,13 +5,12 @@ and heavier stalls; then each layer and fork on its own. What is left may be no 
 proof of that is looked for.
 """
 
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hw import console
+from hw import console, outputs
 from hw.dataflow import cost
 from hw.dataflow.design.design import Design
 from hw.errors import InputError
@@ -158,8 +157,8 @@ def run(
     chosen = sample(found, mutants, seed) if isinstance(mutants, int) else list(mutants)
     text = schemata.combine(emission.verilog, chosen)
     combined = replace(emission, files=emission.files | {emit.VERILOG: text})
-    with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
-        desk = _Desk(network, design, combined, Path(temporary), jobs, seed, note)
+    with outputs.temporary_folder() as temporary:
+        desk = _Desk(network, design, combined, temporary, jobs, seed, note)
         verdicts = {
             number: Verdict(number, mutant, _layer(network, emission, mutant))
             for number, mutant in enumerate(chosen, start=1)

@@ -10,10 +10,10 @@ reachability.
 import importlib.util
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from hw import outputs, processes
 from hw.verilog import yosys
 from sim.mutation import schemata
 from sim.mutation.sites import Mutant
@@ -73,8 +73,7 @@ Side = tuple[str, list[Module]]
 
 
 def _equivalent(scope: str, before: Side, after: Side, seconds: int) -> bool:
-    with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
-        folder = Path(temporary)
+    with outputs.temporary_folder() as folder:
         module = next(module for module in before[1] if module.name == scope)
         parts = [_modules(*before, "before"), _modules(*after, "after"), _miter(module)]
         (folder / "miter.v").write_text("\n".join(parts), encoding="utf-8")
@@ -120,15 +119,7 @@ def _abc(script: str, folder: Path, seconds: int) -> str:
     assert spec is not None and spec.origin is not None
     program = Path(spec.origin).parent / "yosys-abc"
     try:
-        done = subprocess.run(
-            [program, "-c", script],
-            cwd=folder,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=4 * seconds,
-            check=False,
-        )
+        done = processes.run([program, "-c", script], folder, timeout=4 * seconds)
     except subprocess.TimeoutExpired:
         return ""
     return done.stdout

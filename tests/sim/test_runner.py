@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from hw import cache
 from hw.errors import CheckFailed
 from sim import runner
 
@@ -44,7 +45,7 @@ def run(model, folder, monkeypatch, expected: int):
 def test_second_build_is_cached(model):
     again = runner.build({"counter.v": COUNTER}, "counter", public=("clk", "rst", "count"))
     assert again.cached and again.folder == model.folder
-    assert sorted(path.name for path in model.folder.iterdir()) == ["model"]
+    assert sorted(path.name for path in model.folder.iterdir()) == [cache.SEAL, "model"]
 
 
 def test_passing_test(model, tmp_path, monkeypatch):
