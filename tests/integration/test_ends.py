@@ -18,7 +18,7 @@ pytestmark = [
 
 SHIFTNAS = [sys.executable, "-m", "shiftnas"]
 SIZES = ("--channels", "1", "--cells", "1", "--image", "4x4x1", "--classes", "2")
-NEVER_DONE = ("--frames", "200000", "--stall", "0")
+LONG = ("--frames", "20000", "--stall", "0")
 
 
 @pytest.fixture(scope="module")
@@ -55,17 +55,16 @@ def running(pid: int) -> bool:
         return False
 
 
-def simulator(parent: int) -> int:
+def simulator(parent: subprocess.Popen) -> int:
     """Process id of the simulator that `parent` has started, when it runs."""
-    end = time.monotonic() + 120
-    while time.monotonic() < end:
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        for child in children:
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+    while parent.poll() is None:
+        for child in children.read_text().split():
             with suppress(FileNotFoundError):  # it has ended meanwhile
                 if Path(f"/proc/{child}/exe").readlink().name == "model":
                     return int(child)
         time.sleep(0.1)
-    pytest.fail("no simulator")
+    pytest.fail(f"no simulator: {parent.communicate()}")
 
 
 @pytest.mark.parametrize(
@@ -74,8 +73,8 @@ def simulator(parent: int) -> int:
 )
 def test_a_signal_ends_the_simulator_too(folder, tmp_path, number, code):
     out = tmp_path / "out"
-    arguments = ("cosim", "net", "--plan", "plan.yaml", *NEVER_DONE, "--out", str(out))
-    process = subprocess.Popen(
+    arguments = ("cosim", "net", "--plan", "plan.yaml", *LONG, "--out", str(out))
+    with subprocess.Popen(
         [*SHIFTNAS, *arguments],
         cwd=folder,
         env=os.environ | {"TMPDIR": str(tmp_path)},
@@ -83,12 +82,15 @@ def test_a_signal_ends_the_simulator_too(folder, tmp_path, number, code):
         text=True,
         # As a shell does it for what runs in the foreground.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    child = simulator(process.pid)
-    time.sleep(3)  # for the simulator's own Python to have begun
-    assert running(child)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    ) as process:
+        try:
+            child = simulator(process)
+            time.sleep(3)  # for the simulator's own Python to have begun
+            assert running(child)
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == code
     end = time.monotonic() + 30
     while running(child) and time.monotonic() < end:
