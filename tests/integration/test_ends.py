@@ -85,8 +85,10 @@ def test_a_signal_ends_the_simulator_too(folder, tmp_path, number, code):
     ) as process:
         try:
             child = simulator(process)
-            time.sleep(3)  # for the simulator's own Python to have begun
-            assert running(child)
+            # The simulator's own Python has begun when frames come out.
+            while not any(path.stat().st_size for path in tmp_path.rglob("sink_0.txt")):
+                assert process.poll() is None and running(child)
+                time.sleep(0.1)
             process.send_signal(number)
             _, errors = process.communicate(timeout=60)
         finally:
