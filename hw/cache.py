@@ -27,7 +27,7 @@ ABANDONED = 24 * 3600
 SEAL = ".sha256"
 """File of an entry with the digest of its other files."""
 
-_VARIABLE = "set XDG_CACHE_HOME to a folder that can be written"
+_VARIABLE = "set XDG_CACHE_HOME to a folder that can be written and has room"
 
 
 def root() -> Path:
@@ -102,10 +102,9 @@ def _explained(place: Path) -> Iterator[None]:
         # What a build does not find is a mistake of ours.
         if not about or not (within or above) or (within and error.errno == errno.ENOENT):
             raise
-        advice = outputs.ADVICE.get(error.errno or 0)
+        advice = outputs.ADVICE[errno.EFBIG] if error.errno == errno.EFBIG else _VARIABLE
         raise InputError(
-            f"cache: {place if within else about}: {error.strerror}; "
-            f"{f'{advice}: ' if advice else ''}{_VARIABLE}"
+            f"cache: {place if within else about}: {error.strerror}; {advice}"
         ) from error
 
 

@@ -278,10 +278,9 @@ def temporary_folder() -> Iterator[Path]:
             raise
         # Without a name: there is no place at all, and `tempfile` says where it has looked.
         where = f"temporary files in {tempfile.gettempdir()}: " if name else ""
-        raise InputError(
-            f"{where}{error.strerror}; {ADVICE.get(error.errno or 0, 'choose another place')}: "
-            "the variable TMPDIR names it"
-        ) from error
+        advice = ADVICE.get(error.errno or 0, "choose another place")
+        variable = "" if error.errno == errno.EFBIG else " (the variable TMPDIR)"
+        raise InputError(f"{where}{error.strerror}; {advice}{variable}") from error
 
 
 @contextmanager

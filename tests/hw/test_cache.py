@@ -198,8 +198,8 @@ def test_a_full_cache():
     with pytest.raises(InputError) as caught:
         cache.entry("kind", "a", full)
     assert str(caught.value) == (
-        f"cache: {cache.root() / 'kind'}: No space left on device; free some space there or choose "
-        "another place: set XDG_CACHE_HOME to a folder that can be written"
+        f"cache: {cache.root() / 'kind'}: No space left on device; "
+        "set XDG_CACHE_HOME to a folder that can be written and has room"
     )
     assert [path.name for path in (cache.root() / "kind").iterdir()] == [".a.lock"]
 

@@ -270,7 +270,7 @@ def test_a_full_disk_under_temporary_files(tmp_path, monkeypatch):
         fill()
     assert str(caught.value) == (
         f"temporary files in {tmp_path}: No space left on device; free some space there or choose "
-        "another place: the variable TMPDIR names it"
+        "another place (the variable TMPDIR)"
     )
     with pytest.raises(FileNotFoundError), outputs.temporary_folder():
         (tmp_path / "another").read_text()

@@ -27,7 +27,20 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("ends")
     call(place, "network", "--genotype", "ShiftNAS_C10", *SIZES, "--out", "net")
     call(place, "plan", "net", "--board", "ulx3s-85f")
-    call(place, "cosim", "net", "--plan", "plan.yaml", "--frames", "2000", "--stall", "0")
+    call(place, "emit", "net", "--plan", "plan.yaml", "--out", "rtl")
+    call(
+        place,
+        "cosim",
+        "net",
+        "--plan",
+        "plan.yaml",
+        "--rtl",
+        "rtl",
+        "--frames",
+        "2000",
+        "--stall",
+        "0",
+    )
     return place
 
 
@@ -73,7 +86,7 @@ def simulator(parent: subprocess.Popen) -> int:
 )
 def test_a_signal_ends_the_simulator_too(folder, tmp_path, number, code):
     out = tmp_path / "out"
-    arguments = ("cosim", "net", "--plan", "plan.yaml", *LONG, "--out", str(out))
+    arguments = ("cosim", "net", "--plan", "plan.yaml", "--rtl", "rtl", *LONG, "--out", str(out))
     with subprocess.Popen(
         [*SHIFTNAS, *arguments],
         cwd=folder,
@@ -106,12 +119,11 @@ def test_a_signal_ends_the_simulator_too(folder, tmp_path, number, code):
 @pytest.mark.parametrize(
     ("arguments", "limit", "what"),
     [
-        (("emit", "net", "--plan", "plan.yaml", "--out", "rtl"), 4096, "temporary files in /"),
-        (("emit", "net", "--plan", "plan.yaml", "--out", "rtl"), 150_000, "rtl: "),
+        (("emit", "net", "--plan", "plan.yaml", "--out", "new"), 4096, "temporary files in /"),
         (("plan", "net", "--board", "ulx3s-85f", "--out", "new.yaml"), 1000, "new.yaml: "),
-        (("synth", "net", "--plan", "plan.yaml"), 600_000, "cache: /"),
-        (("cosim", "net", "--plan", "plan.yaml", "--simulator", "verilator", "--seed", "9",
-          "--frames", "3000", "--out", "run"), 20_000, "run: "),
+        (("synth", "net", "--plan", "plan.yaml", "--rtl", "rtl"), 20_000, "cache: /"),
+        (("cosim", "net", "--plan", "plan.yaml", "--rtl", "rtl", "--frames", "3000",
+          "--out", "run"), 20_000, "run: "),
     ],
 )  # fmt: skip
 def test_a_limit_on_file_sizes_is_one_line(folder, tmp_path, arguments, limit, what):
