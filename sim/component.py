@@ -6,6 +6,7 @@ check(component, {"i": pixels}, expected)
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,8 +95,7 @@ def check(
     }
     how = runner.Build(simulator, waves=waves is not None)
     model = runner.build({"dut.v": verilog}, "dut", how, public=ports)
-    with outputs.temporary_folder() as temporary:
-        folder = waves or temporary
+    with nullcontext(waves) if waves else outputs.temporary_folder() as folder:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "case.json"
         file.write_text(json.dumps(case), encoding="utf-8")

@@ -7,6 +7,7 @@ each processing element on its own, fed with the reference's tensors: see `sim.d
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -174,8 +175,7 @@ def cosim(
     known = known or Known.of(network, design, stimuli.images, subject.level)
     # A netlist's flip-flops begin as the device loads them, which is not simulated.
     resets = Resets(RESETS, known.reset_after, cold=subject.gates is None)
-    with outputs.temporary_folder() as temporary:
-        place = folder or temporary
+    with nullcontext(folder) if folder else outputs.temporary_folder() as place:
         place.mkdir(parents=True, exist_ok=True)
         simulation.write(place, replace(stimuli, resets=resets), known.tensors)
         if subject.emission is not None and to_load:

@@ -121,7 +121,7 @@ def test_a_signal_ends_the_simulator_too(folder, tmp_path, number, code):
     [
         (("emit", "net", "--plan", "plan.yaml", "--out", "new"), 4096, "temporary files in /"),
         (("plan", "net", "--board", "ulx3s-85f", "--out", "new.yaml"), 1000, "new.yaml: "),
-        (("synth", "net", "--plan", "plan.yaml", "--rtl", "rtl"), 20_000, "cache: /"),
+        (("synth", "net", "--rtl", "rtl"), 20_000, "cache: /"),
         (("cosim", "net", "--plan", "plan.yaml", "--rtl", "rtl", "--frames", "3000",
           "--out", "run"), 20_000, "run: "),
     ],
