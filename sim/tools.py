@@ -159,7 +159,9 @@ def call(command: Sequence[str | Path], folder: Path, env: Mapping[str, str] | N
     CheckFailed: it fails, with its complaint in one line; InputError: there is no such program.
     """
     try:
-        done = processes.run(command, folder, environment() | dict(env or {}))
+        # g++ that is killed leaves its temporary files: they go with the folder.
+        place = {"TMPDIR": str(Path(folder).resolve())}
+        done = processes.run(command, folder, environment() | place | dict(env or {}))
     except FileNotFoundError:
         raise InputError(f"cosim: {command[0]}: no such program; run shiftnas doctor") from None
     if done.returncode:
