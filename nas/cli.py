@@ -13,6 +13,7 @@ import click
 from hw import console, outputs
 from hw.data import NAMES
 from hw.errors import InputError, Interrupted
+from hw.ir.paper import refuse_beside_paper
 from hw.ir.parameters import Rounding
 from hw.ir.validate import MAX_GUARD
 from nas.config import MAX_SEED, PRESETS, STRATEGIES, Config, load_config
@@ -262,6 +263,11 @@ def train(genotype_name: str, domain: str, run: _RunOptions) -> None:
     " or half_up.",
 )
 @click.option(
+    "--paper",
+    is_flag=True,
+    help="The paper's arithmetic: 16.16 tensors, 6-bit weights, guard 0, floors.",
+)
+@click.option(
     "--formats",
     "formats_of",
     metavar="NET",
@@ -278,6 +284,7 @@ def export(
     scale_terms: int | None,
     guard: int | None,
     rounding: str | None,
+    paper: bool,
     formats_of: Path | None,
     force: bool,
     as_json: bool,
@@ -288,6 +295,8 @@ def export(
     from nas.memory import enough_memory
 
     outputs.require_absent(out, force)
+    if paper:
+        refuse_beside_paper(act_bits=act_bits, guard=guard, rounding=rounding)
     if formats_of is not None and act_bits is not None:
         raise InputError(
             "--act-bits: --formats brings the tensors' widths; leave one of the two out"
@@ -301,6 +310,7 @@ def export(
             scale_terms=scale_terms,
             guard=guard,
             rounding=None if rounding is None else Rounding(rounding),
+            paper=paper,
             like=like,
         )
     with outputs.folder(out, force) as folder:

@@ -11,6 +11,7 @@ from hw.console import note
 from hw.data import Dataset, ImageFolder
 from hw.errors import InputError
 from hw.ir.network import Network
+from hw.ir.paper import PAPER, PAPER_FORMAT
 from hw.ir.parameters import Arithmetic, Rounding
 from hw.ir.reference import classify
 from hw.ir.validate import validate
@@ -35,6 +36,7 @@ def export(
     scale_terms: int | None = None,
     guard: int | None = None,
     rounding: Rounding | None = None,
+    paper: bool = False,
     like: Network | None = None,
 ) -> Network:
     """The integer network of a training run, its accuracy over the whole test set in its `meta`.
@@ -52,6 +54,8 @@ def export(
     guard: bits kept below the input's last one; None: exact products
     rounding: of requantisations, additions and concatenations; None: as the network was trained
         (`train.rounding`), or half up
+    paper: the paper's arithmetic (`hw.ir.paper`); then `act_bits`, `guard` and `rounding` do not
+        count
     like: a network whose formats are taken, instead of those that fit best
 
     Raises
@@ -63,12 +67,14 @@ def export(
     task, model = opened.task, load_trained(run)
     test = _test_images(task, data)
     x = image_tensor(torch.from_numpy(opened.read_calibration()))
-    arithmetic = Arithmetic(
-        weight_bits=task.config.shift.weight_bits,
-        guard=guard,
-        rounding=rounding or Rounding(task.config.train.rounding or Rounding.HALF_UP),
-        scale_terms=scale_terms or task.config.shift.scale_terms or SCALE_TERMS,
-    )
+    terms = scale_terms or task.config.shift.scale_terms or SCALE_TERMS
+    if paper:
+        arithmetic = replace(PAPER, scale_terms=terms)
+        width, frac = PAPER_FORMAT.width, PAPER_FORMAT.frac
+    else:
+        rounding = rounding or Rounding(task.config.train.rounding or Rounding.HALF_UP)
+        arithmetic = Arithmetic(task.config.shift.weight_bits, guard, rounding, terms)
+        width, frac = act_bits, None
     train, genotype = task.config.train, task.genotype
     assert genotype is not None  # or `load_trained` had raised
     meta = {
@@ -81,7 +87,7 @@ def export(
         "stem": train.stem,
     }
     if like is None:
-        formats = calibrate(model, x, act_bits)
+        formats = calibrate(model, x, width, frac)
     else:
         formats = like.formats_for(model.live, arithmetic)
     network = quantise(model, formats, arithmetic, meta)

@@ -8,18 +8,19 @@ from torch import Tensor
 
 from hw.ir.format import Format
 from hw.ir.graph import AvgPool, GlobalPool, Graph, Input, Linear, MaxPool, Node
+from hw.ir.paper import PAPER_FORMAT
 from hw.ir.parameters import Rounding
 
 Formats = Mapping[str, Format]
 """Format of each tensor, by node name."""
 
-PAPER_FORMAT = Format(signed=True, width=32, frac=16)
-"""Q16.16, the paper's 32-bit activations. A float32 has 24 significant bits: it holds numbers of
-less than 2**8 to the last of the 16, larger ones as finely as a float32 can."""
-
 
 def paper_formats(graph: Graph) -> dict[str, Format]:
-    """Q16.16 for every tensor but the image and the logits."""
+    """Q16.16, the paper's 32-bit activations, for every tensor but the image and the logits.
+
+    A float32 has 24 significant bits: it holds numbers of less than 2**8 to the last of the 16,
+    larger ones as finely as a float32 can.
+    """
     return {
         node.name: PAPER_FORMAT for node in graph if not isinstance(node, Input | MaxPool | Linear)
     }

@@ -17,19 +17,11 @@ from hw.commands.options import (
 )
 from hw.errors import InputError
 from hw.ir.graph import Shape
+from hw.ir.paper import refuse_beside_paper
 from hw.ir.parameters import Rounding
 from hw.ir.validate import MAX_GUARD
-from hw.networks.random_network import PAPER, PAPER_WIDTH
 
 ACT_BITS, WEIGHT_BITS = 8, 5
-
-PAPER_OPTIONS = {
-    "act_bits": str(PAPER_WIDTH),
-    "guard": str(PAPER.guard),
-    "weight_bits": str(PAPER.weight_bits),
-    "rounding": PAPER.rounding.value,
-}
-"""What `--paper` means for the options beside it."""
 
 COUNT = click.IntRange(min=1)
 
@@ -98,7 +90,7 @@ def network(
 
     outputs.require_absent(out, force)
     if paper:
-        _refuse_beside_paper(
+        refuse_beside_paper(
             act_bits=act_bits, guard=guard, weight_bits=weight_bits, rounding=rounding
         )
     if formats_of is not None and act_bits is not None:
@@ -132,17 +124,6 @@ def network(
         console.print_json(result)
     else:
         click.echo(f"{out}: {result['nodes']} nodes, {result['weights']:,} weights")
-
-
-def _refuse_beside_paper(**given: int | str | None) -> None:
-    """InputError where an option asks for something else than `--paper` does."""
-    for name, value in given.items():
-        paper = PAPER_OPTIONS[name]
-        if value is not None and str(value) != paper:
-            raise InputError(
-                f"--{name.replace('_', '-')}: {value} contradicts --paper, which means {paper}; "
-                "leave one of the two out"
-            )
 
 
 @click.command(cls=console.Command)

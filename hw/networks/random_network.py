@@ -33,14 +33,11 @@ from hw.ir.graph import (
 )
 from hw.ir.integers import Integers
 from hw.ir.network import Network
+from hw.ir.paper import PAPER, PAPER_FORMAT
 from hw.ir.parameters import Arithmetic, LayerParams, Rounding
 from hw.ir.reference import accumulate, operation, requantise
 from hw.ir.validate import validate, weight_shape
 from hw.ir.weights import P_MIN, encode
-
-PAPER = Arithmetic(weight_bits=6, guard=0, rounding=Rounding.FLOOR, scale_terms=3)
-PAPER_WIDTH, PAPER_FRAC = 32, 16
-"""Paper eq. 1, 2: 32-bit fixed point of 16 fractional bits, products x >> -p."""
 
 ZERO_SHARE = 0.25
 """Share of the weights that are zero."""
@@ -165,7 +162,7 @@ class _Maker:
         formats: Mapping[str, Format] | None,
     ) -> None:
         self.graph = graph
-        self.width = PAPER_WIDTH if paper else act_bits
+        self.width = PAPER_FORMAT.width if paper else act_bits
         self.paper = paper
         self.rng = rng
         self.formats = formats
@@ -219,7 +216,7 @@ class _Maker:
         if self.formats is not None:
             return self.formats[name]
         if self.paper:
-            return Format(signed=True, width=self.width, frac=PAPER_FRAC)
+            return PAPER_FORMAT
         found = Format(True, self.width, choose_frac(values, self.width, signed=True))
         while saturated_share(values, found) >= MOST_SATURATED:
             found = replace(found, frac=found.frac - 1)

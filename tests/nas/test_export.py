@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hw import data
 from hw.errors import InputError
 from hw.ir import reference
-from hw.ir.parameters import Rounding
+from hw.ir.parameters import Arithmetic, Rounding
 from hw.networks import genotypes
 from nas.cli import COMMANDS
 from nas.config import load_config
@@ -53,6 +53,23 @@ def test_rounding_to_the_floor(run):
     for node in network.graph:
         assert np.array_equal(ours[node.name], floor[node.name]), node.name
     assert not np.array_equal(floor["stem/conv"], up["stem/conv"])
+
+
+def test_paper_mode_is_the_papers_arithmetic_in_torch_and_in_the_reference(run):
+    network, images = export(run, paper=True, scale_terms=2), data.load("digits", "test").images
+    assert network.arithmetic == Arithmetic(6, 0, Rounding.FLOOR, 2)
+    formats = {str(f) for name, f in network.formats.items() if name != "input"}
+    assert formats == {"s32.16"} and network.meta["accuracy_integer"] > 0.4
+    ours = ExactModel(load_trained(run), network).codes(images[:100])
+    expected = reference.run(network, images[:100])
+    for node in network.graph:
+        assert np.array_equal(ours[node.name], expected[node.name]), node.name
+
+
+def test_options_that_contradict_paper_mode(run, tmp_path):
+    options = [str(run), "--out", str(tmp_path / "net"), "--paper", "--rounding", "half_up"]
+    done = CliRunner().invoke(COMMANDS["export"], options)
+    assert done.exit_code == 2 and "--rounding: half_up contradicts --paper" in done.stderr
 
 
 def test_formats_of_another_network(run):

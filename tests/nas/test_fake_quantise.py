@@ -6,10 +6,11 @@ import torch
 from hw import data
 from hw.ir.format import Format
 from hw.ir.graph import AvgPool, Conv, GlobalPool, MaxPool
+from hw.ir.paper import PAPER_FORMAT
 from hw.ir.parameters import Rounding
 from hw.networks import genotypes
 from hw.networks.cells import build
-from nas.fake_quantise import PAPER_FORMAT, fake_quantise, paper_formats
+from nas.fake_quantise import fake_quantise, paper_formats
 from nas.model import GraphModel, image_tensor
 from nas.quantise import calibrate
 
