@@ -1,6 +1,8 @@
 # make demo    the whole way, from images to a bitstream      make test    the tests
 # make lint    ruff and pyright                               make bench   the benchmarks
-# make test-icarus    the tests that need Icarus Verilog (apt-get install iverilog)
+# make test-quick    the tests without those marked slow
+#
+# Tests with Icarus Verilog are among them where it is found (apt-get install iverilog).
 #
 # All of them set up .venv first (`make setup`), which is a no-op while pyproject.toml and constraints.txt stand.
 # PYTHON chooses the interpreter (3.11 or newer). PIP_FLAGS is handed to pip: where PyPI's torch brings CUDA along and
@@ -14,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-quick test-icarus lint format bench constraints clean
+.PHONY: help setup demo test test-quick lint format bench constraints clean
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -36,10 +38,7 @@ test: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(TEST_FLAGS)
 
 test-quick: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not icarus' $(TEST_FLAGS)
-
-test-icarus: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m icarus $(TEST_FLAGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow' $(TEST_FLAGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -172,16 +172,21 @@ def generate(designs: Sequence[Dut]) -> Harness:
         body.append(f"  {_name(design.module)} {design.instance} ({', '.join(ports)});\n")
     if not any(stream.is_axis for stream in sinks):
         body.append("  assign tlast_wrong = 0;\n")
+    if not fifos:
+        body.append("  assign fifo_wrong = 0;\n")
     for number, (stream, place) in enumerate(taps):
         body.append(_tap(number, stream, place))
     places = [(stream, place) for stream, place in taps]
+    looks = -(-2 * len(taps) // 32)
+    unused = 32 * looks - 2 * len(taps)
     text = _HARNESS.format(
         top=TOP,
         settle=SETTLE,
         taps=len(taps),
         fifos=max(1, len(fifos)),
         body="".join(body),
-        looks=-(-2 * len(taps) // 32),
+        looks=looks,
+        levels="{valid, ready}" if unused == 0 else f"{{{unused}'d0, valid, ready}}",
         loaded="" if any(design.load_address for design in designs) else " = 1",
         valid=_vector([_signal(stream, place, "valid") for stream, place in places]),
         ready=_vector([_signal(stream, place, "ready") for stream, place in places]),
@@ -366,13 +371,15 @@ module {top};
   wire [{fifos}-1:0] fifo_empty = {empty};
   wire [{fifos}-1:0] others = {others};
 
-  wire [32*{looks}-1:0] levels = {{valid, ready}};
+  wire [32*{looks}-1:0] levels = {levels};
   bit [31:0] mixed;
 
   // Before the run proper, `resets` others are cut off by a reset, each later than the one before.
   // The second waits for the first sink to be in mid-frame, twice as long as it has run at most.
-  wire [31:0] least = resets_done == 1 ? 2 * reset_after
+  wire [31:0] later = resets_done == 1 ? 2 * reset_after
       : reset_after + resets_done * (reset_after >> 2);
+  wire [63:0] least = {{32'd0, later}};
+  wire [63:0] looked = {{32'd0, reset_after}};
   wire awaited = resets_done != 1 || sink_0.beat != 0 || cycle >= 3 * least;
   wire again = !rst && resets_done < resets && cycle >= least && awaited;
 
@@ -385,14 +392,14 @@ module {top};
   // A reset leaves nothing behind: the run proper begins as the first run did.
   always @(posedge clk) begin
     if (rst) look <= 0;
-    else if (resets != 0 && cycle < reset_after) begin
+    else if (resets != 0 && cycle < looked) begin
       mixed = look;
       for (int k = 0; k < {looks}; k = k + 1)
         mixed = {{mixed[30:0], mixed[31] ^ mixed[21]}} ^ levels[32*k+:32];
       look <= mixed;
     end
     if (again && resets_done == 0) first_look <= look;
-    if (!rst && resets != 0 && resets_done == resets && cycle == reset_after && look != first_look)
+    if (!rst && resets != 0 && resets_done == resets && cycle == looked && look != first_look)
       reset_wrong <= 1;
   end
 

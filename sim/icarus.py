@@ -11,6 +11,7 @@ from pathlib import Path
 from hw import cache
 from hw.verilog.roms import SUFFIX as ROM_SUFFIX
 from sim import tools
+from sim.verilator import CONTROL_SUFFIX
 
 PROGRAM = "model.vvp"
 
@@ -35,7 +36,7 @@ def build(sources: Mapping[str, str], top: str, waves: bool) -> tuple[Path, bool
     """
     found = tools.find_icarus()
     texts = {"shiftnas_timescale.v": "`timescale 1ns/1ps\n"}
-    texts |= {name: text for name, text in sources.items() if not name.endswith(".vlt")}
+    texts |= {name: text for name, text in sources.items() if not name.endswith(CONTROL_SUFFIX)}
     tops = [top]
     if waves:
         texts["shiftnas_waves.v"] = _WAVES.format(top=top)

@@ -5,13 +5,14 @@ folder, `run` starts the testbench there. Mutants and repeated runs call only th
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from hw.errors import CheckFailed
+from hw.errors import CheckFailed, InputError
 from hw.ir import reference
 from hw.ir.network import Network
 from sim import harness, loading, runner, scoreboard
@@ -77,7 +78,8 @@ class Simulation:
 
         Raises
         ------
-        InputError: a tool is missing; CheckFailed: the simulator or the compiler rejects the design
+        InputError: a tool is missing, or a design has the name of a part of the testbench;
+        CheckFailed: the simulator or the compiler rejects the design
         """
         built = harness.generate(bench.designs)
         sources = {
@@ -85,8 +87,18 @@ class Simulation:
             "harness.sv": built.text,
             "agents.sv": harness.AGENTS.read_text(encoding="utf-8"),
         }
+        master = loading.MASTER.read_text(encoding="utf-8")
+        ours = {
+            name for text in (built.text, sources["agents.sv"], master) for name in _names(text)
+        }
+        for design in bench.designs:
+            if design.module in ours:
+                raise InputError(
+                    f"cosim: the design is called {design.module}, as a part of the testbench is; "
+                    "emit it under another --name"
+                )
         if any(design.load_address for design in bench.designs):
-            sources["master.sv"] = loading.MASTER.read_text(encoding="utf-8")
+            sources["master.sv"] = master
         model = runner.build(
             sources, harness.TOP, how, public=harness.CONTROLS, visible=harness.REPORTS
         )
@@ -208,6 +220,11 @@ class Simulation:
             ),
             result["seen"],
         )
+
+
+def _names(text: str) -> list[str]:
+    """Modules and packages of a text."""
+    return re.findall(r"^(?:module|package) (\w+)", text, re.M)
 
 
 def label_of(stream: Stream) -> str:

@@ -22,7 +22,7 @@ async def streams(dut):
     """
     processes.end_with_parent()
     case = json.loads(Path(os.environ["SHIFTNAS_CASE"]).read_text(encoding="utf-8"))
-    Clock(dut.clk, 2, unit="ns").start()
+    Clock(dut.clk, 2, unit="ns").start(start_high=False)
     cycles = []
     for number, stalls in enumerate(case["stalls"]):
         try:

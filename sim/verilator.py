@@ -21,7 +21,9 @@ from sim import tools
 
 HERE = Path(__file__).parent
 SHIM = HERE / "shim"
-WAIVERS = HERE / "waive.vlt"
+CONTROL_SUFFIX = ".vlt"
+"""Of Verilator's control files: they go before the Verilog."""
+
 PROGRAM = "model"
 
 RUNTIME = ("verilated_vpi", "verilated", "verilated_threads", "verilated_timing")
@@ -64,7 +66,6 @@ def build(
     digest = cache.digest_of(
         found.versions,
         "".join(path.read_text(encoding="utf-8") for path in sorted(SHIM.iterdir())),
-        WAIVERS.read_text(encoding="utf-8"),
         options,
         top,
         optimise,
@@ -82,6 +83,7 @@ def build(
             )
         (work / "public.vlt").write_text(options, encoding="utf-8")
         files = [name for name in sources if not name.endswith(ROM_SUFFIX)]
+        files.sort(key=lambda name: not name.endswith(CONTROL_SUFFIX))
         _translate(found, files, top, waves, work)
         compiler = _Compiler(found, waves)
         compiler.link([*_objects(compiler, work, optimise), *_runtime(compiler)], folder / PROGRAM)
@@ -105,7 +107,7 @@ def _translate(found: tools.Tools, files: Sequence[str], top: str, waves: bool, 
             *("--cc", "--vpi", "--prefix", "Vmodel", "-Mdir", "cpp", "--top-module", top),
             *("--timescale", "1ns/1ps", "--output-split", str(SPLIT)),
             *(["--trace-vcd"] if waves else []),
-            *(WAIVERS, "public.vlt", *files),
+            *("public.vlt", *files),
         ],
         work,
         {"VERILATOR_ROOT": str(found.verilator_root)},

@@ -27,7 +27,6 @@ from hw.verilog import emit
 from sim import tools
 
 HERE = Path(__file__).resolve().parent
-WAIVERS = Path(tools.__file__).with_name("waive.vlt")
 TOP = "image_classifier"
 
 
@@ -96,7 +95,6 @@ def main() -> int:
     sources = [*make_network(work), HERE / "image_classifier.v"]
     options = []
     if arguments.sim == "verilator":
-        sources.insert(0, WAIVERS)
         os.environ.update(tools.verilator_environment())
         # Small C++ without optimisation: this run is short.
         options = ["-CFLAGS", "-O0"]

@@ -30,7 +30,7 @@ async def every_image_gets_its_class(dut, stall):
     logits = reference.run(network, seen)[network.graph.output.name]
     classes = logits.reshape(FRAMES, -1).argmax(axis=1)
 
-    Clock(dut.clk, 10, unit="ns").start()
+    Clock(dut.clk, 10, unit="ns").start(start_high=False)
     bench = Testbench(dut.clk, dut.rst)
     source = Source(bench, Signals.from_prefix(dut, "s_axis"), shape=images.shape[1:], stall=stall)
     sink = Sink(bench, Signals.from_prefix(dut, "m_axis"), shape=(1,), stall=stall)
@@ -65,7 +65,7 @@ async def reset_in_mid_frame(dut):
     images = random_images(network, 2, seed=7)
     logits = reference.run(network, 255 - images)[network.graph.output.name]
 
-    Clock(dut.clk, 10, unit="ns").start()
+    Clock(dut.clk, 10, unit="ns").start(start_high=False)
     bench = Testbench(dut.clk, dut.rst)
     source = Source(bench, Signals.from_prefix(dut, "s_axis"), shape=images.shape[1:])
     sink = Sink(bench, Signals.from_prefix(dut, "m_axis"), shape=(1,))

@@ -69,7 +69,7 @@ def build(
     emission = emit.emit(design)
     shell, constraints, mhz = _shell(emission, platform, design.plan.clock_mhz)
     say("synthesising")
-    sources = {emit.VERILOG: emission.verilog, "board.il": shell}
+    sources = {emission.verilog_name: emission.verilog, "board.il": shell}
     netlist, kept = synth.netlist_of(sources, TOP)
     require_fit(netlist, target)
     routed = route.route(
@@ -146,7 +146,7 @@ def _shell(emission: Emission, platform: Any, clock_mhz: float) -> tuple[str, st
     """RTLIL of the board's top, its LPF file, and the frequency its PLL gives."""
     ports = {port["name"]: port["width"] for port in emission.manifest["ports"]}
     top = board_top.BoardTop(
-        emit.TOP,
+        emission.top,
         frame_bytes=prod(emission.manifest["input_shape"]),
         logit_bits=ports["m_axis_tdata"],
         clock_mhz=clock_mhz,

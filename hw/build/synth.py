@@ -8,9 +8,8 @@ from hw import cache
 from hw.build.families import FAMILIES, Family, family
 from hw.build.netlist import Netlist
 from hw.errors import CheckFailed
-from hw.verilog import emit, yosys
+from hw.verilog import yosys
 from hw.verilog.emit import Emission
-from hw.verilog.roms import SUFFIX
 
 DEFAULT = "ecp5"
 
@@ -42,7 +41,7 @@ def synthesise(emission: Emission, target: str = DEFAULT) -> dict[str, Any]:
     InputError: no such family, or `pyosys` is not installed; CheckFailed: there is a multiplier, a
     DSP block or a latch.
     """
-    netlist, cached = netlist_of(emission.files, emit.TOP, family(target))
+    netlist, cached = netlist_of(emission.files, emission.top, family(target))
     return {
         "target": target,
         **netlist.resources.as_dict(),
@@ -68,14 +67,15 @@ def netlist_of(
 ) -> tuple[Netlist, bool]:
     """Netlist of the module `top`, and whether it was kept from before.
 
-    `sources` are texts by file name: Verilog (.v), RTLIL (.il), contents of ROMs (.hex).
+    `sources` are texts by file name: Verilog (.v), RTLIL (.il), contents of ROMs (.hex); others are
+    not looked at.
 
     Raises
     ------
     InputError: `pyosys` is not installed; CheckFailed: there is a multiplier, a DSP block or a
     latch, with the module it is in.
     """
-    names = [name for name in sources if not name.endswith(SUFFIX)]
+    names = [name for name in sources if Path(name).suffix in _READ]
     script = "\n".join(
         [
             *(f"{_READ[Path(name).suffix]} {name}" for name in names),

@@ -12,6 +12,8 @@ from hw.commands.options import FOLDER, network_argument, out_option, plan_optio
 from hw.dataflow.design.design import Design
 from hw.errors import InputError
 from hw.ir.network import Network
+from hw.verilog import identifiers
+from hw.verilog.identifiers import TOP
 from hw.verilog.roms import ROMS
 
 DEFAULT_BOARD = "ulx3s-85f"
@@ -43,19 +45,33 @@ def load(
     show_default=True,
     help="Contents of ROMs in the Verilog, or in $readmemh files beside it.",
 )
+@click.option(
+    "--name",
+    default=TOP,
+    show_default=True,
+    help="Of the top module; the names of all other modules and of the files begin with it, so "
+    "that several networks go into one design.",
+)
 @out_option("The RTL folder.")
 @console.force_option
 @console.json_option
 def emit(
-    folder: Path, plan_file: Path | None, rom: str, out: Path, force: bool, as_json: bool
+    folder: Path,
+    plan_file: Path | None,
+    rom: str,
+    name: str,
+    out: Path,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Write the Verilog of a NETWORK and manifest.json: ports, formats, digests, tool versions."""
     from hw.verilog import emit as emission
 
     start = time.monotonic()
     outputs.require_absent(out, force)
+    identifiers.check(name, "--name")
     _, design = load(folder, plan_file)
-    emitted = emission.emit(design, rom)
+    emitted = emission.emit(design, rom, name)
     with outputs.folder(out, force) as target:
         emission.write(emitted, target)
     names = sorted([*emitted.files, emission.MANIFEST])
@@ -66,7 +82,7 @@ def emit(
         )
     else:
         click.echo(
-            f"{out}: {len(names)} files, {emission.VERILOG} among them, in {seconds:.1f} s; "
+            f"{out}: {len(names)} files, {emitted.verilog_name} among them, in {seconds:.1f} s; "
             f"digest {emitted.digest[:12]}"
         )
 

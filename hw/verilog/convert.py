@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from amaranth.back import rtlil as backend
 from amaranth.hdl._ast import SignalDict
 from amaranth.hdl._ir import Design, Fragment, PortDirection, build_netlist
-from amaranth.hdl._nir import Netlist, Value
+from amaranth.hdl._nir import Netlist, Part, Value
 from amaranth.lib import wiring
 
 from hw import outputs
@@ -73,9 +73,85 @@ def _text(netlist: Netlist) -> str:
     return str(builder)
 
 
+_SUMS = {"+": "$add", "-": "$sub"}
+_RELATIONS = {"==": "$eq", "!=": "$ne", "<": "$lt", ">": "$gt", "<=": "$le", ">=": "$ge"}
+
+
 class _Emitter(backend.ModuleEmitter):
-    """Amaranth's, but for the contents of memories: there they are made net by net, which takes
-    minutes for the programs of a network of a million weights."""
+    """Amaranth's, but for
+
+    - the contents of memories: there they are made net by net, which takes minutes for the programs
+      of a network of a million weights;
+    - operands, which there are cut as short as they can be; here both are as wide as the operator
+      wants them (a sum: one bit narrower, the carry), and what a bit select shifts down is as wide
+      as it was. In Verilog nothing is then widened or cut in passing.
+    """
+
+    def emit_operator(self, cell_idx, cell):
+        sign, kind = cell.operator[:1], cell.operator.lstrip("us")
+        known = _SUMS | _RELATIONS | {"<<": "$shl"}
+        if len(cell.inputs) != 2 or kind not in known:
+            super().emit_operator(cell_idx, cell)
+            return
+        left, right = cell.inputs
+        wide = [left] if kind == "<<" else [left, right]
+        widths = {
+            signed: max(1, *(len(self.shorten_operand(value, signed=signed)) for value in wide))
+            for signed in (False, True)
+        }
+        # The shorter form of those that mean the same.
+        signed = sign == "s" if sign in "us" else widths[True] < widths[False]
+        width = max(widths[signed], cell.width - 1 if kind in _SUMS else 1)
+        if kind == "<<":
+            width = max(width, cell.width)
+            right = self.shorten_operand(right, signed=False)
+        else:
+            right = right[:width]
+        self.builder.cell(
+            known[kind],
+            ports={
+                "A": self.sigspec(left[:width]),
+                "B": self.sigspec(right),
+                "Y": self.cell_wires[cell_idx].name,
+            },
+            parameters={
+                "A_SIGNED": signed,
+                "B_SIGNED": signed and kind != "<<",
+                "A_WIDTH": len(left[:width]),
+                "B_WIDTH": len(right),
+                "Y_WIDTH": cell.width,
+            },
+            src_loc=cell.src_loc,
+        )
+
+    def emit_driven_wire(self, value):
+        cell = self.netlist.cells[value[0].cell] if len(value) else None
+        if not isinstance(cell, Part) or value in self.value_names:
+            return super().emit_driven_wire(value)
+        wire = self.builder.wire(max(cell.width, len(cell.value)))
+        for bit, net in enumerate(value):
+            self.nets[net] = (wire, bit)
+        return wire
+
+    def emit_part(self, cell_idx, cell):
+        width = max(cell.width, len(cell.value))
+        made = self.cell_wires[cell_idx]
+        if cell.value == Value.zeros(len(cell.value)):
+            self.builder.connect(made.name, self.sigspec(Value.zeros(made.width)))
+            return
+        if made.width < width:
+            wide = self.cell_wires[cell_idx] = self.builder.wire(width)
+            self.builder.connect(made.name, f"{wide.name} [{made.width - 1}:0]")
+        whole = Part(
+            cell.module_idx,
+            value=cell.value,
+            value_signed=cell.value_signed,
+            offset=cell.offset,
+            width=width,
+            stride=cell.stride,
+            src_loc=cell.src_loc,
+        )
+        super().emit_part(cell_idx, whole)
 
     def emit_memory(self, cell_idx, cell):
         mask = (1 << cell.width) - 1

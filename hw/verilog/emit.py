@@ -1,10 +1,13 @@
 """The RTL folder: Verilog and the manifest that describes it to simulation, synthesis and people.
 
-    RTL/shiftnas_top.v    every module
-    RTL/*.hex             contents of ROMs, unless they are inline
-    RTL/manifest.json     ports, layers, formats, plan, digests, tool versions
+    RTL/shiftnas_top.v      every module
+    RTL/shiftnas_top.vlt    Verilator's control file, for -Wall
+    RTL/*.hex               contents of ROMs, unless they are inline
+    RTL/manifest.json       ports, layers, formats, plan, digests, tool versions
 
-The same network, plan and tool versions give the same bytes.
+The top module, and with it every module and file but the manifest, may be called something else,
+so that several networks go into one design. The same network, plan and tool versions give the
+same bytes.
 """
 
 import hashlib
@@ -33,14 +36,14 @@ from hw.errors import InputError
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import Node
 from hw.ir.network import Network
-from hw.verilog import roms
+from hw.verilog import identifiers, roms, waivers
 from hw.verilog.convert import modules, to_rtlil
 from hw.verilog.header import describe, header, layer_note
+from hw.verilog.identifiers import TOP
 
 SCHEMA_VERSION = 1
 
-TOP = "shiftnas_top"
-VERILOG = f"{TOP}.v"
+VERILOG_SUFFIX = ".v"
 MANIFEST = "manifest.json"
 TOOLS = ("shiftnas", "amaranth", "pyosys")
 """Packages whose versions decide over the bytes."""
@@ -59,19 +62,34 @@ class Emission:
         return self.manifest["digest"]
 
     @property
+    def top(self) -> str:
+        """Name of the top module, and the prefix of all others."""
+        return self.manifest["top"]
+
+    @property
+    def verilog_name(self) -> str:
+        """Name of the file with every module."""
+        return self.top + VERILOG_SUFFIX
+
+    @property
     def verilog(self) -> str:
-        return self.files[VERILOG]
+        return self.files[self.verilog_name]
 
 
-def emit(design: Design, rom: str = "inline") -> Emission:
+def emit(design: Design, rom: str = "inline", name: str = TOP) -> Emission:
     """Verilog and manifest of a design.
 
-    `rom` is one of roms.ROMS: contents of ROMs in the Verilog, or in `$readmemh` files beside it.
+    Parameters
+    ----------
+    rom: one of roms.ROMS: contents of ROMs in the Verilog, or in `$readmemh` files beside it
+    name: of the top module; names of all other modules and of the files begin with it
 
     Raises
     ------
-    InputError: `pyosys` is not installed, or the plan is not for this network.
+    InputError: `pyosys` is not installed, the plan is not for this network, or no module can be
+    called so.
     """
+    identifiers.check(name, "name")
     if rom not in roms.ROMS:
         raise InputError(f"rom: expected one of {', '.join(roms.ROMS)}, found {rom!r}")
     plan = design.plan
@@ -80,7 +98,7 @@ def emit(design: Design, rom: str = "inline") -> Emission:
             f"plan: network: is for the network {plan.network[:12]}…, this one is "
             f"{design.digest[:12]}…; run `shiftnas plan` on this network"
         )
-    rtl = to_rtlil(Top(design), TOP)
+    rtl = to_rtlil(Top(design), name)
     layers = list(_layers(design))
     for layer in layers:
         # Scoreboards and reports rely on the paths: a name Amaranth had to change is a defect.
@@ -89,7 +107,7 @@ def emit(design: Design, rom: str = "inline") -> Emission:
     output = design.graph.output
     manifest: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
-        "top": TOP,
+        "top": name,
         "clock": "clk",
         "reset": "rst",
         "ports": [*_ports(design), *_load_ports(design)],
@@ -107,7 +125,7 @@ def emit(design: Design, rom: str = "inline") -> Emission:
     }
     if plan.loadable:
         manifest["load"] = describe_loading(design)
-    files = _files(rtl.text, manifest, {f"{TOP}.{layer['path']}": layer for layer in layers})
+    files = _files(rtl.text, manifest, {f"{name}.{layer['path']}": layer for layer in layers})
     manifest["files"] = {
         name: {"sha256": hashlib.sha256(content.encode()).hexdigest(),
                "bytes": len(content.encode())}
@@ -120,13 +138,16 @@ def _files(
     rtlil: str, manifest: dict[str, Any], layers: dict[str, dict[str, Any]]
 ) -> dict[str, str]:
     """Content of each file by name; `layers` by the name of their module."""
-    body, files = [], {}
+    verilog = manifest["top"] + VERILOG_SUFFIX
+    control = manifest["top"] + waivers.SUFFIX
+    body, files = [], {control: waivers.control_file(verilog)}
     for name, text in modules(rtlil):
         if manifest["rom"] == "hex":
             text, contents = roms.extract(name, text)
             files |= contents
         body.append((layer_note(layers[name]) if name in layers else "") + text)
-    return {VERILOG: "\n".join([header(manifest, [VERILOG, MANIFEST, *files]), *body]), **files}
+    listed = [verilog, MANIFEST, *files]
+    return {verilog: "\n".join([header(manifest, listed), *body]), **files}
 
 
 def write(emission: Emission, folder: Path) -> None:

@@ -62,8 +62,9 @@ def header(manifest: Mapping[str, Any], files: Sequence[str]) -> str:
             "are height x width x channels. Inside, streams carry one channel a beat in the "
             "image's order. A layer's instance path is its name in the network with dots for "
             "slashes; signals `a__b` belong to the submodule `a`, `x_7_4` are bits 7 to 4 of `x`. "
-            "Nothing reads `at_start`: it changes at time 0, so that a simulator evaluates every "
-            "`always @*` once.",
+            "Everything combinational is an `assign`, every `always` is clocked. `verilator "
+            "--lint-only` says nothing of this file; for -Wall put "
+            f"{manifest['top']}.vlt before it.",
             WIDTH,
         ),
         "",

@@ -4,12 +4,16 @@
 - a register's next state is written in the register's own clocked block instead of a temporary;
 - temporaries are called after their operation (`add12`) instead of `\\$12`;
 - constants and temporaries that nobody reads are gone;
-- memories that begin with one value everywhere say so in a loop.
+- memories that begin with one value everywhere say so in a loop;
+- what is combinational is a continuous assignment: there is no `always @*` (see `choices`);
+- a case in a clocked block that leaves a value out says that nothing happens then.
 """
 
 import re
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
+
+from hw.verilog import choices
 
 _NAME = r"(?:\\\S+ |(?<!['\w$])[A-Za-z_][\w$]*)"
 _TOKEN = re.compile(_NAME)
@@ -29,11 +33,14 @@ _FILL = re.compile(
 _NOISE = re.compile(r"^  \(\* (?:init|enum_\w+) = .* \*\)\n", re.M)
 """Attributes that repeat a register's declaration or name the values of an enumeration."""
 
+_NOT = re.compile(rf"(  assign {_NAME} *= )! (.*);\n")
+_SHIFT = re.compile(rf"(  assign ({_NAME}) *= )([^$].*?) >> (.*);\n")
+_CASE = re.compile(r" +casez? \(")
+_ARM = re.compile(r" +(?P<patterns>default|\d+'[hb][0-9a-f?x]+(, \d+'[hb][0-9a-f?x]+)*):\n")
+_FULL = re.compile(r" +\(\* full_case = .* \*\)\n")
+
 _TEMPORARY = re.compile(r"\\\$(\d+) ")
 _READ = re.compile(rf"    +(_\d+_) <= ({_NAME})\[")
-
-_START = "at_start"
-"""A register that changes at time 0: simulators then evaluate every `always @*` once."""
 
 _INDEX = "word"
 
@@ -61,7 +68,14 @@ def _module(text: str) -> str:
     text = _drop_unread(text)
     text = _name_temporaries(text)
     text = _fill(text)
-    text = _start(text)
+    widths = {
+        match[4].strip().removeprefix("\\"): _width(match[3])
+        for pattern in (_DECLARED, _PORT)
+        for match in pattern.finditer(text)
+    }
+    text = _assign(text, widths)
+    text = _widths(text, widths)
+    text = _complete(text)
     return _header(text)
 
 
@@ -206,9 +220,66 @@ def _fill(text: str) -> str:
     return _FILL.sub(loop, text)
 
 
-def _start(text: str) -> str:
-    """The trigger of `always @*` under a plain name, or not at all."""
-    uses = len(_TRIGGER.findall(text))
-    if uses == 1:
-        return _DECLARED.sub(lambda m: "" if _TRIGGER.fullmatch(m[4]) else m[0], text)
-    return _TRIGGER.sub(_START, text)
+def _widths(text: str, widths: Mapping[str, int]) -> str:
+    """What Yosys wrote shorter, as wide as Verilog wants it: `x == 2'h0` instead of `! x` of some
+    bits, and `4'h3 >> n` instead of `2'h3 >> n` for four bits."""
+
+    def zero(match: re.Match[str]) -> str:
+        width = choices.width_of(match[2], widths)
+        if width == 1:
+            return match[0]
+        return f"{match[1]}{match[2]} == {width}'h{0:0{-(-width // 4)}x};\n"
+
+    def shifted(match: re.Match[str]) -> str:
+        missing = widths[match[2].strip().removeprefix("\\")] - choices.width_of(match[3], widths)
+        if missing <= 0:
+            return match[0]
+        return f"{match[1]}{choices.extended(match[3], missing)} >> {match[4]};\n"
+
+    return _SHIFT.sub(shifted, _NOT.sub(zero, text))
+
+
+def _assign(text: str, widths: Mapping[str, int]) -> str:
+    """Continuous assignments instead of `always @*`."""
+    made = set()
+
+    def block(match: re.Match[str]) -> str:
+        found = list(choices.assignments(match[1], widths))
+        made.update(target.strip() for target, _ in found)
+        return "".join(line for _, line in found)
+
+    text = _BLOCK.sub(block, text)
+    text = _without(_DECLARED, 4, _TRIGGER.findall(text), text)
+    return _DECLARED.sub(
+        lambda m: m[0].replace("  reg ", "  wire ", 1) if m[4].strip() in made else m[0], text
+    )
+
+
+def _width(bits: str | None) -> int:
+    """Of a declaration, from `[7:0] ` or nothing."""
+    return int(bits[1:].partition(":")[0]) + 1 if bits else 1
+
+
+def _complete(text: str) -> str:
+    """Clocked cases with all values, or a default that changes nothing.
+
+    Yosys marks a case that has all of them as `full_case`: nothing new.
+    """
+    lines: list[str] = []
+    open_cases: list[tuple[int, list[tuple[str, ...]]]] = []
+    for line in text.splitlines(keepends=True):
+        if _CASE.match(line):
+            open_cases.append((len(lines), []))
+        elif match := _ARM.match(line):
+            arm = match["patterns"]
+            patterns = () if arm == "default" else tuple(arm.split(", "))
+            open_cases[-1][1].append(patterns)
+        elif line.strip() == "endcase":
+            first, arms = open_cases.pop()
+            indent = " " * (len(line) - len(line.lstrip()))
+            if not choices.full(arms):
+                lines.append(f"{indent}  default:\n{indent}      /* empty */;\n")
+            elif _FULL.fullmatch(lines[first - 1]):
+                lines[first - 1] = ""
+        lines.append(line)
+    return "".join(lines)

@@ -156,7 +156,7 @@ def run(
     found = _sites(emission, layer)
     chosen = sample(found, mutants, seed) if isinstance(mutants, int) else list(mutants)
     text = schemata.combine(emission.verilog, chosen)
-    combined = replace(emission, files=emission.files | {emit.VERILOG: text})
+    combined = replace(emission, files=emission.files | {emission.verilog_name: text})
     with outputs.temporary_folder() as temporary:
         desk = _Desk(network, design, combined, temporary, jobs, seed, note)
         verdicts = {

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hw.verilog.emit import VERILOG
 from sim.mutation import schemata
 from sim.mutation.campaign import Campaign, Verdict
 from sim.mutation.sites import KINDS
@@ -140,5 +139,6 @@ def write(campaign: Campaign, content: dict[str, Any], folder: Path) -> None:
     (folder / REPORT).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     (folder / "report.txt").write_text(table(campaign) + "\n", encoding="utf-8")
     for verdict in campaign.survivors:
-        difference = schemata.difference(campaign.emission.verilog, verdict.mutant, VERILOG)
+        emission = campaign.emission
+        difference = schemata.difference(emission.verilog, verdict.mutant, emission.verilog_name)
         (folder / f"survivor_{verdict.number}.diff").write_text(difference, encoding="utf-8")

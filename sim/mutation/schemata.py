@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from hw.verilog import emit
 from sim.mutation.sites import Mutant
-from sim.mutation.verilog import read
+from sim.mutation.verilog import ARM, read
 
 PACKAGE = """\
 // Which mutant is in place: +mutant=N, 0 for none.
@@ -47,11 +47,11 @@ def apply(text: str, mutant: Mutant) -> str:
 
 def mutated(emission: emit.Emission, mutant: Mutant) -> emit.Emission:
     """The emission with one mutant in place, its digests made right again."""
-    text = apply(emission.verilog, mutant)
+    text, name = apply(emission.verilog, mutant), emission.verilog_name
     facts = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "bytes": len(text.encode())}
-    manifest = emission.manifest | {"files": emission.manifest["files"] | {emit.VERILOG: facts}}
+    manifest = emission.manifest | {"files": emission.manifest["files"] | {name: facts}}
     manifest["digest"] = emit.manifest_digest(manifest)
-    return replace(emission, files=emission.files | {emit.VERILOG: text}, manifest=manifest)
+    return replace(emission, files=emission.files | {name: text}, manifest=manifest)
 
 
 def difference(text: str, mutant: Mutant, name: str) -> str:
@@ -84,6 +84,12 @@ def _both(number: int, mutant: Mutant, kind: str, widths: dict[str, int], indent
         before, after = (_match(_IF, line) for line in (mutant.before, mutant.after))
         head, tail = before["head"], before["tail"]
         return f"{indent}{head}{chosen} ? ({after['value']}) : ({before['value']}){tail}"
+    if kind in ("arm", "condition"):
+        before, after = (_match(ARM, f"    {line}") for line in (mutant.before, mutant.after))
+        value = f"({chosen} ? {after['value']} : {before['value']}){before['end']}"
+        if before["condition"] is None:
+            return f"{indent}{value}"
+        return f"{indent}({chosen} ? {after['condition']} : {before['condition']}) ? {value}"
     if kind == "assign":
         before, after = (_match(_ASSIGN, line) for line in (mutant.before, mutant.after))
         target = before["target"]

@@ -26,6 +26,10 @@ _SLICE = re.compile(rf"(?P<name>{NAME})\[(?P<high>\d+)(:(?P<low>\d+))?\]")
 _WORD_READ = re.compile(rf"(?P<name>{NAME})\[(?P<index>.*)\]")
 
 
+CONDITIONS = ("if", "condition")
+"""Kinds of statements whose value only chooses."""
+
+
 @dataclass(frozen=True)
 class Mutant:
     """One changed line.
@@ -72,6 +76,8 @@ class Place:
         old = self.statement.value
         if self.statement.kind == "if":
             return self.line.replace(f"if ({old})", f"if ({value})")
+        if self.statement.kind == "condition":
+            return value + self.line[len(old) :]
         head, _, tail = self.line.rpartition(old)
         return head + value + tail
 
@@ -174,7 +180,7 @@ def _swap(kind: str) -> Callable[[Place], Iterator[str]]:
 
 def logic(place: Place) -> Iterator[str]:
     yield from _swap("logic")(place)
-    if place.statement.kind != "if" and (found := unary(place.statement.value)):
+    if place.statement.kind not in CONDITIONS and (found := unary(place.statement.value)):
         operator, operand = found
         swapped = {"~": "", "!": "|", "&": "|", "|": "&"}[operator]
         yield place.with_value(f"{swapped} {operand}".strip())
@@ -182,14 +188,14 @@ def logic(place: Place) -> Iterator[str]:
 
 def condition(place: Place) -> Iterator[str]:
     statement = place.statement
-    if statement.kind == "if" and statement.value != "rst":
+    if statement.kind in CONDITIONS and statement.value != "rst":
         yield place.with_value(f"!({statement.value})")
 
 
 def enable(place: Place) -> Iterator[str]:
     """A register or a memory that takes a value in every cycle."""
     statement = place.statement
-    if statement.kind == "if" and statement.clocked and statement.value != "rst":
+    if statement.kind == "if" and statement.value != "rst":
         yield place.with_value("1'h1")
 
 
@@ -201,7 +207,7 @@ def reset(place: Place) -> Iterator[str]:
 
 def constant(place: Place) -> Iterator[str]:
     statement = place.statement
-    if statement.kind in ("word", "if") or place.line.startswith("assign m_axis_tlast"):
+    if statement.kind in ("word", *CONDITIONS) or place.line.startswith("assign m_axis_tlast"):
         return
     found = binary(statement.value)
     if found and found[1] in SWAPS["relation"]:
@@ -216,7 +222,7 @@ def constant(place: Place) -> Iterator[str]:
 def off_by_one(place: Place) -> Iterator[str]:
     """Comparisons with the value beside; counters that count by two or not at all."""
     statement, found = place.statement, binary(place.statement.value)
-    if found is None or statement.kind == "if" or place.role in ("fifo", "queue"):
+    if found is None or statement.kind in CONDITIONS or place.role in ("fifo", "queue"):
         return
     left, operator, right = found
     match = LITERAL.fullmatch(right)
@@ -257,7 +263,7 @@ def rom(place: Place) -> Iterator[str]:
 def wrong_bits(place: Place) -> Iterator[str]:
     """A slice or a bit beside the right one."""
     statement = place.statement
-    if statement.kind in ("word", "if"):
+    if statement.kind in ("word", *CONDITIONS):
         return
     for match in _SLICE.finditer(statement.value):
         name = match["name"].strip("\\ ")
@@ -292,7 +298,7 @@ def mux(place: Place) -> Iterator[str]:
 def handshake(place: Place) -> Iterator[str]:
     """A condition of a transfer left out; a ready that is always high."""
     statement = place.statement
-    if statement.kind not in ("assign", "set"):
+    if statement.kind not in ("assign", "arm"):
         return
     found = binary(statement.value)
     if found and found[1] in "&|":

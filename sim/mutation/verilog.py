@@ -1,7 +1,12 @@
 """Emitted Verilog read as statements: what a line assigns, from what, in which module.
 
 No Verilog parser: it reads the regular form that `hw.verilog` writes, a statement a line, an
-operation an assignment.
+operation an assignment; of a choice between several values, a line a value:
+
+    assign value =
+      turn == 2'h0 ? first :
+      turn == 2'h1 ? second :
+      third;
 """
 
 import re
@@ -21,6 +26,10 @@ _DECLARED = re.compile(
     r"(?P<words> \[\d+:\d+\])?( = \S+)?;"
 )
 _ASSIGN = re.compile(rf"  assign (?P<target>{NAME})(?P<part>\[[^\]]*\])? *= (?P<value>.*);")
+_CHOICE = re.compile(rf"  assign (?P<target>{NAME})(?P<part>\[[^\]]*\])? *=")
+ARM = re.compile(r"    (?:(?P<condition>.*?) \? )?(?P<value>.*?)(?P<end> :|;)")
+"""One line of a choice: what is chosen when; the last one has no condition."""
+
 _SET = re.compile(
     rf"(?P<indent> +)(?P<target>{NAME})(?P<part>\[.*\])? *(?P<how><?=) (?P<value>.*);"
 )
@@ -38,11 +47,11 @@ class Statement:
     Parameters
     ----------
     module: it stands in; line: its number in the text, from 0
-    kind: "assign"; "set" (in an `always @*`); "clocked"; "if"; "word" (of a memory at the start)
+    kind: "assign"; "arm" (a value of a choice) and "condition" (of it); "clocked"; "if"; "word" (of
+    a memory at the start)
     target: name assigned to; of an `if`, the first name assigned in its block
     part: bits or word of the target, with brackets
     value: the right-hand side or the condition
-    clocked: of an `if`: whether its block is
     """
 
     module: str
@@ -51,7 +60,6 @@ class Statement:
     target: str
     part: str
     value: str
-    clocked: bool = False
 
 
 @dataclass
@@ -127,6 +135,8 @@ def _module(lines: list[str], first: int, name: str) -> Module:
             target, part, value = plain(match["target"]), match["part"] or "", match["value"]
             module.statements.append(Statement(name, number, "assign", target, part, value))
             module.reads.append((target, names(value)))
+        elif match := _CHOICE.fullmatch(line):
+            number = _choice(lines, number, module, match)
         elif line.startswith("  always") or line.startswith("  initial"):
             number = _block(lines, number, module)
         elif match := INSTANCE.match(line):
@@ -138,8 +148,24 @@ def _module(lines: list[str], first: int, name: str) -> Module:
     return module
 
 
+def _choice(lines: list[str], first: int, module: Module, head: re.Match[str]) -> int:
+    """Reads an assignment with a line for each value; returns its last line."""
+    number, target, part = first, plain(head["target"]), head["part"] or ""
+    end = ""
+    while end != ";":
+        number += 1
+        match = ARM.fullmatch(lines[number])
+        assert match is not None, lines[number]
+        end = match["end"]
+        for kind, value in (("condition", match["condition"]), ("arm", match["value"])):
+            if value:
+                module.statements.append(Statement(module.name, number, kind, target, part, value))
+                module.reads.append((target, names(value)))
+    return number
+
+
 def _block(lines: list[str], first: int, module: Module) -> int:
-    """Reads an `always` or `initial`; returns its last line."""
+    """Reads an `always`, which is clocked, or an `initial`; returns its last line."""
     last = first + 1
     if lines[first].endswith(" begin"):
         while lines[last] != "  end":
@@ -147,7 +173,7 @@ def _block(lines: list[str], first: int, module: Module) -> int:
     else:
         while lines[last + 1].startswith("    "):
             last += 1
-    clocked, initial = "posedge" in lines[first], lines[first].startswith("  initial")
+    initial = lines[first].startswith("  initial")
     found, conditions, read_here, targets = [], [], set(), []
     for number in range(first + 1, last + 1):
         line = lines[number]
@@ -162,7 +188,7 @@ def _block(lines: list[str], first: int, module: Module) -> int:
         elif match := _CASE.match(line):
             read_here |= names(match["value"])
         elif match := _SET.fullmatch(line):
-            found.append(("clocked" if clocked else "set", number, match))
+            found.append(("clocked", number, match))
             read_here |= names(match["value"]) | names(match["part"] or "")
             targets.append(plain(match["target"]))
     for kind, number, match in found:
@@ -170,9 +196,7 @@ def _block(lines: list[str], first: int, module: Module) -> int:
         module.statements.append(Statement(module.name, number, kind, target, part, match["value"]))
     for number, value in conditions:
         if targets:
-            module.statements.append(
-                Statement(module.name, number, "if", targets[0], "", value, clocked)
-            )
+            module.statements.append(Statement(module.name, number, "if", targets[0], "", value))
     module.reads += [(target, read_here) for target in dict.fromkeys(targets)]
     module.statements.sort(key=lambda statement: statement.line)
     return last

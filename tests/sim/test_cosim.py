@@ -44,20 +44,28 @@ def test_every_layer_is_compared_at_full_speed_and_under_stalls(hardware, tmp_pa
     assert (tmp_path / "sim.log").is_file()
 
 
-def test_roms_in_files(hardware, tmp_path):
+def test_roms_in_files_and_another_name(hardware, tmp_path):
     network, plan = hardware.network, hardware.plan
-    emit.write(emit.emit(design(network, plan), "hex"), tmp_path)
+    emit.write(emit.emit(design(network, plan), "hex", name="net_b"), tmp_path)
     read = emit.read(tmp_path)
     sent = stimuli(network, 2, stall=0)
     result = cosim(network, design(network, plan), sent, Subject(emission=read))
     assert (result.frames, result.mismatches) == (2, 0)
     # The contents do come from the files.
-    name = f"shiftnas_top.{EDGE.replace('/', '.')}.dw1.window.program.hex"
+    name = f"net_b.{EDGE.replace('/', '.')}.dw1.window.program.hex"
     first, rest = read.files[name].split("\n", 1)
     flipped = f"{int(first, 16) ^ 1:0{len(first)}x}\n{rest}"
     spoilt = dataclasses.replace(read, files=read.files | {name: flipped})
     with pytest.raises(CheckFailed, match=f"{EDGE}/dw1"):
         cosim(network, design(network, plan), sent, Subject(emission=spoilt))
+
+
+@pytest.mark.parametrize("name", ["cosim_harness", "agents", "fifo_watch", "axil_master"])
+def test_a_name_of_the_testbench_is_one_line(hardware, name):
+    network = hardware.network
+    subject = Subject(emission=emit.emit(hardware.design, name=name))
+    with pytest.raises(InputError, match=f"the design is called {name}, as a part of the testb"):
+        cosim(network, hardware.design, stimuli(network, 1), subject)
 
 
 @pytest.mark.parametrize("level", ["cell", "op"])
@@ -131,7 +139,7 @@ def test_hang_is_reported_with_full_and_empty_fifos(hardware):
 def test_missing_layer_in_the_rtl_is_an_error_not_a_pass(hardware):
     text = hardware.emission.verilog.replace(f" {EDGE.split('/')[1]} (", " renamed (")
     assert text != hardware.emission.verilog
-    broken = dataclasses.replace(hardware.emission, files={emit.VERILOG: text})
+    broken = dataclasses.replace(hardware.emission, files={"shiftnas_top.v": text})
     one, subject = stimuli(hardware.network, 1), Subject(emission=broken)
     with pytest.raises(CheckFailed, match="verilator_bin rejects the design"):
         cosim(hardware.network, hardware.design, one, subject)

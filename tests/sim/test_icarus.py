@@ -1,5 +1,5 @@
 """Icarus takes what Verilator takes, unchanged, and agrees with it beat for beat and cycle for
-cycle. Run by `make test-icarus`.
+cycle.
 """
 
 import pytest

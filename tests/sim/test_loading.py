@@ -45,7 +45,7 @@ def test_a_word_that_is_not_stored_is_found_on_reading_back(loadable):
     module = emission.verilog[start : emission.verilog.index("endmodule", start)]
     broken = module.replace("o__data <= i__data;", "o__data <= i__data & ~32'd4;")
     assert broken != module
-    files = {**emission.files, emit.VERILOG: emission.verilog.replace(module, broken)}
+    files = {**emission.files, "shiftnas_top.v": emission.verilog.replace(module, broken)}
     subject = Subject(emission=dataclasses.replace(emission, files=files), load=(other,))
     with pytest.raises(CheckFailed, match=r"^cosim: load: read of 0x\w+: expected 0x\w+ and resp"):
         cosim(other, design(other, plan), Stimuli(random_images(other, 1, seed=1)), subject)

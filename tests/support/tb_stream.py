@@ -42,7 +42,7 @@ WRONG = {
 
 def bench_of(dut, fault: int = 0, **options) -> Testbench:
     dut.fault.value = fault
-    Clock(dut.clk, 2, unit="ns").start()
+    Clock(dut.clk, 2, unit="ns").start(start_high=False)
     return Testbench(dut.clk, dut.rst, **options)
 
 

@@ -104,7 +104,7 @@ def test_rom_contents_in_files_are_found(network, plan, tmp_path):
 
 
 def test_same_netlist_in_another_folder(network, plan, monkeypatch, tmp_path):
-    sources = {emit.VERILOG: emit.emit(design(network, plan)).verilog}
+    sources = {"shiftnas_top.v": emit.emit(design(network, plan)).verilog}
     first, _ = synth.netlist_of(sources, emit.TOP)
     for name in ("cache", "tmp"):
         (tmp_path / "elsewhere" / name).mkdir(parents=True)

@@ -195,7 +195,7 @@ def test_rom_contents_in_files(emission, with_files):
             name = f"{module}.{memory.removeprefix(chr(92))}.hex".removeprefix(chr(92))
             inline.setdefault(name, []).append(word)
             assert len(inline[name]) == int(address) + 1
-    found = {name: text.split() for name, text in with_files.files.items() if name != emit.VERILOG}
+    found = {name: text.split() for name, text in with_files.files.items() if name.endswith(".hex")}
     assert len(inline) >= 6
     assert found == inline
     assert "initial begin" not in with_files.verilog
@@ -204,7 +204,7 @@ def test_rom_contents_in_files(emission, with_files):
 def test_verilog_reads_each_file_whole(with_files):
     reads = re.findall(r'\$readmemh\("(.*?)", \S+ ?, 0, (\d+)\);', with_files.verilog)
     assert {name: int(last) + 1 for name, last in reads} == {
-        name: len(text.split()) for name, text in with_files.files.items() if name != emit.VERILOG
+        name: len(text.split()) for name, text in with_files.files.items() if name.endswith(".hex")
     }
     assert f"{len(reads)} .hex files" in with_files.verilog
 
@@ -219,6 +219,39 @@ def test_digest_covers_the_files(with_files, emission, tmp_path):
     spoil(tmp_path, name, lambda text: text.replace("1", "2", 1))
     with pytest.raises(InputError, match=f"{name}: changed since"):
         emit.read(tmp_path)
+
+
+def test_another_name_is_the_prefix_of_everything(network, plan, with_files):
+    other = emit.emit(design(network, plan), "hex", name="net_b")
+    assert (other.top, other.verilog_name) == ("net_b", "net_b.v")
+    assert {name.replace("net_b", emit.TOP, 1) for name in other.files} == set(with_files.files)
+    modules = re.findall(r"^module \\?(\S+?) ?\(", other.verilog, re.M)
+    assert modules[0] == "net_b" and all(name.startswith("net_b.") for name in modules[1:])
+    for name, text in other.files.items():
+        assert emit.TOP not in text, name
+        assert text.replace("net_b", emit.TOP) == with_files.files[
+            name.replace("net_b", emit.TOP)
+        ] or name.endswith(".v")
+    assert emit.TOP not in emit.dump(other.manifest)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("module", "name: 'module' is a reserved word of SystemVerilog; choose another"),
+        ("logic", "name: 'logic' is a reserved word"),
+        ("2nd", "name: '2nd' is no name of a module: letters, digits and _, no digit first"),
+        ("a.b", "name: 'a.b' is no name"),
+        ("a b", "name: 'a b' is no name"),
+        ("größe", "name: 'größe' is no name"),
+        ("a\n", "name: 'a\\\\n' is no name"),
+        ("", "name: '' is no name"),
+        ("a" * 65, "name: 65 characters; at most 64"),
+    ],
+)
+def test_names_that_no_module_can_have(network, plan, name, message):
+    with pytest.raises(InputError, match=f"^{message}"):
+        emit.emit(design(network, plan), name=name)
 
 
 def test_unknown_place_for_roms_is_refused(network, plan):

@@ -114,7 +114,8 @@ def test_next_states_nobody_else_reads_go_into_the_clocked_block(text):
     assert "pick_next" not in text
     # `$3` is read by `$6` as well: it stays.
     assert "  always @(posedge clk)\n    q <= net3;\n" in text
-    assert "    net3 = q;\n" in text
+    assert "  assign net3[0] = not2 ? add1[0] : q[0];\n  assign net3[3:1] = q[3:1];\n" in text
+    assert "  wire [3:0] net3;\n" in text
 
 
 def test_temporaries_are_called_after_their_operation(text):
@@ -136,8 +137,66 @@ def test_equal_words_are_a_loop_with_an_index_of_its_own(text):
     assert "    \\rom [1] = 4'hc;\n" in text
 
 
-def test_the_trigger_stays_where_a_block_needs_it(text):
-    assert text.count("at_start") == 1 + text.count("always @*") == 3
+def test_nothing_but_registers_is_in_an_always(text):
+    assert "always @*" not in text and "auto$" not in text
+    assert text.count("always @(posedge clk)") == 3
+
+
+SHORT = """\
+module \\top.part (clk, s, q);
+  input clk;
+  wire clk;
+  input [1:0] s;
+  wire [1:0] s;
+  output q;
+  reg q;
+  wire none;
+  wire one;
+  wire [3:0] \\$1 ;
+  wire [3:0] \\$2 ;
+  wire [3:0] \\$3 ;
+  assign none = ! s;
+  assign one = ! s[0];
+  assign \\$1  = 2'h3 >> s;
+  assign \\$2  = { s, 1'h0 } >> s;
+  assign \\$3  = 4'h3 >> s;
+  always @(posedge clk) begin
+    (* full_case = 32'd1 *)
+    casez (s[0])
+      1'h0:
+          q <= \\$1 [0];
+      1'h1:
+          casez (s)
+            2'h1, 2'h2:
+                q <= \\$2 [0];
+          endcase
+    endcase
+    casez (s)
+      2'h0:
+          q <= none;
+      default:
+          q <= \\$3 [0];
+    endcase
+  end
+endmodule
+"""
+
+
+def test_what_yosys_wrote_shorter_is_as_wide_as_verilog_wants_it():
+    ((_, text),) = tidy(SHORT)
+    assert "  assign none = s == 2'h0;\n  assign one = ! s[0];\n" in text
+    assert "  assign shr1 = 4'h3 >> s;\n" in text
+    assert "  assign shr2 = { 1'h0, s, 1'h0 } >> s;\n" in text
+    assert "  assign shr3 = 4'h3 >> s;\n" in text
+
+
+def test_a_case_says_that_nothing_happens_for_other_values():
+    ((_, text),) = tidy(SHORT)
+    assert text.count("default:") == 2 and "full_case" not in text
+    assert (
+        "            2'h1, 2'h2:\n                q <= shr2[0];\n"
+        "            default:\n                /* empty */;\n          endcase\n"
+    ) in text
 
 
 def test_yosys_reads_the_same_design(text, tmp_path):

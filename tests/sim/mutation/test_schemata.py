@@ -23,7 +23,7 @@ def test_mutant_is_a_whole_rtl_folder_again(hardware, tmp_path):
 
 def test_diff_names_the_line(hardware):
     mutant = campaign.choose(hardware.emission, 1, 1, LAYER)[0]
-    diff = schemata.difference(hardware.emission.verilog, mutant, emit.VERILOG)
+    diff = schemata.difference(hardware.emission.verilog, mutant, "shiftnas_top.v")
     changed = [line for line in diff.split("\n") if line[:1] in ("-", "+")][2:]
     assert [line[1:].strip() for line in changed] == [mutant.before, mutant.after]
     assert f"@@ -{mutant.line + 1 - 3}," in diff

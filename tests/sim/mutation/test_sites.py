@@ -38,6 +38,8 @@ def forms(line: str, kind: str, module: str = "top") -> list[str]:
         body = f"  always @(posedge clk) begin\n    {line}\n  end\n"
     if line.startswith("rom"):
         body = ""
+    if line.endswith(" :"):
+        body = f"  assign net1 =\n    {line}\n    beat == 2'h3 ? i__payload :\n    4'h0;\n"
     text = f"{HEAD}{body}{TAIL}".replace("module top", f"module {module}")
     found = sites(text, module.strip("\\ "))
     return [form for s in found if s.kind == kind and s.before == line for form in s.after]
@@ -52,6 +54,14 @@ def forms(line: str, kind: str, module: str = "top") -> list[str]:
     ("relational operator", "assign net1 = $signed(beat) >= $signed({ 1'h0, net1 });",
      ["assign net1 = $signed(beat) > $signed({ 1'h0, net1 });"]),
     ("condition negated", "if (i__valid)", ["if (!(i__valid))"]),
+    ("condition negated", "beat == 2'h1 ? { 2'h0, beat } :",
+     ["!(beat == 2'h1) ? { 2'h0, beat } :"]),
+    ("relational operator", "beat == 2'h1 ? 4'h2 :", ["beat != 2'h1 ? 4'h2 :"]),
+    ("constant", "beat == 2'h1 ? 4'h2 :",
+     ["beat == 2'h1 ? 4'h3 :", "beat == 2'h1 ? 4'h1 :", "beat == 2'h1 ? 4'h0 :",
+      "beat == 2'h1 ? 4'h6 :", "beat == 2'h1 ? 4'ha :"]),
+    ("wrong bits", "beat[0] ? { beat, i__payload[2:1] } :",
+     ["beat[0] ? { beat, i__payload[3:2] } :", "beat[0] ? { beat, i__payload[1:0] } :"]),
     ("clock enable removed", "if (i__valid)", ["if (1'h1)"]),
     ("reset missing", "if (rst)", ["if (1'h0)"]),
     ("constant", "assign net1 = beat ? 2'h2 : { 1'h0, beat };",

@@ -11,6 +11,7 @@ module top(
 );
   wire [4:0] add1;
   wire unread;
+  wire [1:0] \\chosen ;
   reg signed [7:0] \\q.x ;
   reg [3:0] rom [1:0];
   reg [3:0] ram [1:0];
@@ -28,6 +29,9 @@ module top(
   end
   assign add1 = ram[0] + i;
   assign unread = i[0];
+  assign \\chosen [1:0] =
+    i == 4'h2 && add1[0] ? \\q.x [1:0] :
+    2'h3;
   \\top.part  part (
     .a(add1[3:0]),
     .b(\\q.x )
@@ -58,20 +62,22 @@ def test_statements_widths_and_memories():
     top = modules["top"]
     found = [(s.line + 1, s.kind, s.target, s.part, s.value) for s in top.statements]
     assert found == [
-        (13, "word", "rom", "[0]", "4'h1"),
-        (14, "word", "rom", "[1]", "4'h2"),
-        (21, "if", "ram", "", "i[0]"),
-        (22, "clocked", "ram", "[i[1]]", "i"),
-        (24, "assign", "add1", "", "ram[0] + i"),
-        (25, "assign", "unread", "", "i[0]"),
-        (31, "if", "o", "", "i[1]"),
-        (32, "clocked", "o", "", "\\q.x [3:0]"),
-        (33, "if", "o", "", "i[2]"),
-        (34, "clocked", "o", "", "rom[i[0]]"),
-        (36, "if", "o", "", "rst"),
-        (37, "clocked", "o", "", "4'h0"),
+        (14, "word", "rom", "[0]", "4'h1"),
+        (15, "word", "rom", "[1]", "4'h2"),
+        (22, "if", "ram", "", "i[0]"),
+        (23, "clocked", "ram", "[i[1]]", "i"),
+        (25, "assign", "add1", "", "ram[0] + i"),
+        (26, "assign", "unread", "", "i[0]"),
+        (28, "condition", "chosen", "[1:0]", "i == 4'h2 && add1[0]"),
+        (28, "arm", "chosen", "[1:0]", "\\q.x [1:0]"),
+        (29, "arm", "chosen", "[1:0]", "2'h3"),
+        (35, "if", "o", "", "i[1]"),
+        (36, "clocked", "o", "", "\\q.x [3:0]"),
+        (37, "if", "o", "", "i[2]"),
+        (38, "clocked", "o", "", "rom[i[0]]"),
+        (40, "if", "o", "", "rst"),
+        (41, "clocked", "o", "", "4'h0"),
     ]
-    assert all(s.clocked for s in top.statements if s.kind == "if")
     assert top.widths["q.x"] == 8
     assert (top.words, top.written_memories) == ({"rom", "ram"}, {"ram"})
     assert modules["top.part"].directions == {"a": "input", "b": "output"}
@@ -87,9 +93,17 @@ def test_signals_that_nothing_reads_are_not_live():
 def test_every_assignment_of_an_emission_is_read(hardware):
     text = hardware.emission.verilog
     read_lines = {s.line for module in read(text).values() for s in module.statements}
+    choices = []
     for number, line in enumerate(text.split("\n")):
-        if line.startswith("  assign ") or (line.startswith("    ") and " <= " in line):
+        if line.startswith("  assign ") and line.endswith("="):
+            choices.append(number)
+        elif line.startswith("  assign ") or (line.startswith("    ") and " <= " in line):
             assert number in read_lines, line
+    assert choices
+    for number in choices:
+        while not text.split("\n")[number].endswith(";"):
+            number += 1
+            assert number in read_lines
 
 
 def test_names():

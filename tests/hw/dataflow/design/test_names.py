@@ -62,7 +62,7 @@ def test_a_name_that_hardware_has_already_is_refused(names, said):
 )
 def test_odd_names_are_emitted(names):
     design = propose(random_network(graph(*names), seed=3), device("ulx3s-85f"))
-    text = emit.emit(design).files[emit.VERILOG]
+    text = emit.emit(design).verilog
     for name in names:
         assert f" {name.rpartition('/')[2]} (" in text
 
