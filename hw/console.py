@@ -58,6 +58,13 @@ def _guarded(body: Callable[[], Any], interrupted: Callable[[], int]) -> int:
     except (KeyboardInterrupt, click.Abort):
         _say("shiftnas: interrupted")
         return interrupted()
+    except MemoryError as error:
+        wanted = f" ({error})" if str(error) else ""
+        return _fail(
+            f"not enough memory{wanted}; take a smaller network, fewer frames, or a machine with "
+            "more",
+            EXIT_INPUT_ERROR,
+        )
     except BrokenPipeError:
         # The reader of our output went away (`| head`): not an error. Keep the interpreter from
         # flushing to it again.

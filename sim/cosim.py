@@ -132,7 +132,7 @@ class Known:
 
 def cosim(
     network: Network,
-    design: Design,
+    design: Design | None,
     stimuli: Stimuli,
     subject: Subject = Subject(),
     build: Build = Build(),
@@ -148,6 +148,7 @@ def cosim(
 
     Parameters
     ----------
+    design: None, or whatever it is, where `subject` has RTL: that says how it is built
     folder: for the files of the run (sim.log, waves' dump.vcd); default: a temporary one
     cover: measure the functional coverage (see `sim.coverage`)
     known: what several runs over the same images share
@@ -162,7 +163,7 @@ def cosim(
     if subject.gates is not None and build.simulator != "verilator":
         raise InputError("simulator: gate level is for verilator; leave --gates out for icarus")
     reference.check_images(network, stimuli.images)
-    design, to_load = _loaded(network, design, subject)
+    design, to_load = _built(network, design, subject)
     bench = designs.bench(
         network, design, subject.level, emission=subject.emission, only=subject.only
     )
@@ -196,26 +197,28 @@ def cosim(
     )
 
 
-def _loaded(network: Network, design: Design, subject: Subject) -> tuple[Design, list[Image]]:
-    """The design that is simulated, and what is loaded into it.
+def _built(network: Network, design: Design | None, subject: Subject) -> tuple[Design, list[Image]]:
+    """The design that is simulated, and what is loaded into it. RTL has a design of its own.
 
     Raises
     ------
     InputError: weights that the RTL does not take, or the RTL of another network and none
     """
     emission = subject.emission
-    if subject.load:
-        if emission is None or subject.load[-1].digest != network.digest:
-            raise InputError("load: expected an RTL folder, and the network itself as the last one")
-        images = [image.make(one, emission.manifest) for one in subject.load]
-        plan = replace(from_dict(emission.manifest["plan"]), network=network.digest)
-        return design_of(network, plan), images
-    if emission is not None and emission.manifest["network_digest"] != network.digest:
+    if emission is None:
+        if subject.load or design is None:
+            raise InputError("load: expected an RTL folder")
+        return design, []
+    images = [image.make(one, emission.manifest) for one in subject.load]
+    if subject.load and subject.load[-1].digest != network.digest:
+        raise InputError("load: expected the network itself as the last one")
+    if not subject.load and emission.manifest["network_digest"] != network.digest:
         raise InputError(
             "manifest.json: network_digest: the RTL is of another network; emit it again, or load"
             " its weights with --load"
         )
-    return design, []
+    plan = replace(from_dict(emission.manifest["plan"]), network=network.digest)
+    return design_of(network, plan), images
 
 
 def _coverage(

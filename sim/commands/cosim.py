@@ -117,6 +117,8 @@ def cosim(
     as_json: bool,
 ) -> None:
     """Simulate the Verilog of a NETWORK and compare every bit of every layer with the reference."""
+    from hw.dataflow import plan_file as plans
+    from hw.ir import serialize
     from hw.verilog import emit
     from sim import gates as gate_level
     from sim.cosim import Subject
@@ -138,9 +140,18 @@ def cosim(
     out = Path("cosim") if waves and out is None else out
     if out is not None:
         outputs.require_absent(out, force)
-    network, design = load(folder, plan_file)
     images = _images(data, images_file)
-    emission = emit.read(rtl) if rtl is not None else None
+    if rtl is None:
+        emission, (network, design) = None, load(folder, plan_file)
+    else:
+        emission, design, network = emit.read(rtl), None, serialize.load(folder)
+        if (
+            plan_file is not None
+            and plans.load(plan_file).digest != emission.manifest["plan_digest"]
+        ):
+            raise InputError(
+                f"{plan_file}: not the plan that {rtl} was emitted with; leave --plan out"
+            )
     form = (gate_level.FLAT if flat else gate_level.HIERARCHY) if gates else None
     images = default_images(network, images, frames, seed)
     stimuli = Stimuli(images, stall, stall_pattern, seed)

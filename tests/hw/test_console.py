@@ -23,6 +23,12 @@ from hw.errors import CheckFailed, InputError, Interrupted
         (CheckFailed("1 bit differs"), 1, "shiftnas: error: 1 bit differs\n"),
         (KeyboardInterrupt(), 130, "shiftnas: interrupted\n"),
         (Interrupted("go on so"), 130, "shiftnas: interrupted: go on so\n"),
+        (
+            MemoryError("Unable to allocate 3 TiB"),
+            2,
+            "shiftnas: error: not enough memory (Unable to allocate 3 TiB); take a smaller network, "
+            "fewer frames, or a machine with more\n",
+        ),
         (click.UsageError("no such option"), 2, "shiftnas: error: no such option\n"),
         (
             PermissionError(13, "Permission denied", "x"),

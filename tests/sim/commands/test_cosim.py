@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from mutant_cases import adder_of
 
 from hw.dataflow import plan_file
+from hw.dataflow.check import check
 from hw.ir import serialize
 from hw.verilog import emit
 from sim.commands.cosim import cosim
@@ -68,6 +69,24 @@ def test_mutant_exits_1_with_one_line(hardware, folder):
     )
     assert (code, out) == (1, "")
     assert f"shiftnas: error: cosim: {layer}: frame 0, pixel (" in err.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_rtl_brings_its_own_plan(folder):
+    """Without --plan, and whatever else would be proposed; another plan beside it is refused."""
+    net, plan, rtl = folder / "net", folder / "plan.yaml", folder / "own"
+    rtl.mkdir()
+    emit.write(emit.emit(check(plan_file.load(plan), serialize.load(net))), rtl)
+    calls = [(net, "--rtl", rtl), (net, "--plan", plan), (net, "--plan", plan, "--rtl", rtl)]
+    found = [call(*words, "--frames", 1, "--json") for words in calls]
+    assert [code for code, _, _ in found] == [0, 0, 0], found
+    assert len({json.loads(text)["cycles"] for _, text, _ in found}) == 1
+    other = folder / "other.yaml"
+    text = plan.read_text()
+    other.write_text(text.replace("clock_mhz: 50.0", "clock_mhz: 40.0"))
+    assert other.read_text() != text
+    code, _, err = call(net, "--plan", other, "--rtl", rtl)
+    assert code == 2 and "other.yaml: not the plan that" in err
 
 
 def test_no_compiler_is_one_line(folder, monkeypatch):
