@@ -19,6 +19,7 @@ from hw.dataflow.design.requantiser import RequantiseDesign, RoundDesign
 from hw.dataflow.design.scales import Rows, Scale
 from hw.dataflow.layers.elements import Barrel, Horner, Maximum, ProcessingElement, sums_layout
 from hw.dataflow.layers.requantise import Requantise, Round
+from hw.dataflow.plan import Place
 from hw.ir.format import Format
 from hw.verilog import yosys
 from hw.verilog.convert import to_rtlil
@@ -66,7 +67,7 @@ def cases() -> dict[str, tuple[wiring.Component, int]]:
         "sorted Horner": (Horner(signed(8), width=WIDTH), 1),
         "maximum": (Maximum(signed(8)), 1),
         "requantiser, 3 terms, 16 channels": (
-            Requantise(RequantiseDesign(scales(16), WIDTH, 36, 20, out, place="block")),
+            Requantise(RequantiseDesign(scales(16), WIDTH, 36, 20, out, place=Place.BLOCK)),
             1,
         ),
         "rounding shift": (Round(RoundDesign(WIDTH, 1 << 9, 10, out)), 1),

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -96,6 +97,9 @@ def _say(text: str) -> None:
 
 def _fail(error: Exception | str, code: int) -> int:
     message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    if "amaranth.hdl" in sys.modules:
+        # Of hardware that was begun Amaranth would say, part by part, that it was never finished.
+        warnings.simplefilter("ignore", sys.modules["amaranth.hdl"].UnusedElaboratable)
     _say(f"shiftnas: error: {' '.join(message.split())}")
     return code
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from hw.errors import InputError
 from hw.ir.graph import Concat, Conv, Linear, Shape
-from hw.networks.cells import reductions
+from hw.networks.cells import Stem, reductions
 from nas.model import GraphModel, make_unit
 from nas.shift import ShiftSettings
 
@@ -20,7 +20,7 @@ HIDDEN, WIDE = 128, 768
 WINDOW = 5
 """Side of the average pool."""
 
-POOL_STRIDE = {"cifar": 3, "imagenet": 2}
+POOL_STRIDE = {Stem.CIFAR: 3, Stem.IMAGENET: 2}
 """By stem: 8x8 (CIFAR) and 7x7 (ImageNet) maps both become 2x2."""
 
 
@@ -34,7 +34,7 @@ class AuxiliaryHead(nn.Module):
     Parameters
     ----------
     shape: height, width, channels of the map that it reads
-    stem: of the network, "cifar" or "imagenet"
+    stem: of the network
     domain, settings: of the weights, as in `GraphModel`
 
     Raises
@@ -44,7 +44,8 @@ class AuxiliaryHead(nn.Module):
 
     def __init__(self, shape: Shape, classes: int, stem: str, domain: str, settings: ShiftSettings):
         super().__init__()
-        self.stride = POOL_STRIDE[stem]
+        kind = Stem(stem)
+        self.stride = POOL_STRIDE[kind]
         least = WINDOW + self.stride  # two pixels a side are left for the 2x2 convolution
         height, width, channels = shape
         if min(height, width) < least:
@@ -62,7 +63,7 @@ class AuxiliaryHead(nn.Module):
                     inputs=(),
                     shape=(rows - 1, columns - 1, WIDE),
                     kernel=(2, 2),
-                    batch_norm=stem == "cifar",
+                    batch_norm=kind is Stem.CIFAR,
                 ),
             ),
             (WIDE, Linear(name="classifier", inputs=(), shape=(1, 1, classes))),

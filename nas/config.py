@@ -7,6 +7,7 @@ import re
 import types
 import typing
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from enum import StrEnum
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -18,12 +19,13 @@ from hw import documents
 from hw.errors import InputError
 from hw.ir.parameters import Rounding
 from hw.ir.weights import P_MIN
+from hw.networks.cells import Stem
 from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
 from nas.decisive import FREE, of_kind
-from nas.optimise import OPTIMISERS, REGULARISATIONS
-from nas.precision import PRECISIONS
+from nas.optimise import Optimiser, Regularisation
+from nas.precision import Precision
 from nas.provenance import Provenance
-from nas.shift import GRAD_RULES, INITS, LAYERS, ShiftSettings
+from nas.shift import GradRule, Init, Layer, ShiftSettings
 
 PRESETS = ("cifar10", "cifar100", "imagenet-mobile", "fashion-small", "demo", "digits", "tiny")
 STRATEGIES = ("shiftnas", "dots", "darts", "gdas", "pdarts", "darts_minus", "random")
@@ -259,25 +261,52 @@ class Config:
         return yaml.safe_dump(asdict(self), sort_keys=False)
 
 
+class Stream(StrEnum):
+    """When the images of a folder are decoded."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class Activations(StrEnum):
+    """What tensors are rounded to in training."""
+
+    OFF = "off"
+    PAPER = "16.16"
+    CALIBRATED = "calibrated"
+
+
+class Decay(StrEnum):
+    """How the auxiliary skip of DARTS- fades."""
+
+    LINEAR = "linear"
+    COSINE = "cosine"
+
+
+def _values(kind: type[StrEnum]) -> tuple[str, ...]:
+    return tuple(one.value for one in kind)
+
+
 _CHOICES: dict[str, tuple] = {
     "device": ("auto", "cpu", "cuda"),
-    "precision": PRECISIONS,
-    "folder.stream": ("auto", "always", "never"),
-    "shift.layer": LAYERS,
+    "precision": _values(Precision),
+    "folder.stream": _values(Stream),
+    "shift.layer": _values(Layer),
     "shift.weight_bits": tuple(P_MIN),
     "shift.scale_terms": (0, 1, 2, 3, 4),
-    "shift.grad_rule": GRAD_RULES,
-    "shift.init": INITS,
-    "train.activations": ("off", "16.16", "calibrated"),
-    "train.rounding": (None, *(mode.value for mode in Rounding)),
-    "search.optimiser": OPTIMISERS,
-    "train.optimiser": OPTIMISERS,
+    "shift.grad_rule": _values(GradRule),
+    "shift.init": _values(Init),
+    "train.activations": _values(Activations),
+    "train.rounding": (None, *_values(Rounding)),
+    "search.optimiser": _values(Optimiser),
+    "train.optimiser": _values(Optimiser),
     "search.strategy": STRATEGIES,
     "search.darts.order": (1, 2),
-    "search.darts_minus.decay": ("linear", "cosine"),
-    "search.regularisation": REGULARISATIONS,
-    "train.regularisation": REGULARISATIONS,
-    "train.stem": ("cifar", "imagenet"),
+    "search.darts_minus.decay": _values(Decay),
+    "search.regularisation": _values(Regularisation),
+    "train.regularisation": _values(Regularisation),
+    "train.stem": _values(Stem),
 }
 
 _LEAST: dict[str, float] = {
@@ -336,7 +365,7 @@ def load_config(source: str | Path | None = None, overrides: tuple[str, ...] = (
 def _check_together(config: Config, where: Provenance) -> None:
     """What no field can say alone; InputErrors begin with `where`."""
     train = config.train
-    if train.quantise_epochs and train.activations != "calibrated":
+    if train.quantise_epochs and train.activations != Activations.CALIBRATED:
         raise InputError(
             f"{where.at('train.quantise_epochs')}: {train.quantise_epochs} epochs with calibrated "
             f"activations contradict train.activations: '{train.activations}'; set one of them"

@@ -28,7 +28,7 @@ from hw.networks import parts
 from nas import distributed
 from nas.fake_quantise import Formats, rounded_tensor
 from nas.norm import BatchNorm2d
-from nas.shift import DOMAINS, ShiftConv2d, ShiftLinear, ShiftSettings, ShiftWeight
+from nas.shift import Domain, ShiftConv2d, ShiftLinear, ShiftSettings, ShiftWeight
 
 
 def image_tensor(images: Tensor) -> Tensor:
@@ -86,7 +86,13 @@ class ReduceUnit(nn.Module):
 
 def _batch_norm(channels: int, domain: str, affine: bool, settings: ShiftSettings) -> BatchNorm2d:
     """Powers of two are for hardware: not for real weights, nor where nothing is scaled."""
-    terms = settings.scale_terms if affine and domain == "shift" else 0
+    match domain:
+        case Domain.SHIFT:
+            terms = settings.scale_terms if affine else 0
+        case Domain.REAL:
+            terms = 0
+        case _:
+            raise ValueError(f"domain {domain!r}")
     return BatchNorm2d(channels, affine=affine, terms=terms)
 
 
@@ -248,8 +254,8 @@ class GraphModel(nn.Module):
 
     def __init__(self, graph: Graph, domain: str = "shift", settings: ShiftSettings | None = None):
         super().__init__()
-        if domain not in DOMAINS:
-            raise ValueError(f"domain {domain!r}: expected one of {DOMAINS}")
+        if domain not in tuple(Domain):
+            raise ValueError(f"domain {domain!r}: expected one of {', '.join(Domain)}")
         self.graph, self.live = graph, graph.pruned()
         self.domain, self.settings = domain, settings or ShiftSettings()
         self.drop_path = 0.0

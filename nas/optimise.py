@@ -7,14 +7,27 @@ layers there are.
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 
 import torch
 from torch import Tensor, nn
 
 from nas.shift import ShiftSettings, ShiftWeight
 
-REGULARISATIONS = ("weight", "latent", "none")
-OPTIMISERS = ("radam", "sgd")
+
+class Regularisation(StrEnum):
+    """What weight decay acts on, see `StepSettings`."""
+
+    WEIGHT = "weight"
+    LATENT = "latent"
+    NONE = "none"
+
+
+class Optimiser(StrEnum):
+    """Rectified Adam, the paper's, or SGD with momentum."""
+
+    RADAM = "radam"
+    SGD = "sgd"
 
 
 def flatten(parameters: list[nn.Parameter], device: torch.device) -> tuple[nn.Parameter, Tensor]:
@@ -116,14 +129,17 @@ class ShiftOptimiser:
     @torch.no_grad()
     def _regularise(self) -> None:
         decay, kind = self.settings.weight_decay, self.settings.regularisation
-        if kind == "none" or not decay:
+        if kind == Regularisation.NONE or not decay:
             return
         self._other_gradient.add_(self._other, alpha=decay)
         for group in self._latents:
-            if kind == "latent":
-                added = [decay * value for value in group.values]
-            else:
-                added = group.kind.l2_gradients(decay, self.shift, *group.values)
+            match kind:
+                case Regularisation.LATENT:
+                    added = [decay * value for value in group.values]
+                case Regularisation.WEIGHT:
+                    added = group.kind.l2_gradients(decay, self.shift, *group.values)
+                case _:
+                    raise ValueError(f"regularisation: {kind!r}")
             for gradient, more in zip(group.gradients, added, strict=True):
                 gradient.add_(more)
 
@@ -155,9 +171,12 @@ def _flat_latents(module: nn.Module, device: torch.device) -> list[_Latents]:
 def _library_optimiser(
     flat: list[nn.Parameter], lr: float, settings: StepSettings
 ) -> torch.optim.Optimizer:
-    if settings.optimiser == "sgd":
-        return torch.optim.SGD(flat, lr=lr, momentum=settings.momentum)
-    return torch.optim.RAdam(flat, lr=lr)
+    match settings.optimiser:
+        case Optimiser.SGD:
+            return torch.optim.SGD(flat, lr=lr, momentum=settings.momentum)
+        case Optimiser.RADAM:
+            return torch.optim.RAdam(flat, lr=lr)
+    raise ValueError(f"optimiser: {settings.optimiser!r}")
 
 
 def cosine(lr: float, step: int, steps: int, warmup: int = 0) -> float:

@@ -8,9 +8,16 @@ logits, and the optimiser only ever sees float32.
 Worth while on a GPU; a CPU without bfloat16 instructions is several times slower with it.
 """
 
+from enum import StrEnum
+
 import torch
 
-PRECISIONS = ("float32", "bfloat16")
+
+class Precision(StrEnum):
+    """Number type of convolutions and matrix products."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
@@ -18,6 +25,7 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
     Parameters
     ----------
-    precision: one of `PRECISIONS`; "float32" changes nothing
+    precision: one of `Precision`; float32 changes nothing
     """
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    bfloat16 = Precision(precision) is Precision.BFLOAT16
+    return torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)

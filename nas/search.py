@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ from nas.norm import normalise_apart
 from nas.optimise import ShiftOptimiser, StepSettings, cosine
 from nas.precision import autocast
 from nas.runs import Run, Task, pick_device, restore_random_state
+from nas.shift import Domain, Layer
 from nas.sources import (
     load_images,
     note_large_batch,
@@ -36,7 +37,7 @@ from nas.sources import (
     require_learnable,
 )
 from nas.strategies.registry import make_strategy
-from nas.strategies.strategy import Architecture, Moment, Stage
+from nas.strategies.strategy import Architecture, Level, Moment, Stage
 from nas.supernet import Supernet
 
 ADAM_BETAS = (0.5, 0.999)
@@ -58,7 +59,7 @@ def search(
     The run's folder holds config.yaml, genotype.yaml, log.jsonl and checkpoint.pt, brought up to
     date after every epoch; a run cut short goes on with `resume` and ends as it would have.
     """
-    if domain == "shift" and config.shift.layer == "inq":
+    if domain == Domain.SHIFT and config.shift.layer == Layer.INQ:
         raise InputError(
             "shift.layer: inq: a stage of the search is too short to freeze weights share by "
             "share; search with ps or q, then train with inq"
@@ -211,10 +212,17 @@ class _Searcher:
         active.optimiser.set_lr(self._lr(active, epoch))
         images, held_out_images = self._images(plan)
         meter, held_out = Meter(self.device), None
-        if searching and plan.level == "bilevel":
-            held_out = Meter(self.device)
+        one_level = False
+        match plan.level:
+            case Level.BILEVEL:
+                held_out = Meter(self.device) if searching else None
+            case Level.ONE_LEVEL:
+                one_level = searching
+            case Level.WEIGHTS:
+                pass
+            case _:
+                assert_never(plan.level)
         held_out_batches = _endless(held_out_images, config.batch)
-        one_level = searching and plan.level == "one-level"
         for batch in images.batches(config.batch, shuffle=True):
             if held_out is not None:
                 self._architecture_step(active, moment, batch, next(held_out_batches), held_out)

@@ -8,7 +8,7 @@ from hw.console import note
 from hw.data import Dataset, ImageFolder
 from hw.errors import InputError
 from nas.batches import Images, ImageSet
-from nas.config import Config
+from nas.config import Config, Stream
 from nas.data_record import DataRecord
 from nas.distributed import from_main
 from nas.quantise import CALIBRATION_IMAGES
@@ -43,10 +43,7 @@ def open_data(
                 f"data: {data}: {field} {found}, but the configuration is for {expected}; "
                 f"choose another --config or set expect.{field}=null"
             )
-    streamed = isinstance(source, ImageFolder) and (
-        folder.stream == "always"
-        or (folder.stream == "auto" and (source.bytes > STREAM_ABOVE or resized_crop > 0))
-    )
+    streamed = isinstance(source, ImageFolder) and _streams(source, folder.stream, resized_crop)
     if resized_crop and not streamed:
         raise InputError(
             f"data: {data}: train.resized_crop needs an image folder that is streamed; set "
@@ -85,6 +82,17 @@ def calibration_images(training: Dataset | ImageFolder) -> np.ndarray:
     """Up to `CALIBRATION_IMAGES` drawn from all of them, uint8 NHWC, the same ones every time."""
     chosen = np.random.default_rng(0).permutation(len(training))[:CALIBRATION_IMAGES]
     return training.read(np.sort(chosen))
+
+
+def _streams(source: ImageFolder, stream: str, resized_crop: float) -> bool:
+    match stream:
+        case Stream.ALWAYS:
+            return True
+        case Stream.AUTO:
+            return source.bytes > STREAM_ABOVE or resized_crop > 0
+        case Stream.NEVER:
+            return False
+    raise ValueError(f"folder.stream: {stream!r}")
 
 
 def load_images(

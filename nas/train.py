@@ -19,7 +19,7 @@ from hw.networks.space import Genotype
 from nas import distributed
 from nas.auxiliary_head import TrainedNetwork
 from nas.batches import Augmentation, ImageSet, own_part, steps_of
-from nas.config import Config
+from nas.config import Activations, Config
 from nas.events import require_tensorboard
 from nas.fake_quantise import paper_formats
 from nas.journal import Journal
@@ -59,8 +59,13 @@ def make_model(task: Task) -> GraphModel:
     )
     model = GraphModel(graph, task.domain, task.config.shift)
     model.rounding = Rounding(train.rounding or Rounding.HALF_UP)
-    if train.activations == "16.16":
-        model.formats, model.rounding = paper_formats(model.live), Rounding.FLOOR
+    match train.activations:
+        case Activations.PAPER:
+            model.formats, model.rounding = paper_formats(model.live), Rounding.FLOOR
+        case Activations.CALIBRATED | Activations.OFF:
+            pass  # `calibrated` has formats from its last epochs on
+        case _:
+            raise ValueError(f"activations: {train.activations!r}")
     return model
 
 

@@ -56,7 +56,7 @@ def check(
     seed: int = 0,
     patience: int = 20_000,
     waves: Path | None = None,
-    simulator: str = "verilator",
+    simulator: str = runner.Simulator.VERILATOR,
 ) -> Checked:
     """Feed `inputs` and compare every output beat with `expected`, once for each pair of stalls.
 
@@ -77,7 +77,7 @@ def check(
     seed: of the stalls
     patience: cycles without any transfer after which the component is said to hang
     waves: folder that gets `dump.vcd`
-    simulator: "verilator" or "icarus"
+    simulator: one of `sim.runner.Simulator`
 
     Raises
     ------
@@ -93,7 +93,7 @@ def check(
         "patience": patience,
         "stalls": [{"source": source, "sink": sink} for source, sink in stalls],
     }
-    how = runner.Build(simulator, waves=waves is not None)
+    how = runner.Build(runner.Simulator(simulator), waves=waves is not None)
     model = runner.build({"dut.v": verilog}, "dut", how, public=ports)
     with nullcontext(waves) if waves else outputs.temporary_folder() as folder:
         folder.mkdir(parents=True, exist_ok=True)

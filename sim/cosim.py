@@ -29,7 +29,8 @@ from sim import designs, loading
 from sim import gates as gate_level
 from sim.coverage import hardware, streams, values
 from sim.coverage.store import Coverage
-from sim.runner import Build
+from sim.level import Level
+from sim.runner import Build, Simulator
 from sim.scoreboard import Compared
 from sim.simulation import Run, Simulation, Watch, label_of
 from sim.stimuli import Resets, Stimuli
@@ -50,7 +51,7 @@ class Cosim:
 
     Parameters
     ----------
-    level: one of sim.designs.LEVELS
+    level: one of `sim.level.Level`
     simulator: "verilator" or "icarus"
     frames: that passed through each design, stalled ones included
     stalled_frames: of these, the ones under back-pressure
@@ -94,7 +95,7 @@ class Subject:
 
     Parameters
     ----------
-    level: one of sim.designs.LEVELS
+    level: one of `sim.level.Level`
     only: names of the cells or layers to simulate, default: all; not for level `network`
     emission: RTL to simulate instead of emitting it anew; level `network` only
     gates: Yosys' netlist instead of the RTL: one of `sim.gates.FORMS`
@@ -103,7 +104,7 @@ class Subject:
     emission's.
     """
 
-    level: str = "network"
+    level: str = Level.NETWORK
     only: Sequence[str] = ()
     emission: emit.Emission | None = None
     gates: str | None = None
@@ -126,7 +127,7 @@ class Known:
     @classmethod
     def of(cls, network: Network, design: Design, images: np.ndarray, level: str) -> "Known":
         predicted = cost.predict(design)
-        cycles = predicted.latency if level == "network" else predicted.cycles_per_frame
+        cycles = predicted.latency if level == Level.NETWORK else predicted.cycles_per_frame
         return cls(reference.run(network, images), min(cycles * 3 // 5, MOST_BEFORE_RESET))
 
 
@@ -160,7 +161,7 @@ def cosim(
     values), a hang (full and empty FIFOs), a broken stream rule; InputError: a wrong argument, a
     tool that is missing.
     """
-    if subject.gates is not None and build.simulator != "verilator":
+    if subject.gates is not None and build.simulator != Simulator.VERILATOR:
         raise InputError("simulator: gate level is for verilator; leave --gates out for icarus")
     reference.check_images(network, stimuli.images)
     design, to_load = _built(network, design, subject)

@@ -22,8 +22,7 @@ from hw.verilog import emit
 from hw.verilog.convert import to_verilog
 from sim import processing_elements
 from sim.harness import Dut, Stream
-
-LEVELS = ("network", "cell", "op", "pe")
+from sim.level import Level
 
 Tensors = Mapping[str, np.ndarray]
 """Integers of each stream, by label, frame after frame."""
@@ -67,7 +66,7 @@ def bench(
     Parameters
     ----------
     design: of the network as it is built
-    level: one of LEVELS
+    level: one of `Level`
     emission: RTL to simulate instead of emitting it anew; level `network` only
     only: names of the cells or layers wanted, all of them by default; not for level `network`
 
@@ -75,16 +74,17 @@ def bench(
     ------
     InputError: a level, an RTL or a name that does not fit
     """
-    if level not in LEVELS:
-        raise InputError(f"level: {level!r}; expected one of {', '.join(LEVELS)}")
-    if level == "network":
+    if level not in tuple(Level):
+        raise InputError(f"level: {level!r}; expected one of {', '.join(Level)}")
+    level = Level(level)
+    if level is Level.NETWORK:
         if only:
             raise InputError("only: level network simulates everything; choose cell, op or pe")
         emission = emission or emit.emit(design)
         return Bench([whole(design, emission)], dict(emission.files))
     if emission is not None:
-        raise InputError(f"level: {level!r} emits its own RTL; leave the RTL folder out")
-    if level == "pe":
+        raise InputError(f"level: {str(level)!r} emits its own RTL; leave the RTL folder out")
+    if level is Level.PE:
         elements = processing_elements.elements(network, design, chosen(network, level, only))
         return _elements(elements)
     return _parts(design, level, chosen(network, level, only))
@@ -110,11 +110,14 @@ def names(network: Network, level: str) -> list[str]:
     """What can be simulated on its own at a level: cells (and stems, pool, classifier), layers, or
     layers with a processing element."""
     nodes = network.graph.nodes[1:]
-    if level == "cell":
-        return list(dict.fromkeys(node.name.partition("/")[0] for node in nodes))
-    if level == "pe":
-        return [node.name for node in nodes if not isinstance(node, Add | Concat)]
-    return [node.name for node in nodes]
+    match level:
+        case Level.CELL:
+            return list(dict.fromkeys(node.name.partition("/")[0] for node in nodes))
+        case Level.PE:
+            return [node.name for node in nodes if not isinstance(node, Add | Concat)]
+        case Level.OP:
+            return [node.name for node in nodes]
+    raise ValueError(f"level: {level!r} has no parts")
 
 
 def chosen(network: Network, level: str, only: Sequence[str]) -> list[str]:
@@ -127,16 +130,19 @@ def chosen(network: Network, level: str, only: Sequence[str]) -> list[str]:
     return [name for name in known if not only or name in only]
 
 
-def _parts(design: Design, level: str, wanted: Sequence[str]) -> Bench:
+def _parts(design: Design, level: Level, wanted: Sequence[str]) -> Bench:
     regions = address_map(design)
-    if level == "cell":
-        children = children_of(design, regions, only=wanted)
-        found = {
-            name: Part(children[name].component, children[name].reads, children[name].writes)
-            for name in wanted
-        }
-    else:
-        found = {name: _layer_part(design, regions, design.graph[name]) for name in wanted}
+    match level:
+        case Level.CELL:
+            children = children_of(design, regions, only=wanted)
+            found = {
+                name: Part(children[name].component, children[name].reads, children[name].writes)
+                for name in wanted
+            }
+        case Level.OP:
+            found = {name: _layer_part(design, regions, design.graph[name]) for name in wanted}
+        case _:
+            raise ValueError(f"level: {level!r} has no parts of layers")
     designs, sources = [], {}
     for number, (name, part) in enumerate(found.items()):
         module = f"dut{number}"

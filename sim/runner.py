@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from typing import assert_never
 from xml.etree import ElementTree
 
 from hw import processes
@@ -17,7 +19,13 @@ from hw.errors import CheckFailed, InputError
 from hw.verilog.roms import SUFFIX as ROM_SUFFIX
 from sim import icarus, tools, verilator
 
-SIMULATORS = ("verilator", "icarus")
+
+class Simulator(StrEnum):
+    """What runs the Verilog."""
+
+    VERILATOR = "verilator"
+    ICARUS = "icarus"
+
 
 POLL_S = 0.5
 """Seconds between two looks at a running simulation."""
@@ -29,14 +37,14 @@ class Build:
 
     Parameters
     ----------
-    simulator: one of SIMULATORS; Icarus is slow, but it knows X
+    simulator: Icarus is slow, but it knows X
     optimise: g++ optimisation of Verilator's model, -O1 or -O2 for a long run; default: -O0, which
     builds fastest (`cosim` takes -O1 for a run of many beats)
     waves: so that it can write a VCD (slower; a separate cache entry)
     shelf: kind of cache entry: many models of one use each must not push the others out
     """
 
-    simulator: str = "verilator"
+    simulator: Simulator = Simulator.VERILATOR
     optimise: str | None = None
     waves: bool = False
     shelf: str = "model"
@@ -53,7 +61,7 @@ class Model:
     waves: whether it can write a VCD
     cached: whether it was there already
     seconds: that it took to find or to build
-    simulator: one of SIMULATORS
+    simulator: what runs it
     """
 
     folder: Path
@@ -61,13 +69,16 @@ class Model:
     waves: bool
     cached: bool
     seconds: float
-    simulator: str = "verilator"
+    simulator: Simulator = Simulator.VERILATOR
 
     def command(self) -> list[str]:
         """The command line that runs it."""
-        if self.simulator == "icarus":
-            return icarus.command(self.folder / icarus.PROGRAM)
-        return [str(self.folder / verilator.PROGRAM), *(["--trace"] if self.waves else [])]
+        match self.simulator:
+            case Simulator.ICARUS:
+                return icarus.command(self.folder / icarus.PROGRAM)
+            case Simulator.VERILATOR:
+                return [str(self.folder / verilator.PROGRAM), *(["--trace"] if self.waves else [])]
+        assert_never(self.simulator)
 
 
 def build(
@@ -94,20 +105,22 @@ def build(
     the simulator or the compiler rejects the sources.
     """
     start = time.monotonic()
-    if how.simulator not in SIMULATORS:
-        raise InputError(f"simulator: {how.simulator!r}; expected one of {', '.join(SIMULATORS)}")
-    if how.simulator == "icarus":
-        folder, cached = icarus.build(sources, top, how.waves)
-    else:
-        folder, cached = verilator.build(
-            sources,
-            top,
-            public=public,
-            visible=visible,
-            optimise=how.optimise or "-O0",
-            waves=how.waves,
-            shelf=how.shelf,
-        )
+    match how.simulator:
+        case Simulator.ICARUS:
+            folder, cached = icarus.build(sources, top, how.waves)
+        case Simulator.VERILATOR:
+            folder, cached = verilator.build(
+                sources,
+                top,
+                public=public,
+                visible=visible,
+                optimise=how.optimise or "-O0",
+                waves=how.waves,
+                shelf=how.shelf,
+            )
+        case _:
+            known = ", ".join(Simulator)
+            raise InputError(f"simulator: {how.simulator!r}; expected one of {known}")
     return Model(folder, top, how.waves, cached, time.monotonic() - start, how.simulator)
 
 

@@ -46,13 +46,14 @@ DATAFLOW_MAY = {
     "fabric": set(),
     "design": {"plan"},
     "loading": {"plan", "design"},
-    "layers": {"fabric", "design", "loading"},
+    "layers": {"plan", "fabric", "design", "loading"},
     "flow": {"plan", "design"},
     "top": {"plan", "design", "loading", "layers"},
-    "cost": {"fabric", "design", "flow"},
+    "cost": {"plan", "fabric", "design", "flow"},
     "check": {"plan", "design", "flow"},
     "ladder": {"plan", "design", "flow", "cost"},
-    "planner": {"plan", "fabric", "design", "flow", "cost", "ladder"},
+    "bounds": {"plan", "fabric", "design", "cost", "ladder"},
+    "planner": {"plan", "fabric", "design", "flow", "cost", "ladder", "bounds"},
     "plan_file": {"plan"},
 }
 """Inside hw/dataflow: plan, then design, then all that reads it. RTL and predictions know nothing

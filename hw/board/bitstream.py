@@ -2,18 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from math import prod
+from math import floor, prod
 from pathlib import Path
 from typing import Any
 
 from hw.board import boards
 from hw.board import top as board_top
 from hw.board.boards import Board
+from hw.board.pll import pll
 from hw.build import route, synth
 from hw.build.netlist import Netlist
+from hw.dataflow.bounds import NAMED
 from hw.dataflow.design.design import Design
 from hw.dataflow.fabric import RAM_BLOCK_BITS
 from hw.errors import CheckFailed, InputError
@@ -43,10 +45,11 @@ class Bitstream:
 
     def require_timing(self) -> None:
         """Raises CheckFailed where the routed design is slower than its clock."""
-        if self.manifest["fmax_mhz"] < self.manifest["clock_mhz"]:
+        fmax, clock = self.manifest["fmax_mhz"], self.manifest["clock_mhz"]
+        if fmax < clock:
             raise CheckFailed(
-                f"timing: {self.manifest['fmax_mhz']:.1f} MHz reached, "
-                f"{self.manifest['clock_mhz']:g} MHz asked for; lower clock_mhz in the plan"
+                f"timing: {fmax:.1f} MHz reached, {clock:g} MHz asked for; lower clock_mhz in the "
+                f"plan, or plan with --clock {floor(fmax)}"
             )
 
 
@@ -62,16 +65,17 @@ def build(
     InputError: no such board, a tool is missing, the plan is another network's, or the design does
         not fit.
     """
-    target = boards.board(board)
-    platform = target.platform()
+    target, platform = boards.for_bitstream(board)
+    mhz = pll(target.clock_mhz, design.plan.clock_mhz).mhz
     route.version()
     say("emitting")
     emission = emit.emit(design)
-    shell, constraints, mhz = _shell(emission, platform, design.plan.clock_mhz)
+    shell, constraints = _shell(emission, platform, mhz)
     say("synthesising")
     sources = {emission.verilog_name: emission.verilog, "board.il": shell}
     netlist, kept = synth.netlist_of(sources, TOP)
-    require_fit(netlist, target)
+    layers = synth.layers(netlist, emission, prefix=f"{board_top.CORE}.")
+    require_fit(netlist, target, layers)
     routed = route.route(
         netlist, route.Part.of(platform), mhz=mhz, constraints=constraints, say=say
     )
@@ -79,15 +83,17 @@ def build(
     image = f"{target.name}.bit"
     files = {image: routed.bitstream, REPORT: _json(routed.report)}
     cycles = emission.manifest["cycles_per_frame"]
+    fmax = floor(100 * routed.fmax_mhz) / 100
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "board": target.name,
         "device": target.device,
         "bitstream": image,
         "clock_mhz": mhz,
-        "fmax_mhz": round(routed.fmax_mhz, 2),
+        "fmax_mhz": fmax,
         "cycles_per_frame": cycles,
-        "fps": round(mhz * 1e6 / cycles, 2),
+        # At a clock that it does not reach, it gives no frames to rely on.
+        "fps": round(mhz * 1e6 / cycles, 2) if fmax >= mhz else None,
         "serial": _serial(design.graph),
         # Sites after routing; `synthesis` has the counts before, and by layer.
         "lut": routed.used("TRELLIS_COMB") + 2 * routed.used("TRELLIS_RAMW"),
@@ -103,7 +109,7 @@ def build(
             "dsp": target.die.dsps,
         },
         "synthesis": netlist.resources.as_dict(),
-        "layers": synth.layers(netlist, emission, prefix=f"{board_top.CORE}."),
+        "layers": layers,
         "network_digest": design.digest,
         "plan_digest": design.plan.digest,
         "rtl_digest": emission.digest,
@@ -127,23 +133,29 @@ def write(bitstream: Bitstream, folder: Path) -> None:
         (folder / name).write_bytes(content)
 
 
-def require_fit(netlist: Netlist, board: Board) -> None:
-    """Raises InputError where the board has too little, before minutes of routing."""
+def require_fit(netlist: Netlist, board: Board, rows: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Raises InputError where the board has too little, before minutes of routing.
+
+    `rows`: what each layer takes, as of `synth.layers`; the largest are named.
+    """
     needed, die = netlist.resources, board.die
-    for what, need, there in (
-        ("LUT sites", needed.lut, die.luts),
-        ("flip-flops", needed.ff, die.flip_flops),
-        ("block RAMs", needed.ram_blocks, die.ram_blocks),
+    for key, what, need, there in (
+        ("lut", "LUT sites", needed.lut, die.luts),
+        ("ff", "flip-flops", needed.ff, die.flip_flops),
+        ("ram_blocks", "block RAMs", needed.ram_blocks, die.ram_blocks),
     ):
         if need > there:
+            largest = sorted(rows, key=lambda row: -row[key])[:NAMED]
+            named = ", ".join(f"{row['name']} ({row[key]})" for row in largest)
             raise InputError(
-                f"board {board.name}: the design takes {need} {what} and there are {there}; choose "
-                "a larger --board, or plan with fewer --luts"
+                f"board {board.name}: the design takes {need} {what} and there are {there}"
+                f"{', most of them in ' + named if named else ''}; edit these layers in the plan, "
+                "choose a larger --board, or plan with fewer --luts"
             )
 
 
-def _shell(emission: Emission, platform: Any, clock_mhz: float) -> tuple[str, str, float]:
-    """RTLIL of the board's top, its LPF file, and the frequency its PLL gives."""
+def _shell(emission: Emission, platform: Any, clock_mhz: float) -> tuple[str, str]:
+    """RTLIL of the board's top, and its LPF file."""
     ports = {port["name"]: port["width"] for port in emission.manifest["ports"]}
     top = board_top.BoardTop(
         emission.top,
@@ -151,9 +163,8 @@ def _shell(emission: Emission, platform: Any, clock_mhz: float) -> tuple[str, st
         logit_bits=ports["m_axis_tdata"],
         clock_mhz=clock_mhz,
     )
-    mhz = board_top.pll(platform.default_clk_frequency / 1e6, clock_mhz).mhz
     made = platform.build(top, name=TOP, do_build=False, emit_src=False)
-    return made.files[f"{TOP}.il"], made.files[f"{TOP}.lpf"], mhz
+    return made.files[f"{TOP}.il"], made.files[f"{TOP}.lpf"]
 
 
 def _serial(graph: Graph) -> dict[str, float]:

@@ -6,8 +6,10 @@ the die's capacity, which the planner needs where ``amaranth_boards`` is not ins
 
 import importlib
 from dataclasses import dataclass
+from typing import Any
 
-from hw.dataflow.fabric import RAM_BLOCK_BITS, Device
+from hw.board.pll import pll
+from hw.dataflow.fabric import CLOCK_MHZ, RAM_BLOCK_BITS, Device
 from hw.errors import InputError
 
 NONE = "none"
@@ -72,6 +74,18 @@ class Board:
 
     @property
     def die(self) -> Die:
+        """What its FPGA holds.
+
+        Raises
+        ------
+        InputError
+            If it is not among the ECP5 known here.
+        """
+        if self.device not in _DEVICES:
+            raise InputError(
+                f"board {self.name}: the FPGA is a {self.device}; plans for a board and bitstreams "
+                f"are for {', '.join(_DEVICES)}"
+            )
         return _DEVICES[self.device]
 
     def platform(self):
@@ -91,6 +105,29 @@ class Board:
                 "pip install amaranth-boards"
             ) from error
         return getattr(loaded, class_name)()
+
+    def require(self, platform) -> None:
+        """Whether a bitstream can be made for the board's `platform`.
+
+        Raises
+        ------
+        InputError
+            Naming what the board lacks.
+        """
+        lacks = []
+        if not getattr(platform, "device", "").startswith("LFE5U"):
+            lacks.append(f"an ECP5 (its FPGA is a {self.device})")
+        clock = platform.resources.get((platform.default_clk, 0))
+        if clock is None or clock.clock is None:
+            lacks.append("a default clock on a pin, with its frequency")
+        port = platform.resources.get(("uart", 0))
+        if port is None or not {"rx", "tx"} <= {line.name for line in port.ios[:]}:
+            lacks.append("a serial port (uart#0 with rx and tx) for images and logits")
+        if lacks:
+            raise InputError(
+                f"board {self.name}: no bitstream can be made, it lacks {' and '.join(lacks)}; "
+                "choose another --board"
+            )
 
 
 BOARDS = {
@@ -129,15 +166,33 @@ def board(name: str, beside: str = "") -> Board:
     return found
 
 
-def device(name: str) -> Device:
-    """What a plan for the board called `name` is for; without limits where that is NONE.
+def for_bitstream(name: str) -> tuple[Board, Any]:
+    """The board called `name` and its platform, one that a bitstream can be made for.
 
     Raises
     ------
     InputError
-        If there is no such board; the message lists those there are.
+        If there is no such board, `amaranth-boards` is not installed, or the board lacks something.
+    """
+    found = board(name)
+    platform = found.platform()
+    found.require(platform)
+    return found, platform
+
+
+def device(name: str, clock_mhz: float = CLOCK_MHZ) -> Device:
+    """What a plan for the board called `name` is for; without limits where that is NONE.
+
+    `clock_mhz` is what is asked for; the device has the clock that the board's PLL gives.
+
+    Raises
+    ------
+    InputError
+        If there is no such board, the message lists those there are; or if its PLL does not reach
+        the clock.
     """
     if name.lower() == NONE:
-        return Device(NONE)
+        return Device(NONE, clock_mhz=clock_mhz)
     found = board(name, f", or {NONE} for a plan without limits")
-    return Device(found.name, found.die.luts, found.die.ram_blocks)
+    die, clock = found.die, pll(found.clock_mhz, clock_mhz)
+    return Device(found.name, die.luts, die.flip_flops, die.ram_blocks, clock.mhz)

@@ -8,8 +8,6 @@ that sends the next one when it has the logits of the last one loses nothing. A 
 resets network and FIFO.
 """
 
-from dataclasses import dataclass
-
 from amaranth import *
 from amaranth.build import Subsignal
 from amaranth.lib import io, stream, wiring
@@ -17,9 +15,9 @@ from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.lib.wiring import In, Out
 
 from hw.board import uart
+from hw.board.pll import pll
 from hw.dataflow.layers.streams import Fifo
 from hw.dataflow.plan import MIN_FIFO_DEPTH
-from hw.errors import InputError
 
 BAUD = 1_000_000
 BITS_A_BYTE = 10
@@ -28,53 +26,9 @@ BITS_A_BYTE = 10
 CORE = "core"
 """Instance name of the network within the board's top."""
 
-# ECP5 PLL (Lattice FPGA-TN-02200): limits of the phase detector's and the oscillator's frequency.
-_PHASE_MHZ = (3.125, 400.0)
-_VCO_MHZ = (400.0, 800.0)
-_DIVIDERS = range(1, 129)
 _PLL_UNUSED = (
     "RST STDBY PHASESEL0 PHASESEL1 PHASEDIR PHASESTEP PHASELOADREG PLLWAKESYNC ENCLKOP".split()
 )
-
-
-@dataclass(frozen=True)
-class Pll:
-    """Dividers of an EHXPLLL with its feedback from CLKOP: out = in · feedback / reference."""
-
-    reference: int
-    feedback: int
-    output: int
-    mhz: float
-
-
-def pll(in_mhz: float, out_mhz: float) -> Pll:
-    """The dividers for `out_mhz` or the nearest frequency below it.
-
-    Raises
-    ------
-    InputError: nothing within 5 % below is in reach.
-    """
-    best: Pll | None = None
-    for reference in _DIVIDERS:
-        phase = in_mhz / reference
-        if not _PHASE_MHZ[0] <= phase <= _PHASE_MHZ[1]:
-            continue
-        feedback = int(out_mhz / phase + 1e-9)
-        if feedback not in _DIVIDERS:
-            continue
-        mhz = phase * feedback
-        # The middle of the oscillator's range leaves it most room.
-        output = round(sum(_VCO_MHZ) / 2 / mhz)
-        if output in _DIVIDERS and _VCO_MHZ[0] <= mhz * output <= _VCO_MHZ[1]:
-            candidate = Pll(reference, feedback, output, mhz)
-            if best is None or candidate.mhz > best.mhz:
-                best = candidate
-    if best is None or best.mhz < 0.95 * out_mhz:
-        raise InputError(
-            f"plan: clock_mhz: {out_mhz:g} MHz is out of the PLL's reach from a clock of "
-            f"{in_mhz:g} MHz; choose one between 5 and 400"
-        )
-    return best
 
 
 class Bridge(wiring.Component):

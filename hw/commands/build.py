@@ -14,7 +14,7 @@ from hw.errors import InputError
 from hw.ir.network import Network
 from hw.verilog import identifiers
 from hw.verilog.identifiers import TOP
-from hw.verilog.roms import ROMS
+from hw.verilog.roms import Rom
 
 DEFAULT_BOARD = "ulx3s-85f"
 
@@ -40,8 +40,8 @@ def load(
 @plan_option
 @click.option(
     "--rom",
-    type=click.Choice(ROMS),
-    default="inline",
+    type=click.Choice([*map(str, Rom)]),
+    default=str(Rom.INLINE),
     show_default=True,
     help="Contents of ROMs in the Verilog, or in $readmemh files beside it.",
 )
@@ -136,7 +136,7 @@ def bitstream(
     from hw.board import boards
 
     outputs.require_absent(out, force)
-    known = boards.board(board)
+    known, _ = boards.for_bitstream(board)
     _, design = load(folder, plan_file, known.name)
     start = time.monotonic()
     built = building.build(design, known.name, console.note)
@@ -151,10 +151,11 @@ def bitstream(
     if as_json:
         console.print_json(result)
     else:
-        there = result["available"]
+        there, fps = result["available"], result["fps"]
+        speed = "timing missed" if fps is None else f"{fps:.0f} frames/s at that"
         click.echo(
             f"{out / result['bitstream']}: {result['fmax_mhz']:.1f} MHz reached, "
-            f"{result['clock_mhz']:g} MHz asked for, {result['fps']:.0f} frames/s; "
+            f"{result['clock_mhz']:g} MHz asked for, {speed}; "
             f"{result['lut']:,} of {there['lut']:,} LUT sites, {result['ff']:,} FF, "
             f"{result['ram_blocks']} of {there['ram_blocks']} block RAMs, {result['dsp']} DSP"
         )

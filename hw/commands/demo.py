@@ -283,7 +283,7 @@ def demo(
     """
     from hw.board import boards
 
-    boards.board(board)
+    boards.for_bitstream(board)
     if out.exists() and not (out / "demo.json").exists() and any(out.iterdir()):
         raise InputError(f"{out}: holds something other than a demo; choose another --out")
     start = time.monotonic()

@@ -111,7 +111,7 @@ def _by(shape: tuple[int, ...]) -> str:
 def _describe(name: str) -> dict:
     """A genotype's entry: cells, and the size of the two standard networks."""
     from hw.networks import genotypes as library
-    from hw.networks.cells import build
+    from hw.networks.cells import Stem, build
     from hw.networks.counts import count
 
     genotype = library.get(name)
@@ -122,7 +122,10 @@ def _describe(name: str) -> dict:
         "genotype": library.to_mapping(genotype),
         "paper_millions": PAPER_MILLIONS.get(name),
     }
-    for key, sizes, stem in (("cifar10", CIFAR10, "cifar"), ("imagenet", IMAGENET, "imagenet")):
+    for key, sizes, stem in (
+        ("cifar10", CIFAR10, Stem.CIFAR),
+        ("imagenet", IMAGENET, Stem.IMAGENET),
+    ):
         size = count(build(genotype, **sizes, stem=stem))
         entry[key] = {"weights": size.weights, "additions": size.additions}
     return entry

@@ -15,11 +15,13 @@ from hw.commands.options import (
     network_argument,
     out_option,
 )
+from hw.dataflow.fabric import CLOCK_MHZ
 from hw.errors import InputError
 from hw.ir.graph import Shape
 from hw.ir.paper import refuse_beside_paper
 from hw.ir.parameters import Rounding
 from hw.ir.validate import MAX_GUARD
+from hw.networks.cells import Stem
 
 ACT_BITS, WEIGHT_BITS = 8, 5
 
@@ -39,7 +41,7 @@ COUNT = click.IntRange(min=1)
 @click.option("--cells", type=COUNT, required=True, help="L.")
 @click.option("--image", type=ImageShape(), required=True, help="Such as 28x28x1.")
 @click.option("--classes", type=COUNT, required=True)
-@click.option("--stem", type=click.Choice(["cifar", "imagenet"]), default="cifar")
+@click.option("--stem", type=click.Choice([*map(str, Stem)]), default=str(Stem.CIFAR))
 @click.option("--act-bits", type=click.IntRange(2, 32), show_default=str(ACT_BITS))
 @click.option("--scale-terms", type=click.IntRange(1, 4), default=3, show_default=True)
 @click.option(
@@ -131,6 +133,15 @@ def network(
 @click.option("--board", metavar="B", required=True)
 @click.option("--fps", type=Number(min=0, min_open=True), help="Frames a second wanted.")
 @click.option("--luts", type=click.IntRange(min=1), help="LUT budget; default: 80 % of the board.")
+@click.option(
+    "--clock",
+    "clock_mhz",
+    metavar="MHZ",
+    type=click.FloatRange(min=0, max=1000, min_open=True),
+    default=CLOCK_MHZ,
+    show_default=True,
+    help="The network's clock; a board gives it, or the nearest one below.",
+)
 @click.option("--loadable", is_flag=True, help="Weights can be loaded at run time.")
 @click.option(
     "--cover",
@@ -148,6 +159,7 @@ def plan(
     board: str,
     fps: float | None,
     luts: int | None,
+    clock_mhz: float,
     loadable: bool,
     cover: tuple[Path, ...],
     out: Path,
@@ -168,7 +180,7 @@ def plan(
     outputs.require_absent(out, force, plan_file.MARKS)
     if cover and not loadable:
         raise InputError("--cover: is for weights that are loaded; give --loadable too")
-    device = boards.device(board)
+    device = boards.device(board, clock_mhz)
     made = serialize.load(folder)
     others = []
     for path in cover:
@@ -183,9 +195,10 @@ def plan(
         asked = {"out": out, "board": proposed.board, "clock_mhz": proposed.clock_mhz}
         console.print_json(asked | figures)
     else:
+        asked_for = "" if proposed.clock_mhz == clock_mhz else f" ({clock_mhz:g} asked for)"
         click.echo(
             f"{out}: about {predicted.lut:,} LUT, {predicted.ff:,} FF, {predicted.ram_bits:,} RAM "
             f"bits, board {proposed.board}; {predicted.cycles_per_frame:,} cycles a frame, "
-            f"{predicted.fps:.0f} frames/s at {proposed.clock_mhz:g} MHz, limited by "
+            f"{predicted.fps:.0f} frames/s at {proposed.clock_mhz:g} MHz{asked_for}, limited by "
             f"{predicted.limiting_layer}"
         )

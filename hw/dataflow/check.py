@@ -5,7 +5,7 @@ from hw.dataflow.design.design import Design, design
 from hw.dataflow.design.geometry import Geometry, store_of
 from hw.dataflow.flow import deadlock
 from hw.dataflow.flow.timing import pipelines
-from hw.dataflow.plan import ENGINES, JOINS, MIN_FIFO_DEPTH, LayerPlan, Plan
+from hw.dataflow.plan import ENGINES, JOINS, MIN_FIFO_DEPTH, ElementKind, LayerPlan, Plan
 from hw.errors import InputError
 from hw.ir.arithmetic import layer_guard
 from hw.ir.graph import AvgPool, Conv, Linear, MaxPool, Node, Weighted, has_scale
@@ -63,10 +63,10 @@ def check(plan: Plan, network: Network, source: str = "plan") -> Design:
 
 def _check_layer(network: Network, node: Node, layer: LayerPlan, where: str) -> None:
     pool = isinstance(node, MaxPool | AvgPool)
-    if pool != (layer.element == "pool"):
+    if pool != (layer.element == ElementKind.POOL):
         expected = "pool" if pool else "barrel or horner"
         raise InputError(f"{where}: element: expected {expected}, found {layer.element}")
-    if layer.element == "horner" and layer_guard(network, node.name) is not None:
+    if layer.element == ElementKind.HORNER and layer_guard(network, node.name) is not None:
         raise InputError(
             f"{where}: element: horner needs exact products, the network has guard bits; use barrel"
         )

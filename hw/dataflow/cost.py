@@ -10,16 +10,23 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from hw.dataflow.design.design import Design, LayerDesign
-from hw.dataflow.design.engine import BarrelDesign, EngineDesign, MaximumDesign
+from hw.dataflow.design.engine import (
+    BarrelDesign,
+    EngineDesign,
+    HornerDesign,
+    MaximumDesign,
+    SumDesign,
+)
 from hw.dataflow.design.joins import AddDesign, ConcatDesign, JoinDesign
 from hw.dataflow.design.memories import memory_place, memory_sizes
 from hw.dataflow.design.pools import GlobalPoolDesign
 from hw.dataflow.design.requantiser import AddBiasDesign, RequantiseDesign
-from hw.dataflow.design.scales import BIAS_LOGIC_ROWS
+from hw.dataflow.design.scales import BIAS_LOGIC_ROWS, steps_layout
 from hw.dataflow.fabric import LUT_RAM_DEPTH, RAM_BLOCK_BITS, blocks, lut_rams
 from hw.dataflow.flow.contract import processes
 from hw.dataflow.flow.schedule import busy, schedule
 from hw.dataflow.flow.timing import timings
+from hw.dataflow.plan import Place
 
 PRICES = {
     "acc_bits": (1.36, 1.25),
@@ -148,16 +155,16 @@ def _engine(engine: EngineDesign) -> Features:
             low, high = code.shifts
             found["acc_bits"] = code.pe * width
             found["shift_bits"] = code.pe * width * (high - low).bit_length()
-        case element:
+        case HornerDesign() | SumDesign() as element:
             found["acc_bits"] = element.width
     if engine.loadable:
         sizes = memory_sizes(engine)
         found["lut_ram"] += sum(
-            lut_rams(bits, words) for words, bits in _memories(engine, "lutram")
+            lut_rams(bits, words) for words, bits in _memories(engine, Place.LUTRAM)
         )
         found |= {"station": 1, "station_bits": max(bits for _, bits in sizes.values())}
-    elif engine.place == "logic":
-        found["rom_bits"] = _word_bits(engine) * len(engine.program)
+    elif engine.place == Place.LOGIC:
+        found["rom_bits"] = engine.code.layout.size * len(engine.program)
     match engine.end:
         case RequantiseDesign():
             found |= _requantise(engine.end)
@@ -187,7 +194,7 @@ def _requantise(end: RequantiseDesign) -> Features:
     }
     if end.room is None:
         biases = rows * pe * (end.width - digits) if rows <= BIAS_LOGIC_ROWS else 0
-        found["scale_bits"] = biases + (3 * rows * pe * digits if end.place == "logic" else 0)
+        found["scale_bits"] = biases + (3 * rows * pe * digits if end.place == Place.LOGIC else 0)
     return found
 
 
@@ -214,42 +221,51 @@ def _bits(states: int) -> int:
     return max(1, (states - 1).bit_length())
 
 
-def _word_bits(engine: EngineDesign) -> int:
-    """Width of a program's word as the tables above were fitted to it: `engine.code` leaves out
-    what a program has no use for, and may add a place at borders without padding."""
-    g, bits = engine.geometry, _bits(engine.store) + 1
-    if any(g.padding):
-        bits += sum(_bits(side) for side in g.kernel if side > 1)
-    if isinstance(engine.element, BarrelDesign):
-        low, high = engine.element.code.shifts
-        return bits + engine.pe * ((high - low).bit_length() + 1 + (engine.pe > 1))
-    return bits + engine.program.operation_bits
-
-
 # --- block RAM
 
 
 def layer_blocks(layer: LayerDesign) -> int:
     """Block RAMs of a layer."""
-    if isinstance(layer, JoinDesign):
-        return sum(
-            blocks(fmt.width, depth)
-            for fmt, depth in zip(layer.sources, layer.depths, strict=True)
-            if depth > LUT_RAM_DEPTH
-        )
-    if isinstance(layer, GlobalPoolDesign):
-        return 0
-    found = blocks(layer.source.width, layer.store) if layer.store > LUT_RAM_DEPTH else 0
-    if layer.loadable:
-        return found + sum(blocks(bits, words) for words, bits in _memories(layer, "block"))
-    if layer.place == "block":
-        found += blocks(_word_bits(layer), len(layer.program))
-    if isinstance(layer.end, RequantiseDesign) and layer.end.place == "block":
-        found += blocks(3 * layer.pe, len(layer.end.scales) * layer.end.digits)
+    return sum(block_parts(layer).values())
+
+
+def block_parts(layer: LayerDesign) -> dict[str, int]:
+    """Block RAMs of a layer, by the field of a plan that they depend on."""
+    match layer:
+        case JoinDesign():
+            deep = (
+                blocks(fmt.width, depth)
+                for fmt, depth in zip(layer.sources, layer.depths, strict=True)
+                if depth > LUT_RAM_DEPTH
+            )
+            return {"fifos": sum(deep)}
+        case GlobalPoolDesign():
+            return {}
+        case EngineDesign():
+            deep = layer.store > LUT_RAM_DEPTH
+            return {
+                "store": blocks(layer.source.width, layer.store) if deep else 0,
+                "weights": _program_blocks(layer),
+            }
+
+
+def _program_blocks(engine: EngineDesign) -> int:
+    """Block RAMs of what an engine's weights and scales become."""
+    if engine.loadable:
+        return sum(blocks(bits, words) for words, bits in _memories(engine, Place.BLOCK))
+    found = 0
+    if engine.place == Place.BLOCK:
+        found += blocks(engine.code.layout.size, len(engine.program))
+    match engine.end:
+        case RequantiseDesign(place=place, pe=pe, digits=digits, bias_bits=bits, scales=rows):
+            if place == Place.BLOCK:
+                found += blocks(steps_layout(pe).size, len(rows) * (digits + 1))
+            if len(rows) > BIAS_LOGIC_ROWS:
+                found += blocks(pe * bits, len(rows))
     return found
 
 
-def _memories(engine: EngineDesign, place: str) -> list[tuple[int, int]]:
+def _memories(engine: EngineDesign, place: Place) -> list[tuple[int, int]]:
     """Words and bits of a loadable layer's memories that lie in a place."""
     return [
         (words, bits)

@@ -13,6 +13,10 @@ BLOCK_SHAPES = ((1, 16384), (2, 8192), (4, 4096), (9, 2048), (18, 1024), (36, 51
 """Width and depth that one block RAM can have."""
 
 
+CLOCK_MHZ = 50.0
+"""The network's clock if none is asked for."""
+
+
 @dataclass(frozen=True)
 class Device:
     """What a plan is for.
@@ -21,12 +25,15 @@ class Device:
     ----------
     board: its name
     luts: LUT4 sites; None: as many as are wanted
-    ram_blocks: block RAMs; None: as many as are wanted
+    flip_flops, ram_blocks: likewise
+    clock_mhz: the clock that the network gets
     """
 
     board: str
     luts: int | None = None
+    flip_flops: int | None = None
     ram_blocks: int | None = None
+    clock_mhz: float = CLOCK_MHZ
 
 
 def blocks(width: int, depth: int) -> int:

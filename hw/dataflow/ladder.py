@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from hw.dataflow import cost
 from hw.dataflow.design.design import engine_design
@@ -10,7 +11,7 @@ from hw.dataflow.design.envelope import room_for
 from hw.dataflow.design.geometry import Geometry, store_of
 from hw.dataflow.flow.schedule import Timing
 from hw.dataflow.flow.timing import engine_timing
-from hw.dataflow.plan import LayerPlan, LoadPlan
+from hw.dataflow.plan import ElementKind, LayerPlan, LoadPlan, Place
 from hw.ir.graph import AvgPool, Conv, MaxPool, Node, Weighted
 from hw.ir.network import Network
 
@@ -20,12 +21,19 @@ LUTS_A_BLOCK = 100
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to build a layer: planned, what that gives, its timing and its estimated size."""
+    """A way to build a layer.
+
+    Parameters
+    ----------
+    plan, engine, timing: as planned, what that gives, and when
+    lut: estimated LUT sites; least: wherever the program lies
+    """
 
     plan: LayerPlan
     engine: EngineDesign
     timing: Timing
     lut: int
+    least: int
 
 
 def variants(network: Network, node: Node, covered: Sequence[Network] = ()) -> list[Variant]:
@@ -45,26 +53,28 @@ def _plans(network: Network, node: Node) -> list[LayerPlan]:
     """Elements and lanes that the layer can have, with the least store."""
     store = store_of(Geometry.of(network.graph, node).span)
     if isinstance(node, MaxPool | AvgPool):
-        return [LayerPlan("pool", 1, store)]
+        return [LayerPlan(ElementKind.POOL, 1, store)]
     channels = node.shape[2]
     dense = not isinstance(node, Conv) or node.groups == 1
     lanes = [pe for pe in range(1, channels + 1) if channels % pe == 0] if dense else [1]
-    found = [LayerPlan("barrel", pe, store) for pe in lanes]
+    found = [LayerPlan(ElementKind.BARREL, pe, store) for pe in lanes]
     if network.arithmetic.guard is None:
-        found.append(LayerPlan("horner", 1, store))
+        found.append(LayerPlan(ElementKind.HORNER, 1, store))
     return found
 
 
 def _variant(network: Network, node: Node, plan: LayerPlan, covered: Sequence[Network]) -> Variant:
     """The layer with its program where it is cheaper."""
-    near = "logic"
     if covered and isinstance(node, Weighted):
-        near, plan = "lutram", replace(plan, weights="lutram", load=_room(node, plan, covered))
+        plan = replace(plan, weights=Place.LUTRAM, load=_room(node, plan, covered))
     engine = engine_design(network, node, plan)
+    moved = inf
     if isinstance(node, Weighted):
-        place = "block" if prefers_block(engine) else near
+        place = Place.BLOCK if prefers_block(engine) else near(engine)
         plan, engine = replace(plan, weights=place), engine.placed(place)
-    return Variant(plan, engine, engine_timing(engine), cost.layer_logic(engine).lut)
+        moved = cost.layer_logic(engine.placed(Place.BLOCK)).lut
+    lut = cost.layer_logic(engine).lut
+    return Variant(plan, engine, engine_timing(engine), lut, int(min(lut, moved)))
 
 
 def _room(node: Weighted, plan: LayerPlan, covered: Sequence[Network]) -> LoadPlan:
@@ -81,12 +91,17 @@ def _room(node: Weighted, plan: LayerPlan, covered: Sequence[Network]) -> LoadPl
 
 def prefers_block(engine: EngineDesign) -> bool:
     """Whether a layer's program saves enough logic in block RAM."""
-    block = engine.placed("block")
+    block = engine.placed(Place.BLOCK)
     saved = cost.layer_logic(engine).lut - cost.layer_logic(block).lut
     return saved >= LUTS_A_BLOCK * extra_blocks(engine)
 
 
 def extra_blocks(engine: EngineDesign) -> int:
     """Block RAMs that a layer takes more with its program in block RAM than elsewhere."""
-    near = "lutram" if engine.loadable else "logic"
-    return cost.layer_blocks(engine.placed("block")) - cost.layer_blocks(engine.placed(near))
+    beside = engine.placed(near(engine))
+    return cost.layer_blocks(engine.placed(Place.BLOCK)) - cost.layer_blocks(beside)
+
+
+def near(engine: EngineDesign) -> Place:
+    """Where a layer's program lies if not in block RAM."""
+    return Place.LUTRAM if engine.loadable else Place.LOGIC

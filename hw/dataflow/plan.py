@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
@@ -18,15 +19,27 @@ ENGINES = (Conv, FactorizedReduce, Linear, MaxPool, AvgPool)
 JOINS = (Add, Concat)
 """Nodes with a FIFO on each input and an entry in a plan's `fifos`."""
 
-ELEMENTS = ("barrel", "horner", "pool")
-"""Processing elements: barrel shifters or a sorted Horner sum for weights; pools have their own."""
 
-WEIGHTS = ("logic", "lutram", "block")
-"""Where a layer's program of taps lies: a table in LUTs, LUT-RAM, or block RAM.
+class ElementKind(StrEnum):
+    """Processing elements: barrel shifters or a sorted Horner sum for weights; pools have their
+    own."""
 
-LUT-RAM is memory that the fabric writes, so it is there for loadable layers; those cannot be
-tables.
-"""
+    BARREL = "barrel"
+    HORNER = "horner"
+    POOL = "pool"
+
+
+class Place(StrEnum):
+    """Where a layer's program of taps lies: a table in LUTs, LUT-RAM, or block RAM.
+
+    LUT-RAM is memory that the fabric writes, so it is there for loadable layers; those cannot be
+    tables.
+    """
+
+    LOGIC = "logic"
+    LUTRAM = "lutram"
+    BLOCK = "block"
+
 
 MIN_FIFO_DEPTH = 2
 
@@ -54,26 +67,29 @@ class LayerPlan:
 
     Parameters
     ----------
-    element: one of `ELEMENTS`; "pool" for max and average pools, and for nothing else
+    element: POOL for max and average pools, and for nothing else
     pe: output channels computed in parallel, a divisor of them all; 1 unless a dense layer's barrel
     store: beats of the circular operand store, a power of two
-    weights: one of `WEIGHTS`; without meaning for pools
+    weights: where its program lies; without meaning for pools
     load: room for weights loaded at run time; None: the weights are fixed
     """
 
-    element: str
+    element: ElementKind
     pe: int
     store: int
-    weights: str = "logic"
+    weights: Place = Place.LOGIC
     load: LoadPlan | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The fields that mean something for this element, in the plan file's order."""
-        if self.element == "pool":
-            return {"element": self.element, "store": self.store}
+        if self.element == ElementKind.POOL:
+            return {"element": str(self.element), "store": self.store}
         entry: dict[str, Any] = {
-            "element": self.element, "pe": self.pe, "store": self.store, "weights": self.weights
-        }  # fmt: skip
+            "element": str(self.element),
+            "pe": self.pe,
+            "store": self.store,
+            "weights": str(self.weights),
+        }
         if self.load is not None:
             entry["load"] = {
                 name: list(value) if isinstance(value, tuple) else value
@@ -131,6 +147,7 @@ def from_dict(content: Mapping[str, Any]) -> Plan:
         if load is not None:
             scale = load["scale"]
             load = LoadPlan(**{**load, "scale": None if scale is None else tuple(scale)})
-        layers[name] = LayerPlan(**{**entry, "load": load})
+        kinds = {"element": ElementKind(entry["element"]), "weights": Place(entry["weights"])}
+        layers[name] = LayerPlan(**{**entry, **kinds, "load": load})
     fifos = {name: tuple(depths) for name, depths in content["fifos"].items()}
     return Plan(content["network"], content["board"], content["clock_mhz"], layers, fifos)

@@ -6,13 +6,14 @@ What is read here is a plan in itself; whether a network can be built so is said
 
 import re
 from dataclasses import fields
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from hw import documents
-from hw.dataflow.plan import ELEMENTS, MIN_FIFO_DEPTH, WEIGHTS, LayerPlan, LoadPlan, Plan
+from hw.dataflow.plan import MIN_FIFO_DEPTH, ElementKind, LayerPlan, LoadPlan, Place, Plan
 from hw.errors import InputError
 from hw.outputs import write_atomic
 
@@ -22,6 +23,7 @@ MAX_SCALE_EXPONENT = 64
 MAX_BIAS_BITS = 128
 """Bounds of what a loadable layer may be asked to hold."""
 
+_Choice = TypeVar("_Choice", bound=StrEnum)
 _FIELDS = ("schema_version", "network", "board", "clock_mhz", "layers", "fifos")
 
 
@@ -105,11 +107,11 @@ def _layer(entry: Any, where: str) -> LayerPlan:
     given = _mapping(
         entry, where, required=("element", "store"), optional=("pe", "weights", "load")
     )
-    element = _choice(given["element"], f"{where}: element", ELEMENTS)
+    element = _choice(given["element"], f"{where}: element", ElementKind)
     store = _integer(given["store"], f"{where}: store", least=1)
     if store & (store - 1):
         raise InputError(f"{where}: store: expected a power of two, found {store}")
-    if element == "pool":
+    if element is ElementKind.POOL:
         for name in ("pe", "weights", "load"):
             if name in given:
                 raise InputError(f"{where}: {name}: a pool has none; remove it")
@@ -118,17 +120,17 @@ def _layer(entry: Any, where: str) -> LayerPlan:
         if name not in given:
             raise InputError(f"{where}: {name}: missing")
     pe = _integer(given["pe"], f"{where}: pe", least=1)
-    if element == "horner" and pe != 1:
+    if element is ElementKind.HORNER and pe != 1:
         raise InputError(f"{where}: pe: expected 1 for a horner element, found {pe}")
-    weights = _choice(given["weights"], f"{where}: weights", WEIGHTS)
+    weights = _choice(given["weights"], f"{where}: weights", Place)
     if "load" not in given:
-        if weights == "lutram":
+        if weights is Place.LUTRAM:
             raise InputError(
                 f"{where}: weights: lutram is for loadable layers, fixed weights would be a table"
                 " in LUTs anyway; use logic"
             )
         return LayerPlan(element, pe, store, weights)
-    if weights == "logic":
+    if weights is Place.LOGIC:
         raise InputError(
             f"{where}: weights: loadable weights need a memory; use lutram or block, or remove load"
         )
@@ -177,7 +179,7 @@ def _integer(value: Any, where: str, least: int) -> int:
     return value
 
 
-def _choice(value: Any, where: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
+def _choice(value: Any, where: str, choices: type[_Choice]) -> _Choice:
+    if value not in tuple(choices):
         raise InputError(f"{where}: expected one of {', '.join(choices)}, found {value!r}")
-    return value
+    return choices(value)

@@ -11,12 +11,23 @@ nodes.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
 
 from hw.errors import InputError
 from hw.ir.graph import Add, Concat, Conv, GlobalPool, Graph, Input, Linear, Node, Shape
 from hw.networks.space import Genotype, factorized_reduce, operation_nodes, strided
 
-STEMS = ("cifar", "imagenet")
+
+class Stem(StrEnum):
+    """What comes before the cells: a 3x3 convolution to 3C channels, or three of stride 2."""
+
+    CIFAR = "cifar"
+    IMAGENET = "imagenet"
+
+
+LEAST_CHANNELS = {Stem.CIFAR: 1, Stem.IMAGENET: 2}
+"""Fewest channels of the first cells that a stem can make."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,7 @@ def skeleton(
     cells: int,
     image: Shape,
     classes: int,
-    stem: str = "cifar",
+    stem: str = Stem.CIFAR,
     concat: tuple[int, int] = (4, 4),
 ) -> Skeleton:
     """Stem, cells and head of a network.
@@ -112,12 +123,12 @@ def skeleton(
     cells: L, their number
     image: height, width, channels
     classes: number of logits
-    stem: 'cifar' (3x3 to 3C) or 'imagenet' (three stride-2 convolutions)
+    stem: one of `Stem`
     concat: number of states that a normal and a reduction cell concatenate
     """
-    _check_sizes(channels, cells, image, classes, stem)
-    stem_nodes, older, newer = _stem(stem, channels, image)
-    reduced_before = stem == "imagenet"
+    kind = _check_sizes(channels, cells, image, classes, stem)
+    stem_nodes, older, newer = _stem(kind, channels, image)
+    reduced_before = kind is Stem.IMAGENET
     plans = []
     for index in range(cells):
         reduction = index in reductions(cells)
@@ -147,10 +158,10 @@ def skeleton(
     return Skeleton(stem_nodes, tuple(plans), (pool, classifier))
 
 
-def _check_sizes(channels: int, cells: int, image: Shape, classes: int, stem: str) -> None:
-    if stem not in STEMS:
-        raise InputError(f"stem: {stem!r} is not known; use one of {', '.join(STEMS)}")
-    least = {"cifar": 1, "imagenet": 2}[stem]
+def _check_sizes(channels: int, cells: int, image: Shape, classes: int, stem: str) -> Stem:
+    if stem not in tuple(Stem):
+        raise InputError(f"stem: {stem!r} is not known; use one of {', '.join(Stem)}")
+    least = LEAST_CHANNELS[Stem(stem)]
     for field, value, minimum in (
         ("channels", channels, least),
         ("cells", cells, 1),
@@ -159,15 +170,25 @@ def _check_sizes(channels: int, cells: int, image: Shape, classes: int, stem: st
     ):
         if value < minimum:
             raise InputError(f"{field}: {value} is too small; at least {minimum} is needed")
+    return Stem(stem)
 
 
-def _stem(stem: str, channels: int, image: Shape) -> tuple[tuple[Node, ...], Node, Node]:
+def _stem(stem: Stem, channels: int, image: Shape) -> tuple[tuple[Node, ...], Node, Node]:
     """Nodes of the stem, and the two that stand for the cells before cell 0."""
     source = Input(name="input", inputs=(), shape=image)
-    if stem == "cifar":
-        shape = (*image[:2], 3 * channels)
-        conv = Conv(name="stem/conv", inputs=("input",), shape=shape, kernel=(3, 3), padding=(1, 1))
-        return (source, conv), conv, conv
+    match stem:
+        case Stem.CIFAR:
+            shape = (*image[:2], 3 * channels)
+            conv = Conv(
+                name="stem/conv", inputs=("input",), shape=shape, kernel=(3, 3), padding=(1, 1)
+            )
+            return (source, conv), conv, conv
+        case Stem.IMAGENET:
+            return _imagenet_stem(source, channels)
+    assert_never(stem)
+
+
+def _imagenet_stem(source: Input, channels: int) -> tuple[tuple[Node, ...], Node, Node]:
     nodes: list[Node] = [source]
     for name, width, relu_in in (
         ("stem0/conv0", channels // 2, False),
@@ -195,7 +216,7 @@ def build(
     cells: int,
     image: Shape,
     classes: int,
-    stem: str = "cifar",
+    stem: str = Stem.CIFAR,
 ) -> Graph:
     """The evaluation network of `genotype`, states that nobody reads included (see `Graph.pruned`).
 

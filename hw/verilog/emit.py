@@ -76,12 +76,12 @@ class Emission:
         return self.files[self.verilog_name]
 
 
-def emit(design: Design, rom: str = "inline", name: str = TOP) -> Emission:
+def emit(design: Design, rom: str = roms.Rom.INLINE, name: str = TOP) -> Emission:
     """Verilog and manifest of a design.
 
     Parameters
     ----------
-    rom: one of roms.ROMS: contents of ROMs in the Verilog, or in `$readmemh` files beside it
+    rom: one of `roms.Rom`
     name: of the top module; names of all other modules and of the files begin with it
 
     Raises
@@ -90,8 +90,8 @@ def emit(design: Design, rom: str = "inline", name: str = TOP) -> Emission:
     called so.
     """
     identifiers.check(name, "name")
-    if rom not in roms.ROMS:
-        raise InputError(f"rom: expected one of {', '.join(roms.ROMS)}, found {rom!r}")
+    if rom not in tuple(roms.Rom):
+        raise InputError(f"rom: expected one of {', '.join(roms.Rom)}, found {rom!r}")
     plan = design.plan
     if plan.network != design.digest:
         raise InputError(
@@ -114,7 +114,7 @@ def emit(design: Design, rom: str = "inline", name: str = TOP) -> Emission:
         "input_shape": list(design.graph.input.shape),
         "output": {**_format(design.formats[output.name]), "count": prod(output.shape)},
         "layers": layers,
-        "rom": rom,
+        "rom": str(rom),
         "cycles_per_frame": predicted.cycles_per_frame,
         "latency_cycles": predicted.latency,
         "fifos": _fifos(design),
@@ -142,9 +142,12 @@ def _files(
     control = manifest["top"] + waivers.SUFFIX
     body, files = [], {control: waivers.control_file(verilog)}
     for name, text in modules(rtlil):
-        if manifest["rom"] == "hex":
-            text, contents = roms.extract(name, text)
-            files |= contents
+        match roms.Rom(manifest["rom"]):
+            case roms.Rom.HEX:
+                text, contents = roms.extract(name, text)
+                files |= contents
+            case roms.Rom.INLINE:
+                pass
         body.append((layer_note(layers[name]) if name in layers else "") + text)
     listed = [verilog, MANIFEST, *files]
     return {verilog: "\n".join([header(manifest, listed), *body]), **files}

@@ -1,9 +1,15 @@
 """ROM contents out of the Verilog, into `$readmemh` files beside it."""
 
 import re
+from enum import StrEnum
 
-ROMS = ("inline", "hex")
-"""Where contents of ROMs go: into the Verilog, or into `$readmemh` files beside it."""
+
+class Rom(StrEnum):
+    """Where the contents of ROMs stand: in the Verilog, or in `$readmemh` files beside it."""
+
+    INLINE = "inline"
+    HEX = "hex"
+
 
 SUFFIX = ".hex"
 

@@ -10,19 +10,19 @@
 from nas.shift.deepshift_ps import DeepShiftPS, latent_gradients, power_of, quantised
 from nas.shift.deepshift_q import DeepShiftQ, nearest_in_log
 from nas.shift.inq import IncrementalWeight, largest_power, nearest_power
-from nas.shift.layers import DOMAINS, ShiftConv2d, ShiftLinear, advance_weights, make_weight
+from nas.shift.layers import ShiftConv2d, ShiftLinear, advance_weights, make_weight
 from nas.shift.real import RealWeight
-from nas.shift.settings import GRAD_RULES, INITS, LAYERS, ShiftSettings
+from nas.shift.settings import Domain, GradRule, Init, Layer, ShiftSettings
 from nas.shift.weight import ShiftWeight, round_half_up, sign_of
 
 __all__ = [
-    "DOMAINS",
-    "GRAD_RULES",
-    "INITS",
-    "LAYERS",
     "DeepShiftPS",
     "DeepShiftQ",
+    "Domain",
+    "GradRule",
     "IncrementalWeight",
+    "Init",
+    "Layer",
     "RealWeight",
     "ShiftConv2d",
     "ShiftLinear",

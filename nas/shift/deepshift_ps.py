@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nas.shift.settings import ShiftSettings
+from nas.shift.settings import GradRule, ShiftSettings
 from nas.shift.weight import ShiftWeight, round_half_up, sign_of
 
 
@@ -26,9 +26,12 @@ def quantised(p: Tensor, s: Tensor, power_min: int) -> Tensor:
 def latent_gradients(gradient: Tensor, w: Tensor, grad_rule: str) -> tuple[Tensor, Tensor]:
     """Gradients of P and S where `gradient` is that of the quantised weights `w` (eq. 10)."""
     slope = w * math.log(2)
-    if grad_rule == "paper":
-        slope = slope * w.abs()
-    return gradient * slope, gradient
+    match grad_rule:
+        case GradRule.PAPER:
+            return gradient * slope * w.abs(), gradient
+        case GradRule.EXACT:
+            return gradient * slope, gradient
+    raise ValueError(f"grad_rule: {grad_rule!r}")
 
 
 class _Quantise(torch.autograd.Function):

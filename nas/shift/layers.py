@@ -8,14 +8,14 @@ from nas.shift.deepshift_ps import DeepShiftPS
 from nas.shift.deepshift_q import DeepShiftQ
 from nas.shift.inq import IncrementalWeight
 from nas.shift.real import RealWeight
-from nas.shift.settings import LAYERS, ShiftSettings
+from nas.shift.settings import Domain, Layer, ShiftSettings
 from nas.shift.weight import ShiftWeight
 
-DOMAINS = ("shift", "real")
-
-KINDS: dict[str, type[ShiftWeight]] = dict(
-    zip(LAYERS, (DeepShiftPS, DeepShiftQ, IncrementalWeight), strict=True)
-)
+KINDS: dict[str, type[ShiftWeight]] = {
+    Layer.PS: DeepShiftPS,
+    Layer.Q: DeepShiftQ,
+    Layer.INQ: IncrementalWeight,
+}
 """Class of each `ShiftSettings.layer`."""
 
 
@@ -32,9 +32,12 @@ def make_weight(
     shape: (out, in, ...) unless `fan_in` says how many inputs an output has
     domain: "shift" or "real"
     """
-    if domain == "real":
-        return RealWeight(shape, fan_in)
-    return KINDS[settings.layer](shape, settings, fan_in)
+    match domain:
+        case Domain.REAL:
+            return RealWeight(shape, fan_in)
+        case Domain.SHIFT:
+            return KINDS[settings.layer](shape, settings, fan_in)
+    raise ValueError(f"domain {domain!r}: expected one of {', '.join(Domain)}")
 
 
 def advance_weights(module: nn.Module, progress: float) -> None:

@@ -1,12 +1,38 @@
 """How shift weights are made and trained."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from hw.ir.weights import P_MIN
 
-LAYERS = ("ps", "q", "inq")
-GRAD_RULES = ("paper", "exact")
-INITS = ("kaiming", "uniform")
+
+class Layer(StrEnum):
+    """What is trained behind a shift weight."""
+
+    PS = "ps"
+    Q = "q"
+    INQ = "inq"
+
+
+class GradRule(StrEnum):
+    """Gradient of P in DeepShift-PS: as the paper writes it, or that of 2**P."""
+
+    PAPER = "paper"
+    EXACT = "exact"
+
+
+class Init(StrEnum):
+    """How the first weights are drawn."""
+
+    KAIMING = "kaiming"
+    UNIFORM = "uniform"
+
+
+class Domain(StrEnum):
+    """Powers of two, or real weights for comparison."""
+
+    SHIFT = "shift"
+    REAL = "real"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from nas.shift.settings import ShiftSettings
+from nas.shift.settings import Init, ShiftSettings
 
 
 def round_half_up(x: Tensor) -> Tensor:
@@ -76,11 +76,14 @@ class ShiftWeight(nn.Module, ABC):
     def _draw(self) -> tuple[Tensor, Tensor]:
         """First values of P and S: w = flip(2**P, S), P not rounded."""
         settings, shape = self.settings, self.latents[0].shape
-        if settings.init == "kaiming":
-            real = torch.randn(shape) * math.sqrt(2 / self.fan_in)
-            power = real.abs().log2().clamp(settings.power_min, 0)
-            return power, torch.where(real < 0, -1.0, 1.0)
-        return torch.empty(shape).uniform_(-10, -1), torch.empty(shape).uniform_(-1, 1)
+        match settings.init:
+            case Init.KAIMING:
+                real = torch.randn(shape) * math.sqrt(2 / self.fan_in)
+                power = real.abs().log2().clamp(settings.power_min, 0)
+                return power, torch.where(real < 0, -1.0, 1.0)
+            case Init.UNIFORM:
+                return torch.empty(shape).uniform_(-10, -1), torch.empty(shape).uniform_(-1, 1)
+        raise ValueError(f"init: {settings.init!r}")
 
     def _draw_real(self) -> Tensor:
         """First values of weights that are one real number each: the same draw."""

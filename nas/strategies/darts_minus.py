@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hw.networks.space import Genotype
 from nas.cell import AUXILIARY_SKIP, Candidates, on_every_edge
-from nas.config import DartsMinusConfig, SearchConfig
+from nas.config import DartsMinusConfig, Decay, SearchConfig
 from nas.strategies.darts import SoftmaxArchitecture, operations
 from nas.strategies.derivation import derive
 from nas.strategies.strategy import Architecture, Moment, Stage, Strategy, rounded
@@ -34,9 +34,12 @@ class AuxiliarySkipArchitecture(SoftmaxArchitecture):
 
     def beta(self, moment: Moment) -> float:
         """Weight of the auxiliary skip: from 1 in the first epoch to 0 in the last."""
-        if self.config.decay == "cosine":
-            return (1 + math.cos(math.pi * moment.share)) / 2
-        return 1 - moment.share
+        match self.config.decay:
+            case Decay.COSINE:
+                return (1 + math.cos(math.pi * moment.share)) / 2
+            case Decay.LINEAR:
+                return 1 - moment.share
+        raise ValueError(f"decay: {self.config.decay!r}")
 
     def coefficients(self, moment: Moment) -> Tensor:
         mixed = self.alpha.softmax(-1)

@@ -6,7 +6,7 @@ from torch import Tensor
 from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS, Genotype
 from nas.cell import EDGES, NODES, NONE, Candidates, Chosen, edge_pairs, genotype_of, on_every_edge
 from nas.config import SearchConfig
-from nas.strategies.strategy import Architecture, Evaluate, Moment, Stage, Strategy
+from nas.strategies.strategy import Architecture, Evaluate, Level, Moment, Stage, Strategy
 
 
 def draw(candidates: Candidates, generator: torch.Generator | None = None) -> Chosen:
@@ -74,7 +74,7 @@ class RandomSearch(Strategy):
         self.samples = config.random.samples
         warmup, epochs = (config.warmup, config.epochs) if self.samples > 1 else (0, 0)
         # Whatever `search.bilevel` says: images that the weights were trained on judge nothing.
-        self.stages = (Stage("search", warmup, epochs, level="weights", halves=True),)
+        self.stages = (Stage("search", warmup, epochs, level=Level.WEIGHTS, halves=True),)
         self.start = on_every_edge(CONV_OPERATIONS + TOPOLOGY_OPERATIONS)
 
     def architecture(self, index: int, candidates: Candidates) -> RandomArchitecture:

@@ -3,7 +3,7 @@
 from nas.cell import Candidates
 from nas.config import SearchConfig
 from nas.strategies.operation_search import OperationArchitecture
-from nas.strategies.strategy import Architecture, Stage, Strategy
+from nas.strategies.strategy import Architecture, Level, Stage, Strategy
 from nas.strategies.topology_search import TopologyArchitecture
 
 
@@ -24,7 +24,7 @@ class ShiftNas(Strategy):
             "topology",
             config.topology_warmup,
             config.topology_epochs,
-            level="one-level",
+            level=Level.ONE_LEVEL,
             halves=False,
         )
         self.stages = (operation, topology) if config.topology else (operation,)

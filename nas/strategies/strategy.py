@@ -8,6 +8,7 @@ derived from it.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -41,6 +42,18 @@ class Moment:
         return start * (end / start) ** self.share
 
 
+class Level(StrEnum):
+    """What a stage trains after its warm-up.
+
+    BILEVEL: weights and architecture take turns, on images of their own (eq. 5); ONE_LEVEL: both
+    follow the same loss; WEIGHTS: the architecture is not trained.
+    """
+
+    BILEVEL = "bilevel"
+    ONE_LEVEL = "one-level"
+    WEIGHTS = "weights"
+
+
 @dataclass(frozen=True)
 class Stage:
     """A part of a search, begun with new weights, new optimisers and new architecture parameters.
@@ -50,8 +63,7 @@ class Stage:
     name: in the log
     warmup: epochs of the weights alone
     epochs: of weights and architecture after that
-    level: "bilevel": weights and architecture take turns, on images of their own (eq. 5);
-        "one-level": both follow the same loss; "weights": the architecture is not trained
+    level: what is trained after the warm-up
     halves: whether weights are trained on one half of the images, the rest being held out
     order: of a bilevel step: 1, or 2 with the weights unrolled by a step
     cells: of the supernet; None: as configured
@@ -60,7 +72,7 @@ class Stage:
     name: str
     warmup: int
     epochs: int
-    level: str = "bilevel"
+    level: Level = Level.BILEVEL
     halves: bool = True
     order: int = 1
     cells: int | None = None

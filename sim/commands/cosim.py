@@ -15,7 +15,8 @@ from hw.commands.build import load
 from hw.commands.options import DATA, FOLDER, OUTPUT, Number, network_argument, plan_option
 from hw.errors import CheckFailed, InputError
 from sim.harness import STALL_PATTERNS
-from sim.runner import SIMULATORS
+from sim.level import Level
+from sim.runner import Simulator
 
 BOTH = "both"
 SHOWN = {
@@ -46,8 +47,8 @@ SHOWN = {
 )
 @click.option(
     "--level",
-    type=click.Choice(["pe", "op", "cell", "network"]),
-    default="network",
+    type=click.Choice([*map(str, reversed(Level))]),
+    default=str(Level.NETWORK),
     show_default=True,
     help="The whole network, or each cell, layer or processing element on its own.",
 )
@@ -75,8 +76,8 @@ SHOWN = {
 )
 @click.option(
     "--simulator",
-    type=click.Choice([*SIMULATORS, BOTH]),
-    default="verilator",
+    type=click.Choice([*map(str, Simulator), BOTH]),
+    default=str(Simulator.VERILATOR),
     show_default=True,
     help="Icarus is slow, but it knows X; both: one after the other, cycle counts compared.",
 )
@@ -128,7 +129,7 @@ def cosim(
 
     both = simulator == BOTH
     _refuse(
-        (each and (level == "network" or rtl is not None),
+        (each and (level == Level.NETWORK or rtl is not None),
          "--each: is for the parts of a level; give --level cell, op or pe"),
         (each and both, "--each: takes one simulator at a time; give --simulator verilator"),
         (flat and not gates, "--flat: is a form of the netlist; add --gates"),
@@ -156,7 +157,7 @@ def cosim(
     images = default_images(network, images, frames, seed)
     stimuli = Stimuli(images, stall, stall_pattern, seed)
     subject = Subject(level, only, emission, form, (network,) if loads else ())
-    build = Build("icarus" if both else simulator, waves=waves)
+    build = Build(Simulator.ICARUS if both else Simulator(simulator), waves=waves)
     cover = coverage_file is not None
     run = partial(_each if each else _whole, network, design, stimuli, subject, cover=cover)
     result, parts = _kept(out, force, partial(run, build))
@@ -181,9 +182,9 @@ def _refuse(*rules: tuple[bool, str]) -> None:
 def _find_tools(simulator: str) -> None:
     from sim import tools
 
-    if simulator != "icarus":
+    if simulator != Simulator.ICARUS:
         tools.find()
-    if simulator != "verilator":
+    if simulator != Simulator.VERILATOR:
         tools.find_icarus()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from hw.dataflow.design.design import Design
 from hw.dataflow.design.geometry import Geometry, store_of
 from hw.dataflow.fabric import LUT_RAM_DEPTH
+from hw.dataflow.plan import ElementKind
 from hw.ir.arithmetic import requantisation
 from hw.ir.graph import Add, AvgPool, Concat, Conv, FactorizedReduce, Linear, MaxPool, Node
 from hw.ir.network import Network
@@ -183,8 +184,9 @@ def _plan(coverage: Coverage, design: Design) -> None:
     for name, layer in design.plan.layers.items():
         node = design.graph[name]
         if isinstance(node, Conv | FactorizedReduce | Linear):
-            lanes = ", 1 lane" if layer.pe == 1 else ", several lanes"
-            coverage.hit("plan", layer.element + (lanes if layer.element == "barrel" else ""))
+            barrel = layer.element == ElementKind.BARREL
+            lanes = (", 1 lane" if layer.pe == 1 else ", several lanes") if barrel else ""
+            coverage.hit("plan", layer.element + lanes)
             place = {"logic": "program in logic", "block": "program in block RAM"}
             if layer.weights in place:
                 coverage.hit("plan", place[layer.weights])

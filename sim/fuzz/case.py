@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hw.board.boards import device
+from hw.board.boards import NONE, device
 from hw.dataflow.check import check
 from hw.dataflow.design.design import Design
 from hw.dataflow.planner import propose
@@ -17,15 +17,10 @@ from hw.ir.parameters import Rounding
 from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
-from sim.designs import LEVELS
 from sim.fuzz import images, plan_edits
 from sim.fuzz.dice import Dice
 from sim.fuzz.plan_edits import PlanEdits
-
-BOARD = "ulx3s-85f"
-"""A proposed plan is for this board, with all the LUT it wants: nothing is placed here."""
-
-LUTS = 10**9
+from sim.level import Level
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ class Case:
     negative: share of the channels whose scale is negative, which random batch norms never are
     loaded: the plan is loadable; at level `network` the RTL is emitted with other weights, and
     these are loaded into it
-    level: of the co-simulation, one of sim.designs.LEVELS
+    level: of the co-simulation, one of `sim.level.Level`
     """
 
     genotype: Mapping[str, Any]
@@ -99,8 +94,8 @@ def from_dict(content: Mapping[str, Any]) -> Case:
     values["genotype"] = genotypes.to_mapping(genotypes.from_mapping(content["genotype"]))
     values["plan"] = PlanEdits(**_checked(PlanEdits, content["plan"], "case: plan"))
     values["image"], values["frames"] = tuple(content["image"]), tuple(content["frames"])
-    if content["level"] not in LEVELS:
-        raise InputError(f"case: level: {content['level']!r}; expected one of {', '.join(LEVELS)}")
+    if content["level"] not in tuple(Level):
+        raise InputError(f"case: level: {content['level']!r}; expected one of {', '.join(Level)}")
     if content["rounding"] not in tuple(Rounding):
         raise InputError(
             f"case: rounding: {content['rounding']!r}; expected one of {', '.join(Rounding)}"
@@ -170,14 +165,13 @@ def _with_negative_scales(network: Network, case: Case) -> Network:
 
 def hardware_of(case: Case, network: Network) -> Hardware:
     """Plan and images of a case beside its network."""
-    load = case.loaded and case.level == "network"
+    load = case.loaded and case.level == Level.NETWORK
     # Where weights are loaded the RTL has others: those of another seed.
     built = network_of(replace(case, seed=case.seed + 1), like=network) if load else network
     proposed = propose(
         built,
-        device(BOARD),
+        device(NONE),
         fps=case.plan.fps,
-        luts=LUTS,
         loadable=case.loaded,
         cover=[network] if load else (),
     ).plan

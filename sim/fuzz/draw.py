@@ -10,7 +10,7 @@ from hw.ir.graph import Conv, FactorizedReduce, Graph, Linear, Shape
 from hw.ir.parameters import Rounding
 from hw.ir.validate import MAX_GUARD
 from hw.networks import genotypes
-from hw.networks.cells import STEMS
+from hw.networks.cells import LEAST_CHANNELS, Stem
 from hw.networks.space import OPERATIONS
 from sim.fuzz.case import Case, graph_of
 from sim.fuzz.dice import Dice
@@ -55,11 +55,11 @@ def attempts(seed: int, number: int) -> Iterator[Case]:
 
 def _any(dice: Dice) -> Case:
     """A case of any size."""
-    stem = dice.choice(STEMS)
-    channels = max(dice.weighted(CHANNELS), 1 if stem == "cifar" else 2)
+    stem = dice.choice(tuple(Stem))
+    channels = max(dice.weighted(CHANNELS), LEAST_CHANNELS[stem])
     return Case(
         genotype=_genotype(dice),
-        stem=stem,
+        stem=str(stem),
         channels=channels,
         cells=dice.weighted(CELLS),
         image=_image(dice, stem),
@@ -100,11 +100,11 @@ def _any_width(dice: Dice, case: Case) -> Case:
     return case
 
 
-def _image(dice: Dice, stem: str) -> Shape:
+def _image(dice: Dice, stem: Stem) -> Shape:
     """Sides of any size, equal or not; the ImageNet stem divides them by eight."""
     height = dice.weighted(SIDES)
     width = height if dice.chance(0.2) else dice.weighted(SIDES)
-    if stem == "imagenet" and dice.chance(0.7):
+    if stem is Stem.IMAGENET and dice.chance(0.7):
         height, width = 4 * height - dice.integer(0, 3), 4 * width - dice.integer(0, 3)
     return height, width, dice.integer(1, 4)
 

@@ -11,7 +11,7 @@ from hw.dataflow.design.design import design
 from hw.dataflow.design.envelope import dense_words
 from hw.dataflow.flow import deadlock
 from hw.dataflow.flow.buffers import needed_depths
-from hw.dataflow.plan import MIN_FIFO_DEPTH, LayerPlan, Plan
+from hw.dataflow.plan import MIN_FIFO_DEPTH, ElementKind, LayerPlan, Place, Plan
 from hw.errors import InputError
 from hw.ir.arithmetic import layer_guard
 from hw.ir.graph import Conv, Node, Weighted
@@ -73,21 +73,24 @@ def _layer(edits: PlanEdits, network: Network, node: Node, layer: LayerPlan) -> 
     store = layer.store
     if edits.stores == "random":
         store <<= dice("stores").weighted([(0, 3), (1, 2), (2, 1)])
-    if layer.element == "pool":
+    if layer.element == ElementKind.POOL:
         return replace(layer, store=store)
     horner = layer_guard(network, node.name) is None
     element = {"random": dice("elements").choice(("barrel", "horner"))}.get(
         edits.elements, edits.elements
     )
-    element = layer.element if element == "proposed" else element if horner else "barrel"
-    pe = _lanes(edits.lanes, node, layer.pe, dice("lanes")) if element == "barrel" else 1
+    if element == "proposed":
+        element = layer.element
+    element = ElementKind(element) if horner else ElementKind.BARREL
+    barrel = element is ElementKind.BARREL
+    pe = _lanes(edits.lanes, node, layer.pe, dice("lanes")) if barrel else 1
     assert isinstance(node, Weighted)
     # What is loaded lies in LUT-RAM where what is fixed lies in logic.
-    near = "logic" if layer.load is None else "lutram"
+    near = Place.LOGIC if layer.load is None else Place.LUTRAM
     place = (
         dice("weights").choice(("logic", "block")) if edits.weights == "random" else edits.weights
     )
-    place = {"proposed": layer.weights, "logic": near}.get(place, place)
+    place = Place({"proposed": layer.weights, "logic": near}.get(place, place))
     edited = LayerPlan(element, pe, store, place)
     if layer.load is None:
         return edited
@@ -99,9 +102,14 @@ def _lanes(policy: str, node: Node, proposed: int, dice: Dice) -> int:
     channels = node.shape[2]
     if (isinstance(node, Conv) and node.groups > 1) or policy == "one":
         return 1
-    if policy == "random":
-        return dice.choice([pe for pe in range(1, channels + 1) if channels % pe == 0])
-    return channels if policy == "all" else proposed
+    match policy:
+        case "random":
+            return dice.choice([pe for pe in range(1, channels + 1) if channels % pe == 0])
+        case "all":
+            return channels
+        case "proposed":
+            return proposed
+    raise ValueError(f"lanes: {policy!r}")
 
 
 def _fifos(edits: PlanEdits, network: Network, plan: Plan) -> Mapping[str, tuple[int, ...]]:

@@ -1,10 +1,10 @@
 """The published genotypes at small size: a case for each, with each stem."""
 
 from hw.networks import genotypes
-from hw.networks.cells import STEMS
+from hw.networks.cells import Stem
 from sim.fuzz.case import Case
 
-SIZES = {"cifar": (8, 8, 3), "imagenet": (32, 32, 3)}
+SIZES = {Stem.CIFAR: (8, 8, 3), Stem.IMAGENET: (32, 32, 3)}
 """Image of each stem: after it both are small, odd where the reduction cells have halved them."""
 
 CELLS = 3
@@ -16,7 +16,7 @@ def cases() -> list[Case]:
     return [
         Case(
             genotype=genotypes.to_mapping(entry.genotype),
-            stem=stem,
+            stem=str(stem),
             channels=2,
             cells=CELLS,
             image=SIZES[stem],
@@ -25,5 +25,5 @@ def cases() -> list[Case]:
             stall=0.3,
         )
         for entry in genotypes.published().values()
-        for stem in STEMS
+        for stem in Stem
     ]

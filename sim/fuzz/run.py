@@ -16,6 +16,7 @@ from hw.verilog import emit
 from sim.cosim import Cosim, Subject, cosim
 from sim.coverage.store import Coverage
 from sim.fuzz.case import Case, Hardware, hardware_of, network_of
+from sim.level import Level
 from sim.runner import Build
 from sim.stimuli import Stimuli
 
@@ -101,7 +102,7 @@ def run(case: Case, time_limit: int = TIME_LIMIT_S) -> Outcome:
             stage = "plan"
             hardware = hardware_of(case, network)
             stage = "emit"
-            emission = emit.emit(hardware.design) if case.level == "network" else None
+            emission = emit.emit(hardware.design) if case.level == Level.NETWORK else None
             stage = "cosim"
             found = simulate(case, hardware, emission)
         outcome = replace(

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from hw.ir.parameters import Rounding
+from hw.networks.cells import LEAST_CHANNELS, Stem
 from sim.fuzz.case import Case, as_dict
 from sim.fuzz.plan_edits import POLICIES, PlanEdits
 from sim.fuzz.run import Outcome, Refused, run
@@ -96,11 +97,11 @@ def _smaller(case: Case) -> Iterator[Case]:
     """Less network: cells, nodes, operations, channels, pixels."""
     for cells in _below(case.cells):
         yield replace(case, cells=cells)
-    if case.stem != "cifar":
-        yield replace(case, stem="cifar")
+    if case.stem != Stem.CIFAR:
+        yield replace(case, stem=str(Stem.CIFAR))
     for genotype in _genotypes(case.genotype):
         yield replace(case, genotype=genotype)
-    least = 2 if case.stem == "imagenet" else 1
+    least = LEAST_CHANNELS[Stem(case.stem)]
     for channels in _below(case.channels, least):
         yield replace(case, channels=channels)
     for classes in _below(case.classes):

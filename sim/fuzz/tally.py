@@ -7,19 +7,19 @@ from typing import Any
 
 from hw.ir.graph import Graph
 from hw.ir.parameters import Rounding
-from hw.networks.cells import STEMS
+from hw.networks.cells import Stem
 from hw.networks.space import OPERATIONS
 from sim.coverage.store import Coverage
-from sim.designs import LEVELS
 from sim.fuzz.case import Case, graph_of
 from sim.fuzz.plan_edits import POLICIES
 from sim.fuzz.workers import Result
+from sim.level import Level
 
 STRIDED = [f"{operation}/{stride}" for operation in OPERATIONS for stride in (1, 2)]
 
 AXES: dict[str, list[Any]] = {
     "operation/stride": STRIDED,
-    "stem": list(STEMS),
+    "stem": [*map(str, Stem)],
     "nodes in a cell": [1, 2, 3, 4, 5, 6],
     "cells": [1, 2, 3, 4, 5],
     "channels": list(range(1, 9)),
@@ -34,7 +34,7 @@ AXES: dict[str, list[Any]] = {
     "stalls": ["none", "below 0.5", "0.5 and more"],
     "scales": ["positive", "half of them negative", "negative"],
     "weights": ["fixed", "loaded"],
-    "level": list(LEVELS),
+    "level": [*map(str, Level)],
 }
 """What is varied, and the values that a long run should meet."""
 

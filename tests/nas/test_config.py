@@ -4,11 +4,25 @@ from dataclasses import replace
 from importlib import resources
 
 import pytest
+import torch
 import yaml
+from torch import nn
 
+from hw.data import ImageFolder
 from hw.errors import InputError
+from hw.networks import genotypes
+from nas import sources
+from nas.auxiliary_head import AuxiliaryHead
 from nas.config import PRESETS, Config, ExpectConfig, PdartsConfig, SearchConfig, load_config, merge
+from nas.data_record import DataRecord
+from nas.optimise import ShiftOptimiser, StepSettings
+from nas.precision import autocast
 from nas.provenance import Provenance
+from nas.runs import Task
+from nas.shift import ShiftLinear, ShiftSettings, latent_gradients, make_weight
+from nas.strategies.darts_minus import AuxiliarySkipArchitecture
+from nas.strategies.strategy import Moment
+from nas.train import make_model
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -185,3 +199,46 @@ def test_imagenet_mobile_is_the_papers():
     assert (train.label_smoothing, train.auxiliary, train.weight_decay) == (0.1, 0.4, 3e-4)
     assert (train.drop_path, train.cutout, train.crop, train.flip) == (0, 0, 0, True)
     assert config.expect == ExpectConfig(image="224x224x3")
+
+
+def test_no_choice_stands_for_another(monkeypatch):
+    """A value that the configuration lets through by mistake raises in whatever reads it."""
+    monkeypatch.setattr("nas.config._CHOICES", {})
+    fields = ("shift.layer", "shift.init", "shift.grad_rule", "train.activations", "train.stem")
+    fields += ("precision", "folder.stream", "search.darts_minus.decay", "train.optimiser")
+    config = load_config("tiny", tuple(f"{field}=third" for field in fields))
+    shift, train = config.shift, config.train
+    ones, known = torch.ones(1), ShiftSettings()
+    folder = ImageFolder.__new__(ImageFolder)
+    moment = Moment(0, 2)
+    minus = object.__new__(AuxiliarySkipArchitecture)
+    object.__setattr__(minus, "config", config.search.darts_minus)
+    linear = nn.Linear(1, 1)
+    steps = StepSettings(weight_decay=1.0)
+    genotype = genotypes.get("DARTS_V1")
+    data = DataRecord("digits", image=(8, 8, 1), classes=10)
+    task = Task("train", data, config, genotype)
+    readers = {
+        "layer": lambda: make_weight((1, 1), replace(shift, init="kaiming")),
+        "init": lambda: make_weight((1, 1), replace(shift, layer="ps")),
+        "domain": lambda: make_weight((1, 1), known, domain="third"),
+        "grad_rule": lambda: latent_gradients(ones, ones, shift.grad_rule),
+        "stem": lambda: make_model(task),
+        "auxiliary": lambda: AuxiliaryHead((9, 9, 1), 10, train.stem, "shift", known),
+        "activations": lambda: make_model(
+            replace(task, config=replace(config, train=replace(train, stem="cifar"), shift=known))
+        ),
+        "precision": lambda: autocast(torch.device("cpu"), config.precision),
+        "stream": lambda: sources._streams(folder, config.folder.stream, 0.0),
+        "decay": lambda: minus.beta(moment),
+        "optimiser": lambda: ShiftOptimiser(
+            linear, 0.1, replace(steps, optimiser=train.optimiser), known
+        ),
+        "regularisation": lambda: ShiftOptimiser(
+            nn.ModuleList([ShiftLinear(1, 1)]), 0.1, replace(steps, regularisation="third"), known
+        ).step(),
+    }
+    for name, read in readers.items():
+        with pytest.raises((ValueError, KeyError, InputError), match="third"):
+            read()
+            pytest.fail(name)

@@ -5,13 +5,13 @@ import torch
 from torch import nn
 
 from nas.optimise import (
-    OPTIMISERS,
+    Optimiser,
     ShiftOptimiser,
     StepSettings,
     cosine,
     flatten,
 )
-from nas.shift import LAYERS, ShiftLinear, ShiftSettings
+from nas.shift import Layer, ShiftLinear, ShiftSettings
 
 PLAIN = StepSettings(weight_decay=0.0, regularisation="none", clip=0.0)
 
@@ -60,7 +60,7 @@ def test_sgd_is_that_of_the_library():
         torch.testing.assert_close(a, b)
 
 
-@pytest.mark.parametrize("optimiser", OPTIMISERS)
+@pytest.mark.parametrize("optimiser", Optimiser)
 def test_a_saved_optimiser_goes_on_as_it_would_have(optimiser):
     settings = StepSettings(3e-4, optimiser=optimiser)
     results = []
@@ -82,7 +82,7 @@ def test_a_saved_optimiser_goes_on_as_it_would_have(optimiser):
     assert results[0] == results[1]
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", Layer)
 def test_modified_l2_of_every_kind_of_weight(kind):
     """Equation 15 gives each latent the gradient that lambda/2·sum of w² in the loss would."""
     torch.manual_seed(0)
@@ -100,7 +100,7 @@ def test_modified_l2_of_every_kind_of_weight(kind):
 
 def test_kinds_of_weights_may_be_mixed():
     """Every parameter gets its step, whatever it belongs to."""
-    layers = nn.ModuleList([ShiftLinear(2, 2, ShiftSettings(layer=kind)) for kind in LAYERS])
+    layers = nn.ModuleList([ShiftLinear(2, 2, ShiftSettings(layer=kind)) for kind in Layer])
     layers.append(ShiftLinear(2, 2, domain="real"))
     settings = StepSettings(0.0, "none", 0.0, optimiser="sgd", momentum=0.0)
     optimiser = ShiftOptimiser(layers, 0.01, settings, ShiftSettings())

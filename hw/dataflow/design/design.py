@@ -14,7 +14,7 @@ from hw.dataflow.design.loadable import loadable_design
 from hw.dataflow.design.names import require_names
 from hw.dataflow.design.pools import GlobalPoolDesign, pool_design
 from hw.dataflow.design.weighted import fixed_design
-from hw.dataflow.plan import LayerPlan, Plan
+from hw.dataflow.plan import LayerPlan, Place, Plan
 from hw.ir.arithmetic import out_format
 from hw.ir.format import Format
 from hw.ir.graph import (
@@ -85,7 +85,7 @@ class Design:
             layers={**self.layers, **changed, **joins},
         )
 
-    def with_places(self, places: Mapping[str, str]) -> "Design":
+    def with_places(self, places: Mapping[str, Place]) -> "Design":
         """The same with the programs of some weighted layers in other places."""
         planned, layers = dict(self.plan.layers), dict(self.layers)
         for name, place in places.items():

@@ -6,6 +6,7 @@ from functools import cached_property
 from hw.dataflow.design.geometry import Geometry
 from hw.dataflow.design.program import BarrelCode, Program, WordCode
 from hw.dataflow.design.requantiser import End, RequantiseDesign
+from hw.dataflow.plan import Place
 from hw.ir.format import Format
 
 
@@ -52,7 +53,7 @@ class EngineDesign:
     relu: whether negative inputs count as zero
     store: beats of the operand store
     program: taps of an output pixel
-    place: where the program lies: "logic", "lutram" or "block"
+    place: where the program lies
     element: what is done with the taps
     end: what stands behind the element; None: nothing
     words: room for a program loaded at run time; 0: the weights are fixed
@@ -65,7 +66,7 @@ class EngineDesign:
     relu: bool
     store: int
     program: Program
-    place: str
+    place: Place
     element: Element
     end: End | None
     words: int = 0
@@ -85,7 +86,7 @@ class EngineDesign:
         """How the program's words are encoded."""
         return WordCode(self.geometry, self.store, self.program.operation_bits)
 
-    def placed(self, place: str) -> "EngineDesign":
+    def placed(self, place: Place) -> "EngineDesign":
         """The same with program and digits in another place."""
         end = self.end
         if isinstance(end, RequantiseDesign):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from hw.dataflow.design.program import BarrelCode
 from hw.dataflow.design.requantiser import Room
 from hw.dataflow.design.scales import naf_digits
-from hw.dataflow.plan import LayerPlan, LoadPlan
+from hw.dataflow.plan import ElementKind, LayerPlan, LoadPlan
 from hw.ir.arithmetic import (
     accumulation,
     in_formats,
@@ -92,13 +92,14 @@ def smallest_power(network: Network, name: str) -> int:
 def dense_words(network: Network, node: Weighted, layer: LayerPlan) -> int:
     """Words of the longest program: no weight is zero, no two of them share a tap."""
     taps, channels = taps_a_channel(network, node), node.shape[2]
-    if layer.element == "horner":
-        return channels * (taps - P_MIN[network.arithmetic.weight_bits])
-    words = channels // layer.pe * taps
-    if isinstance(node, FactorizedReduce) and channels // 2 % layer.pe:
-        # The lanes of one group lie on both sides of the border between the two convolutions.
-        words += taps
-    return words
+    match layer.element:
+        case ElementKind.HORNER:
+            return channels * (taps - P_MIN[network.arithmetic.weight_bits])
+        case ElementKind.BARREL:
+            # A group's lanes may lie on both sides of the border between two convolutions.
+            split = isinstance(node, FactorizedReduce) and channels // 2 % layer.pe
+            return (channels // layer.pe + (1 if split else 0)) * taps
+    raise ValueError(f"{node.name}: no weights in a {layer.element} element")
 
 
 def envelope(network: Network, node: Weighted, layer: LayerPlan) -> Envelope:

@@ -8,6 +8,7 @@ from amaranth.lib import data
 from hw.dataflow.design.engine import EngineDesign
 from hw.dataflow.design.requantiser import AddBiasDesign, RequantiseDesign
 from hw.dataflow.design.scales import BIAS_LOGIC_ROWS, high_parts, step_words, steps_layout
+from hw.dataflow.plan import Place
 
 
 def memory_sizes(engine: EngineDesign) -> Mapping[str, tuple[int, int]]:
@@ -28,9 +29,9 @@ def memory_sizes(engine: EngineDesign) -> Mapping[str, tuple[int, int]]:
     return sizes
 
 
-def memory_place(engine: EngineDesign, memory: str, words: int) -> str:
-    """Where a memory of so many words lies, "lutram" or "block": few biases in LUT-RAM."""
-    return "lutram" if memory == "bias" and words <= BIAS_LOGIC_ROWS else engine.place
+def memory_place(engine: EngineDesign, memory: str, words: int) -> Place:
+    """Where a memory of so many words lies, LUT-RAM or block RAM: few biases in LUT-RAM."""
+    return Place.LUTRAM if memory == "bias" and words <= BIAS_LOGIC_ROWS else engine.place
 
 
 def memory_words(engine: EngineDesign) -> dict[str, list[int]]:

@@ -7,7 +7,7 @@ from hw.dataflow.design.geometry import Geometry
 from hw.dataflow.design.program import pool_program
 from hw.dataflow.design.requantiser import RequantiseDesign, mean_design
 from hw.dataflow.design.scales import sum_width
-from hw.dataflow.plan import LayerPlan
+from hw.dataflow.plan import LayerPlan, Place
 from hw.ir.arithmetic import in_formats
 from hw.ir.format import Format
 from hw.ir.graph import AvgPool, GlobalPool, MaxPool, Shape
@@ -32,7 +32,7 @@ def pool_design(network: Network, node: MaxPool | AvgPool, plan: LayerPlan) -> E
         relu=False,
         store=plan.store,
         program=pool_program(g),
-        place="block",
+        place=Place.BLOCK,
         element=element,
         end=end,
     )

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from hw.dataflow.design.scales import Rows, average_scales, average_width, digit_count
-from hw.ir.format import Format
+from hw.dataflow.design.scales import Rows, average_scales, average_width, digit_count, high_parts
+from hw.dataflow.plan import Place
+from hw.ir.format import Format, width_of
 
 
 class Room(NamedTuple):
@@ -34,7 +35,7 @@ class RequantiseDesign:
     shift: right shift, negative to the left
     fmt: output format
     by_row: true if the data choose the row, else rows follow each other
-    place: where the digits lie: "block" or "logic", "block" or "lutram" if they are loadable
+    place: where the digits lie: BLOCK or LOGIC, BLOCK or LUTRAM if they are loadable
     room: for scales loaded at run time, not by row; None: they are fixed
     """
 
@@ -44,7 +45,7 @@ class RequantiseDesign:
     shift: int
     fmt: Format
     by_row: bool = False
-    place: str = "logic"
+    place: Place = Place.LOGIC
     room: Room | None = None
 
     @property
@@ -56,6 +57,14 @@ class RequantiseDesign:
     def digits(self) -> int:
         """Of the longest multiplier."""
         return digit_count(self.scales)
+
+    @cached_property
+    def bias_bits(self) -> int:
+        """Of a constant's high part."""
+        if self.room is not None:
+            return self.room.bias_bits
+        extremes = [value for row in high_parts(self.scales, self.digits) for value in row]
+        return width_of(min(extremes), max(extremes))
 
 
 @dataclass(frozen=True)

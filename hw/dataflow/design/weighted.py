@@ -5,7 +5,7 @@ from hw.dataflow.design.geometry import Geometry
 from hw.dataflow.design.program import BarrelCode, Weights, barrel_program, horner_program
 from hw.dataflow.design.requantiser import AddBiasDesign, End, RequantiseDesign, RoundDesign
 from hw.dataflow.design.scales import Scale, is_unit, rows_of
-from hw.dataflow.plan import LayerPlan
+from hw.dataflow.plan import ElementKind, LayerPlan
 from hw.ir.arithmetic import (
     accumulation,
     has_relu,
@@ -39,11 +39,14 @@ def weighted_design(
     """
     (source,) = in_formats(network, node.name)
     weights = Weights.of(network, node)
-    if plan.element == "horner":
-        element, program = HornerDesign(end.acc_width), horner_program(weights, p0)
-    else:
-        code, program = barrel_program(weights, plan.pe, p0, code)
-        element = BarrelDesign(code, end.acc_width)
+    match plan.element:
+        case ElementKind.HORNER:
+            element, program = HornerDesign(end.acc_width), horner_program(weights, p0)
+        case ElementKind.BARREL:
+            code, program = barrel_program(weights, plan.pe, p0, code)
+            element = BarrelDesign(code, end.acc_width)
+        case other:
+            raise ValueError(f"{node.name}: no weights in a {other} element")
     return EngineDesign(
         name=node.name,
         geometry=Geometry.of(network.graph, node),

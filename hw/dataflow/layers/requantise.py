@@ -18,7 +18,8 @@ from hw.dataflow.design.scales import (
 )
 from hw.dataflow.layers.elements import sums_layout
 from hw.dataflow.layers.rounding import shift_saturate, signed_of
-from hw.dataflow.loading.memory import Access, address, attach, attributes, enable
+from hw.dataflow.loading.memory import ROM_STYLES, Access, address, attach, attributes, enable
+from hw.dataflow.plan import Place
 from hw.ir.format import width_of
 
 
@@ -165,17 +166,15 @@ class Requantise(wiring.Component):
         words = step_words(design.scales, design.digits)
         few = len(highs) <= BIAS_LOGIC_ROWS
         if room is None:
-            extremes = [value for row in highs for value in row]
-            bits = width_of(min(extremes), max(extremes))
             bias_attributes = {"rom_style": "logic" if few else "block"}
-            step_attributes = {"rom_style": design.place}
+            step_attributes = {"rom_style": ROM_STYLES[design.place]}
             depth = len(words)
         else:
-            bits, depth = room.bias_bits, len(highs) * (room.digits + 1)
-            bias_attributes = attributes("lutram" if few else design.place)
+            depth = len(highs) * (room.digits + 1)
+            bias_attributes = attributes(Place.LUTRAM if few else design.place)
             step_attributes = attributes(design.place)
         m.submodules.bias = bias = Memory(
-            shape=data.ArrayLayout(signed(bits), design.pe),
+            shape=data.ArrayLayout(signed(design.bias_bits), design.pe),
             depth=len(highs),
             init=highs,
             attrs=bias_attributes,
@@ -257,7 +256,7 @@ class AddBias(wiring.Component):
             depth=len(biases),
             init=biases,
             # Read in the same cycle: no block RAM does that.
-            attrs=attributes("lutram") if loaded_bits else {"rom_style": "logic"},
+            attrs=attributes(Place.LUTRAM) if loaded_bits else {"rom_style": "logic"},
         )
         bias = rom.read_port(domain="comb")
         loader = self.load if loaded_bits else None

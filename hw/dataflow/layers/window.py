@@ -24,7 +24,7 @@ from amaranth.lib.wiring import In, Out
 from hw.dataflow.design.engine import EngineDesign
 from hw.dataflow.fabric import LUT_RAM_DEPTH
 from hw.dataflow.layers.rounding import signed_of
-from hw.dataflow.loading.memory import Access, address, attach, attributes, enable
+from hw.dataflow.loading.memory import ROM_STYLES, Access, address, attach, attributes, enable
 
 
 def tap_layout(x: Shape, operation_bits: int) -> data.StructLayout:
@@ -149,9 +149,7 @@ class Window(wiring.Component):
             shape=code.layout,
             depth=depth,
             init=code.words(self.program),
-            attrs=attributes(place)
-            if words
-            else {"rom_style": "block" if place == "block" else "logic"},
+            attrs=attributes(place) if words else {"rom_style": ROM_STYLES[place]},
         )
         fetch = rom.read_port()
         loader = self.load if words else None

@@ -12,7 +12,12 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import In, Out
 
-RAM_STYLES = {"lutram": "distributed", "block": "block"}
+from hw.dataflow.plan import Place
+
+ROM_STYLES = {Place.LOGIC: "logic", Place.BLOCK: "block"}
+"""Attribute `rom_style` of a memory of fixed words, by its place."""
+
+RAM_STYLES = {Place.LUTRAM: "distributed", Place.BLOCK: "block"}
 """What a plan calls a memory -> value of the attribute `ram_style`."""
 
 
@@ -43,12 +48,12 @@ class Access(wiring.Signature):
         )
 
 
-def attributes(weights: str) -> dict[str, str | int]:
-    """Attributes of a loadable memory that lies in "lutram" or "block".
+def attributes(place: Place) -> dict[str, str | int]:
+    """Attributes of a loadable memory that lies in LUT-RAM or block RAM.
 
     It is never read while it is written: no logic for the case that both meet.
     """
-    return {"ram_style": RAM_STYLES[weights], "no_rw_check": 1}
+    return {"ram_style": RAM_STYLES[place], "no_rw_check": 1}
 
 
 def attach(m: Module, memory: Memory, port: ReadPort, access: wiring.PureInterface | None) -> None:

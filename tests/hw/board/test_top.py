@@ -5,7 +5,6 @@ from amaranth.sim import Simulator
 
 from hw.board import boards, uart
 from hw.board import top as board_top
-from hw.errors import InputError
 
 DIVISOR = 4
 FRAME, LOGIT = 5, 3
@@ -138,23 +137,6 @@ def test_break_empties_the_fifo():
 
     host.run(script)
     assert host.images == [frame]
-
-
-@pytest.mark.parametrize(
-    "source, wanted, got", [(25, 50, 50), (25, 60, 60), (50, 50, 50), (100, 75, 75), (48, 50, 48)]
-)
-def test_pll(source, wanted, got):
-    found = board_top.pll(source, wanted)
-    assert found.mhz == pytest.approx(got)
-    assert source / found.reference * found.feedback == pytest.approx(found.mhz)
-    assert 400 <= found.mhz * found.output <= 800
-    assert 3.125 <= source / found.reference <= 400
-
-
-@pytest.mark.parametrize("wanted", [1, 3000])
-def test_clocks_out_of_the_plls_reach_are_refused(wanted):
-    with pytest.raises(InputError, match="plan: clock_mhz"):
-        board_top.pll(25, wanted)
 
 
 @pytest.mark.parametrize("entry", boards.BOARDS.values(), ids=lambda entry: entry.name)

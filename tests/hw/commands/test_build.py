@@ -1,12 +1,15 @@
 """emit, synth, bitstream."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
 
 from hw import outputs
 from hw.board import bitstream as building
+from hw.board.boards import BOARDS, Board
 from hw.build import synth as synthesis
 from hw.dataflow import plan_file
 from hw.ir import serialize
@@ -101,7 +104,8 @@ def test_rtl_of_another_network_is_refused(net, tmp_path):
 def built(fmax):
     manifest = {
         **{"board": "ulx3s-85f", "bitstream": "x.bit", "clock_mhz": 50.0, "fmax_mhz": fmax},
-        **{"fps": 100.0, "layers": [], **COUNTS, "available": COUNTS},
+        **{"layers": [], **COUNTS, "available": COUNTS},
+        "fps": 100.0 if fmax >= 50 else None,
     }
     return building.Bitstream({"x.bit": b"bits", "manifest.json": b"{}"}, manifest, cached=False)
 
@@ -118,9 +122,39 @@ def test_bitstream_is_written_even_where_timing_is_missed(net, tmp_path, monkeyp
     assert (out / "x.bit").read_bytes() == b"bits"
     text = run("bitstream", net, "--board", "ulx3s-85f", "--out", out, "--force").stdout
     assert "1,234 of 1,234 LUT sites" in text
+    assert ("100 frames/s" in text) == (code == 0) and ("timing missed" in text) == (code == 1)
 
 
 def test_bitstream_for_an_unknown_board(net, tmp_path):
     result = run("bitstream", net, "--board", "breadboard", "--out", tmp_path / "bits")
     assert result.exit_code == 2 and "breadboard" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bitstream_for_a_board_that_lacks_something(net, plan, tmp_path, monkeypatch):
+    """Said before the network is read."""
+    row = ("LFE5U-25F", 48.0, "orangecrab_r0_2:OrangeCrabR0_2_25FPlatform")
+    monkeypatch.setitem(BOARDS, "orangecrab", Board("orangecrab", *row))
+    result = run("bitstream", tmp_path / "none", "--board", "orangecrab", "--out", tmp_path / "b")
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert "board orangecrab: no bitstream can be made, it lacks a serial port" in result.stderr
+
+
+def test_a_failure_after_hardware_was_begun_is_one_line(net, plan, tmp_path):
+    """Amaranth has a warning for each part that was made and not used."""
+    code = (
+        "import sys, hw.board.bitstream as b, hw.errors as e, shiftnas\n"
+        "from hw.board.top import Bridge\n"
+        "def build(*arguments):\n"
+        "    parts = [Bridge(2, 16, 3) for _ in range(9)]\n"
+        "    for part in parts: part.elaborate(None)\n"
+        "    raise e.InputError('does not fit')\n"
+        "b.build = build\n"
+        "shiftnas.main()\n"
+    )
+    arguments = ("bitstream", net, "--board", "ulx3s-85f", "--plan", plan, "--out", tmp_path / "b")
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == "shiftnas: error: does not fit\n"

@@ -6,7 +6,7 @@ import pytest
 
 from hw.ir.graph import Graph
 from hw.networks import genotypes
-from hw.networks.cells import STEMS, build, skeleton
+from hw.networks.cells import Stem, build, skeleton
 from hw.networks.parts import edge_ends, stem
 from hw.networks.space import OPERATIONS, Genotype
 
@@ -35,7 +35,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("cells", [1, 2, 3, 5])
-@pytest.mark.parametrize("kind", STEMS)
+@pytest.mark.parametrize("kind", Stem)
 @pytest.mark.parametrize("name", CASES)
 def test_they_are_what_the_wiring_made(name, kind, cells):
     genotype = CASES[name]
@@ -53,7 +53,7 @@ def test_they_are_what_the_wiring_made(name, kind, cells):
     assert edge_ends(live) == ends & live.by_name.keys()
 
 
-@pytest.mark.parametrize("kind", STEMS)
+@pytest.mark.parametrize("kind", Stem)
 def test_they_do_not_depend_on_names(kind):
     graph = build(ALL_OPERATIONS, **SIZES, cells=3, stem=kind)
     names = {node.name: f"n{number}" for number, node in enumerate(graph)}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nas.shift import (
-    LAYERS,
+    Layer,
     RealWeight,
     ShiftConv2d,
     ShiftLinear,
@@ -29,7 +29,7 @@ def test_layers_compute_with_their_weights(domain):
     assert isinstance(linear.weight, RealWeight) == (domain == "real")
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", Layer)
 @pytest.mark.parametrize("init", ["kaiming", "uniform"])
 def test_every_kind_ends_in_the_powers_of_two_that_it_says(layer, init):
     torch.manual_seed(0)
@@ -43,7 +43,7 @@ def test_every_kind_ends_in_the_powers_of_two_that_it_says(layer, init):
     assert w.unique().numel() > 5
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", Layer)
 def test_first_values_have_the_spread_of_a_kaiming_draw(layer):
     torch.manual_seed(0)
     w = make_weight((64, 16, 3, 3), ShiftSettings(layer=layer))().detach()
@@ -51,7 +51,7 @@ def test_first_values_have_the_spread_of_a_kaiming_draw(layer):
     assert float(w.std()) == pytest.approx(math.sqrt(2 / 144), rel=0.1)
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", Layer)
 def test_a_fan_in_of_its_own(layer):
     torch.manual_seed(0)
     w = make_weight((8, 16, 4, 3, 3), ShiftSettings(layer=layer), fan_in=36)().detach()

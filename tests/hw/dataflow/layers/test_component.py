@@ -1,7 +1,12 @@
 """Every operation's RTL against the reference, in Amaranth's simulator, with and without stalls."""
 
+import gc
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from amaranth.hdl import Fragment, UnusedElaboratable
 from layer_cases import (
     DENSE,
     LAYERS,
@@ -16,6 +21,7 @@ from layer_cases import (
 from stream_simulation import run_streams
 
 from hw.dataflow.design.design import engine_design
+from hw.dataflow.design.envelope import dense_words
 from hw.dataflow.flow.timing import engine_timing
 from hw.ir import graph as g
 from hw.ir.format import IMAGE_FORMAT, Format
@@ -141,3 +147,25 @@ def test_a_corrupted_weight_is_seen():
     component = layer(network, layer_plan(network, "x"))
     got, _ = run_streams(component, {"i": np.ravel(arrays[0]).tolist()}, len(want))
     assert got != want
+
+
+def test_no_element_and_no_place_stands_for_another():
+    """Values that a plan's check lets through by mistake raise where a layer is made of them."""
+    node, shapes = LAYERS["pointwise"]
+    network = layer_network(node, shapes, seed=0, fmt=S8)
+    plan = layer_plan(network, "x")
+
+    def error(**change):
+        changed = replace(plan, layers={"x": replace(plan.layers["x"], **change)})
+        try:
+            Fragment.get(layer(network, changed), None)
+        except (ValueError, KeyError) as raised:
+            return str(raised)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnusedElaboratable)
+        assert error(element="third") == "x: no weights in a third element"
+        assert error(weights="third") == "'third'"
+        gc.collect()
+    with pytest.raises(ValueError, match="third"):
+        dense_words(network, network.graph["x"], replace(plan.layers["x"], element="third"))
