@@ -19,9 +19,7 @@ from hw.verilog.roms import Rom
 DEFAULT_BOARD = "ulx3s-85f"
 
 
-def load(
-    folder: Path, plan_file: Path | None, board: str = DEFAULT_BOARD
-) -> tuple[Network, Design]:
+def load(folder: Path, plan_file: Path | None, board: str | None = None) -> tuple[Network, Design]:
     """The network in `folder`, and it built by the plan in `plan_file` or one for `board`."""
     from hw.board import boards
     from hw.dataflow import plan_file as plans
@@ -31,8 +29,16 @@ def load(
 
     network = serialize.load(folder)
     if plan_file is None:
-        return network, propose(network, boards.device(board))
-    return network, check(plans.load(plan_file), network, str(plan_file))
+        return network, propose(network, boards.device(board or DEFAULT_BOARD))
+    plan = plans.load(plan_file)
+    if plan.board != boards.NONE:
+        try:
+            known = boards.board(plan.board, f", or {boards.NONE}")
+        except InputError as error:
+            raise InputError(f"{plan_file}: {error}") from None
+        if board not in (None, known.name):
+            console.note(f"{plan_file}: is a plan for {known.name}, built for {board}")
+    return network, check(plan, network, str(plan_file))
 
 
 @click.command(cls=console.Command)

@@ -5,7 +5,7 @@ from hw.dataflow.design.design import Design, design
 from hw.dataflow.design.geometry import Geometry, store_of
 from hw.dataflow.flow import deadlock
 from hw.dataflow.flow.timing import pipelines
-from hw.dataflow.plan import ENGINES, JOINS, MIN_FIFO_DEPTH, ElementKind, LayerPlan, Plan
+from hw.dataflow.plan import ENGINES, JOINS, ElementKind, LayerPlan, Plan
 from hw.errors import InputError
 from hw.ir.arithmetic import layer_guard
 from hw.ir.graph import AvgPool, Conv, Linear, MaxPool, Node, Weighted, has_scale
@@ -31,10 +31,11 @@ def check(plan: Plan, network: Network, source: str = "plan") -> Design:
         ("layers", plan.layers, engines),
         ("fifos", plan.fifos, joins),
     ):
+        # A misspelt name is both: what is there says more than what is not.
+        for name in sorted(planned.keys() - nodes.keys()):
+            raise InputError(f"{source}: {field_name}: {name}: no such layer; correct or remove it")
         for name in sorted(nodes.keys() - planned.keys()):
             raise InputError(f"{source}: {field_name}: {name}: missing; run `shiftnas plan` again")
-        for name in sorted(planned.keys() - nodes.keys()):
-            raise InputError(f"{source}: {field_name}: {name}: no such layer; remove the entry")
     for name, node in engines.items():
         _check_layer(network, node, plan.layers[name], f"{source}: layers: {name}")
         if isinstance(node, Weighted):
@@ -44,7 +45,7 @@ def check(plan: Plan, network: Network, source: str = "plan") -> Design:
             raise InputError(f"{source}: fifos: {name}: expected {len(node.inputs)} depths")
     made = design(network, plan)
     held = pipelines(made)
-    least = deadlock.depths(graph, made.stores, MIN_FIFO_DEPTH, held)
+    least = deadlock.depths(graph, made.stores, held)
     # Larger FIFOs never lock up; where one is smaller, another may be larger instead.
     if all(
         d >= least[name][k] for name, depths in plan.fifos.items() for k, d in enumerate(depths)

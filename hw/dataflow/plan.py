@@ -80,8 +80,8 @@ class LayerPlan:
     weights: Place = Place.LOGIC
     load: LoadPlan | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """The fields that mean something for this element, in the plan file's order."""
+    def file_entry(self) -> dict[str, Any]:
+        """The fields that mean something for this element, as the plan's file has them."""
         if self.element == ElementKind.POOL:
             return {"element": str(self.element), "store": self.store}
         entry: dict[str, Any] = {

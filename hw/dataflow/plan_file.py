@@ -19,6 +19,9 @@ from hw.outputs import write_atomic
 
 SCHEMA_VERSION = 1
 
+MAX_BEATS = 1 << 24
+"""Of a store or a FIFO, and words of a program: more than any FPGA holds."""
+
 MAX_SCALE_EXPONENT = 64
 MAX_BIAS_BITS = 128
 """Bounds of what a loadable layer may be asked to hold."""
@@ -38,7 +41,7 @@ def dumps(plan: Plan) -> str:
         "network": plan.network,
         "board": plan.board,
         "clock_mhz": plan.clock_mhz,
-        "layers": {name: layer.as_dict() for name, layer in plan.layers.items()},
+        "layers": {name: layer.file_entry() for name, layer in plan.layers.items()},
         "fifos": {name: list(depths) for name, depths in plan.fifos.items()},
     }
     return yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=100)
@@ -97,7 +100,7 @@ def loads(text: str, source: str) -> Plan:
         if not isinstance(depths, list) or len(depths) < 1:
             raise InputError(f"{where}: expected a list of depths, one for each input")
         fifos[name] = tuple(
-            _integer(depth, f"{where}: input {position}", least=MIN_FIFO_DEPTH)
+            _integer(depth, f"{where}: input {position}", MIN_FIFO_DEPTH, MAX_BEATS)
             for position, depth in enumerate(depths)
         )
     return Plan(network, board, float(clock), layers, fifos)
@@ -108,7 +111,7 @@ def _layer(entry: Any, where: str) -> LayerPlan:
         entry, where, required=("element", "store"), optional=("pe", "weights", "load")
     )
     element = _choice(given["element"], f"{where}: element", ElementKind)
-    store = _integer(given["store"], f"{where}: store", least=1)
+    store = _integer(given["store"], f"{where}: store", 1, MAX_BEATS)
     if store & (store - 1):
         raise InputError(f"{where}: store: expected a power of two, found {store}")
     if element is ElementKind.POOL:
@@ -140,7 +143,7 @@ def _layer(entry: Any, where: str) -> LayerPlan:
 def _load(entry: Any, where: str) -> LoadPlan:
     optional = tuple(one.name for one in fields(LoadPlan) if one.name != "words")
     given = _mapping(entry, where, required=("words",), optional=optional)
-    words = _integer(given["words"], f"{where}: words", least=1)
+    words = _integer(given["words"], f"{where}: words", 1, MAX_BEATS)
     scale, bias = given.get("scale"), given.get("bias")
     if scale is not None:
         if not isinstance(scale, list) or len(scale) != 2:
@@ -162,20 +165,22 @@ def _mapping(
 ) -> dict[str, Any]:
     if not isinstance(value, dict) or any(not isinstance(key, str) for key in value):
         raise InputError(f"{where}: expected a mapping with names as keys")
+    # A misspelt field is both: what is there says more than what is not.
+    for name in value if required else ():
+        if name not in required + optional:
+            known = ", ".join(required + optional)
+            raise InputError(f"{where}: {name}: unknown field; known ones are {known}")
     for name in required:
         if name not in value:
             raise InputError(f"{where}: {name}: missing")
-    if required:
-        for name in value:
-            if name not in required + optional:
-                known = ", ".join(required + optional)
-                raise InputError(f"{where}: {name}: unknown field; known ones are {known}")
     return value
 
 
-def _integer(value: Any, where: str, least: int) -> int:
+def _integer(value: Any, where: str, least: int, most: int | None = None) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InputError(f"{where}: expected an integer of at least {least}, found {value!r}")
+    if most is not None and value > most:
+        raise InputError(f"{where}: expected at most {most}, found {value}")
     return value
 
 

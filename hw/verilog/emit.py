@@ -232,7 +232,7 @@ def _layers(design: Design) -> Iterator[dict[str, Any]]:
             "beats_per_frame": prod(node.shape),
         }
         if node.name in plan.layers:
-            entry["plan"] = plan.layers[node.name].as_dict()
+            entry["plan"] = plan.layers[node.name].file_entry()
         elif node.name in plan.fifos:
             entry["plan"] = {"fifos": list(plan.fifos[node.name])}
         yield entry

@@ -11,7 +11,7 @@ from hw.dataflow.design.design import design
 from hw.dataflow.design.envelope import dense_words
 from hw.dataflow.flow import deadlock
 from hw.dataflow.flow.buffers import needed_depths
-from hw.dataflow.plan import MIN_FIFO_DEPTH, ElementKind, LayerPlan, Place, Plan
+from hw.dataflow.plan import ElementKind, LayerPlan, Place, Plan
 from hw.errors import InputError
 from hw.ir.arithmetic import layer_guard
 from hw.ir.graph import Conv, Node, Weighted
@@ -114,7 +114,7 @@ def _lanes(policy: str, node: Node, proposed: int, dice: Dice) -> int:
 
 def _fifos(edits: PlanEdits, network: Network, plan: Plan) -> Mapping[str, tuple[int, ...]]:
     stores = {name: layer.store for name, layer in plan.layers.items()}
-    least = deadlock.depths(network.graph, stores, MIN_FIFO_DEPTH)
+    least = deadlock.depths(network.graph, stores)
     if edits.fifos == "deadlock":
         return least
     needed = needed_depths(design(network, plan))

@@ -26,8 +26,10 @@ from hw.errors import CheckFailed, InputError, Interrupted
         (
             MemoryError("Unable to allocate 3 TiB"),
             2,
-            "shiftnas: error: not enough memory (Unable to allocate 3 TiB); take a smaller network, "
-            "fewer frames, or a machine with more\n",
+            (
+                "shiftnas: error: not enough memory (Unable to allocate 3 TiB); take a smaller"
+                " network, fewer frames, or a machine with more\n"
+            ),
         ),
         (click.UsageError("no such option"), 2, "shiftnas: error: no such option\n"),
         (

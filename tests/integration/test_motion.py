@@ -102,7 +102,7 @@ def tight() -> tuple[Network, Plan, tuple[str, int]]:
     plan = propose(network, device("none"), fps=1).plan
     stores = {name: layer.store for name, layer in plan.layers.items()}
     held = pipelines(design(network, plan))
-    plan = replace(plan, fifos=deadlock.depths(network.graph, stores, 2, held))
+    plan = replace(plan, fifos=deadlock.depths(network.graph, stores, held))
     places = [(name, k) for name, depths in plan.fifos.items() for k in range(len(depths))]
     place = max(places, key=lambda place: plan.fifos[place[0]][place[1]])
     return network, plan, place

@@ -26,7 +26,7 @@ def needed_depths(design: Design) -> dict[str, tuple[Depth, ...]]:
     `throughput` beats everywhere it takes `cost.predict`'s cycles a frame.
     """
     graph = design.graph
-    least = deadlock.depths(graph, design.stores, MIN_FIFO_DEPTH, pipelines(design))
+    least = deadlock.depths(graph, design.stores, pipelines(design))
     fast = for_speed(design, processes(graph), timings(design)).fifos
     return {
         name: tuple(Depth(*pair) for pair in zip(least[name], fast[name], strict=True))

@@ -22,7 +22,7 @@ from hw import cache
 from hw.dataflow.design import geometry
 from hw.dataflow.flow import contract
 from hw.dataflow.flow.contract import Pipeline, Process, input_space, processes
-from hw.dataflow.plan import JOINS
+from hw.dataflow.plan import JOINS, MIN_FIFO_DEPTH
 from hw.ir.graph import Graph
 
 FRAMES = 2
@@ -194,21 +194,21 @@ def locks(
 def depths(
     graph: Graph,
     stores: Mapping[str, int],
-    least: int = 2,
     pipelines: Mapping[str, Pipeline] = NO_PIPELINES,
 ) -> dict[str, tuple[int, ...]]:
-    """FIFO depths with which the network runs, `least` or more at every join's input.
+    """The smallest FIFO depths, each for itself, with which the network runs.
 
     Those of a large network are kept on disk: they take about a minute to find.
     """
-    joins = {node.name: (least,) * len(node.inputs) for node in graph if isinstance(node, JOINS)}
+    shallow = MIN_FIFO_DEPTH
+    joins = {node.name: (shallow,) * len(node.inputs) for node in graph if isinstance(node, JOINS)}
     if sum(prod(node.shape) for node in graph) < LARGE:
         return repaired(graph, stores, joins, pipelines)
     code = [
         Path(module).read_bytes() for module in (__file__, contract.__file__, geometry.__file__)
     ]
     registers_of = {name: asdict(one) for name, one in sorted(pipelines.items())}
-    asked = json.dumps([sorted(stores.items()), least, registers_of])
+    asked = json.dumps([sorted(stores.items()), shallow, registers_of])
 
     def find(folder: Path) -> None:
         found = repaired(graph, stores, joins, pipelines)

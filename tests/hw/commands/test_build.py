@@ -51,6 +51,13 @@ def test_emit(net, plan, tmp_path):
     assert run("emit", net, "--out", tmp_path / "rtl", "--force").exit_code == 0
 
 
+def test_a_plan_for_an_unknown_board(net, plan, tmp_path):
+    plan.write_text(plan.read_text().replace("ulx3s-85f", "breadboard"))
+    result = run("emit", net, "--plan", plan, "--out", tmp_path / "rtl")
+    assert result.exit_code == 2 and not (tmp_path / "rtl").exists()
+    assert f"{plan}: board: no board is called 'breadboard'" in result.stderr
+
+
 def test_a_plan_of_another_network(net, plan, tmp_path):
     plan.write_text(plan.read_text().replace(serialize.load(net).digest, 64 * "0"))
     result = run("emit", net, "--plan", plan, "--out", tmp_path / "rtl")

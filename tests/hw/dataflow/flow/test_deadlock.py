@@ -127,7 +127,7 @@ def node_window(graph: g.Graph, node: g.Node) -> tuple[g.Pair, g.Pair, g.Pair, g
 def random_graph(seed: int) -> g.Graph:
     """A network of two or three small cells of a random genotype; sides odd, even and unequal."""
     rng = random.Random(seed)
-    operations = sorted(space.OPERATIONS.keys() - {"none"})
+    operations = sorted(space.OPERATIONS)
 
     def cell() -> tuple[tuple[str, int], ...]:
         return tuple(
@@ -272,7 +272,7 @@ def test_the_depths_are_those_of_the_hardware_to_the_beat():
     plan = replace(plan, layers=layers)
     stores = {name: layer.store for name, layer in layers.items()}
     held = pipelines(design(network, plan))
-    fifos = deadlock.depths(graph, stores, 2, held)
+    fifos = deadlock.depths(graph, stores, held)
     assert hardware_runs(network, replace(plan, fifos=fifos))
     grown = [(name, k) for name in fifos for k, depth in enumerate(fifos[name]) if depth > 2]
     binding = [p for p in grown if deadlock.locks(graph, stores, without_one(fifos, *p), held)]
@@ -286,7 +286,7 @@ def test_the_depths_are_those_of_the_hardware_to_the_beat():
 def random_graph_of_one_cell(seed: int) -> g.Graph:
     """A reduction cell of two nodes behind a stem."""
     rng = random.Random(seed)
-    operations = sorted(space.OPERATIONS.keys() - {"none"})
+    operations = sorted(space.OPERATIONS)
     edges = [tuple((rng.choice(operations), rng.randrange(2 + k)) for _ in "ab") for k in (0, 1)]
     cell = edges[0] + edges[1]
     genotype = space.Genotype(cell, (2, 3), cell, (2, 3))
@@ -312,5 +312,5 @@ def test_the_hardware_locks_up_with_a_beat_less(missing, finishes):
     layers = {name: LayerPlan("pool", 1, store) for name, store in stores.items()}
     depths = {"node": (25 - missing, 2)}
     plan = Plan(network.digest, "ulx3s-85f", 50.0, layers, depths)
-    assert deadlock.depths(graph, stores, 2, pipelines(design(network, plan))) == fifos
+    assert deadlock.depths(graph, stores, pipelines(design(network, plan))) == fifos
     assert hardware_runs(network, plan) is finishes

@@ -94,7 +94,7 @@ class Cycles:
 def small_graph(seed: int) -> g.Graph:
     """A random genotype's network of two cells, without its classifier's end."""
     rng = random.Random(seed)
-    operations = sorted(space.OPERATIONS.keys() - {"none"})
+    operations = sorted(space.OPERATIONS)
 
     def cell() -> tuple[tuple[str, int], ...]:
         return tuple((rng.choice(operations), rng.randrange(2 + n)) for n in range(2) for _ in "ab")
