@@ -68,6 +68,7 @@ def made(tmp_path_factory):
     (folder / "run").mkdir()
     (folder / "run" / "config.yaml").write_text("kind: search\ndata: digits\ndomain: shift\n")
     (folder / "run" / "log.jsonl").write_text('{"stage": "a", "epoch": 1, "epochs": 1}\n')
+    (folder / "run" / "checkpoint.pt").write_bytes(b"")
     (folder / "case.json").write_text('{"seed": 1}\n')
     (folder / "coverage.json").write_text('{"schema_version": 1}\n')
     (folder / "demo").mkdir()
