@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from hw.errors import InputError
 from hw.ir.graph import AvgPool, Conv, FactorizedReduce, Graph, MaxPool, Node, Pair, Shape
 
 
@@ -23,11 +24,23 @@ class Geometry:
 
     @classmethod
     def of(cls, graph: Graph, node: Node) -> "Geometry":
-        """The window of an engine node."""
+        """The window of an engine node.
+
+        Raises
+        ------
+        InputError: a convolution has a window without any pixel of the image; what the operand
+            store keeps is told by pixels.
+        """
         (shape,) = graph.in_shapes(node)
         out = node.shape[:2]
         if isinstance(node, Conv):
-            return cls(shape, out, node.kernel, node.stride, node.padding, node.dilation)
+            g = cls(shape, out, node.kernel, node.stride, node.padding, node.dilation)
+            if not (g._all_real(0) and g._all_real(1)):
+                raise InputError(
+                    f"{node.name}: padding {list(node.padding)}: some window would lie beside the"
+                    " image as a whole; the hardware needs a pixel in each"
+                )
+            return g
         if isinstance(node, MaxPool | AvgPool):
             return cls(shape, out, node.kernel, node.stride, node.padding)
         if isinstance(node, FactorizedReduce):
@@ -73,6 +86,11 @@ class Geometry:
             < self.shape[axis]
         ]
         return (real[0], real[-1]) if real else (1, 0)
+
+    def _all_real(self, axis: int) -> bool:
+        """Whether each output row (axis 0) or column (axis 1) has a tap on a real pixel."""
+        spans = [self.valid(axis, k) for k in range(self.kernel[axis])]
+        return all(any(low <= n <= high for low, high in spans) for n in range(self.out[axis]))
 
     def has_border(self, axis: int) -> bool:
         """Whether any tap of this axis can lie outside the image."""

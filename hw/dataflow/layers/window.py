@@ -130,7 +130,9 @@ class Window(wiring.Component):
         accept = Signal()
         negative = self.i.payload[-1] if self.design.relu and self.x.signed else Const(0)
         m.d.comb += [
-            # level is at most `depth`, a power of two: not full where negative or below that bit.
+            # `depth` is a power of two, and level is below its double (a window that lies before
+            # the one before it does so by padding, less than a span): not full where negative or
+            # without that bit.
             self.i.ready.eq(level[-1] | ~level[address_bits]),
             accept.eq(self.i.valid & self.i.ready),
             write.addr.eq(write_address),
