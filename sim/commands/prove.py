@@ -37,7 +37,9 @@ def prove(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Prove processing elements, requantisers and stream parts right for all inputs, for all time.
+    """Prove the building blocks of the hardware right for all inputs, for all time.
+
+    Windows, processing elements, requantisers, pools, joins, queues, the loading of weights.
 
     NAMEs choose proofs and may be patterns (`fifo-*`); default: all.
     """

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from amaranth.asserts import AnyConst
 from amaranth.hdl import (
@@ -14,6 +14,7 @@ from amaranth.hdl import (
     Assume,
     Cover,
     Module,
+    ResetSignal,
     Shape,
     ShapeLike,
     Signal,
@@ -98,7 +99,7 @@ class Bench:
     shown: what a trace shows
     """
 
-    def __init__(self, dut=None):
+    def __init__(self, dut: Any = None):
         self.dut, self.module = dut, Module()
         if dut is not None:
             self.module.submodules.dut = dut
@@ -122,9 +123,13 @@ class Bench:
         self.module.d.comb += Value.cast(signal).eq(AnyConst(Shape.cast(shape).width))
         return signal
 
-    def register(self, name: str, shape: ShapeLike) -> Signal:
-        """A signal of a model, zero after reset, which traces show."""
-        return self._shown(name, shape)
+    def register(
+        self, name: str, shape: ShapeLike, *, init: Any = None, kept: bool = False
+    ) -> Signal:
+        """A signal of a model, which traces show: `init`, or zero, at the start and, unless `kept`,
+        after every reset."""
+        self.shown[name] = Shown(name, shape)
+        return Signal(shape, name=name, init=init, reset_less=kept)
 
     def named(self, name: str, value: ValueLike, shape: ShapeLike | None = None) -> Signal:
         """A combinational value under a name, which traces show."""
@@ -150,6 +155,27 @@ class Bench:
     def memory(self, path: str, shape: ShapeLike, depth: int) -> Array:
         """The rows of a memory inside the component."""
         return Array([self.probe(f"{path}[{row}]", shape) for row in range(depth)])
+
+    def loaded(self, access: wiring.PureInterface, name: str) -> None:
+        """A loadable memory of the component, written with anything at any time in reset.
+
+        Assumed: it is the loader's only while the component is in reset, as the Loader is proved to
+        see to.
+        """
+        halt, write = self.free(f"{name}_halt", 1), self.free(f"{name}_write", 1)
+        self.assume(f"{name}_opened_in_reset", implies(halt, self.reset))
+        self.assume(f"{name}_written_while_open", implies(write, halt))
+        self.module.d.comb += [
+            access.halt.eq(halt),
+            access.write.eq(write),
+            access.address.eq(self.free(f"{name}_address", access.address.shape())),
+            access.data.eq(self.free(f"{name}_data", access.data.shape())),
+        ]
+
+    @cached_property
+    def reset(self) -> Signal:
+        """The component's reset, free in every cycle."""
+        return self.named("reset", ResetSignal())
 
     # --- Statements
 
@@ -199,7 +225,7 @@ class Bench:
         ]
         found = Port(valid, ready, payload, self.named(f"{port}_transfer", valid & ready))
         if obedient:
-            held, stable = self._kept(port, found)
+            held, stable = self.holds(port, found)
             self.assume(f"{port}_held", held)
             self.assume(f"{port}_stable", stable)
         return found
@@ -215,7 +241,7 @@ class Bench:
         payload = self.named(f"{port}_payload", interface.payload, interface.payload.shape())
         self.module.d.comb += interface.ready.eq(ready)
         found = Port(valid, ready, payload, self.named(f"{port}_transfer", valid & ready))
-        held, stable = self._kept(port, found)
+        held, stable = self.holds(port, found)
         self.rule(f"{port}_held", held)
         self.rule(f"{port}_stable", stable)
         self.outputs.append(port)
@@ -229,7 +255,7 @@ class Bench:
             Independent(f"{port}_valid_alone", f"{port}_valid", readers) for port in self.outputs
         ]
 
-    def _kept(self, name: str, port: Port) -> tuple[Value, Value]:
+    def holds(self, name: str, port: Port) -> tuple[Value, Value]:
         """Whether a beat not taken in the last cycle is still there; whether it is the same."""
         waits = Signal(name=f"{name}_waits")
         last = Signal(Value.cast(port.payload).shape(), name=f"{name}_last")

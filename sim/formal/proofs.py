@@ -4,14 +4,29 @@ from fnmatch import fnmatchcase
 
 from amaranth.hdl import signed, unsigned
 
+from hw.dataflow.design.geometry import Geometry
+from hw.dataflow.design.program import Tap
+from hw.dataflow.design.requantiser import Room
+from hw.dataflow.design.scales import Scale
+from hw.dataflow.loading.bus import Region
 from hw.errors import InputError
 from hw.ir.format import Format
 from hw.ir.parameters import Rounding
-from sim.formal import elements, joins, queues, requantisers
+from sim.formal import (
+    elements,
+    joins,
+    loaders,
+    pools,
+    queues,
+    requantisers,
+    stations,
+    windows,
+)
 from sim.formal.proof import Proof
 from sim.formal.requantisers import Channel
 from sim.formal.spec import Term
 
+S2 = Format(True, 2, 0)
 X3, U3, X8 = signed(3), unsigned(3), signed(8)
 S3, F3, S5, S8 = (Format(s, w, 0) for s, w in ((True, 3), (False, 3), (True, 5), (True, 8)))
 
@@ -28,6 +43,16 @@ LAYER = (
     (Channel((Term(-1, 0), Term(1, 3)), -77),),
 )
 """Two channels with three and two scale terms."""
+
+
+def _taps(*groups: list[tuple[int, int, int]]) -> list[Tap]:
+    """A program of these groups of taps (ky, kx, channel), with operations 0, 1, 2, 3, 0, …"""
+    return [
+        Tap(*place, (n + len(group)) % 4, n == len(group) - 1)
+        for group in groups
+        for n, place in enumerate(group)
+    ]
+
 
 PROOFS = {
     proof.name: proof
@@ -161,6 +186,133 @@ PROOFS = {
             lambda: requantisers.mean(S3, (1, 2, 3), 5),
             depth=2,
             cover=30,
+        ),
+        Proof(
+            "window",
+            "Window of 3×3 with padding 1 on 3×2 pixels, store of 8 beats, 2 groups of taps",
+            lambda: windows.window(
+                Geometry((3, 2, 1), (3, 2), (3, 3), padding=(1, 1)),
+                S2,
+                _taps([(0, 0, 0), (1, 1, 0), (2, 2, 0)], [(0, 2, 0), (2, 0, 0)]),
+                relu=True,
+            ),
+            cover=18,
+        ),
+        Proof(
+            "window-stride",
+            "Window of 2×3, stride 2, padding 1 on 4×3 pixels, store of 8 beats",
+            lambda: windows.window(
+                Geometry((4, 3, 1), (3, 2), (2, 3), (2, 2), (1, 1)),
+                S2,
+                _taps([(0, 0, 0), (0, 2, 0), (1, 1, 0), (1, 2, 0)]),
+            ),
+            cover=18,
+        ),
+        Proof(
+            "window-dilated",
+            "Window of 2×2, dilation 2, padding 1 on 3×2 pixels, store of 8 beats",
+            lambda: windows.window(
+                Geometry((3, 2, 1), (3, 2), (2, 2), padding=(1, 1), dilation=(2, 2)),
+                S2,
+                _taps([(0, 1, 0), (1, 0, 0)], [(0, 0, 0), (1, 1, 0)]),
+            ),
+            cover=18,
+        ),
+        Proof(
+            "window-reduce",
+            "Window of a FactorizedReduce of 3×3 pixels, store of 8 beats",
+            lambda: windows.window(
+                Geometry((3, 3, 1), (2, 2), (2, 2), (2, 2)),
+                S2,
+                _taps([(0, 0, 0)], [(1, 1, 0)]),
+                relu=True,
+            ),
+            cover=24,
+        ),
+        Proof(
+            "window-1x1",
+            "Window of 1×1, stride 2, on 1×4 pixels, store of 2 beats",
+            lambda: windows.window(
+                Geometry((1, 4, 1), (1, 2), stride=(1, 2)), S2, _taps([(0, 0, 0)], [(0, 0, 0)])
+            ),
+            cover=24,
+            search=18,
+        ),
+        Proof(
+            "window-pool",
+            "Window of 2×2, stride 2, of a pool of 2×4 pixels of 2 channels, store of 16 beats",
+            lambda: windows.window(
+                Geometry((2, 4, 2), (1, 2), (2, 2), (2, 2)),
+                S2,
+                _taps(
+                    [(ky, kx, 0) for ky in (0, 1) for kx in (0, 1)],
+                    [(ky, kx, 1) for ky in (0, 1) for kx in (0, 1)],
+                ),
+            ),
+            cover=24,
+        ),
+        Proof(
+            "window-load",
+            "Window of 2×2, stride 2, padding 1 on 3×3 pixels, any program of 1 to 3 words,"
+            " written in reset",
+            lambda: windows.window(
+                Geometry((3, 3, 1), (2, 2), (2, 2), (2, 2), (1, 1)),
+                S2,
+                _taps([(0, 0, 0), (1, 1, 0)]),
+                relu=True,
+                words=3,
+            ),
+            cover=18,
+        ),
+        Proof(
+            "global-pool",
+            "GlobalPool of 3×1 pixels of 2 channels u3",
+            lambda: pools.global_pool((3, 1, 2), F3),
+            depth=2,
+            cover=30,
+            search=30,
+        ),
+        Proof(
+            "global-pool-8",
+            "GlobalPool of 3×1 pixels of 2 channels s8",
+            lambda: pools.global_pool((3, 1, 2), S8),
+            depth=2,
+            cover=40,
+            search=30,
+        ),
+        Proof(
+            "station",
+            "Station and its memories: 3 words of 40 bits, 3 of 70, a register of 2, any content",
+            lambda: stations.station(
+                [
+                    Region("program", 16, 3, 40),
+                    Region("last_word", 24, 1, 2),
+                    Region("bias", 32, 3, 70),
+                ],
+                ["last_word"],
+                6,
+            ),
+        ),
+        Proof(
+            "loader",
+            "Loader, two Hops, a Station behind each, memories of 3 words of 8 and 2 of 40 bits",
+            lambda: loaders.loader(),
+            cover=28,
+            search=30,
+        ),
+        Proof(
+            "add-bias-load",
+            "AddBias, 3 classes, any biases of 3 bits, written in reset, sums of 4 bits",
+            lambda: requantisers.add_bias(4, [3, -4, 0], 1, 3),
+        ),
+        Proof(
+            "requantise-load",
+            "Requantise, sums of 3 bits, 2 rows of any 1 to 3 words, written in reset, by 1 to s3",
+            lambda: requantisers.batch_norm_loaded(
+                ((Scale(2, 5),), (Scale(-1, -2),)), Room(2, 3), 3, 7, 1, S3
+            ),
+            depth=2,
+            cover=16,
         ),
     )
 }

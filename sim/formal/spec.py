@@ -58,6 +58,13 @@ def requantised(
     return clamp((value + half) >> shift if shift > 0 else value << -shift, fmt)
 
 
+def mean_of(value: Value, n: int, fmt: Format) -> Value:
+    """The mean of n codes whose sum is `value`: clamp((value·R + 2**(t - 1)) >> t), with
+    R = round(2**t / n) and t = W + 8 + ceil(log2 n)."""
+    t = fmt.width + 8 + next(e for e in range(64) if 1 << e >= n)
+    return requantised(value * (((1 << t + 1) // n + 1) // 2), t, fmt)
+
+
 def same(a: ValueLike, b: ValueLike, width: int) -> Value:
     """The two integers are congruent modulo 2**width."""
     return (Value.cast(a) - Value.cast(b))[:width] == 0

@@ -10,7 +10,7 @@ from _pytest.mark import ParameterSet
 from sim.formal.proof import Failure, prove
 from sim.formal.proofs import PROOFS
 
-SLOW = {"mean", "horner-8", "requantise-10"}
+SLOW = {"mean", "horner-8", "requantise-10", "requantise-load", "loader", "global-pool-8"}
 """Proofs of more than some seconds of processor time."""
 
 

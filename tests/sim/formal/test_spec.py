@@ -6,7 +6,7 @@ from amaranth.sim import Simulator
 
 from hw.ir.format import Format
 from hw.ir.parameters import Rounding
-from sim.formal.spec import Term, clamp, requantised, same, scaled, total
+from sim.formal.spec import Term, clamp, mean_of, requantised, same, scaled, total
 
 
 def evaluate(expressions, value):
@@ -48,6 +48,18 @@ def test_requantised(rounding):
     ]
     got = evaluate([requantised(value, r, f, rounding) for r, f in cases], value)
     assert got == wanted
+
+
+def test_mean_of():
+    """With the factor and the shift of docs/numerics.md, worked out by hand: ⌈log2 n⌉ is 0, 2, 2,
+    3."""
+    value, fmt = Signal(signed(6)), Format(True, 4, 0)
+    factors = {1: (4096, 12), 3: (5461, 14), 4: (4096, 14), 6: (5461, 15)}
+    wanted = [
+        [min(max((q * r + (1 << t - 1)) >> t, -8), 7) for r, t in factors.values()]
+        for q in numbers(value)
+    ]
+    assert evaluate([mean_of(value, n, fmt) for n in factors], value) == wanted
 
 
 @pytest.mark.parametrize("shift", [-1, 1])
