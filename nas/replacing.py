@@ -7,11 +7,9 @@ from pathlib import Path
 
 from hw.errors import InputError
 from hw.outputs import ONLY_OURS
-from nas import checkpoint, events
+from nas import events
 from nas.lock import LOCK
-from nas.runs import CALIBRATION, CONFIG, GENOTYPE, LOG, METRICS
-
-FILES = (CONFIG, GENOTYPE, LOG, METRICS, CALIBRATION, *checkpoint.NAMES)
+from nas.runs import CONFIG, FILES
 
 
 def seeds(folder: Path) -> list[Path]:

@@ -30,6 +30,9 @@ from nas.provenance import Provenance
 CONFIG, GENOTYPE, LOG, METRICS = "config.yaml", "genotype.yaml", "log.jsonl", "metrics.json"
 CALIBRATION = "calibration.npz"
 
+FILES = (CONFIG, GENOTYPE, LOG, METRICS, CALIBRATION, *checkpoint.NAMES)
+"""What a run writes, `events.FOLDER` aside."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -84,7 +87,7 @@ class Run:
             if _goes_on(path, resume, force):
                 _require_same(path, cls.open(path).task, task)
             else:
-                for name in (LOG, METRICS, GENOTYPE, CALIBRATION, *checkpoint.NAMES):
+                for name in FILES:
                     (path / name).unlink(missing_ok=True)
                 shutil.rmtree(path / events.FOLDER, ignore_errors=True)
             run = cls(path, task, lock)

@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 import sys
 
 import pytest
@@ -11,6 +12,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # One worker a core: threads of a numeric library would only get in the other workers' way.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# Signals that were ignored when pytest began, by nohup or in a shell's background, would be ignored
+# by all that the tests start.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGTERM, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 def pytest_collection_modifyitems(items):

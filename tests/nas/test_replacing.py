@@ -7,15 +7,17 @@ from hw.errors import InputError
 from hw.networks import genotypes
 from nas import replacing
 from nas.config import load_config
+from nas.data_record import DataRecord
 from nas.runs import Run, Task
 
-SEARCH = Task("search", "digits", load_config("tiny"))
-TRAIN = Task("train", "digits", load_config("tiny"), genotypes.get("GDAS_V1"))
+SEARCH = Task("search", DataRecord("digits"), load_config("tiny"))
+TRAIN = Task("train", DataRecord("digits"), load_config("tiny"), genotypes.get("GDAS_V1"))
 
 
 def start(folder, task):
     run = Run.start(folder, task, resume=False, force=False)
     run.save({"tensor": torch.ones(2)})
+    run.close()
     return folder
 
 

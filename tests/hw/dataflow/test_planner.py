@@ -137,7 +137,7 @@ def test_needed_depths(network, fastest):
     assert {n: tuple(d.throughput for d in depths) for n, depths in needed.items()} == fastest.fifos
     least = {n: tuple(d.deadlock for d in depths) for n, depths in needed.items()}
     held = pipelines(design(network, fastest))
-    assert least == deadlock.depths(network.graph, stores, 2, held)
+    assert least == deadlock.depths(network.graph, stores, held)
 
 
 def test_a_clock(network, fastest):
