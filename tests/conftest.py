@@ -34,6 +34,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(missing)
 
 
+def pytest_collection_finish():
+    """What the imports have made stays: looking through it after each test took most of a test."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def pin_unused_elaboratables():
     """Amaranth warns of a component never elaborated when it is collected: in its own test."""

@@ -137,7 +137,7 @@ def network(
     "--clock",
     "clock_mhz",
     metavar="MHZ",
-    type=click.FloatRange(min=0, max=1000, min_open=True),
+    type=Number(min=0, max=1000, min_open=True),
     default=CLOCK_MHZ,
     show_default=True,
     help="The network's clock; a board gives it, or the nearest one below.",

@@ -209,7 +209,7 @@ class _Desk:
 
     def build(self, bench: Bench) -> Simulation:
         """The model of a bench, `mutants::select` in it."""
-        sources = {schemata.PACKAGE_FILE: schemata.PACKAGE} | dict(bench.sources)
+        sources = schemata.BESIDE | dict(bench.sources)
         return Simulation.build(self.network, replace(bench, sources=sources))
 
     def trial(self, model: Simulation, name: str, frames: int) -> Trial:

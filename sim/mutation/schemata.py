@@ -16,7 +16,14 @@ from hw.verilog import emit
 from sim.mutation.sites import Mutant
 from sim.mutation.verilog import ARM, read
 
-PACKAGE = """\
+BESIDE = {
+    "mutants.vlt": """\
+`verilator_config
+
+// What a mutant computes counts, not how clean it is.
+lint_off -file "*.v"
+""",
+    "mutants.sv": """\
 // Which mutant is in place: +mutant=N, 0 for none.
 package mutants;
   function automatic int chosen();
@@ -25,10 +32,9 @@ package mutants;
 
   int select = chosen();
 endpackage
-"""
-"""Goes before the design."""
-
-PACKAGE_FILE = "mutants.sv"
+""",
+}
+"""Files that go before the design."""
 
 _ASSIGN = re.compile(r"assign (?P<target>.*?) *= (?P<value>.*);")
 _IF = re.compile(r"(?P<head>.*if \()(?P<value>.*)(?P<tail>\)(?: begin)?)")

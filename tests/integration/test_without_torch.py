@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from hw import outputs
+
 WITHOUT_TORCH = """
 import sys
 sys.modules["torch"] = None  # importing it now raises ImportError
@@ -35,7 +37,8 @@ def emit(folder, hash_seed):
     )  # fmt: skip
     run(folder, hash_seed, "plan", "net", "--board", "ulx3s-85f", "--out", "plan.yaml")
     told = run(folder, hash_seed, "emit", "net", "--plan", "plan.yaml", "--out", "rtl")
-    files = {path.name: path.read_bytes() for path in Path(folder, "rtl").iterdir()}
+    written = [path for path in Path(folder, "rtl").iterdir() if path.name != outputs.MARKER]
+    files = {path.name: path.read_bytes() for path in written}
     assert sorted(files) == told["files"]
     return files
 

@@ -77,7 +77,7 @@ def test_seeds_at_work_are_not_removed(held):
     out = folder.parent / "seeds"
     out.mkdir()
     (out / "seed1").symlink_to(folder)
-    (folder / "config.yaml").write_text("of a run")
+    (folder / "config.yaml").write_text("kind: search\n")
     result = CliRunner().invoke(
         COMMANDS["search"], [*SMALL, "--out", str(out), "--force", "--seeds", "1"]
     )

@@ -59,9 +59,8 @@ def test_number_0_is_the_design_as_it_was(hardware, tmp_path):
     network, plan = hardware.network, hardware.plan
     chosen = campaign.choose(hardware.emission, 60, 5)
     text = schemata.combine(hardware.emission.verilog, chosen)
-    combined = dataclasses.replace(hardware.emission, files={
-        schemata.PACKAGE_FILE: schemata.PACKAGE, "shiftnas_top.v": text,
-    })  # fmt: skip
+    files = schemata.BESIDE | {"shiftnas_top.v": text}
+    combined = dataclasses.replace(hardware.emission, files=files)
     stimuli = Stimuli(random_images(network, 3, 1), stall=0.3)
     first, second = (
         cosim(
