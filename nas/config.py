@@ -1,6 +1,7 @@
 """Configuration of search and training: dataclasses, read from YAML, checked field by field.
 
 The defaults are the paper's CIFAR settings. Each preset in `presets/` says what it is for.
+Longer than other files, so that every field stands in one place with what it means.
 """
 
 import re
