@@ -10,7 +10,7 @@ from hw.dataflow.design.design import Design, LayerDesign
 from hw.dataflow.design.engine import EngineDesign
 from hw.dataflow.design.joins import JoinDesign
 from hw.dataflow.fabric import Device
-from hw.dataflow.ladder import extra_blocks, near
+from hw.dataflow.ladder import extra_blocks, near, saved_luts
 from hw.dataflow.plan import ElementKind, Place
 from hw.errors import InputError
 
@@ -130,7 +130,7 @@ class Bounds:
         return "; and ".join(told)
 
 
-def _moves(design: Design, from_blocks: bool) -> list[tuple[str, float, int]]:
+def _moves(design: Design, from_blocks: bool) -> list[tuple[str, int, int]]:
     """Programs that can be moved: layer, LUT sites and block RAMs that it costs or saves."""
     found = []
     for name, engine in design.engines.items():
@@ -138,13 +138,9 @@ def _moves(design: Design, from_blocks: bool) -> list[tuple[str, float, int]]:
             continue
         if (engine.place == Place.BLOCK) != from_blocks:
             continue
-        luts = (
-            cost.layer_logic(engine.placed(near(engine))).lut
-            - cost.layer_logic(engine.placed(Place.BLOCK)).lut
-        )
         blocks = extra_blocks(engine)
         if blocks > 0 or not from_blocks:
-            found.append((name, luts, blocks))
+            found.append((name, saved_luts(engine), blocks))
     return found
 
 

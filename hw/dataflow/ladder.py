@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf
 
 from hw.dataflow import cost
 from hw.dataflow.design.design import engine_design
@@ -68,13 +67,13 @@ def _variant(network: Network, node: Node, plan: LayerPlan, covered: Sequence[Ne
     if covered and isinstance(node, Weighted):
         plan = replace(plan, weights=Place.LUTRAM, load=_room(node, plan, covered))
     engine = engine_design(network, node, plan)
-    moved = inf
+    lut = least = cost.layer_logic(engine).lut
     if isinstance(node, Weighted):
         place = Place.BLOCK if prefers_block(engine) else near(engine)
         plan, engine = replace(plan, weights=place), engine.placed(place)
-        moved = cost.layer_logic(engine.placed(Place.BLOCK)).lut
-    lut = cost.layer_logic(engine).lut
-    return Variant(plan, engine, engine_timing(engine), lut, int(min(lut, moved)))
+        lut = cost.layer_logic(engine).lut
+        least = min(lut, cost.layer_logic(engine.placed(Place.BLOCK)).lut)
+    return Variant(plan, engine, engine_timing(engine), lut, least)
 
 
 def _room(node: Weighted, plan: LayerPlan, covered: Sequence[Network]) -> LoadPlan:
@@ -91,9 +90,13 @@ def _room(node: Weighted, plan: LayerPlan, covered: Sequence[Network]) -> LoadPl
 
 def prefers_block(engine: EngineDesign) -> bool:
     """Whether a layer's program saves enough logic in block RAM."""
-    block = engine.placed(Place.BLOCK)
-    saved = cost.layer_logic(engine).lut - cost.layer_logic(block).lut
-    return saved >= LUTS_A_BLOCK * extra_blocks(engine)
+    return saved_luts(engine) >= LUTS_A_BLOCK * extra_blocks(engine)
+
+
+def saved_luts(engine: EngineDesign) -> int:
+    """LUT sites that a layer takes less with its program in block RAM than elsewhere."""
+    beside = engine.placed(near(engine))
+    return cost.layer_logic(beside).lut - cost.layer_logic(engine.placed(Place.BLOCK)).lut
 
 
 def extra_blocks(engine: EngineDesign) -> int:

@@ -63,6 +63,11 @@ class Case:
     level: str = "network"
     rounding: Rounding = Rounding.HALF_UP
 
+    @property
+    def through_port(self) -> bool:
+        """Whether weights are loaded in the run: parts of a network have no port."""
+        return self.loaded and self.level == Level.NETWORK
+
 
 @dataclass(frozen=True)
 class Hardware:
@@ -165,7 +170,7 @@ def _with_negative_scales(network: Network, case: Case) -> Network:
 
 def hardware_of(case: Case, network: Network) -> Hardware:
     """Plan and images of a case beside its network."""
-    load = case.loaded and case.level == Level.NETWORK
+    load = case.through_port
     # Where weights are loaded the RTL has others: those of another seed.
     built = network_of(replace(case, seed=case.seed + 1), like=network) if load else network
     proposed = propose(

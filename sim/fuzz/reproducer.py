@@ -18,7 +18,6 @@ from sim.commands.cosim import cosim
 from sim.fuzz import case as cases
 from sim.fuzz.case import Case
 from sim.fuzz.run import Failure, Outcome
-from sim.level import Level
 
 NETWORK, PLAN, IMAGES, RTL, RUN = "network", "plan.yaml", "images.npy", "rtl", "run"
 MAKER = "fuzz"
@@ -73,11 +72,14 @@ def _write_hardware(folder: Path, case: Case) -> bool:
 
 def cosim_arguments(case: Case, folder: Path) -> list[str]:
     """Arguments of `shiftnas` that simulate the folder's contents again, waves included."""
-    load = case.loaded and case.level == Level.NETWORK
     return [
         "cosim",
         str(folder / NETWORK),
-        *((f"--rtl={folder / RTL}", "--load") if load else (f"--plan={folder / PLAN}",)),
+        *(
+            (f"--rtl={folder / RTL}", "--load")
+            if case.through_port
+            else (f"--plan={folder / PLAN}",)
+        ),
         f"--level={case.level}",
         f"--images={folder / IMAGES}",
         f"--frames={len(case.frames)}",
