@@ -35,9 +35,8 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """What the imports have made stays: looking through it after each test took most of a test."""
-    gc.collect()
-    gc.freeze()
+    """What the imports have made stays."""
+    _freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -45,4 +44,21 @@ def pin_unused_elaboratables():
     """Amaranth warns of a component never elaborated when it is collected: in its own test."""
     yield
     if "amaranth" in sys.modules:
-        gc.collect()
+        _freeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def thaw():
+    """Cycles that a module's tests have left behind are collected at its end."""
+    yield
+    gc.unfreeze()
+    _freeze()
+
+
+def _freeze():
+    """Collect what has been made since, and keep the rest out of the next collection.
+
+    Looking through all that imports and fixtures have made after each test took most of a test.
+    """
+    gc.collect()
+    gc.freeze()
