@@ -11,17 +11,19 @@ from typing import Any
 import click
 
 from hw import console, outputs
-from hw.data import NAMES
+from hw.commands.options import (
+    DATA,
+    FILE_OR_NAME,
+    FOLDER,
+    formats_option,
+    out_option,
+    paper_option,
+)
 from hw.errors import InputError, Interrupted
 from hw.ir.paper import refuse_beside_paper
 from hw.ir.parameters import Rounding
 from hw.ir.validate import MAX_GUARD
 from nas.config import MAX_SEED, PRESETS, STRATEGIES, Config, load_config
-
-FOLDER = click.Path(path_type=Path)
-OUTPUT = outputs.Output()
-FILE_OR_NAME = outputs.NameOrPath()
-DATA = outputs.NameOrPath(NAMES)
 
 ACT_BITS = 8
 """Bits of an exported network's tensors."""
@@ -80,7 +82,7 @@ def _run_options(function: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--data", type=DATA, metavar="D", required=True, help="Data set: name or folder."
             ),
-            click.option("--out", type=OUTPUT, required=True, help="Folder of the run."),
+            out_option("Folder of the run."),
             click.option(
                 "--config",
                 type=FILE_OR_NAME,
@@ -240,7 +242,7 @@ def train(genotype_name: str, domain: str, run: _RunOptions) -> None:
 
 @click.command(cls=console.Command)
 @click.argument("run", metavar="RUN", type=FOLDER)
-@click.option("--out", type=OUTPUT, required=True, help="The NETWORK folder.")
+@out_option("The NETWORK folder.")
 @click.option(
     "--data",
     type=DATA,
@@ -262,18 +264,8 @@ def train(genotype_name: str, domain: str, run: _RunOptions) -> None:
     help="Of requantisations, additions and concatenations; default: as trained (train.rounding),"
     " or half_up.",
 )
-@click.option(
-    "--paper",
-    is_flag=True,
-    help="The paper's arithmetic: 16.16 tensors, 6-bit weights, guard 0, floors.",
-)
-@click.option(
-    "--formats",
-    "formats_of",
-    metavar="NET",
-    type=FOLDER,
-    help="Take the tensors' formats of this NETWORK, so that its loadable hardware fits.",
-)
+@paper_option
+@formats_option
 @console.force_option
 @console.json_option
 def export(

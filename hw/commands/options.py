@@ -68,3 +68,8 @@ formats_option = click.option(
     type=FOLDER,
     help="Take the tensors' formats of this NETWORK, so that its loadable hardware fits.",
 )
+paper_option = click.option(
+    "--paper",
+    is_flag=True,
+    help="The paper's arithmetic: 16.16 tensors, 6-bit weights, guard 0, floors.",
+)

@@ -14,6 +14,7 @@ from hw.commands.options import (
     formats_option,
     network_argument,
     out_option,
+    paper_option,
 )
 from hw.dataflow.fabric import CLOCK_MHZ
 from hw.errors import InputError
@@ -54,11 +55,7 @@ COUNT = click.IntRange(min=1)
     show_default=Rounding.HALF_UP.value,
     help="Of requantisations, additions and concatenations.",
 )
-@click.option(
-    "--paper",
-    is_flag=True,
-    help="The paper's arithmetic: 16.16 tensors, 6-bit weights, guard 0, floors.",
-)
+@paper_option
 @formats_option
 @out_option("The NETWORK folder.")
 @console.seed_option
