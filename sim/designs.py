@@ -103,6 +103,7 @@ def whole(design: Design, emission: emit.Emission) -> Dut:
         [_stream(design, entry["name"], f"{entry['path']}.o") for entry in entries],
         _fifos(design, graph.nodes, lambda node: paths[node.name]),
         next((p["width"] for p in manifest["ports"] if p["name"] == "s_axil_awaddr"), 0),
+        manifest["load"]["hops"] + 2 if "load" in manifest else 0,
     )
 
 

@@ -106,6 +106,7 @@ class Dut:
     taps: streams inside it; `port` is the path below the module and the name of the stream there
     fifos: (label, path below the module, beats it holds) of each FIFO that is watched
     load_address: bits of an address of its AXI4-Lite port; 0: it has none
+    begins: cycles from the end of reset until it takes the first beat
     """
 
     instance: str
@@ -115,6 +116,7 @@ class Dut:
     taps: Sequence[Stream]
     fifos: Sequence[tuple[str, str, int]]
     load_address: int = 0
+    begins: int = 0
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ def generate(designs: Sequence[Dut]) -> Harness:
         looks=looks,
         levels="{valid, ready}" if unused == 0 else f"{{{unused}'d0, valid, ready}}",
         loaded="" if any(design.load_address for design in designs) else " = 1",
+        begins=max((design.begins for design in designs), default=0),
         valid=_vector([_signal(stream, place, "valid") for stream, place in places]),
         ready=_vector([_signal(stream, place, "ready") for stream, place in places]),
         full=_vector([f"~{path}.i__ready" for _, path in fifos] or ["1'b0"]),
@@ -354,6 +357,8 @@ module {top};
   bit cold;
   wire part_rst = rst && !(cold && resets_done == 0);
   bit loaded{loaded};
+  // Cycles since the design's reset: agents wait until it is ready.
+  int since_reset;
   bit [{taps}-1:0] complete, broken, surplus, stopped_valid, stopped_ready, held_back, starved;
   bit [{fifos}-1:0] stopped_full, stopped_empty, full, waited;
   wire [{fifos}-1:0] fifo_wrong;
@@ -385,7 +390,8 @@ module {top};
 
   always @(posedge clk) begin
     design_rst <= !go || again;
-    rst <= !go || again || !loaded;
+    since_reset <= !go || again ? 0 : since_reset + 1;
+    rst <= !go || again || !loaded || since_reset < {begins};
     if (again) resets_done <= resets_done + 1;
   end
 

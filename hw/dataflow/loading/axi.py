@@ -89,8 +89,8 @@ class Loader(wiring.Component):
     busy: whether frames are inside the network
     reset: to the network
 
-    Latency: of a register 2 cycles, of a memory 2·hops + 5. Halting takes 1 cycle, to go on
-        hops + 2, so that no memory is the loader's any more.
+    Latency: of a register 2 cycles, of a memory 2·hops + 5. Halting takes 1 cycle; to go on, and to
+        begin after a reset, hops + 2, so that no memory is the loader's any more.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Loader(wiring.Component):
                 **signature(address_bits),
                 "bus": Out(Bus(address_bits)),
                 "busy": In(1),
-                "reset": Out(1),
+                "reset": Out(1, init=1),
             }
         )
 
@@ -120,7 +120,8 @@ class Loader(wiring.Component):
         # From reset it waits as long as an access on its way may take: an answer that is late
         # must not be taken for that to the first access.
         timer = Signal(range(answer_cycles + 1), init=answer_cycles)
-        settle = Signal(range(self.hops + 2))
+        # Then, too, the far memories may be the loader's for a while.
+        settle = Signal(range(self.hops + 2), init=self.hops + 1)
         halt = Signal()
         network = Signal(DIGEST_BITS, init=self.network_digest, reset_less=True)
         value = Signal(DATA_BITS)

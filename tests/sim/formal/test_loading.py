@@ -30,6 +30,7 @@ MUTANTS = [
     pytest.param(
         "loader", LOADER, "settle.eq(self.hops + 1)", "settle.eq(0)", marks=pytest.mark.slow
     ),
+    ("loader", LOADER, "init=self.hops + 1", "init=0"),
     ("loader", REGISTERS, "m.If(bus.write & halt)", "m.If(bus.write)"),
     pytest.param("loader", HOP, "local | beyond", "local", marks=pytest.mark.slow),
     ("add-bias-load", AddBias.elaborate, "address(loader, number)", "number ^ 1"),

@@ -170,11 +170,12 @@ def test_refusals(hardware):
 
 
 def test_halting_in_mid_frame_drops_the_frame_and_nothing_else(hardware):
-    network, plan, _ = hardware
+    network, plan, manifest = hardware
     top = Top(design(network, plan))
 
     async def testbench(ctx):
         axi = AxiLite(ctx, top)
+        await ctx.tick().repeat(manifest["load"]["hops"] + 2)
         for cycles in (5, 90, 333):
             await frames(ctx, top, network, 2, give_up=cycles)
             assert await axi.read(STATUS) == (2, OKAY)
