@@ -16,8 +16,9 @@ def sample(found: Sequence[Site], count: int, seed: int) -> list[Mutant]:
     strata: dict[str, dict[str, list[Site]]] = {}
     for site in found:
         strata.setdefault(site.kind, {}).setdefault(role(site.statement.module), []).append(site)
-    # The rare kinds choose first: there may be but one line for them.
-    rarest = sorted(strata, key=lambda kind: sum(map(len, strata[kind].values())))
+    # The rare kinds choose first: there may be but one line for them. Two kinds may have the same
+    # one; which of them gets it is drawn.
+    rarest = sorted(strata, key=lambda kind: (sum(map(len, strata[kind].values())), rng.random()))
     turns = [_turns(strata[kind], rng) for kind in rarest]
     chosen: dict[int, Mutant] = {}
     while turns and len(chosen) < count:

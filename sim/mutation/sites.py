@@ -60,12 +60,15 @@ class Site:
 
 @dataclass(frozen=True)
 class Place:
-    """What a kind of mutant sees: the statement, its line without indent, its module."""
+    """What a kind of mutant sees: the statement, its line without indent, its module, the line
+    above.
+    """
 
     statement: Statement
     line: str
     module: Module
     roms: frozenset[str]
+    above: str = ""
 
     @property
     def role(self) -> str:
@@ -310,10 +313,89 @@ def handshake(place: Place) -> Iterator[str]:
         yield place.with_value("1'h1")
 
 
+def left_out(place: Place) -> Iterator[str]:
+    """A bit of a register that keeps its value in reset: the lowest, the highest."""
+    statement, width = place.statement, place.width
+    if statement.kind != "clocked" or place.above != "if (rst) begin" or width == 1:
+        return
+    name = place.line.partition(" <= ")[0]
+    for bit in (0, width - 1):
+        kept = f"{width}'h{1 << bit:x}"
+        yield place.with_value(f"({name} & {kept}) | ({statement.value} & ~{kept})")
+
+
+def fork_state(place: Place) -> Iterator[str]:
+    """A fork that forgets, of all readers or of one, who has the beat; or remembers too long."""
+    statement, found = place.statement, ternary(place.statement.value)
+    if place.role != "fork" or statement.kind != "assign" or found is None:
+        return
+    taken, cleared, served = found
+    if LITERAL.fullmatch(cleared) is None or served not in place.module.widths:
+        return
+    yield place.with_value(f"{taken} ? {cleared} : {cleared}")
+    for reader in range(place.width):
+        bit = f"{place.width}'h{1 << reader:x}"
+        yield place.with_value(f"{taken} ? {cleared} : {served} & ~{bit}")
+        yield place.with_value(f"{taken} ? {served} & {bit} : {served}")
+
+
+def depth(place: Place) -> Iterator[str]:
+    """A FIFO that takes one beat more or less than its pointers go round; a pointer that goes round
+    one place early.
+    """
+    statement, found = place.statement, binary(place.statement.value)
+    if statement.kind != "assign" or place.role not in ("fifo", "queue") or found is None:
+        return
+    match = LITERAL.fullmatch(found[2])
+    if match is None:
+        return
+    if _takes_beats(place) and found[1] == "!=":
+        for other in (value_of(match) + 1, value_of(match) - 1):
+            yield place.with_value(f"{found[0]} != {literal(other, match)}")
+    if found[1] == "+" and value_of(match) == 1 and found[0].endswith("addr"):
+        # Where the depth is a power of two, no line says where a pointer goes round.
+        width, wraps = place.module.widths[found[0]], f"{found[0]} =="
+        if width > 1 and not any(s.value.startswith(wraps) for s in place.module.statements):
+            last = f"{wraps} {width}'h{(1 << width) - 2:x}"
+            yield place.with_value(f"{last} ? {width}'h0 : {statement.value}")
+
+
+def _takes_beats(place: Place) -> bool:
+    """Whether the line says if a FIFO has room."""
+    return place.statement.target in ("w_rdy", "i__ready")
+
+
+def waiting_valid(place: Place) -> Iterator[str]:
+    """A valid that waits for its ready."""
+    statement, directions = place.statement, place.module.directions
+    if statement.kind != "assign" or place.width != 1:
+        return
+    ready = "r_en" if statement.target == "r_rdy" else ""
+    if statement.target.endswith("__valid"):
+        ready = statement.target.removesuffix("valid") + "ready"
+    if directions.get(ready) == "input":
+        yield place.with_value(f"({statement.value}) & {ready}")
+
+
+def mask(place: Place) -> Iterator[str]:
+    """A border of an odd number of rows or columns: the last one, or the one before, is real where
+    it is not, or the other way round.
+    """
+    found = binary(place.statement.value)
+    if place.role != "window" or found is None or found[1] != ">>":
+        return
+    match = LITERAL.fullmatch(found[0])
+    if match is None or int(match["width"]) % 2 == 0:
+        return
+    for bit in range(int(match["width"]) - 1, 0, -1)[:2]:
+        table = literal(value_of(match) ^ 1 << bit, match)
+        yield place.with_value(f"{table} >> {found[2]}")
+
+
 def fill(place: Place) -> Iterator[str]:
     """A FIFO that is full or empty one beat early or late, or wraps there."""
     statement = place.statement
-    if statement.kind != "assign" or place.role not in ("fifo", "queue"):
+    if statement.kind != "assign" or place.role not in ("fifo", "queue") or _takes_beats(place):
         return
     found = binary(statement.value)
     if found and found[1] in ("==", "!=") and (match := LITERAL.fullmatch(found[2])):
@@ -345,6 +427,37 @@ def saturation(place: Place) -> Iterator[str]:
             yield place.with_value(found[2])
 
 
+def clamp(place: Place) -> Iterator[str]:
+    """A clamp that lets the first value beyond its upper or its lower end wrap round."""
+    found = ternary(place.statement.value)
+    if found is None or not found[0].endswith("overflow"):
+        return
+    extreme = _EXTREME.fullmatch(found[1])
+    if extreme is None:
+        return
+    below = place.module.widths[extreme["below"]]
+    width = int(extreme["zeros"]) + 1 + below
+    for beyond in (1 << below, -(1 << below) - 1):
+        one = f"{width}'h{beyond % (1 << width):x}"
+        yield place.with_value(f"{found[0]} & ({found[2]} != {one}) ? {found[1]} : {found[2]}")
+
+
+_EXTREME = re.compile(rf"\{{ (?P<zeros>\d+)'h0+, (?:{NAME})(?:\[\d+\])?, (?P<below>{NAME}) \}}")
+"""The end of a range that a value is clamped to: zeros above its sign, and its sign's inverse."""
+
+
+def tlast_of_a_burst(place: Place) -> Iterator[str]:
+    """Last comes a beat early where no other frame is behind: nothing is on offer."""
+    statement, found = place.statement, binary(place.statement.value)
+    source = place.module.directions.get("s_axis_tvalid")
+    if statement.target != "m_axis_tlast" or found is None or source is None:
+        return
+    match = LITERAL.fullmatch(found[2])
+    if match is not None and value_of(match):
+        early = f"{found[0]} == {literal(value_of(match) - 1, match)}"
+        yield place.with_value(f"s_axis_tvalid ? {statement.value} : {early}")
+
+
 def tlast(place: Place) -> Iterator[str]:
     statement = place.statement
     if statement.target != "m_axis_tlast":
@@ -369,12 +482,19 @@ KINDS: dict[str, Callable[[Place], Iterator[str]]] = {
     "stuck bit": stuck,
     "mux arms swapped": mux,
     "handshake": handshake,
+    "valid waits for ready": waiting_valid,
+    "fork's state": fork_state,
     "reset missing": reset,
+    "left out of reset": left_out,
     "clock enable removed": enable,
     "FIFO off by one": fill,
+    "FIFO not as deep as its pointers": depth,
+    "mask of an odd side": mask,
     "rounding dropped": rounding,
     "saturation dropped": saturation,
+    "clamp wrong at one value": clamp,
     "tlast misplaced": tlast,
+    "tlast early at a burst's end": tlast_of_a_burst,
 }
 """All kinds of mutants, and what each does to a statement."""
 
@@ -396,7 +516,8 @@ def sites(text: str, top: str, below: str = "") -> list[Site]:
         for statement in module.statements:
             if (module.name, statement.target) not in reached:
                 continue
-            place = Place(statement, lines[statement.line].strip(), module, roms)
+            line, above = (lines[statement.line - k].strip() for k in range(2))
+            place = Place(statement, line, module, roms, above)
             for kind, change in KINDS.items():
                 after = tuple(line for line in dict.fromkeys(change(place)) if line != place.line)
                 if after:

@@ -33,9 +33,19 @@ def hardware() -> Hardware:
 
     Its FIFOs are the smallest that the flow contract allows.
     """
+    return _one_cell((6, 12, 1))
+
+
+@pytest.fixture(scope="session")
+def odd() -> emit.Emission:
+    """The same with images of 5×7×2: odd sides everywhere."""
+    return _one_cell((5, 7, 2)).emission
+
+
+def _one_cell(image: tuple[int, int, int]) -> Hardware:
     edges = (("sep_conv_3x3", 0), ("skip_connect", 1))
     genotype = Genotype(edges, (2,), edges, (2,))
-    graph = build(genotype, channels=2, cells=1, image=(6, 12, 1), classes=3, stem="cifar")
+    graph = build(genotype, channels=2, cells=1, image=image, classes=3, stem="cifar")
     network = random_network(graph, seed=7)
     design = propose(network, device("ulx3s-85f"))
     design = design.with_buffers(design.stores, deadlock.depths(network.graph, design.stores))

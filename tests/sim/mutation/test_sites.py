@@ -2,7 +2,10 @@
 
 import pytest
 
-from sim.mutation.sites import KINDS, role, sites
+from hw.verilog import yosys
+from sim import runner
+from sim.mutation import schemata
+from sim.mutation.sites import KINDS, Mutant, role, sites
 
 HEAD = """\
 module top(
@@ -11,10 +14,17 @@ module top(
   input [3:0] i__payload,
   input i__valid,
   input o__ready,
+  input s_axis_tvalid,
   output reg [3:0] o__payload,
+  output o__valid,
+  output w_rdy,
   output m_axis_tlast
 );
   wire [4:0] net1;
+  wire [2:0] add5;
+  wire not9;
+  wire [1:0] served;
+  reg [1:0] w_port__addr = 2'h0;
   wire lane_overflow;
   reg [1:0] beat = 2'h0;
   reg [3:0] rom [1:0];
@@ -23,7 +33,7 @@ module top(
   end
 """
 TAIL = """\
-  assign o__payload = net1 + lane_overflow + beat + rom[beat];
+  assign o__payload = net1 + lane_overflow + beat + w_port__addr + rom[beat];
 endmodule
 """
 
@@ -34,6 +44,8 @@ def forms(line: str, kind: str, module: str = "top") -> list[str]:
         body = f"  {line}\n"
     elif line.startswith("if"):
         body = f"  always @(posedge clk) begin\n    {line}\n      beat <= 2'h3;\n  end\n"
+    elif line.endswith("h0;"):
+        body = f"  always @(posedge clk) begin\n    if (rst) begin\n    {line}\n    end\n  end\n"
     else:
         body = f"  always @(posedge clk) begin\n    {line}\n  end\n"
     if line.startswith("rom"):
@@ -87,6 +99,17 @@ def forms(line: str, kind: str, module: str = "top") -> list[str]:
     ("saturation dropped", "assign lane_overflow = beat[1] ? i__valid : o__ready;",
      ["assign lane_overflow = 1'h0;", "assign lane_overflow = i__valid;",
       "assign lane_overflow = o__ready;"]),
+    ("left out of reset", "beat <= 2'h0;",
+     ["beat <= (beat & 2'h1) | (2'h0 & ~2'h1);", "beat <= (beat & 2'h2) | (2'h0 & ~2'h2);"]),
+    ("left out of reset", "beat <= 2'h3;", []),
+    ("valid waits for ready", "assign o__valid = i__valid;",
+     ["assign o__valid = (i__valid) & o__ready;"]),
+    ("clamp wrong at one value",
+     "assign net1 = lane_overflow ? { 1'h0, add5[2], not9 } : add5[2:0];",
+     ["assign net1 = lane_overflow & (add5[2:0] != 3'h2) ? { 1'h0, add5[2], not9 } : add5[2:0];",
+      "assign net1 = lane_overflow & (add5[2:0] != 3'h5) ? { 1'h0, add5[2], not9 } : add5[2:0];"]),
+    ("tlast early at a burst's end", "assign m_axis_tlast = beat == 2'h2;",
+     ["assign m_axis_tlast = s_axis_tvalid ? beat == 2'h2 : beat == 2'h1;"]),
     ("tlast misplaced", "assign m_axis_tlast = beat == 2'h2;",
      ["assign m_axis_tlast = beat == 2'h1;", "assign m_axis_tlast = 1'h0;",
       "assign m_axis_tlast = 1'h1;"]),
@@ -104,6 +127,29 @@ def test_kinds_of_some_modules_only():
     assert forms(full, "off by one", fifo) == []
     empty = "assign net1 = | beat;"
     assert forms(empty, "FIFO off by one", fifo) == ["assign net1 = beat > 1'h1;"]
+    room = "assign w_rdy = beat != 2'h2;"
+    assert forms(room, "FIFO off by one", fifo) == forms(room, "off by one", fifo) == []
+    assert forms(room, "FIFO not as deep as its pointers", fifo) == [
+        "assign w_rdy = beat != 2'h3;", "assign w_rdy = beat != 2'h1;"
+    ]  # fmt: skip
+    pointer = "assign net1 = w_port__addr + 2'h1;"
+    assert forms(pointer, "FIFO not as deep as its pointers", fifo) == [
+        "assign net1 = w_port__addr == 2'h2 ? 2'h0 : w_port__addr + 2'h1;"
+    ]  # fmt: skip
+    border = "assign net1 = 3'h6 >> beat;"
+    assert forms(border, "mask of an odd side") == []
+    assert forms(border, "mask of an odd side", "\\top.window ") == [
+        "assign net1 = 3'h2 >> beat;", "assign net1 = 3'h4 >> beat;"
+    ]  # fmt: skip
+    assert forms(border.replace("3'h6", "4'h6"), "mask of an odd side", "\\top.window ") == []
+    remembers = "assign net1 = o__ready ? 2'h0 : served;"
+    assert forms(remembers, "fork's state") == []
+    fork = forms(remembers, "fork's state", "\\top.fork_x ")
+    assert fork[:3] == [
+        "assign net1 = o__ready ? 2'h0 : 2'h0;",
+        "assign net1 = o__ready ? 2'h0 : served & ~5'h1;",
+        "assign net1 = o__ready ? served & 5'h1 : served;",
+    ]
     rounding = "assign net1 = $signed(beat) + $signed(4'h4);"
     assert forms(rounding, "rounding dropped") == []
     assert forms(rounding, "rounding dropped", "\\top.requantise ") == [
@@ -111,13 +157,37 @@ def test_kinds_of_some_modules_only():
     ]
 
 
-def test_an_emission_has_sites_of_every_kind_but_rounding(hardware):
-    found = sites(hardware.emission.verilog, hardware.emission.manifest["top"])
+def test_an_emission_has_sites_of_every_kind_but_rounding(odd):
+    found = sites(odd.verilog, odd.manifest["top"])
     assert {site.kind for site in found} >= set(KINDS) - {"rounding dropped"}
-    lines = hardware.emission.verilog.split("\n")
+    lines = odd.verilog.split("\n")
     for site in found:
         assert lines[site.statement.line].strip() == site.before
         assert site.before not in site.after
+
+
+NEW = (
+    "valid waits for ready", "fork's state", "left out of reset", "mask of an odd side",
+    "FIFO not as deep as its pointers", "clamp wrong at one value", "tlast early at a burst's end",
+)  # fmt: skip
+"""Kinds whose lines are longer than what they replace."""
+
+
+def test_long_forms_are_verilog(odd, tmp_path):
+    """Yosys reads one mutant of each kind in place, Verilator all at once behind a number."""
+    found = sites(odd.verilog, odd.manifest["top"])
+    mutants = []
+    for kind in NEW:
+        site = next(site for site in found if site.kind == kind)
+        line = site.statement.line
+        mutants.append(Mutant(kind, site.statement.module, line, site.before, site.after[-1]))
+        text = schemata.apply(odd.verilog, mutants[-1])
+        assert text != odd.verilog
+        (tmp_path / "mutant.v").write_text(text)
+        yosys.run(f"read_verilog mutant.v\nhierarchy -check -top {odd.top}\n", tmp_path)
+    together = schemata.combine(odd.verilog, mutants)
+    model = runner.build(schemata.BESIDE | {odd.verilog_name: together}, odd.top)
+    assert model.folder.is_dir()
 
 
 def test_sites_below_a_module(hardware):
