@@ -56,6 +56,10 @@ SUBCOMMANDS = {
         "sim.commands.mutate",
         "Change the Verilog in small ways; count what the testbench notices.",
     ),
+    "equiv": (
+        "sim.commands.equiv",
+        "Compare two emitted versions of one network: proved equal, or on the same stimulus.",
+    ),
     "synth": ("hw.commands.build", "Synthesise: LUT, FF, RAM, DSP, by layer."),
     "bitstream": ("hw.commands.build", "Synthesise, place and route, pack a bitstream."),
     "report": ("hw.commands.report", "One self-contained HTML page about a run."),

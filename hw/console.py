@@ -33,7 +33,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def run_guarded(body: Callable[[], Any]) -> int:
-    """Call `body`; return the exit code it stands for; a failure is one line on stderr.
+    """Call `body`; return the exit code it stands for; a failure is one line on stderr, and below
+    it, indented, the lines that a check adds to its message.
 
     Interrupted by a signal, that is 128 and the signal's number: 130 (Ctrl-C), 143 (SIGTERM), 129
     (SIGHUP). What `body` has started through `hw.processes` is ended then.
@@ -90,7 +91,7 @@ def _silence() -> None:
 
 
 def _say(text: str) -> None:
-    """One line to stderr, if somebody reads it: a terminal that was closed does not."""
+    """Some lines to stderr, if somebody reads it: a terminal that was closed does not."""
     with suppress(OSError):
         click.echo(text, err=True)
 
@@ -100,7 +101,9 @@ def _fail(error: Exception | str, code: int) -> int:
     if "amaranth.hdl" in sys.modules:
         # Of hardware that was begun Amaranth would say, part by part, that it was never finished.
         warnings.simplefilter("ignore", sys.modules["amaranth.hdl"].UnusedElaboratable)
-    _say(f"shiftnas: error: {' '.join(message.split())}")
+    lines = error.lines if isinstance(error, CheckFailed) else ()
+    shown = "\n  ".join(" ".join(line.split()) for line in (message, *lines))
+    _say(f"shiftnas: error: {shown}")
     return code
 
 

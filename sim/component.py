@@ -5,6 +5,7 @@ check(component, {"i": pixels}, expected)
 """
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from amaranth.lib import stream, wiring
 from hw import outputs
 from hw.verilog.convert import to_verilog
 from sim import runner
-from sim.stalls import Stall
+from sim.stalls import Stall, holds
 
 DEFAULT_STALLS: tuple[tuple[Stall, Stall], ...] = (
     (0, 0),
@@ -82,10 +83,15 @@ def check(
     Raises
     ------
     CheckFailed: the first mismatch, protocol error or hang; ValueError: the call does not fit the
-    ports.
+    ports, or would compare nothing; no such stall.
     InputError: a tool is missing.
     """
     verilog = to_verilog(component, "dut")
+    if not stalls:
+        raise ValueError("stalls: expected at least one pair; nothing would be run")
+    for pair in stalls:
+        for stall in pair:
+            holds(stall, random.Random(0))
     case, ports = _case(component, inputs, expected)
     case |= {
         "shape": shape,
@@ -143,6 +149,8 @@ def _case(
                 else (0, (1 << payload.width) - 1)
             )
             values = [int(beat) for beat in beats]
+            if kind == "outputs" and not values:
+                raise ValueError(f"{name}: no beats expected; nothing would be compared")
             if values and not low <= min(values) <= max(values) <= high:
                 raise ValueError(
                     f"{name}: beats span [{min(values)}, {max(values)}], "

@@ -23,16 +23,17 @@ from hw.dataflow.loading.image import Image
 from hw.dataflow.plan import from_dict
 from hw.errors import InputError
 from hw.ir import reference
+from hw.ir.constant import is_constant
 from hw.ir.network import Network
 from hw.verilog import emit
-from sim import designs, loading
+from sim import designs, gtkwave, loading
 from sim import gates as gate_level
 from sim.coverage import hardware, streams, values
 from sim.coverage.store import Coverage
 from sim.level import Level
 from sim.runner import Build, Simulator
 from sim.scoreboard import Compared
-from sim.simulation import Run, Simulation, Watch, label_of
+from sim.simulation import Run, RunFailed, Simulation, Watch, label_of
 from sim.stimuli import Resets, Stimuli
 
 RESETS = 3
@@ -65,6 +66,7 @@ class Cosim:
     build_seconds, seconds: to build the model (or find it), and to simulate and compare
     compared: each stream's figures, in the network's order
     coverage: what the run has been through, where it was asked for
+    constant_logits: whether images that differ have the same logits, by the reference
     gates: cells of the netlist, by kind; empty where RTL was simulated
     load_cycles: that loading the weights and reading them back took
     """
@@ -84,6 +86,7 @@ class Cosim:
     build_seconds: float
     seconds: float
     compared: tuple[Compared, ...]
+    constant_logits: bool = False
     coverage: Coverage | None = None
     load_cycles: int = 0
     gates: Mapping[str, int] = field(default_factory=dict)
@@ -97,7 +100,7 @@ class Subject:
     ----------
     level: one of `sim.level.Level`
     only: names of the cells or layers to simulate, default: all; not for level `network`
-    emission: RTL to simulate instead of emitting it anew; level `network` only
+    emission: RTL to simulate instead of emitting it anew
     gates: Yosys' netlist instead of the RTL: one of `sim.gates.FORMS`
     load: networks whose weights are loaded into `emission`, which may be another's, one after the
     other, before the images come; the last one is the network itself. The plan is then the
@@ -183,7 +186,12 @@ def cosim(
         if subject.emission is not None and to_load:
             loading.write(place, subject.emission.manifest, to_load)
         start = time.monotonic()
-        run = simulation.run(place, watch=watch)
+        try:
+            run = simulation.run(place, watch=watch)
+        except RunFailed as error:
+            if build.waves:
+                gtkwave.write(place, bench.designs, network.graph, error)
+            raise
         seconds = time.monotonic() - start
         load_cycles = loading.cycles(place)
     return Cosim(
@@ -191,6 +199,7 @@ def cosim(
         simulator=build.simulator,
         build_seconds=mapped + simulation.model.seconds,
         seconds=seconds,
+        constant_logits=is_constant(stimuli.images, known.tensors[network.graph.output.name]),
         coverage=_coverage(network, design, stimuli, known, run) if cover else None,
         load_cycles=load_cycles,
         gates={} if subject.gates is None else gate_level.cells(bench),
@@ -218,8 +227,12 @@ def _built(network: Network, design: Design | None, subject: Subject) -> tuple[D
             "manifest.json: network_digest: the RTL is of another network; emit it again, or load"
             " its weights with --load"
         )
-    plan = replace(from_dict(emission.manifest["plan"]), network=network.digest)
-    return design_of(network, plan), images
+    return design_in(network, emission), images
+
+
+def design_in(network: Network, emission: emit.Emission) -> Design:
+    """The design that RTL has, for the network or another one of its structure."""
+    return design_of(network, replace(from_dict(emission.manifest["plan"]), network=network.digest))
 
 
 def _coverage(

@@ -20,9 +20,10 @@ from hw.ir.graph import Add, Concat, Node
 from hw.ir.network import Network
 from hw.verilog import emit
 from hw.verilog.convert import to_verilog
-from sim import processing_elements
+from sim import cut, processing_elements
 from sim.harness import Dut, Stream
 from sim.level import Level
+from sim.mutation.verilog import read
 
 Tensors = Mapping[str, np.ndarray]
 """Integers of each stream, by label, frame after frame."""
@@ -67,7 +68,8 @@ def bench(
     ----------
     design: of the network as it is built
     level: one of `Level`
-    emission: RTL to simulate instead of emitting it anew; level `network` only
+    emission: RTL to simulate instead of emitting it anew; below level `network` its modules are
+    taken out of it
     only: names of the cells or layers wanted, all of them by default; not for level `network`
 
     Raises
@@ -77,17 +79,18 @@ def bench(
     if level not in tuple(Level):
         raise InputError(f"level: {level!r}; expected one of {', '.join(Level)}")
     level = Level(level)
+    wanted = chosen(network, level, only)
     if level is Level.NETWORK:
-        if only:
-            raise InputError("only: level network simulates everything; choose cell, op or pe")
         emission = emission or emit.emit(design)
         return Bench([whole(design, emission)], dict(emission.files))
-    if emission is not None:
-        raise InputError(f"level: {str(level)!r} emits its own RTL; leave the RTL folder out")
     if level is Level.PE:
-        elements = processing_elements.elements(network, design, chosen(network, level, only))
-        return _elements(elements)
-    return _parts(design, level, chosen(network, level, only))
+        made = _elements(processing_elements.elements(network, design, wanted))
+    else:
+        made = _parts(design, level, wanted)
+    if emission is None:
+        return made
+    below = ".elements" if level is Level.PE else ""
+    return _cut(made, [name.replace("/", ".") + below for name in wanted], emission)
 
 
 def whole(design: Design, emission: emit.Emission) -> Dut:
@@ -122,13 +125,31 @@ def names(network: Network, level: str) -> list[str]:
 
 
 def chosen(network: Network, level: str, only: Sequence[str]) -> list[str]:
-    """The names of a level, or of these the ones in `only`; InputError for one there is not."""
+    """The names of a level, or of these the ones in `only`; InputError for one there is not.
+
+    Level `network` has none: it is simulated as a whole.
+    """
+    if level == Level.NETWORK:
+        if only:
+            raise InputError("only: level network simulates everything; choose cell, op or pe")
+        return []
     known = names(network, level)
     for name in only:
         if name not in known:
             shown = ", ".join(known[:6]) + (", …" if len(known) > 6 else "")
             raise InputError(f"only: {name!r}; expected a name of level {level}: {shown}")
     return [name for name in known if not only or name in only]
+
+
+def _cut(made: Bench, names: Sequence[str], emission: emit.Emission) -> Bench:
+    """The parts of a bench, each with the module of that path in the RTL inside."""
+    modules = read(emission.verilog)
+    designs, sources = [], dict(emission.files)
+    for part, name in zip(made.designs, names, strict=True):
+        module = cut.module_in(modules, f"{emission.top}.{name}")
+        sources[f"{part.module}.v"] = cut.wrapper(part.module, module, part.sources, part.sinks)
+        designs.append(cut.moved(part))
+    return Bench(designs, sources, made.data)
 
 
 def _parts(design: Design, level: Level, wanted: Sequence[str]) -> Bench:

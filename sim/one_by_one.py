@@ -82,6 +82,7 @@ def total(parts: Sequence[Part]) -> Cosim:
         cycles_per_second=cycles / running,
         build_seconds=sum(one.build_seconds for one in results),
         seconds=sum(one.seconds for one in results),
+        constant_logits=results[0].constant_logits,
         compared=tuple(stream for one in results for stream in one.compared),
         gates=dict(sum((Counter(one.gates) for one in results), Counter())),
     )

@@ -166,7 +166,10 @@ def run(
         raise CheckFailed(
             f"{log}: the simulator ended with status {status}, no results: {_tail(log)}"
         )
-    tests, failures = _results(results)
+    try:
+        tests, failures = _results(results)
+    except ElementTree.ParseError as error:
+        raise CheckFailed(f"{results}: cut short ({error}): {_tail(log)}") from None
     if failures:
         raise CheckFailed(failures[0])
     if not tests:
@@ -206,8 +209,9 @@ def _environment(top: str, test_module: str, results: Path, seed: int) -> dict[s
 
 
 def _results(path: Path) -> tuple[int, list[str]]:
-    """Number of tests that ran, and the message of each that failed."""
-    cases = list(ElementTree.parse(path).getroot().iter("testcase"))
+    """Number of tests that ran, and the message of each that failed. A skipped one did not run."""
+    found = ElementTree.parse(path).getroot().iter("testcase")
+    cases = [case for case in found if case.find("skipped") is None]
     failures = []
     for case in cases:
         for kind in ("failure", "error"):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from sim.stimuli import Stimuli
 PATIENCE = 20_000
 """Cycles in which nothing moves before the watchdog steps in, at the least."""
 
-CASE = "case.json"
+CASE, RESULT = "case.json", "result.json"
 
 Watch = Callable[[int, int], None]
 """Told (frames done, frames in all) of a run now and then."""
@@ -56,114 +57,75 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Simulation:
-    """A model of a bench, ready to run.
+class Finding:
+    """What a run that failed has found.
 
     Parameters
     ----------
-    network: whose hardware it is
-    bench: the designs in it
-    built: their harness
+    check: the kind of check that failed first, as in `sim.mutation.trial.Kill`; "simulator" where
+    the simulation did not come to its end
+    layer: that it names, or ""
+    compared: each stream's figures, in the network's order; none without an end
+    """
+
+    check: str
+    layer: str
+    compared: tuple[Compared, ...] = ()
+
+
+class RunFailed(CheckFailed):
+    """A run of the testbench failed. `finding` says in what."""
+
+    def __init__(self, message: str, lines: Sequence[str], finding: Finding):
+        super().__init__(message, lines)
+        self.finding = finding
+
+
+@dataclass(frozen=True)
+class Program:
+    """A harness and its model: runs what was written into a folder.
+
+    Parameters
+    ----------
+    built: the harness
     model: the program
     """
 
-    network: Network
-    bench: Bench
     built: Harness
     model: runner.Model
 
-    @classmethod
-    def build(cls, network: Network, bench: Bench, how: Build = Build()) -> "Simulation":
-        """Builds the model, or finds it in the cache.
-
-        Raises
-        ------
-        InputError: a tool is missing, or a design has the name of a part of the testbench;
-        CheckFailed: the simulator or the compiler rejects the design
-        """
-        built = harness.generate(bench.designs)
-        sources = {
-            **bench.sources,
-            "harness.sv": built.text,
-            "agents.sv": harness.AGENTS.read_text(encoding="utf-8"),
-        }
-        master = loading.MASTER.read_text(encoding="utf-8")
-        ours = {
-            name for text in (built.text, sources["agents.sv"], master) for name in _names(text)
-        }
-        for design in bench.designs:
-            if design.module in ours:
-                raise InputError(
-                    f"cosim: the design is called {design.module}, as a part of the testbench is; "
-                    "emit it under another --name"
-                )
-        if any(design.load_address for design in bench.designs):
-            sources["master.sv"] = master
-        model = runner.build(
-            sources, harness.TOP, how, public=harness.CONTROLS, visible=harness.REPORTS
-        )
-        return cls(network, bench, built, model)
-
-    def write(
+    def write_case(
         self,
         folder: Path,
         stimuli: Stimuli,
-        tensors: Mapping[str, np.ndarray] | None = None,
-    ) -> Mapping[str, np.ndarray]:
-        """Everything the testbench reads; returns the reference's tensors (`tensors`, if given)."""
-        images, passes, resets = stimuli.images, stimuli.passes, stimuli.resets
-        if tensors is None:
-            tensors = reference.run(self.network, images)
-        data = self.bench.data(tensors)
-        for number, stream in enumerate(self.built.sources):
-            beats = scoreboard.to_bytes(data[stream.label], harness.source_bytes(stream))
-            (folder / f"source_{number}.bin").write_bytes(beats * passes)
-        largest = max((layer.codes.size for layer in self.network.params.values()), default=0)
-        patience = max(PATIENCE, 4 * largest) if stimuli.patience is None else stimuli.patience
+        taps: Sequence[Mapping[str, Any]],
+        order: Sequence[int],
+        patience: int = PATIENCE,
+    ) -> None:
+        """What the testbench reads beside the beats.
+
+        Parameters
+        ----------
+        taps: of each tap its label, and the file with the beats that it has to give
+        order: of the taps, when differences are told
+        patience: cycles in which nothing moves, where `stimuli` has no number
+        """
+        frames, resets = len(stimuli.images), stimuli.resets
         case = {
-            "frames": passes * len(images),
-            "stall_from": len(images),
+            "frames": stimuli.passes * frames,
+            "stall_from": frames,
             "pattern": STALL_PATTERNS.index(stimuli.pattern if stimuli.stalled else "never"),
             "stall": round(stimuli.stall * 65536),
             "seed": stimuli.seed % (1 << 32),
-            "patience": patience,
+            "patience": patience if stimuli.patience is None else stimuli.patience,
             "resets": resets.count,
             "reset_after": resets.after,
             "cold": int(resets.count > 0 and resets.cold),
-            "taps": self._write_expected(folder, data, passes),
-            "order": self._order(),
+            "taps": list(taps),
+            "order": list(order),
             "fifos": list(self.built.fifos),
         }
         (folder / CASE).write_text(json.dumps(case), encoding="utf-8")
-        return tensors
-
-    def _write_expected(
-        self, folder: Path, data: Mapping[str, np.ndarray], passes: int
-    ) -> list[dict]:
-        taps, written = [], {}
-        for stream in self.built.taps:
-            if stream.label not in written:
-                file = f"expected_{len(written)}.bin"
-                words = scoreboard.to_words(data[stream.label], harness.tap_words(stream))
-                (folder / file).write_bytes(words.tobytes())
-                written[stream.label] = file
-            taps.append(
-                {
-                    "layer": label_of(stream),
-                    "words": harness.tap_words(stream),
-                    "expected": written[stream.label],
-                    "passes": passes,
-                    "shape": list(stream.shape),
-                    "signed": stream.signed,
-                }
-            )
-        return taps
-
-    def _order(self) -> list[int]:
-        """The taps in the network's order."""
-        positions = {node.name: position for position, node in enumerate(self.network.graph)}
-        taps = self.built.taps
-        return sorted(range(len(taps)), key=lambda k: (positions[taps[k].node], taps[k].is_axis))
 
     def run(
         self,
@@ -181,8 +143,9 @@ class Simulation:
 
         Raises
         ------
-        CheckFailed: a difference, a hang, a broken stream rule; the run's files stay
+        RunFailed: a difference, a hang, a broken stream rule; the run's files stay
         """
+        (folder / RESULT).unlink(missing_ok=True)
         case = folder / CASE
         content = json.loads(case.read_text(encoding="utf-8"))
         total = content["frames"]
@@ -203,17 +166,20 @@ class Simulation:
                 poll=poll,
             )
         except CheckFailed as error:
-            raise CheckFailed(f"cosim: {loading.failure(folder) or error}") from None
+            raise self._failed(folder, error) from None
         unloaded = loading.failure(folder)
         if unloaded:
-            raise CheckFailed(f"cosim: {unloaded}")
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+            raise RunFailed(f"cosim: {unloaded}", (), Finding("load", ""))
+        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        compared = tuple(Compared.from_dict(entry) for entry in result["layers"])
+        if not any(stream.beats for stream in compared):
+            raise RunFailed("cosim: no beat was compared", (), Finding("simulator", "", compared))
         return Run(
             result["cycles"],
             result["seconds"],
             result["cpu_seconds"],
             result["longest_idle"],
-            tuple(Compared.from_dict(entry) for entry in result["layers"]),
+            compared,
             tuple(
                 tuple(map(int, (folder / f"sink_{number}.txt").read_text(encoding="utf-8").split()))
                 for number in range(len(self.built.sinks))
@@ -221,10 +187,129 @@ class Simulation:
             result["seen"],
         )
 
+    def _failed(self, folder: Path, error: CheckFailed) -> RunFailed:
+        """The error about a run, by what the testbench has written before it failed."""
+        unloaded = loading.failure(folder)
+        if unloaded:
+            return RunFailed(f"cosim: {unloaded}", (), Finding("load", ""))
+        if not (folder / RESULT).is_file():
+            return RunFailed(f"cosim: {error}", (), Finding("simulator", ""))
+        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        compared = tuple(Compared.from_dict(entry) for entry in result["layers"])
+        found = result["failure"]
+        if found is None:
+            # Every check held, and the simulator failed all the same.
+            return RunFailed(f"cosim: {error}", (), Finding("simulator", "", compared))
+        finding = Finding(found["check"], found["layer"], compared)
+        return RunFailed(f"cosim: {found['message']}", found["lines"], finding)
+
+
+@dataclass(frozen=True)
+class Simulation(Program):
+    """A model of a bench, ready to run.
+
+    Parameters
+    ----------
+    built, model: see Program
+    network: whose hardware it is
+    bench: the designs in it
+    """
+
+    network: Network
+    bench: Bench
+
+    @classmethod
+    def build(cls, network: Network, bench: Bench, how: Build = Build()) -> "Simulation":
+        """Builds the model, or finds it in the cache; see `build`."""
+        program = build(bench, how)
+        return cls(program.built, program.model, network, bench)
+
+    def write(
+        self,
+        folder: Path,
+        stimuli: Stimuli,
+        tensors: Mapping[str, np.ndarray] | None = None,
+    ) -> Mapping[str, np.ndarray]:
+        """Everything the testbench reads; returns the reference's tensors (`tensors`, if given)."""
+        images, passes = stimuli.images, stimuli.passes
+        if tensors is None:
+            tensors = reference.run(self.network, images)
+        data = self.bench.data(tensors)
+        for number, stream in enumerate(self.built.sources):
+            beats = scoreboard.to_bytes(data[stream.label], harness.source_bytes(stream))
+            (folder / f"source_{number}.bin").write_bytes(beats * passes)
+        largest = max((layer.codes.size for layer in self.network.params.values()), default=0)
+        taps = self._write_expected(folder, data, passes)
+        self.write_case(folder, stimuli, taps, self._order(), max(PATIENCE, 4 * largest))
+        return tensors
+
+    def _write_expected(
+        self, folder: Path, data: Mapping[str, np.ndarray], passes: int
+    ) -> list[dict]:
+        taps, written = [], {}
+        for stream in self.built.taps:
+            if stream.label not in written:
+                file = f"expected_{len(written)}.bin"
+                words = scoreboard.to_words(data[stream.label], harness.tap_words(stream))
+                (folder / file).write_bytes(words.tobytes())
+                written[stream.label] = file
+            taps.append(tap(stream, written[stream.label], passes))
+        return taps
+
+    def _order(self) -> list[int]:
+        """The taps in the network's order."""
+        positions = {node.name: position for position, node in enumerate(self.network.graph)}
+        taps = self.built.taps
+        return sorted(range(len(taps)), key=lambda k: (positions[taps[k].node], taps[k].is_axis))
+
 
 def _names(text: str) -> list[str]:
     """Modules and packages of a text."""
     return re.findall(r"^(?:module|package) (\w+)", text, re.M)
+
+
+def build(bench: Bench, how: Build = Build()) -> Program:
+    """Builds the model of a bench, or finds it in the cache.
+
+    Raises
+    ------
+    InputError: a tool is missing, no design, or one that has the name of a part of the testbench;
+    CheckFailed: the simulator or the compiler rejects the design
+    """
+    if not bench.designs:
+        raise InputError("cosim: nothing to simulate")
+    built = harness.generate(bench.designs)
+    sources = {
+        **bench.sources,
+        "harness.sv": built.text,
+        "agents.sv": harness.AGENTS.read_text(encoding="utf-8"),
+    }
+    master = loading.MASTER.read_text(encoding="utf-8")
+    ours = {name for text in (built.text, sources["agents.sv"], master) for name in _names(text)}
+    for design in bench.designs:
+        if design.module in ours:
+            raise InputError(
+                f"cosim: the design is called {design.module}, as a part of the testbench is; "
+                "emit it under another --name"
+            )
+    if any(design.load_address for design in bench.designs):
+        sources["master.sv"] = master
+    model = runner.build(
+        sources, harness.TOP, how, public=harness.CONTROLS, visible=harness.REPORTS
+    )
+    return Program(built, model)
+
+
+def tap(stream: Stream, expected: str, passes: int) -> dict[str, Any]:
+    """A tap of a case; `expected` is the file of the beats that it has to give, `passes` times."""
+    return {
+        "layer": label_of(stream),
+        "words": harness.tap_words(stream),
+        "expected": expected,
+        "passes": passes,
+        "shape": list(stream.shape),
+        "signed": stream.signed,
+    }
 
 
 def label_of(stream: Stream) -> str:

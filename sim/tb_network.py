@@ -20,7 +20,8 @@ from hw import processes
 from sim import scoreboard
 from sim.harness import CONTROLS, HUNG, SURPLUS
 
-NAMES_SHOWN = 6
+FIFOS_SHOWN = 24
+"""Most lines about FIFOs and layers after a hang, of each kind."""
 
 
 @cocotb.test()
@@ -67,11 +68,13 @@ async def frames(dut):
 
 @dataclass(frozen=True)
 class Failure:
-    """What was found first: the kind of check, the layer (or port) it names, and the message."""
+    """What was found first: the kind of check, the layer (or port) it names, the message, and lines
+    that say more."""
 
     check: str
     layer: str
     message: str
+    lines: tuple[str, ...] = ()
 
 
 def judge(
@@ -108,7 +111,7 @@ def judge(
         return Failure("reset", "", f"reset: {text}")
     if stop == HUNG:
         short = next((layer for layer in compared if layer.difference), compared[-1])
-        return Failure("hang", short.layer, hang(dut, case, cycles, compared, short))
+        return hang(dut, case, cycles, short)
     return None
 
 
@@ -144,31 +147,46 @@ def chosen(handle, names: list[str]) -> list[str]:
     return [name for position, name in enumerate(names) if bits >> position & 1]
 
 
-def hang(
-    dut,
-    case: dict,
-    cycles: int,
-    compared: list[scoreboard.Compared],
-    first: scoreboard.Compared,
-) -> str:
-    """What the watchdog saw: the FIFOs that are full and empty, the layers that hold a beat
-    back; `first` is the first layer short of beats.
+def hang(dut, case: dict, cycles: int, first: scoreboard.Compared) -> Failure:
+    """What the watchdog saw: the FIFOs that are full and empty, those of one join together, and the
+    layers that hold a beat back; `first` is the first layer short of beats.
     """
     layers = [tap["layer"] for tap in case["taps"]]
     valid, ready = (
         set(chosen(handle, layers)) for handle in (dut.stopped_valid, dut.stopped_ready)
     )
-    parts = [
-        f"hang: nothing moved for {case['patience']} cycles up to cycle {cycles}",
-        f"first layer short of beats: {first.layer} ({first.beats} of {first.expected_beats})",
-        "full FIFOs: " + listed(chosen(dut.stopped_full, case["fifos"])),
-        "empty FIFOs: " + listed(chosen(dut.stopped_empty, case["fifos"])),
-        "blocked layers: " + listed([name for name in layers if name in valid - ready]),
+    full = set(chosen(dut.stopped_full, case["fifos"]))
+    empty = set(chosen(dut.stopped_empty, case["fifos"]))
+    blocked = [name for name in dict.fromkeys(layers) if name in valid - ready]
+    message = (
+        f"hang: nothing moved for {case['patience']} cycles up to cycle {cycles}; first layer "
+        f"short of beats: {first.layer} ({first.beats} of {first.expected_beats}); FIFOs: "
+        f"{len(full)} full, {len(empty)} empty; layers blocked: {len(blocked)}"
+    )
+    return Failure("hang", first.layer, message, stuck(case["fifos"], full, empty, blocked))
+
+
+def stuck(fifos: list[str], full: set[str], empty: set[str], blocked: list[str]) -> tuple[str, ...]:
+    """A line for each FIFO that is full or empty and each blocked layer: first those of the joins
+    that have both, for there a depth is too small.
+    """
+    torn = {join(name) for name in full} & {join(name) for name in empty}
+    levels = {"full": full, "empty": empty}
+    found = [
+        (join(name) not in torn, f"{level} FIFO: {name}")
+        for name in dict.fromkeys(fifos)
+        for level, names in levels.items()
+        if name in names
     ]
-    return "; ".join(parts)
+    lines = [line for _, line in sorted(found, key=lambda one: one[0])]
+    return (*limited(lines), *limited([f"blocked layer: {name}" for name in blocked]))
 
 
-def listed(names: list[str]) -> str:
-    names = list(dict.fromkeys(names))
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    return ", ".join(names[:NAMES_SHOWN]) + more if names else "none"
+def join(fifo: str) -> str:
+    """The layer that a FIFO belongs to, by its label: "cell0/node2 input 1 (stem/conv)"."""
+    return fifo.partition(" ")[0]
+
+
+def limited(lines: list[str]) -> list[str]:
+    more = len(lines) - FIFOS_SHOWN
+    return [*lines[:FIFOS_SHOWN], *([f"… and {more} more"] if more > 0 else [])]

@@ -21,15 +21,21 @@ DEFAULT_BOARD = "ulx3s-85f"
 
 def load(folder: Path, plan_file: Path | None, board: str | None = None) -> tuple[Network, Design]:
     """The network in `folder`, and it built by the plan in `plan_file` or one for `board`."""
+    from hw.ir import serialize
+
+    network = serialize.load(folder)
+    return network, built(network, plan_file, board)
+
+
+def built(network: Network, plan_file: Path | None, board: str | None = None) -> Design:
+    """The network built by the plan in `plan_file`, or by one that is proposed for `board`."""
     from hw.board import boards
     from hw.dataflow import plan_file as plans
     from hw.dataflow.check import check
     from hw.dataflow.planner import propose
-    from hw.ir import serialize
 
-    network = serialize.load(folder)
     if plan_file is None:
-        return network, propose(network, boards.device(board or DEFAULT_BOARD))
+        return propose(network, boards.device(board or DEFAULT_BOARD))
     plan = plans.load(plan_file)
     if plan.board != boards.NONE:
         try:
@@ -38,7 +44,7 @@ def load(folder: Path, plan_file: Path | None, board: str | None = None) -> tupl
             raise InputError(f"{plan_file}: {error}") from None
         if board not in (None, known.name):
             console.note(f"{plan_file}: is a plan for {known.name}, built for {board}")
-    return network, check(plan, network, str(plan_file))
+    return check(plan, network, str(plan_file))
 
 
 @click.command(cls=console.Command)

@@ -81,7 +81,7 @@ def network(
     as_json: bool,
 ) -> None:
     """Make a NETWORK with random weights and fitting formats, without training."""
-    from hw.ir import serialize
+    from hw.ir import constant, reference, serialize
     from hw.networks import genotypes
     from hw.networks.cells import build
     from hw.networks.counts import count
@@ -117,6 +117,10 @@ def network(
     meta["weights"] = "random"
     with outputs.folder(out, force) as folder:
         serialize.save(replace(made, meta=meta), folder)
+    images = constant.probes(made.graph.input.shape, seed)
+    same = constant.is_constant(images, reference.logits(made, images))
+    if same:
+        console.note(f"network: {constant.WARNING.format(count=len(images))}")
     result = {"out": out, "digest": made.digest, "nodes": len(made.graph)}
     result["weights"] = count(made.graph).weights
     if as_json:

@@ -160,8 +160,14 @@ def write(emission: Emission, folder: Path) -> None:
     (folder / MANIFEST).write_text(dump(emission.manifest), encoding="utf-8")
 
 
-def read(folder: str | Path, network: Network | None = None) -> Emission:
+def read(
+    folder: str | Path, network: Network | None = None, *, allow_edited: bool = False
+) -> Emission:
     """An RTL folder read back, every digest checked.
+
+    Parameters
+    ----------
+    allow_edited: files may have been edited, but not the manifest: see `hw.verilog.edits`
 
     Raises
     ------
@@ -193,9 +199,12 @@ def read(folder: str | Path, network: Network | None = None) -> Emission:
             content = (folder / name).read_bytes()
         except OSError as error:
             raise InputError(f"{folder / name}: {error.strerror}; {again}") from None
-        if hashlib.sha256(content).hexdigest() != facts["sha256"]:
+        if not allow_edited and hashlib.sha256(content).hexdigest() != facts["sha256"]:
             raise InputError(f"{folder / name}: changed since it was emitted; {again}")
-        files[name] = content.decode()
+        try:
+            files[name] = content.decode()
+        except UnicodeDecodeError:
+            raise InputError(f"{folder / name}: expected text in UTF-8; {again}") from None
     return Emission(files, manifest)
 
 

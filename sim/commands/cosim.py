@@ -11,9 +11,11 @@ import click
 import numpy as np
 
 from hw import console, outputs
-from hw.commands.build import load
+from hw.commands.build import built
 from hw.commands.options import DATA, FOLDER, OUTPUT, Number, network_argument, plan_option
 from hw.errors import CheckFailed, InputError
+from sim import junit
+from sim.commands.options import check_junit, junit_option
 from sim.harness import STALL_PATTERNS
 from sim.level import Level
 from sim.runner import Simulator
@@ -30,6 +32,9 @@ SHOWN = {
 @network_argument
 @plan_option
 @click.option("--rtl", type=FOLDER, help="Simulate this RTL folder, as `emit` wrote it.")
+@click.option(
+    "--allow-edited", is_flag=True, help="The files of --rtl may have been edited since; says how."
+)
 @click.option(
     "--load",
     "loads",
@@ -91,6 +96,7 @@ SHOWN = {
 @click.option(
     "--out", type=OUTPUT, help="Keep the run's files here; with --waves by default: cosim."
 )
+@junit_option("stream that is compared")
 @console.seed_option
 @console.force_option
 @console.json_option
@@ -98,6 +104,7 @@ def cosim(
     folder: Path,
     plan_file: Path | None,
     rtl: Path | None,
+    allow_edited: bool,
     loads: bool,
     data: str | None,
     images_file: Path | None,
@@ -113,18 +120,21 @@ def cosim(
     coverage_file: Path | None,
     waves: bool,
     out: Path | None,
+    junit_file: Path | None,
     seed: int,
     force: bool,
     as_json: bool,
 ) -> None:
     """Simulate the Verilog of a NETWORK and compare every bit of every layer with the reference."""
     from hw.dataflow import plan_file as plans
-    from hw.ir import serialize
+    from hw.ir import constant, reference, serialize
     from hw.verilog import emit
+    from sim import designs
     from sim import gates as gate_level
     from sim.cosim import Subject
     from sim.coverage import store
     from sim.runner import Build
+    from sim.simulation import RunFailed
     from sim.stimuli import Stimuli, default_images
 
     both = simulator == BOTH
@@ -134,6 +144,13 @@ def cosim(
         (each and both, "--each: takes one simulator at a time; give --simulator verilator"),
         (flat and not gates, "--flat: is a form of the netlist; add --gates"),
         (loads and rtl is None, "--load: needs loadable RTL; add --rtl"),
+        (loads and level != Level.NETWORK,
+         "--load: parts of a network have no port for it; leave out --level"),
+        (allow_edited and rtl is None, "--allow-edited: is about an RTL folder; add --rtl"),
+        (gates and rtl is not None and level != Level.NETWORK,
+         "--gates: of --rtl only the whole network is synthesised; leave out --level"),
+        (not stall and stall_pattern not in ("mixed", "never"),
+         f"--stall-pattern: {stall_pattern} is for the second pass, which --stall 0 leaves out"),
     )  # fmt: skip
     _find_tools(simulator)
     if coverage_file is not None:
@@ -141,11 +158,18 @@ def cosim(
     out = Path("cosim") if waves and out is None else out
     if out is not None:
         outputs.require_absent(out, force)
-    images = _images(data, images_file)
+    check_junit(junit_file, force)
+    network = serialize.load(folder)
+    designs.chosen(network, level, only)
+    images = default_images(network, _images(data, images_file), frames, seed)
+    reference.check_images(network, images)
     if rtl is None:
-        emission, (network, design) = None, load(folder, plan_file)
+        emission, design, edited = None, built(network, plan_file), []
     else:
-        emission, design, network = emit.read(rtl), None, serialize.load(folder)
+        emission, design = emit.read(rtl, allow_edited=allow_edited), None
+        edited = _edited(network, emission)
+        for line in edited:
+            console.note(f"cosim: {rtl / line}")
         if (
             plan_file is not None
             and plans.load(plan_file).digest != emission.manifest["plan_digest"]
@@ -154,18 +178,27 @@ def cosim(
                 f"{plan_file}: not the plan that {rtl} was emitted with; leave --plan out"
             )
     form = (gate_level.FLAT if flat else gate_level.HIERARCHY) if gates else None
-    images = default_images(network, images, frames, seed)
     stimuli = Stimuli(images, stall, stall_pattern, seed)
     subject = Subject(level, only, emission, form, (network,) if loads else ())
     build = Build(Simulator.ICARUS if both else Simulator(simulator), waves=waves)
     cover = coverage_file is not None
-    run = partial(_each if each else _whole, network, design, stimuli, subject, cover=cover)
-    result, parts = _kept(out, force, partial(run, build))
-    if both:
-        _agree(run(Build(), folder=None)[0], result)
+    through: list[Any] = []
+    simulate = partial(_each, through) if each else _whole
+    run = partial(simulate, network, design, stimuli, subject, cover=cover)
+    with junit.report(junit_file, "cosim") as cases:
+        try:
+            result, parts = _kept(out, force, partial(run, build))
+        except RunFailed as error:
+            cases += _streams(through) + _failed(level, error)
+            raise
+        cases += _streams(parts)
+        if both:
+            _agree(run(Build(), folder=None)[0], result)
     if coverage_file is not None:
         _add_coverage(parts, coverage_file)
-    content = _content(result, simulator, parts if each else ())
+    if result.constant_logits:
+        console.note(f"cosim: {constant.WARNING.format(count=len(images))}")
+    content = _content(result, simulator, parts if each else ()) | {"edited": edited}
     if as_json:
         console.print_json(content)
     else:
@@ -213,11 +246,50 @@ def read_images(path: Path) -> np.ndarray:
     return images
 
 
-def _each(*job: Any, **options: Any) -> tuple[Any, Sequence[Any]]:
-    """Co-simulate part after part, a line for each: all figures in one, and the parts."""
+def _edited(network: Any, emission: Any) -> list[str]:
+    """What was edited in RTL since it was emitted, a line a file."""
+    from hw.verilog import edits, emit
+    from sim.cosim import design_in
+
+    manifest = emission.manifest
+    if not edits.edited_files(emission):
+        return []
+    original = None
+    if manifest["network_digest"] == network.digest:
+        original = emit.emit(design_in(network, emission), manifest["rom"], emission.top)
+    return [str(edit) for edit in edits.edits(emission, original)]
+
+
+def _streams(parts: Sequence[Any]) -> list[Any]:
+    """A case of the report for each stream of these parts."""
+    return [
+        junit.Case(f"cosim.{part.result.level}", stream.layer)
+        for part in parts
+        for stream in part.result.compared
+    ]
+
+
+def _failed(level: str, error: Any) -> list[Any]:
+    """The cases of a run that failed: its streams, and what was found first where it is named."""
+    group, finding = f"cosim.{level}", error.finding
+    found = {
+        stream.layer: junit.Case(group, stream.layer, failure=str(stream.difference or ""))
+        for stream in finding.compared
+    }
+    name = finding.layer if finding.layer in found else finding.check
+    found[name] = junit.Case(group, name, failure=junit.text(error), kind=finding.check)
+    return list(found.values())
+
+
+def _each(through: list[Any], *job: Any, **options: Any) -> tuple[Any, Sequence[Any]]:
+    """Co-simulate part after part, a line for each: all figures in one, and the parts.
+
+    `through` gets each part as soon as it is done.
+    """
     from sim.one_by_one import each, total
 
     def done(part) -> None:
+        through.append(part)
         figures = _figures(part)
         console.note(
             f"cosim: {part.name}: {figures['beats']:,} beats, {figures['bits']:,} bits compared, "

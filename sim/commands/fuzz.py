@@ -14,6 +14,8 @@ import click
 from hw import console, documents, outputs
 from hw.commands.options import FOLDER, OUTPUT
 from hw.errors import CheckFailed, InputError
+from sim import junit
+from sim.commands.options import check_junit, junit_option
 
 DEFAULT_CASES = 20
 GAPS_SHOWN = 6
@@ -23,9 +25,17 @@ UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
 
 
 class Duration(click.ParamType):
-    """A time such as 90, 90s, 10m or 2h, in seconds."""
+    """A time such as 90, 90s, 10m or 2h, in seconds.
+
+    Parameters
+    ----------
+    none: whether no time at all is one
+    """
 
     name = "T"
+
+    def __init__(self, *, none: bool = False):
+        self.none = none
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -33,7 +43,10 @@ class Duration(click.ParamType):
         match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|min|h|)", str(value))
         if match is None:
             self.fail(f"{value!r}: expected a time such as 90s, 10m or 2h", param, ctx)
-        return float(match[1]) * UNITS[match[2]]
+        seconds = float(match[1]) * UNITS[match[2]]
+        if not seconds and not self.none:
+            self.fail(f"{value!r}: nothing is run in no time; expected more", param, ctx)
+        return seconds
 
 
 @click.command(cls=console.Command)
@@ -51,10 +64,10 @@ class Duration(click.ParamType):
 @click.option(
     "--shrink",
     "shrink_time",
-    type=Duration(),
+    type=Duration(none=True),
     default="3m",
     show_default=True,
-    help="Time for making a failing case smaller.",
+    help="Time for making a failing case smaller; 0: it stays as it was drawn.",
 )
 @click.option(
     "--coverage",
@@ -70,6 +83,7 @@ class Duration(click.ParamType):
     show_default=True,
     help="Folder for the reproducers; made when a case fails.",
 )
+@junit_option("case")
 @console.seed_option
 @console.force_option
 @console.json_option
@@ -84,6 +98,7 @@ def fuzz(
     coverage_file: Path | None,
     stop_on_failure: bool,
     out: Path,
+    junit_file: Path | None,
     seed: int,
     force: bool,
     as_json: bool,
@@ -103,6 +118,7 @@ def fuzz(
     outputs.require_apart(out)
     if coverage_file is not None:
         store.check(coverage_file)
+    check_junit(junit_file, force)
     given = _given(published, case_file)
     if given and (cases or duration):
         raise InputError("--cases, --time: the cases are given already; leave them out")
@@ -119,35 +135,46 @@ def fuzz(
         for number in itertools.takewhile(begins, numbers)
     )
     results = workers.side_by_side(tasks, jobs) if jobs else workers.in_turn(tasks)
-    interrupted = _count(results, tally, total, duration)
-    if coverage_file is not None:
-        store.add(tally.coverage, coverage_file)
-    content = {
-        "seed": seed,
-        **tally.as_dict(),
-        "seconds": round(time.monotonic() - start, 1),
-        "interrupted": interrupted,
-    }
-    if as_json:
-        console.print_json(content)
-    else:
-        _print(content)
-    if tally.failed:
-        raise CheckFailed(f"fuzz: {tally.failed} of {tally.cases} cases failed; see {out}")
-    if interrupted:
-        raise KeyboardInterrupt
+    with junit.report(junit_file, "fuzz") as cases_run:
+        interrupted = _count(results, tally, cases_run, total, duration)
+        if coverage_file is not None:
+            store.add(tally.coverage, coverage_file)
+        content = {
+            "seed": seed,
+            **tally.as_dict(),
+            "seconds": round(time.monotonic() - start, 1),
+            "interrupted": interrupted,
+        }
+        if as_json:
+            console.print_json(content)
+        else:
+            _print(content)
+        if tally.failed:
+            raise CheckFailed(f"fuzz: {tally.failed} of {tally.cases} cases failed; see {out}")
+        if interrupted:
+            raise KeyboardInterrupt
+        if not tally.cases:
+            raise CheckFailed("fuzz: no case was run; give more --time")
 
 
 def _count(
-    results: Generator[Any, None, None], tally: Any, total: int | None, duration: float | None
+    results: Generator[Any, None, None],
+    tally: Any,
+    cases: list[junit.Case],
+    total: int | None,
+    duration: float | None,
 ) -> bool:
-    """Count the results as they come, with a progress display; true if Ctrl-C ended it."""
+    """Count the results as they come, with a progress display; true if Ctrl-C ended it.
+
+    `cases` gets a case of the report for each.
+    """
     steps = float((total if duration is None else duration) or 0)
     last = time.monotonic()
     with console.progress("fuzz", steps) as progress, closing(results):
         try:
             for result in results:
                 tally.add(result)
+                cases.append(_case(result))
                 if result.outcome.failure is not None:
                     _report(result)
                 now = time.monotonic()
@@ -178,6 +205,19 @@ def _given(published: bool, case_file: Path | None) -> list:
         return [descriptions.from_dict(content)]
     except InputError as error:
         raise InputError(f"{case_file}: {error}") from None
+
+
+def _case(result: Any) -> junit.Case:
+    """A result in the report."""
+    outcome = result.outcome
+    failure, where = outcome.failure, f"\n{result.folder}" if result.folder else ""
+    return junit.Case(
+        f"fuzz.{outcome.case.level}",
+        f"case {outcome.number}",
+        outcome.seconds,
+        failure=f"{failure.message}{where}" if failure else "",
+        kind=failure.kind if failure else "",
+    )
 
 
 def _report(result: Any) -> None:

@@ -9,6 +9,9 @@ import click
 from hw import console, outputs
 from hw.commands.build import load
 from hw.commands.options import OUTPUT, Number, network_argument, plan_option
+from hw.errors import CheckFailed
+from sim import junit
+from sim.commands.options import check_junit, junit_option
 
 
 @click.command(cls=console.Command)
@@ -39,6 +42,7 @@ from hw.commands.options import OUTPUT, Number, network_argument, plan_option
     help="Time for each proof that a survivor is no change; 0: no proofs.",
 )
 @click.option("--out", type=OUTPUT, help="Write the report and every survivor's diff here.")
+@junit_option("mutant")
 @console.seed_option
 @console.force_option
 @console.json_option
@@ -51,10 +55,11 @@ def mutate(
     bar: float,
     prove: int,
     out: Path | None,
+    junit_file: Path | None,
     seed: int,
     force: bool,
     as_json: bool,
-) -> int:
+) -> None:
     """Change the RTL of a NETWORK in small ways and count what the testbench notices.
 
     Exit code 1 where it notices too few.
@@ -65,29 +70,39 @@ def mutate(
     tools.find()
     if out is not None:
         outputs.require_absent(out, force)
+    check_junit(junit_file, force)
     network, design = load(folder, plan_file)
-    start, before = time.monotonic(), os.times()
-    found = campaign.run(
-        network,
-        design,
-        mutants=mutants,
-        seed=seed,
-        layer=layer,
-        jobs=jobs or len(os.sched_getaffinity(0)),
-        prove_seconds=prove,
-    )
-    after = os.times()
-    used = sum(after[:4]) - sum(before[:4])
-    seconds = {"seconds": round(time.monotonic() - start, 1), "cpu_seconds": round(used, 1)}
-    content = {**report.as_dict(found), "bar": bar, **seconds}
-    if out is not None:
-        with outputs.folder(out, force) as target:
-            report.write(found, content, target)
-    if as_json:
-        console.print_json(content)
-    else:
-        click.echo(report.table(found))
-        click.echo(f"\n{seconds['seconds']} s, {seconds['cpu_seconds']} s of processor time")
-    if found.score < bar:
-        console.note(f"mutate: the score is below {bar:.0%}")
-    return 0 if found.score >= bar else console.EXIT_CHECK_FAILED
+    with junit.report(junit_file, "mutate") as cases:
+        start, before = time.monotonic(), os.times()
+        found = campaign.run(
+            network,
+            design,
+            mutants=mutants,
+            seed=seed,
+            layer=layer,
+            jobs=jobs or len(os.sched_getaffinity(0)),
+            prove_seconds=prove,
+        )
+        cases += report.cases(found, bar)
+        after = os.times()
+        used = sum(after[:4]) - sum(before[:4])
+        seconds = {"seconds": round(time.monotonic() - start, 1), "cpu_seconds": round(used, 1)}
+        content = {**report.as_dict(found), "bar": bar, **seconds}
+        if out is not None:
+            with outputs.folder(out, force) as target:
+                report.write(found, content, target)
+        if as_json:
+            console.print_json(content)
+        else:
+            click.echo(report.table(found))
+            click.echo(f"\n{seconds['seconds']} s, {seconds['cpu_seconds']} s of processor time")
+        if not found.changes:
+            raise CheckFailed(
+                f"mutate: not one of {len(found.verdicts)} mutants is a change, so nothing was "
+                "tried; give more --mutants or another --seed"
+            )
+        if found.score < bar:
+            raise CheckFailed(
+                f"mutate: score {found.score:.1%}, the bar is {bar:.0%}; {len(found.survivors)} of "
+                f"{len(found.verdicts)} mutants survived"
+            )

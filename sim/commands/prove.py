@@ -8,6 +8,8 @@ import click
 from hw import console, outputs
 from hw.commands.options import OUTPUT
 from hw.errors import CheckFailed
+from sim import junit
+from sim.commands.options import check_junit, junit_option
 from sim.formal.proof import Failure, Result
 from sim.formal.proof import prove as decide
 from sim.formal.proofs import select
@@ -27,6 +29,7 @@ REASONS = {
 @click.option("--list", "listing", is_flag=True, help="Print the names and subjects only.")
 @click.option("--fresh", is_flag=True, help="Prove again what was proved before.")
 @click.option("--out", type=OUTPUT, help="Folder for the counterexamples, NAME.vcd.")
+@junit_option("proof")
 @console.force_option
 @console.json_option
 def prove(
@@ -34,6 +37,7 @@ def prove(
     listing: bool,
     fresh: bool,
     out: Path | None,
+    junit_file: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -54,28 +58,43 @@ def prove(
         return
     if out is not None:
         outputs.require_absent(out, force)
+    check_junit(junit_file, force)
     results: list[Result] = []
     waves: dict[str, bytes] = {}
-    with console.progress("prove", len(proofs)) as display:
-        for proof in proofs:
-            result, trace = decide(proof, fresh=fresh)
-            results.append(result)
-            if trace is not None:
-                waves[proof.name] = trace
-            if not as_json:
-                _print(result)
-            display.advance(note=proof.name)
-    if out is not None:
-        with outputs.folder(out, force) as folder:
-            for name, trace in waves.items():
-                (folder / f"{name}.vcd").write_bytes(trace)
-    failed = [result.name for result in results if not result.proved]
-    if as_json:
-        console.print_json(_summary(results))
-    elif not failed:
-        click.echo(_total(results))
-    if failed:
-        raise CheckFailed(f"{len(failed)} of {len(results)} proofs fail: {', '.join(failed)}")
+    with junit.report(junit_file, "prove") as cases:
+        with console.progress("prove", len(proofs)) as display:
+            for proof in proofs:
+                result, trace = decide(proof, fresh=fresh)
+                results.append(result)
+                cases.append(_case(result))
+                if trace is not None:
+                    waves[proof.name] = trace
+                if not as_json:
+                    _print(result)
+                display.advance(note=proof.name)
+        if out is not None:
+            with outputs.folder(out, force) as folder:
+                for name, trace in waves.items():
+                    (folder / f"{name}.vcd").write_bytes(trace)
+        failed = [result.name for result in results if not result.proved]
+        if as_json:
+            console.print_json(_summary(results))
+        elif not failed:
+            click.echo(_total(results))
+        if failed:
+            raise CheckFailed(f"{len(failed)} of {len(results)} proofs fail: {', '.join(failed)}")
+
+
+def _case(result: Result) -> junit.Case:
+    """A proof in the report."""
+    failure = result.failure
+    return junit.Case(
+        "prove",
+        result.name,
+        result.seconds,
+        failure="" if failure is None else _explain(failure),
+        kind="" if failure is None else failure.kind,
+    )
 
 
 def _print(result: Result) -> None:

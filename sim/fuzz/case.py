@@ -99,6 +99,8 @@ def from_dict(content: Mapping[str, Any]) -> Case:
     values["genotype"] = genotypes.to_mapping(genotypes.from_mapping(content["genotype"]))
     values["plan"] = PlanEdits(**_checked(PlanEdits, content["plan"], "case: plan"))
     values["image"], values["frames"] = tuple(content["image"]), tuple(content["frames"])
+    if not values["frames"]:
+        raise InputError("case: frames: expected one image or more")
     if content["level"] not in tuple(Level):
         raise InputError(f"case: level: {content['level']!r}; expected one of {', '.join(Level)}")
     if content["rounding"] not in tuple(Rounding):

@@ -18,6 +18,7 @@ from sim.coverage.store import Coverage
 from sim.fuzz.case import Case, Hardware, hardware_of, network_of
 from sim.level import Level
 from sim.runner import Build
+from sim.simulation import RunFailed
 from sim.stimuli import Stimuli
 
 TIME_LIMIT_S = 1800
@@ -25,16 +26,8 @@ TIME_LIMIT_S = 1800
 
 ROOT = Path(__file__).resolve().parents[2]
 
-KINDS = {
-    "hang": r"cosim: hang: ",
-    "load": r"cosim: load: ",
-    "protocol": r"cosim: .*: valid was withdrawn or the payload changed",
-    "surplus": r"cosim: .*: a beat more than the frames have",
-    "tlast": r"cosim: m_axis: tlast ",
-    "mismatch": r"cosim: .*: frame \d+, pixel ",
-    "rejected": r"\S+ rejects the design",
-}
-"""What a check that does not hold says, by kind of failure."""
+KINDS = {"difference": "mismatch", "stream rule": "protocol"}
+"""Checks of the testbench whose failures are of a kind with another name than the check's own."""
 
 
 class Refused(Exception):
@@ -151,10 +144,11 @@ def simulate(
 def failure_of(stage: str, error: Exception) -> Failure:
     """The failure that an error at a stage stands for."""
     message = " ".join(str(error).split())
-    if isinstance(error, CheckFailed):
-        for kind, pattern in KINDS.items():
-            if re.match(pattern, message):
-                return Failure(kind, message)
+    if isinstance(error, RunFailed):
+        check = error.finding.check
+        return Failure(KINDS.get(check, check), message)
+    if isinstance(error, CheckFailed) and re.match(r"\S+ rejects the design", message):
+        return Failure("rejected", message)
     if isinstance(error, TimeUp):
         return Failure(f"{stage}: time", message)
     place = _place(error)

@@ -16,7 +16,7 @@ from hw.dataflow.design.design import Design
 from hw.errors import InputError
 from hw.ir.network import Network
 from hw.verilog import emit
-from sim import designs
+from sim import cut, designs
 from sim.designs import Bench
 from sim.mutation import equivalence, parts, schemata
 from sim.mutation.sample import sample
@@ -97,10 +97,15 @@ class Campaign:
         return len(self.killed) / len(self.verdicts)
 
     @property
+    def changes(self) -> int:
+        """Number of mutants, those proved equivalent left out."""
+        return len(self.verdicts) - len(self.equivalent)
+
+    @property
     def score(self) -> float:
-        """Share of the mutants that was killed, those proved equivalent left out."""
-        others = len(self.verdicts) - len(self.equivalent)
-        return len(self.killed) / others if others else 1.0
+        """Share of the mutants that was killed, those proved equivalent left out; 0 where there is
+        no other."""
+        return len(self.killed) / self.changes if self.changes else 0.0
 
 
 def choose(emission: emit.Emission, count: int, seed: int, layer: str = "") -> list[Mutant]:
@@ -150,11 +155,13 @@ def run(
     Raises
     ------
     CheckFailed: the design without a mutant fails
-    InputError: no such layer, a tool that is missing
+    InputError: no such layer, no mutants, a tool that is missing
     """
     emission = emit.emit(design)
     found = _sites(emission, layer)
     chosen = sample(found, mutants, seed) if isinstance(mutants, int) else list(mutants)
+    if not chosen:
+        raise InputError("mutants: none; expected one or more")
     text = schemata.combine(emission.verilog, chosen)
     combined = replace(emission, files=emission.files | {emission.verilog_name: text})
     with outputs.temporary_folder() as temporary:
@@ -240,14 +247,15 @@ class _Desk:
                 verdicts[number] = replace(verdicts[number], run=name, kill=kill)
 
     def parts(self, verdicts: dict[int, Verdict]) -> dict[str, Module]:
-        """The modules of the layers and forks that hold a survivor."""
+        """The modules of the layers and forks that hold a survivor, and take any values."""
         modules = read(self.combined.verilog)
         names = (
             parts.part_of(self.network, self.combined, verdict.mutant.module)
             for verdict in verdicts.values()
             if not verdict.kill
         )
-        return {name: modules[name] for name in dict.fromkeys(names) if name}
+        found = {name: modules[name] for name in dict.fromkeys(names) if name}
+        return {name: module for name, module in found.items() if cut.takes_all(module)}
 
     def prove(self, text: str, verdicts: dict[int, Verdict], seconds: int) -> None:
         """Look for proofs that those which live are no change of the Verilog `text`."""

@@ -10,7 +10,7 @@ reachability.
 import importlib.util
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from hw import outputs, processes
@@ -68,14 +68,45 @@ def proved(text: str, mutant: Mutant, layers: list[str], seconds: int = SECONDS)
     return None
 
 
+def same(before: str, after: str, name: str, layers: list[str], seconds: int) -> bool:
+    """Whether the module `name` of two texts is proved to be the same, whatever comes in and
+    whatever its outputs are used for; submodules, and what they say, are left open.
+
+    A second try is the layer that it lies in, of `layers`, with all that is inside.
+    """
+    one, two = read(before), read(after)
+    if name not in one or name not in two:
+        return False
+    sides = [_alone(text, name) for text in (before, after)]
+    scopes = [(name, sides)]
+    for layer in layers:
+        if name == layer or name.startswith(f"{layer}."):
+            whole = [(text, list(subtree(read(text), layer))) for text in (before, after)]
+            scopes.append((layer, whole))
+    for scope, (first, second) in scopes:
+        if _ports(first, scope) != _ports(second, scope):
+            continue
+        if _equivalent(scope, first, second, seconds, strict=True):
+            return True
+    return False
+
+
+def _ports(side: "Side", scope: str) -> dict[str, tuple[str, int]]:
+    module = next(module for module in side[1] if module.name == scope)
+    return {name: (way, module.widths[name]) for name, way in module.directions.items()}
+
+
 Side = tuple[str, list[Module]]
 """A text, and the modules of it that count."""
 
 
-def _equivalent(scope: str, before: Side, after: Side, seconds: int) -> bool:
+def _equivalent(
+    scope: str, before: Side, after: Side, seconds: int, *, strict: bool = False
+) -> bool:
+    """`strict`: payloads count in every cycle, not only while their valid is high."""
     with outputs.temporary_folder() as folder:
         module = next(module for module in before[1] if module.name == scope)
-        parts = [_modules(*before, "before"), _modules(*after, "after"), _miter(module)]
+        parts = [_modules(*before, "before"), _modules(*after, "after"), _miter(module, strict)]
         (folder / "miter.v").write_text("\n".join(parts), encoding="utf-8")
         try:
             yosys.run(_SCRIPT, folder)
@@ -139,8 +170,10 @@ def _named(prefix: str, module: str) -> str:
     return f"\\{prefix}.{module} "
 
 
-def _miter(module: Module) -> str:
-    """Both modules on the same inputs; `bad` where their outputs differ."""
+def _miter(module: Module, strict: bool) -> str:
+    """Both modules on the same inputs; `bad` where their outputs differ, payloads only while their
+    valid is high unless `strict`.
+    """
     ports, wires = [], []
     connections: dict[str, list[str]] = {"before": [], "after": []}
     for name, direction in module.directions.items():
@@ -153,7 +186,7 @@ def _miter(module: Module) -> str:
             if direction == "output":
                 wires.append(f"  wire {bits}{net};")
     outputs = [name for name, direction in module.directions.items() if direction == "output"]
-    different = [_different(name, outputs) for name in outputs]
+    different = [_different(name, () if strict else outputs) for name in outputs]
     instances = [
         f"  {_named(side, module.name)} {side} (\n" + ",\n".join(found) + "\n  );"
         for side, found in connections.items()
@@ -172,8 +205,10 @@ def _miter(module: Module) -> str:
     )
 
 
-def _different(name: str, outputs: list[str]) -> str:
-    """Whether an output differs; a payload counts while the original's valid is high."""
+def _different(name: str, outputs: Collection[str]) -> str:
+    """Whether an output differs; a payload counts while the original's valid, if that is among
+    `outputs`, is high.
+    """
     differs = f"({_escaped(f'before {name}')} != {_escaped(f'after {name}')})"
     for valid in _valids(name):
         if valid in outputs and valid != name:

@@ -22,6 +22,7 @@ from hw.ir.graph import Graph, Node, Weighted
 from hw.ir.integers import Integers
 from hw.ir.network import Network
 from hw.verilog.emit import Emission
+from sim import cut
 from sim.designs import Bench, Tensors
 from sim.harness import Dut, Stream
 from sim.mutation.verilog import Module
@@ -55,26 +56,26 @@ def bench(
 ) -> Bench:
     """Each of the parts, by the names of their modules, on its own."""
     layers = {module_of(emission, node): node for node in network.graph.nodes[1:]}
-    designs, made, sources = [], {}, dict(emission.files)
+    designs, made, sources = [], [], dict(emission.files)
     for number, (name, module) in enumerate(modules.items()):
-        instance = f"u{number}"
+        instance, outside = f"u{number}", f"part{number}"
         if name in layers:
-            node = layers[name]
-            designs.append(_layer(design, instance, name, node))
-            made[number] = node
+            made.append(layers[name])
+            part = _layer(design, instance, outside, layers[name])
         else:
-            wrapper = f"forked{number}"
-            designs.append(_fork(design, instance, wrapper, name, module))
-            sources[f"{wrapper}.v"] = _wrapper(designs[-1], wrapper, module)
-            made[number] = _forked(network.graph, name)
+            made.append(_forked(network.graph, name))
+            part = _fork(design, instance, outside, name, module)
+        sources[f"{outside}.v"] = cut.wrapper(outside, module, part.sources, part.sinks)
+        designs.append(cut.moved(part))
+    forks = set(modules) - set(layers)
 
     def data(tensors: Tensors) -> Tensors:
         """The tensors only say how many frames there are."""
         frames = len(next(iter(tensors.values())))
         found: dict[str, Integers] = {}
-        for number, (design, node) in enumerate(zip(designs, made.values(), strict=True)):
+        for number, (name, design, node) in enumerate(zip(modules, designs, made, strict=True)):
             rng = np.random.default_rng([seed, number])
-            if len(design.sinks) > 1 or design.module not in layers:
+            if name in forks:
                 values = _random(network, node.name, frames, rng)
                 found |= {stream.label: values for stream in (*design.sources, *design.sinks)}
                 continue
@@ -111,27 +112,6 @@ def _fork(built: Design, instance: str, wrapper: str, name: str, module: Module)
     branches = sum(port.endswith("__valid") for port in module.directions) - 1
     sinks = [_stream(built, tensor, f"{name} o{k}", f"o{k}") for k in range(branches)]
     return Dut(instance, wrapper, [_stream(built, tensor, f"{name} i", "i")], sinks, [], [])
-
-
-def _wrapper(design: Dut, name: str, module: Module) -> str:
-    """A fork with all the ports of its streams: the payload goes past the module where nobody
-    needs it inside."""
-    ports, joined, past = ["input clk", "input rst"], [".clk(clk)", ".rst(rst)"], []
-    for stream in (*design.sources, *design.sinks):
-        inward = stream.port == "i"
-        for part in ("valid", "ready", "payload"):
-            port = stream.signal(part)
-            direction = "input" if inward != (part == "ready") else "output"
-            bits = f"[{stream.width - 1}:0] " if part == "payload" else ""
-            ports.append(f"{direction} {bits}{port}")
-            if port in module.directions:
-                joined.append(f".{port}({port})")
-            elif not inward:
-                past.append(f"  assign {port} = i__payload;\n")
-    return (
-        f"module {name}({', '.join(ports)});\n{''.join(past)}"
-        f"  \\{module.name}  fork_ ({', '.join(joined)});\nendmodule\n"
-    )
 
 
 def _stream(built: Design, tensor: str, where: str, port: str) -> Stream:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sim.junit import Case
 from sim.mutation import schemata
 from sim.mutation.campaign import Campaign, Verdict
 from sim.mutation.sites import KINDS
@@ -67,6 +68,24 @@ def explanation(verdict: Verdict) -> str:
             f"looked at {verdict.equivalent}"
         )
     return "not known: no run noticed it, and no proof was found that none could"
+
+
+def cases(campaign: Campaign, bar: float) -> list[Case]:
+    """The verdicts as cases of a JUnit report. Survivors are failures where the score is below the
+    bar; above it they are left out, with the reason.
+    """
+    return [_case(verdict, campaign.score < bar) for verdict in campaign.verdicts]
+
+
+def _case(verdict: Verdict, fails: bool) -> Case:
+    mutant, kill = verdict.mutant, verdict.kill
+    name = f"{verdict.number}: {mutant.module}, line {mutant.line + 1}: {mutant.kind}"
+    if kill is not None:
+        return Case("mutate", name)
+    said = f"{explanation(verdict)}\n- {mutant.before}\n+ {mutant.after}"
+    if fails and not verdict.equivalent:
+        return Case("mutate", name, failure=f"survived: {said}", kind="survivor")
+    return Case("mutate", name, skipped=f"survived: {said}")
 
 
 def _by_kind(campaign: Campaign) -> dict[str, list[Verdict]]:

@@ -5,7 +5,6 @@ a beat too many, a tlast in the wrong place, a hang, or a pace at full speed tha
 predicted one.
 """
 
-import json
 import queue
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.errors import CheckFailed
-from sim.simulation import Run, Simulation, label_of
+from sim.simulation import Run, RunFailed, Simulation, label_of
 from sim.stimuli import Stimuli
 
 MARGIN = 256
@@ -54,7 +52,7 @@ class Trial:
 
     Raises
     ------
-    CheckFailed: the design without a mutant fails
+    RunFailed: the design without a mutant fails
     """
 
     def __init__(
@@ -93,17 +91,11 @@ class Trial:
         """Runs one mutant."""
         folder = self.folders.get()
         try:
-            result = folder / "result.json"
-            result.unlink(missing_ok=True)
             try:
                 run = self.simulation.run(folder, arguments=[f"+mutant={number}"])
-            except CheckFailed as error:
-                failure = (
-                    json.loads(result.read_text(encoding="utf-8"))["failure"]
-                    if result.is_file()
-                    else None
-                )
-                return Kill(**failure) if failure else Kill("simulator", "", str(error))
+            except RunFailed as error:
+                message = str(error).removeprefix("cosim: ")
+                return Kill(error.finding.check, error.finding.layer, message)
             for label, cycles in self.pace.items():
                 found = self._paces(run)[label]
                 if found != {cycles}:

@@ -1,9 +1,11 @@
 """Watches one stream."""
 
+import inspect
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -27,8 +29,10 @@ class Monitor:
     lanes: numbers in a beat, the first one in the low bits
     rules: see sim.stream.protocol; default: all that fit. More can be appended to `rules`.
 
-    `on_beat` and `on_frame` are lists of functions, called with a beat's payload (an integer) and a
-    frame (an array) as soon as they have come; `beats` has all payloads so far.
+    `on_beat` and `on_frame` are lists of functions of one argument, plain ones, never `async`: they
+    are called with a beat's payload (an integer; signed where the stream is and a beat is one
+    number) and a frame (an array of `shape`) in the cycle in which it is taken, and what they raise
+    fails the test. `beats` has all payloads so far.
     """
 
     def __init__(
@@ -77,14 +81,19 @@ class Monitor:
         """
         return self.unpack(self._frames.popleft())
 
+    def flush(self) -> None:
+        """Forget the frame that has begun, and all that nobody has received; beats keep their
+        numbers.
+        """
+        self._begin = len(self.beats)
+        self._frames.clear()
+
     def drive(self) -> None:
         """A monitor drives nothing."""
 
     def sample(self) -> bool:
         before, now = self.sampled, self._read()
         self.sampled = now
-        if now.in_reset and self.place:
-            self._drop_frame()
         for rule in self.rules:
             if complaint := rule.check(before, now):
                 raise ProtocolError(
@@ -95,8 +104,7 @@ class Monitor:
         if now.payload is None:
             raise ProtocolError(f"{self.name}: beat {now.beat} is unknown ({self.bench.when()})")
         self.beats.append(now.payload)
-        for function in self.on_beat:
-            function(now.payload)
+        self._tell("on_beat", self.on_beat, now.payload)
         if self._ends(now):
             self._end_frame()
         return True
@@ -148,17 +156,21 @@ class Monitor:
             return self.place == self.frame_beats
         return now.last is not False
 
-    def _drop_frame(self) -> None:
-        """Forget the frame that a reset has cut short; its beats keep their numbers."""
-        self._begin = len(self.beats)
-
     def _end_frame(self) -> None:
         beats = self.beats[self._begin :]
         self._begin = len(self.beats)
         self._done += 1
         self._frames.append(beats)
-        for function in self.on_frame:
-            function(self.unpack(beats))
+        self._tell("on_frame", self.on_frame, self.unpack(beats))
+
+    def _tell(self, name: str, functions: list[Callable[[Any], None]], what: Any) -> None:
+        """Call the functions of `on_beat` or `on_frame`."""
+        if not isinstance(functions, list):
+            raise TypeError(f"{self.name}: {name} is a list of functions; use {name}.append(…)")
+        for function in functions:
+            if inspect.iscoroutine(done := function(what)):
+                done.close()
+                raise TypeError(f"{self.name}: {name}: {function} is async; expected a plain one")
 
     def unpack(self, beats: Sequence[int]) -> np.ndarray:
         """The frame that some beats make."""

@@ -45,6 +45,7 @@ class Scoreboard:
                 raise ValueError(f"{layer}: frames of {shape}, its monitor has {monitor.shape}")
         if not self.streams:
             monitor.bench.add(self)
+            monitor.bench.on_finish.append(self._require_compared)
         self.streams[layer] = watched = _Watched(layer, monitor)
         monitor.on_beat.append(partial(watched.compare, monitor.bench.when))
 
@@ -54,9 +55,17 @@ class Scoreboard:
         Parameters
         ----------
         images: uint8 (N, H, W, C), as they are sent
+
+        Raises
+        ------
+        ValueError: there is no network, or no stream is watched, so that nothing would be compared.
+        InputError: no images, or not of the network's shape.
         """
         if self.network is None:
             raise ValueError("this scoreboard has no network; use expect_frame")
+        if not self.streams:
+            raise ValueError("this scoreboard watches nothing; call watch(monitor) first")
+        reference.check_images(self.network, images)
         tensors = reference.run(self.network, images)
         for layer in self.streams:
             for frame in tensors[layer]:
@@ -64,15 +73,22 @@ class Scoreboard:
 
     def expect_frame(self, layer: str, frame: np.ndarray) -> None:
         """Expect one more frame on a watched stream."""
-        self.streams[layer].expect(self.streams[layer].monitor.pack(frame))
+        watched = self._watched(layer)
+        watched.expect(watched.monitor.pack(frame))
 
     def expect_beats(self, layer: str, numbers: Sequence[int]) -> None:
         """Expect some more numbers on a watched stream, whole frames or not."""
-        if numbers:
-            self.streams[layer].expect(self.streams[layer].monitor.to_beats(numbers))
+        watched = self._watched(layer)
+        watched.expect(watched.monitor.to_beats(numbers))
 
-    def clear(self) -> None:
-        """Expect nothing more of what has not come yet: after a reset in mid-frame."""
+    def _watched(self, layer: str) -> "_Watched":
+        if layer not in self.streams:
+            names = ", ".join(self.streams) or "nothing"
+            raise ValueError(f"{layer}: not watched; this scoreboard watches {names}")
+        return self.streams[layer]
+
+    def flush(self) -> None:
+        """Expect nothing more of what has not come yet: the testbench calls it at a reset."""
         for watched in self.streams.values():
             watched.expected.clear()
             watched.total = watched.compared
@@ -90,6 +106,14 @@ class Scoreboard:
     def problem(self) -> str | None:
         short = [watched for watched in self.streams.values() if watched.expected]
         return short[0].state() if short else None
+
+    def _require_compared(self) -> None:
+        """AssertionError where a stream was watched for nothing."""
+        for watched in self.streams.values():
+            if not watched.compared:
+                raise AssertionError(
+                    f"{watched.layer}: watched, and no beat of it was expected or came"
+                )
 
 
 class _Watched:

@@ -21,6 +21,8 @@ class Source(Driver):
         self._queue: deque[list[int]] = deque()
         self._queued, self._gone = 0, 0
         self._offered = False
+        self._remnant = False
+        """Whether what is on offer is left of a frame that was flushed."""
         self.signals.valid.value = 0
 
     async def send(self, frame: np.ndarray) -> None:
@@ -39,9 +41,23 @@ class Source(Driver):
         self._queued += 1
 
     async def wait(self) -> None:
-        """Wait until all frames queued so far are taken (or dropped, by a reset)."""
+        """Wait until all frames queued so far are taken (or flushed, by a reset)."""
         end = self._queued
         await self.bench.until(lambda: self._gone >= end)
+
+    def flush(self) -> None:
+        """Drop all frames that are still to send, and the rest of the one that has begun.
+
+        Out of reset a beat on offer stays until it is taken, as the stream's rules ask for.
+        """
+        kept = [self._queue[0][: self.place + 1]] if self._held() else []
+        begin = self._begin
+        self._gone += len(self._queue) - len(kept)
+        self._queue = deque(kept)
+        super().flush()
+        self._remnant = bool(kept)
+        if kept:
+            self._begin = begin
 
     def drive(self) -> None:
         signals, now = self.signals, self.sampled
@@ -70,14 +86,18 @@ class Source(Driver):
     def _ends(self, now: Sample) -> bool:
         return self.place == len(self._queue[0])
 
-    def _drop_frame(self) -> None:
-        super()._drop_frame()
-        self._queue.popleft()
-        self._gone += 1
+    def _held(self) -> bool:
+        """Whether a beat is on offer that must stay."""
+        now = self.sampled
+        taken = now is not None and now.moves
+        return self._offered and not taken and not self.bench.in_reset
 
     def _end_frame(self) -> None:
         self._queue.popleft()
         self._gone += 1
+        if self._remnant:
+            self._begin, self._remnant = len(self.beats), False
+            return
         super()._end_frame()
         # Nobody receives what we have sent ourselves.
         self._frames.clear()

@@ -21,6 +21,11 @@ from hw.errors import CheckFailed, InputError, Interrupted
             "shiftnas: error: a.yaml: field: expected this\n",
         ),
         (CheckFailed("1 bit differs"), 1, "shiftnas: error: 1 bit differs\n"),
+        (
+            CheckFailed("hang", ["full FIFO: a", "empty\nFIFO: b"]),
+            1,
+            "shiftnas: error: hang\n  full FIFO: a\n  empty FIFO: b\n",
+        ),
         (KeyboardInterrupt(), 130, "shiftnas: interrupted\n"),
         (Interrupted("go on so"), 130, "shiftnas: interrupted: go on so\n"),
         (

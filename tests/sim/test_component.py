@@ -127,3 +127,16 @@ def test_call_that_does_not_fit_the_ports():
         ValueError, match=r"i: beats span \[1, 300\], the payload holds \[-128, 127\]"
     ):
         check(Scaler(), {"i": [1, 300]}, [3, 900])
+
+
+def test_a_check_of_nothing_and_a_wrong_stall_are_refused_before_anything_is_built(monkeypatch):
+    def built(*_, **__):
+        raise AssertionError("built")
+
+    monkeypatch.setattr("sim.runner.build", built)
+    with pytest.raises(ValueError, match="o: no beats expected; nothing would be compared"):
+        check(Scaler(), {"i": [1]}, [])
+    with pytest.raises(ValueError, match="stalls: expected at least one pair"):
+        check(Scaler(), {"i": [1]}, [3], stalls=[])
+    with pytest.raises(ValueError, match="stall 'often': expected never"):
+        check(Scaler(), {"i": [1]}, [3], stalls=[(0, "often")])

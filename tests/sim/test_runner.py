@@ -79,6 +79,27 @@ def test_missing_test_module_is_raised(model, tmp_path):
         runner.run(model, "no_such_module", tmp_path / "run")
 
 
+def test_no_test_that_ran_is_no_pass(model, tmp_path, monkeypatch):
+    """A test that is skipped has not run."""
+    text = TEST.format(expected=10).replace("@cocotb.test()", "@cocotb.test(skip=True)")
+    (tmp_path / "bench_of_counter.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(CheckFailed, match=r"sim\.log: no test ran in bench_of_counter"):
+        runner.run(model, "bench_of_counter", tmp_path / "run")
+
+
+def test_results_cut_short_are_no_pass(model, tmp_path, monkeypatch):
+    text = TEST.format(expected=10) + (
+        "    import atexit, os\n"
+        "    name = os.environ['COCOTB_RESULTS_FILE']\n"
+        "    atexit.register(lambda: open(name, 'w').write('<testsuites><test'))\n"
+    )
+    (tmp_path / "bench_of_counter.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(CheckFailed, match=r"results\.xml: cut short"):
+        runner.run(model, "bench_of_counter", tmp_path / "run")
+
+
 def test_wrong_source_is_named():
     with pytest.raises(CheckFailed, match=r"verilator_bin rejects the design: %Error: bad\.v:1"):
         runner.build({"bad.v": "module bad(; endmodule\n"}, "bad")

@@ -8,6 +8,7 @@ import pytest
 from hw.errors import CheckFailed
 from sim import harness, runner, scoreboard
 from sim.harness import Dut, Stream
+from sim.tb_network import FIFOS_SHOWN, stuck
 
 SHAPE = (1, 3, 2)
 BEATS = 6
@@ -95,8 +96,23 @@ def test_right_design_passes(tmp_path):
     ({"data": "m_axis_tdata ^ 8'd4"}, r"x: frame \d, pixel \(0, \d\), channel \d: expected"),
     ({"reset": "full"}, r"x: frame 0, pixel \(0, 0\), channel 0: expected 0, got"),
     ({"gate": "slow || warm"}, "reset: after a reset in mid-frame the streams do not look as from"),
-    ({"valid": "full && !late"}, r"hang: nothing moved .* x \(9 of 18\); .* blocked layers: none"),
+    ({"valid": "full && !late"}, r"hang: nothing moved .* x \(9 of 18\); .* layers blocked: 0"),
 ])  # fmt: skip
 def test_fault_is_found(tmp_path, faults, message):
     with pytest.raises(CheckFailed, match=message):
         run(tmp_path, **faults)
+
+
+def test_a_hang_is_told_one_fifo_a_line():
+    """A join that has a full and an empty one first; no more lines than can be read."""
+    fifos = ["a input 0 (x)", "a input 1 (y)", "b input 0 (x)", "b input 1 (z)"]
+    lines = stuck(fifos, {fifos[0], fifos[3]}, {fifos[2]}, ["c"])
+    assert lines == (
+        "empty FIFO: b input 0 (x)",
+        "full FIFO: b input 1 (z)",
+        "full FIFO: a input 0 (x)",
+        "blocked layer: c",
+    )
+    many = [f"j{n} input 0 (x)" for n in range(FIFOS_SHOWN + 5)]
+    lines = stuck(many, set(many), set(), [])
+    assert (len(lines), lines[-1]) == (FIFOS_SHOWN + 1, "… and 5 more")

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from typing import Any
 
 import cocotb
 import numpy as np
@@ -53,7 +54,7 @@ def agents(dut, bench, source="never", sink="never", **options):
     )
 
 
-async def expect_failure(awaitable, kind: type[AssertionError], message: str) -> None:
+async def expect_failure(awaitable, kind: type[Exception], message: str) -> None:
     try:
         await awaitable
     except kind as error:
@@ -260,11 +261,167 @@ async def reset_in_mid_frame(dut):
     board.expect_frame("m_axis", FRAMES[0])
     await bench.until(lambda: len(sink.beats) == 7)
     await bench.reset()
-    board.clear()
-    board.expect_frame("m_axis", FRAMES[1])
+    assert (source.problem(), board.problem()) == (None, None)
+    source.send_nowait(FRAMES[2])
+    board.expect_frame("m_axis", FRAMES[2])
     await bench.finish()
-    assert np.array_equal(await watcher.receive(), FRAMES[1:2])
+    assert np.array_equal(await watcher.receive(), FRAMES[2:3])
     assert len(watcher.beats) > 12 + 6
+
+
+@cocotb.test()
+async def reset_before_anything_has_moved_drops_nothing(dut):
+    bench = bench_of(dut)
+    board = Scoreboard()
+    source, sink = agents(dut, bench)
+    board.watch(sink)
+    board.expect_frame("m_axis", FRAMES[0])
+    source.send_nowait(FRAMES[0])
+    await bench.reset()
+    await bench.finish()
+    assert np.array_equal(sink.receive_nowait(), FRAMES[0])
+
+
+@cocotb.test()
+async def flush_out_of_reset(dut):
+    """A beat on offer stays until it is taken; all else is gone, and new frames follow."""
+    bench = bench_of(dut)
+    held = [True]
+    source, sink = agents(dut, bench, sink=lambda view: held[0])
+    await bench.reset()
+    for frame in FRAMES[:3]:
+        source.send_nowait(frame)
+    await bench.until(lambda: len(source.beats) == 1)
+    await bench.clock_cycles(3)
+    source.flush()
+    assert source.problem() == "s_axis: 1 frames not taken"
+    held[0] = False
+    await source.wait()
+    await bench.clock_cycles(3)
+    assert sink.beats == [0, 4]
+    sink.flush()
+    await source.send(FRAMES[3])
+    assert np.array_equal(await sink.receive(), FRAMES[3:4])
+
+
+@cocotb.test()
+async def finish_needs_something_to_have_moved(dut):
+    bench = bench_of(dut)
+    agents(dut, bench)
+    await bench.reset()
+    nothing = "finish: no beat has moved since the last reset; send frames"
+    await expect_failure(bench.finish(), AssertionError, nothing)
+
+
+@cocotb.test()
+async def a_scoreboard_needs_something_to_compare(dut):
+    bench = bench_of(dut)
+    board = Scoreboard()
+    source, _ = agents(dut, bench)
+    board.watch(source)
+    await bench.reset()
+    source.send_nowait(FRAMES[0])
+    board.expect_frame("s_axis", FRAMES[0])
+    await bench.finish()
+    other = Monitor(bench, Signals.from_prefix(dut, "m_axis", name="again"), shape=SHAPE)
+    board.watch(other)
+    nothing = "again: watched, and no beat of it was expected or came"
+    await expect_failure(bench.finish(), AssertionError, nothing)
+
+
+@cocotb.test(expect_error=RuntimeError)
+async def a_test_must_not_end_before_what_it_sent_has_gone(dut):
+    bench = bench_of(dut)
+    source, _ = agents(dut, bench)
+    await bench.reset()
+    for frame in FRAMES:
+        source.send_nowait(frame)
+    await bench.until(lambda: len(source.beats) == 7)
+
+
+class Counter:
+    """An agent of one's own; `changes` replaces what it has by something wrong."""
+
+    def __init__(self, **changes):
+        self.cycles = self.flushed = 0
+        vars(self).update(changes)
+
+    def drive(self):
+        pass
+
+    def sample(self):
+        self.cycles += 1
+        return False
+
+    def state(self):
+        return "counter"
+
+    def problem(self):
+        return None
+
+    def flush(self):
+        self.flushed += 1
+
+
+async def nothing():
+    pass
+
+
+@cocotb.test()
+async def agents_of_ones_own(dut):
+    bench = bench_of(dut)
+    source, _ = agents(dut, bench)
+    counter = Counter()
+    bench.add(counter)
+    for agent, message in (
+        (counter, "Counter: is moved already"),
+        (Counter, "Counter: is a class; an agent is an object of it"),
+        (object(), r"object: has no drive\(\); an agent has drive, sample, state, problem"),
+        (Counter(state="up"), r"Counter: has no state\(\)"),
+        (Counter(problem=nothing), "Counter: problem is async"),
+    ):
+        try:
+            bench.add(agent)
+        except ValueError as error:
+            assert re.match(message, str(error)), error
+        else:
+            raise RuntimeError(f"accepted: {message}")
+    await bench.reset()
+    await source.send(FRAMES[0])
+    await bench.reset()
+    assert counter.cycles > 12 and counter.flushed == 1
+
+
+@cocotb.test()
+@cocotb.parametrize(wrong=["sample", "problem", "on_beat", "on_frame", "no list"])
+async def a_broken_contract_is_told(dut, wrong):
+    bench = bench_of(dut)
+    source, sink = agents(dut, bench)
+    message = {
+        "sample": r"Counter: sample\(\) returned None, expected True \(something moves\) or False",
+        "problem": r"Counter: problem\(\) returned False, expected a text or None",
+        "on_beat": "m_axis: on_beat: <function .*> is async; expected a plain one",
+        "on_frame": "m_axis: on_frame: <function .*> is async",
+        "no list": r"m_axis: on_beat is a list of functions; use on_beat.append\(…\)",
+    }[wrong]
+
+    async def seen(what):
+        pass
+
+    match wrong:
+        case "sample" | "problem":
+            bench.add(Counter(**{wrong: lambda: {"sample": None, "problem": False}[wrong]}))
+        case "on_beat" | "on_frame":
+            getattr(sink, wrong).append(seen)
+        case _:
+            sink.on_beat = seen
+    source.send_nowait(FRAMES[0])
+
+    async def all_of_it():
+        await bench.reset()
+        await bench.finish()
+
+    await expect_failure(all_of_it(), TypeError, message)
 
 
 @cocotb.test()
@@ -273,6 +430,7 @@ async def wrong_calls(dut):
     source, sink = agents(dut, bench)
     board = Scoreboard()
     board.watch(sink)
+    network: Any = object()
     for call, message in (
         (lambda: source.send_nowait(FRAMES), r"s_axis: frame of shape \(5, 2, 3, 2\), expected"),
         (lambda: source.send_nowait(FRAMES[0] + 250), r"s_axis: numbers span \[250, 294\], the st"),
@@ -281,6 +439,9 @@ async def wrong_calls(dut):
         (lambda: agents(dut, bench, sink=1.0), r"stall 1.0: expected a probability in \[0, 1\)"),
         (lambda: board.watch(sink), "m_axis: watched already"),
         (lambda: board.expect(FRAMES), "this scoreboard has no network"),
+        (lambda: board.expect_frame("y", FRAMES[0]), "y: not watched; this scoreboard watches m_a"),
+        (lambda: board.expect_beats("m_axis", []), "m_axis: 0 numbers do not fill 1 lanes"),
+        (lambda: Scoreboard(network).expect(FRAMES), "this scoreboard watches nothing; call watch"),
         (lambda: Sink(bench, sink.signals, lanes=3), "m_axis: 8 bits do not make 3 lanes"),
     ):  # fmt: skip
         try:

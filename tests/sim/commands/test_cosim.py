@@ -1,7 +1,11 @@
 """The cosim subcommand: text, JSON, exit codes, one-line errors."""
 
 import json
+import re
+from dataclasses import replace
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from mutant_cases import adder_of
@@ -57,18 +61,74 @@ def test_mutant_exits_1_with_one_line(hardware, folder):
     adder = adder_of(hardware.emission, layer)
     (folder / "rtl").mkdir()
     emit.write(schemata.mutated(hardware.emission, adder), folder / "rtl")
+    arguments = (folder / "net", "--plan", folder / "plan.yaml", "--rtl", folder / "rtl")
+    report, run = folder / "report.xml", folder / "run"
     code, out, err = call(
-        folder / "net",
-        "--plan",
-        folder / "plan.yaml",
-        "--rtl",
-        folder / "rtl",
-        "--frames",
-        2,
-        "--json",
+        *arguments, "--frames", 2, "--json", "--junit", report, "--waves", "--out", run
     )
     assert (code, out) == (1, "")
     assert f"shiftnas: error: cosim: {layer}: frame 0, pixel (" in err.splitlines()[-1]
+    # The report has every stream; the first one that differs is the one of the message.
+    cases = list(ElementTree.parse(report).getroot().iter("testcase"))
+    assert len(cases) == len(hardware.network.graph.nodes)
+    failed = {case.get("name"): case[0].get("message", "") for case in cases if len(case)}
+    assert next(iter(failed)) == layer
+    assert failed[layer] == err.splitlines()[-1].removeprefix("shiftnas: error: ")
+    # The waves open there.
+    saved = (run / "dump.gtkw").read_text()
+    assert "cosim_harness.dut.cell0.edge0_sep_conv_3x3.dw1.o__valid\n" in saved
+    assert re.search(r"^\*-\S+ [1-9]\d* ", saved, re.M)
+
+
+def test_edited_rtl_is_named_and_simulated_where_that_is_allowed(hardware, folder):
+    layer = "classifier"
+    rtl = folder / "rtl"
+    rtl.mkdir()
+    emit.write(hardware.emission, rtl)
+    path = rtl / "shiftnas_top.v"
+    path.write_text(schemata.apply(path.read_text(), adder_of(hardware.emission, layer)))
+    arguments = (folder / "net", "--rtl", rtl, "--frames", 1, "--level", "op", "--only", layer)
+    code, _, err = call(*arguments)
+    assert code == 2 and "shiftnas_top.v: changed since it was emitted" in err
+    code, _, err = call(*arguments, "--allow-edited")
+    assert code == 1
+    module = "shiftnas_top.classifier.elements"
+    assert f"cosim: {path}: edited; modules that differ: {module}" in err.splitlines()
+    assert f"shiftnas: error: cosim: {layer}: frame 0" in err
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_made(folder, monkeypatch):
+    def made(*_, **__):
+        raise AssertionError("made")
+
+    monkeypatch.setattr("hw.dataflow.planner.propose", made)
+    for arguments, message in (
+        (["--level", "op", "--only", "stem"], "only: 'stem'; expected a name of level op"),
+        (["--only", "stem"], "only: level network simulates everything"),
+        (["--stall", "1"], "--stall"),
+        (
+            ["--stall", "0", "--stall-pattern", "bursts"],
+            "--stall-pattern: bursts is for the s",
+        ),
+        (["--stall-pattern", "often"], "--stall-pattern"),
+        (["--allow-edited"], "--allow-edited: is about an RTL folder; add --rtl"),
+    ):
+        code, _, err = call(folder / "net", *arguments)
+        assert code == 2, arguments
+        assert message in err and len(err.splitlines()) == 1
+
+
+def test_constant_logits_are_told(hardware, folder):
+    """The classifier without weights."""
+    network = hardware.network
+    last = network.graph.output.name
+    params = network.params[last]
+    dead = replace(params, codes=np.zeros_like(params.codes))
+    dull = replace(network, params={**network.params, last: dead})
+    serialize.save(dull, folder / "dull")
+    code, out, err = call(folder / "dull", "--frames", 2, "--stall", 0, "--json")
+    assert code == 0 and json.loads(out)["constant_logits"]
+    assert "cosim: the logits are the same for all 2 images, which differ" in err
 
 
 @pytest.mark.slow

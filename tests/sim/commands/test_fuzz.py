@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
@@ -81,6 +82,24 @@ def test_failures_exit_1_and_the_rest_is_run(ran):
     assert err.splitlines()[-1] == "shiftnas: error: fuzz: 2 of 4 cases failed; see fuzz"
 
 
+def test_report(ran, tmp_path):
+    ran.failing = {1}
+    assert call("--cases", 3, "--junit", "report.xml")[0] == 1
+    cases = list(ElementTree.parse(tmp_path / "report.xml").getroot().iter("testcase"))
+    assert [case.get("name") for case in cases] == ["case 0", "case 1", "case 2"]
+    assert [case[0].attrib if len(case) else None for case in cases] == [
+        None, {"type": "mismatch", "message": "one bit"}, None
+    ]  # fmt: skip
+    # Replaced only where that is asked for, and only what is a report.
+    code, _, err = call("--cases", 1, "--junit", "report.xml")
+    assert code == 2 and "report.xml: exists already" in err
+    assert call("--cases", 1, "--first", 9, "--junit", "report.xml", "--force")[0] == 0
+    assert len(list(ElementTree.parse(tmp_path / "report.xml").getroot().iter("testcase"))) == 1
+    (tmp_path / "other.xml").write_text("<mine/>")
+    code, _, err = call("--cases", 1, "--junit", "other.xml", "--force")
+    assert code == 2 and "other.xml: is another kind of file" in err
+
+
 def test_stop_on_failure(ran):
     ran.failing = {1}
     code, _, _ = call("--cases", 9, "--stop-on-failure")
@@ -114,6 +133,17 @@ def test_time_is_kept(ran, monkeypatch):
     assert 2 < len(ran.tasks) < 10
 
 
+def test_no_case_at_all_is_no_pass(ran, monkeypatch):
+    """The time is over before the first one begins."""
+    from sim.commands import fuzz as command
+
+    now = iter(range(0, 1000, 10))
+    monkeypatch.setattr(command.time, "monotonic", lambda: float(next(now)))
+    code, _, err = call("--time", "5s")
+    assert (code, ran.tasks) == (1, [])
+    assert err.splitlines()[-1] == "shiftnas: error: fuzz: no case was run; give more --time"
+
+
 def test_a_case_from_a_file(ran, tmp_path):
     case = replace(draw(1, 1), stall=0.5)
     (tmp_path / "case.json").write_text(json.dumps(as_dict(case)))
@@ -133,6 +163,8 @@ def test_wrong_calls(ran, tmp_path):
         (["--published", "--case", "empty.json"], "--published names the cases too"),
         (["--published", "--cases", 2], "leave them out"),
         (["--time", "soon"], "expected a time such as 90s, 10m or 2h"),
+        (["--time", "0s"], "'0s': nothing is run in no time; expected more"),
+        (["--time", "0.0m"], "nothing is run in no time"),
         (["--out", "there"], "exists already"),
     ):
         code, _, err = call(*arguments)

@@ -7,6 +7,7 @@ import pytest
 from hw.errors import CheckFailed, InputError
 from sim.fuzz import run as running
 from sim.fuzz.run import Failure, Refused, failure_of, run
+from sim.simulation import Finding, RunFailed
 
 
 def test_right_hardware_passes(case):
@@ -60,18 +61,24 @@ def test_time_limit(case, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("message", "kind"),
+    ("check", "kind"),
     [
-        ("cosim: hang: nothing moved for 20000 cycles up to cycle 3; full FIFOs: none", "hang"),
-        ("cosim: a/b: valid was withdrawn or the payload changed before taken", "protocol"),
-        ("cosim: a: a beat more than the frames have", "surplus"),
-        ("cosim: m_axis: tlast is not where the frames end", "tlast"),
-        ("cosim: a/b: frame 0, pixel (0, 1), channel 2: expected 3, got 4", "mismatch"),
-        ("verilator_bin rejects the design: %Error", "rejected"),
+        ("difference", "mismatch"),
+        ("stream rule", "protocol"),
+        ("hang", "hang"),
+        ("fifo", "fifo"),
+        ("reset", "reset"),
+        ("load", "load"),
     ],
 )
-def test_kinds_of_failed_checks(message, kind):
-    assert failure_of("cosim", CheckFailed(message)) == Failure(kind, message)
+def test_kinds_of_failed_checks(check, kind):
+    error = RunFailed("cosim: a/b: wrong", (), Finding(check, "a/b"))
+    assert failure_of("cosim", error) == Failure(kind, "cosim: a/b: wrong")
+
+
+def test_what_the_simulator_rejects():
+    error = CheckFailed("verilator_bin rejects the design: %Error")
+    assert failure_of("cosim", error) == Failure("rejected", str(error))
 
 
 def test_other_errors_are_told_apart_by_stage_type_and_place():

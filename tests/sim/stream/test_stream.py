@@ -14,7 +14,7 @@ DESIGN = Path(__file__).parents[2] / "support" / "stream_faults.v"
 
 @pytest.mark.parametrize(
     ("simulator", "tests"),
-    [("verilator", 61), pytest.param("icarus", 64, marks=pytest.mark.icarus)],
+    [("verilator", 72), pytest.param("icarus", 75, marks=pytest.mark.icarus)],
 )
 def test_agents_rules_and_scoreboard(simulator, tests, tmp_path):
     ports = ["clk", "rst", "fault"]
@@ -29,3 +29,5 @@ def test_agents_rules_and_scoreboard(simulator, tests, tmp_path):
     runner.run(model, "tb_stream", tmp_path, seed=1)
     cases = list(ElementTree.parse(tmp_path / "results.xml").getroot().iter("testcase"))
     assert len([case for case in cases if case.find("skipped") is None]) == tests
+    log = (tmp_path / "sim.log").read_text()
+    assert "the test ended without finish(); s_axis: 5 frames not taken" in log

@@ -1,0 +1,125 @@
+"""Modules of emitted Verilog on their own: what `cosim --rtl` simulates below the whole network.
+
+A module in the text has only the signals that somebody needs: bits of a payload that repeat its
+sign are left out of its ports, a payload that a fork does not look at goes past it, what a loader
+would write comes in beside the streams. A wrapper gives it all signals of its streams again.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from hw.errors import InputError
+from sim.harness import Dut, Stream
+from sim.mutation.verilog import Module
+
+INSIDE = "part"
+"""Instance of the module in its wrapper; paths of taps and FIFOs begin with it."""
+
+_BITS = re.compile(r"(?P<signal>.*__payload)_(?P<high>\d+)(_(?P<low>\d+))?")
+
+_LOADING = re.compile(r"load__.*|halted")
+"""Inputs that are low where no weights are loaded."""
+
+
+def module_in(modules: Mapping[str, Module], name: str) -> Module:
+    """The module of that name.
+
+    Raises
+    ------
+    InputError: the Verilog has none
+    """
+    if name not in modules:
+        raise InputError(f"rtl: the Verilog has no module {name}; do not rename modules in it")
+    return modules[name]
+
+
+def takes_all(module: Module) -> bool:
+    """Whether the module takes all bits of its inputs: of some it may know that they repeat the
+    sign, as what comes before it never gives more.
+    """
+    return not any(
+        way == "input" and _BITS.fullmatch(port) for port, way in module.directions.items()
+    )
+
+
+def wrapper(name: str, module: Module, sources: Iterable[Stream], sinks: Iterable[Stream]) -> str:
+    """Verilog of a module `name` that has `module` inside, with clk, rst and all signals of the
+    streams.
+
+    Raises
+    ------
+    InputError: the module has an input that no stream explains
+    """
+    inputs, outputs = {"clk": 1, "rst": 1}, {}
+    for streams, ahead, back in ((sources, inputs, outputs), (sinks, outputs, inputs)):
+        for stream in streams:
+            ahead[stream.signal("valid")] = 1
+            ahead[stream.signal("payload")] = stream.data_width
+            back[stream.signal("ready")] = 1
+    ports = [f"  input {_bits(width)}{port}" for port, width in inputs.items()]
+    ports += [f"  output {_bits(width)}{port}" for port, width in outputs.items()]
+    joined = [
+        f"    .\\{port} ({_value(module.name, port, inputs) if way == 'input' else port})"
+        for port, way in module.directions.items()
+        if way == "input" or port in outputs
+    ]
+    lines = [
+        f"  assign {port} = {_inner(module, port, inputs)};"
+        for port in outputs
+        if module.directions.get(port) != "output"
+    ]
+    return "\n".join(
+        [
+            f"module {name}(",
+            ",\n".join(ports),
+            ");",
+            f"  \\{module.name}  {INSIDE} (",
+            ",\n".join(joined),
+            "  );",
+            *lines,
+            "endmodule",
+            "",
+        ]
+    )
+
+
+def moved(design: Dut) -> Dut:
+    """The design with its taps and FIFOs where they are below the wrapper."""
+    return replace(
+        design,
+        taps=[replace(tap, port=f"{INSIDE}.{tap.port}") for tap in design.taps],
+        fifos=[(label, f"{INSIDE}.{path}", depth) for label, path, depth in design.fifos],
+    )
+
+
+def _bits(width: int) -> str:
+    return f"[{width - 1}:0] " if width > 1 else ""
+
+
+def _value(module: str, port: str, inputs: Mapping[str, int]) -> str:
+    """What an input of the module is joined to."""
+    if port in inputs:
+        return port
+    part = _BITS.fullmatch(port)
+    if part is not None and part["signal"] in inputs:
+        low = part["low"]
+        return f"{part['signal']}[{part['high']}{':' + low if low else ''}]"
+    if _LOADING.fullmatch(port):
+        return "0"
+    raise InputError(
+        f"rtl: {module}: {port} is no signal of its streams, so that it cannot be simulated on its "
+        "own; give --level network"
+    )
+
+
+def _inner(module: Module, port: str, inputs: Mapping[str, int]) -> str:
+    """An output that is no port of the module: a signal inside it, or a payload that goes past."""
+    if port in module.widths:
+        return f"{INSIDE}.{port}"
+    if port.endswith("__payload") and "i__payload" in inputs:
+        return "i__payload"
+    raise InputError(
+        f"rtl: {module.name}: has no signal {port}, so that it cannot be simulated on its own; "
+        "give --level network"
+    )
