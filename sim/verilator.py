@@ -105,7 +105,7 @@ def _translate(found: tools.Tools, files: Sequence[str], top: str, waves: bool, 
         [
             found.verilator,
             *("--cc", "--vpi", "--prefix", "Vmodel", "-Mdir", "cpp", "--top-module", top),
-            *("--timescale", "1ns/1ps", "--output-split", str(SPLIT)),
+            *("--timescale", "1ns/1ps", "--output-split", str(SPLIT), "--assert"),
             *(["--trace-vcd"] if waves else []),
             *("public.vlt", *files),
         ],

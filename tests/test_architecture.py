@@ -45,9 +45,10 @@ EDGES = {
 DATAFLOW_MAY = {
     "plan": set(),
     "fabric": set(),
+    "places": {"plan"},
     "design": {"plan"},
     "loading": {"plan", "design"},
-    "layers": {"plan", "fabric", "design", "loading"},
+    "layers": {"plan", "fabric", "places", "design", "loading"},
     "flow": {"plan", "design"},
     "top": {"plan", "design", "loading", "layers"},
     "cost": {"plan", "fabric", "design", "flow"},

@@ -8,11 +8,11 @@ import click
 
 from hw import console, outputs
 from hw.build.families import FAMILIES
-from hw.commands.options import FOLDER, network_argument, out_option, plan_option
+from hw.commands.options import FOLDER, OUTPUT, network_argument, out_option, plan_option
 from hw.dataflow.design.design import Design
 from hw.errors import InputError
 from hw.ir.network import Network
-from hw.verilog import identifiers
+from hw.verilog import identifiers, licence
 from hw.verilog.identifiers import TOP
 from hw.verilog.roms import Rom
 
@@ -64,6 +64,33 @@ def built(network: Network, plan_file: Path | None, board: str | None = None) ->
     help="Of the top module; the names of all other modules and of the files begin with it, so "
     "that several networks go into one design.",
 )
+@click.option(
+    "--licence",
+    "licensed",
+    metavar="SPDX",
+    default=licence.DEFAULT,
+    show_default=True,
+    help="The terms that the Verilog stands under, an SPDX expression.",
+)
+@click.option(
+    "--testbench",
+    is_flag=True,
+    help="A plain SystemVerilog testbench too, with scripts for simulators: it needs no Python.",
+)
+@click.option(
+    "--images",
+    "images_file",
+    type=FOLDER,
+    help="Of --testbench: .npy, uint8 (N, H, W, C); default: random ones.",
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(min=2),
+    help="Images of --testbench; default: 4, or all that --images has where they are fewer.",
+)
+@click.option(
+    "--seed", type=console.SEED, help="Of --testbench: its images and stalls; default: 1."
+)
 @out_option("The RTL folder.")
 @console.force_option
 @console.json_option
@@ -72,21 +99,39 @@ def emit(
     plan_file: Path | None,
     rom: str,
     name: str,
+    licensed: str,
+    testbench: bool,
+    images_file: Path | None,
+    frames: int | None,
+    seed: int | None,
     out: Path,
     force: bool,
     as_json: bool,
 ) -> None:
     """Write the Verilog of a NETWORK and manifest.json: ports, formats, digests, tool versions."""
+    from hw.networks.images import default_images, read_images
     from hw.verilog import emit as emission
+    from hw.verilog import testbench as benches
 
+    for option, value in (("images", images_file), ("frames", frames), ("seed", seed)):
+        if value is not None and not testbench:
+            raise InputError(f"--{option}: is for the testbench; add --testbench")
     start = time.monotonic()
     outputs.require_absent(out, force)
     identifiers.check(name, "--name")
-    _, design = load(folder, plan_file)
-    emitted = emission.emit(design, rom, name)
+    licence.check(licensed, "--licence")
+    network, design = load(folder, plan_file)
+    images = None if images_file is None else read_images(images_file)
+    emitted = emission.emit(design, rom, name, licensed)
+    bench = {}
+    if testbench:
+        seed = 1 if seed is None else seed
+        images = default_images(network, images, frames, seed)
+        bench = benches.files(emitted, network, images, seed)
     with outputs.folder(out, force) as target:
         emission.write(emitted, target)
-    names = sorted([*emitted.files, emission.MANIFEST])
+        benches.write(bench, target)
+    names = sorted([*emitted.files, emission.MANIFEST, *bench])
     seconds = round(time.monotonic() - start, 2)
     if as_json:
         console.print_json(
@@ -104,26 +149,49 @@ def emit(
 @plan_option
 @click.option("--target", type=click.Choice([*FAMILIES]), default="ecp5", show_default=True)
 @click.option("--rtl", type=FOLDER, help="Synthesise the files of this RTL folder instead.")
+@click.option(
+    "--report",
+    "report_file",
+    type=OUTPUT,
+    help="Write what Yosys finds before it maps: clocks, resets, latches, loops, drivers, paths.",
+)
+@console.force_option
 @console.json_option
 def synth(
-    folder: Path, plan_file: Path | None, target: str, rtl: Path | None, as_json: bool
+    folder: Path,
+    plan_file: Path | None,
+    target: str,
+    rtl: Path | None,
+    report_file: Path | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Synthesise: LUT, FF, RAM, DSP, carry; by layer. Nothing is placed.
 
-    Exit code 1 where there is a latch, a multiplier or a DSP block.
+    Exit code 1 where there is a latch, a multiplier or a DSP block, and with --report where the
+    report has a finding.
     """
+    from hw.build import structure
     from hw.build import synth as synthesis
     from hw.verilog import emit as emission
 
     if rtl is not None and plan_file is not None:
         raise InputError("--plan: the files of --rtl have their own plan; leave one of the two out")
+    if report_file is not None:
+        outputs.require_absent(report_file, force, structure.MARKS)
     network, design = load(folder, plan_file)
     if rtl is None:
         emitted = emission.emit(design)
     else:
         emitted = emission.read(rtl, network)
+    if report_file is not None:
+        found = structure.examine(emitted.files, emitted.top)
+        outputs.write_atomic(report_file, structure.report(found))
+        found.require_sound()
     console.note(f"synthesising for {target}")
     result = synthesis.synthesise(emitted, target)
+    if report_file is not None:
+        result["report"] = report_file
     if as_json:
         console.print_json(result)
     else:

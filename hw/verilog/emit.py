@@ -36,7 +36,7 @@ from hw.errors import InputError
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import Node
 from hw.ir.network import Network
-from hw.verilog import identifiers, roms, waivers
+from hw.verilog import identifiers, licence, roms, waivers
 from hw.verilog.convert import modules, to_rtlil
 from hw.verilog.header import describe, header, layer_note
 from hw.verilog.identifiers import TOP
@@ -76,20 +76,27 @@ class Emission:
         return self.files[self.verilog_name]
 
 
-def emit(design: Design, rom: str = roms.Rom.INLINE, name: str = TOP) -> Emission:
+def emit(
+    design: Design,
+    rom: str = roms.Rom.INLINE,
+    name: str = TOP,
+    licensed: str = licence.DEFAULT,
+) -> Emission:
     """Verilog and manifest of a design.
 
     Parameters
     ----------
     rom: one of `roms.Rom`
     name: of the top module; names of all other modules and of the files begin with it
+    licensed: the SPDX expression that the Verilog carries
 
     Raises
     ------
-    InputError: `pyosys` is not installed, the plan is not for this network, or no module can be
-    called so.
+    InputError: `pyosys` is not installed, the plan is not for this network, no module can be
+    called so, or that is no SPDX expression.
     """
     identifiers.check(name, "name")
+    licence.check(licensed, "licence")
     if rom not in tuple(roms.Rom):
         raise InputError(f"rom: expected one of {', '.join(roms.Rom)}, found {rom!r}")
     plan = design.plan
@@ -115,6 +122,7 @@ def emit(design: Design, rom: str = roms.Rom.INLINE, name: str = TOP) -> Emissio
         "output": {**_format(design.formats[output.name]), "count": prod(output.shape)},
         "layers": layers,
         "rom": str(rom),
+        "licence": licensed,
         "cycles_per_frame": predicted.cycles_per_frame,
         "latency_cycles": predicted.latency,
         "fifos": _fifos(design),
@@ -146,6 +154,8 @@ def _files(
             case roms.Rom.HEX:
                 text, contents = roms.extract(name, text)
                 files |= contents
+                if name == manifest["top"]:
+                    text = f"{roms.folder(name)}\n{text}"
             case roms.Rom.INLINE:
                 pass
         body.append((layer_note(layers[name]) if name in layers else "") + text)

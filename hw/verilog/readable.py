@@ -4,6 +4,7 @@
 - a register's next state is written in the register's own clocked block instead of a temporary;
 - temporaries are called after their operation (`add12`) instead of `\\$12`;
 - constants and temporaries that nobody reads are gone;
+- the attributes of a memory stand in one line;
 - memories that begin with one value everywhere say so in a loop;
 - what is combinational is a continuous assignment: there is no `always @*` (see `choices`);
 - a case in a clocked block that leaves a value out says that nothing happens then.
@@ -32,6 +33,7 @@ _FILL = re.compile(
 )
 _NOISE = re.compile(r"^  \(\* (?:init|enum_\w+) = .* \*\)\n", re.M)
 """Attributes that repeat a register's declaration or name the values of an enumeration."""
+_ATTRIBUTES = re.compile(r"(?:^  \(\* \w+ = .* \*\)\n)+(?=  reg )", re.M)
 
 _NOT = re.compile(rf"(  assign {_NAME} *= )! (.*);\n")
 _SHIFT = re.compile(rf"(  assign ({_NAME}) *= )([^$].*?) >> (.*);\n")
@@ -64,6 +66,7 @@ def tidy(verilog: str) -> Iterator[tuple[str, str]]:
 
 def _module(text: str) -> str:
     text = _NOISE.sub("", text)
+    text = _ATTRIBUTES.sub(_in_one_line, text)
     text = _merge_registers(text)
     text = _drop_unread(text)
     text = _name_temporaries(text)
@@ -77,6 +80,12 @@ def _module(text: str) -> str:
     text = _widths(text, widths)
     text = _complete(text)
     return _header(text)
+
+
+def _in_one_line(attributes: re.Match[str]) -> str:
+    lines = (line.strip() for line in attributes[0].splitlines())
+    each = (line.removeprefix("(* ").removesuffix(" *)") for line in lines)
+    return f"  (* {', '.join(each)} *)\n"
 
 
 def _header(text: str) -> str:

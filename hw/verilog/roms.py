@@ -18,15 +18,53 @@ _CONTENTS = re.compile(
 )
 _WORD = re.compile(r"\[(\d+)\] = (\d+)'h([0-9a-f]+);")
 
+_READ = """\
+`ifndef SYNTHESIS
+  initial begin : {block}
+    integer file;
+    file = $fopen({path}, "r");
+    if (file == 0) begin
+      $display("%m: %0s: no such file; set {macro}", {path});
+`ifdef __ICARUS__
+      $finish_and_return(1);
+`else
+      $finish;
+`endif
+    end else $fclose(file);
+  end
+`endif
+  initial $readmemh({path}, {memory}, 0, {last});
+"""
+"""A file that is missing ends the simulation: `$readmemh` alone goes on, in Icarus, and a network
+without weights hangs."""
+
+_FOLDER = """\
+// Where the {suffix} files lie, with a / at the end; ./ is the directory that the tool runs in.
+`ifndef {macro}
+`define {macro} "./"
+`endif
+"""
+
+
+def folder_macro(top: str) -> str:
+    """Name of the macro with the folder of the files, of the network whose top module is `top`."""
+    return f"{top}_ROM_FOLDER"
+
+
+def folder(top: str) -> str:
+    """Verilog that defines the macro where the tool's call does not."""
+    return _FOLDER.format(macro=folder_macro(top), suffix=SUFFIX)
+
 
 def extract(module: str, text: str) -> tuple[str, dict[str, str]]:
     """A module's text with `$readmemh` for each memory, and the files by name.
 
     A file is called after the module and the memory and has a word a line, address 0 first. Tools
-    look for it in the directory they run in. Memories that begin with one value in all words stay
-    as they are: a loop says that already.
+    look for it in the directory they run in, or where the macro says (`folder_macro`). Memories
+    that begin with one value in all words stay as they are: a loop says that already.
     """
     files = {}
+    macro = folder_macro(module.partition(".")[0])
 
     def replace(match: re.Match[str]) -> str:
         memory = match[2]
@@ -34,8 +72,15 @@ def extract(module: str, text: str) -> tuple[str, dict[str, str]]:
         # Yosys leaves out words of don't cares; such a memory stays inline.
         if [int(address) for address, _, _ in words] != list(range(len(words))):
             return match[0]
-        name = f"{module}.{memory.strip().removeprefix(chr(92))}{SUFFIX}"
+        plain = memory.strip().removeprefix(chr(92))
+        name = f"{module}.{plain}{SUFFIX}"
         files[name] = "".join(f"{word}\n" for _, _, word in words)
-        return f'  initial $readmemh("{name}", {memory}, 0, {len(words) - 1});\n'
+        return _READ.format(
+            block=f"{plain}_file",
+            path=f'{{`{macro}, "{name}"}}',
+            macro=macro,
+            memory=memory,
+            last=len(words) - 1,
+        )
 
     return _CONTENTS.sub(replace, text), files

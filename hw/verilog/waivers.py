@@ -3,6 +3,8 @@
 Without `-Wall` there is nothing to waive.
 """
 
+from collections.abc import Mapping, Sequence
+
 SUFFIX = ".vlt"
 
 RULES = {
@@ -21,8 +23,11 @@ RULES = {
 """Rules of Verilator's that are waived, each with its reason."""
 
 
-def control_file(verilog: str) -> str:
-    """Text of the control file for the Verilog file of that name; no other file is concerned."""
+def control_file(verilog: str, rules: Mapping[str, Sequence[str]] = RULES) -> str:
+    """Text of the control file for the Verilog file of that name; no other file is concerned.
+
+    `rules` to waive, each with the lines of its reason.
+    """
     lines = [
         "`verilator_config",
         "",
@@ -30,7 +35,7 @@ def control_file(verilog: str) -> str:
         "// reason. Without -Wall nothing needs to be waived.",
         "",
     ]
-    for rule, reason in RULES.items():
+    for rule, reason in rules.items():
         lines += [f"// {line}" for line in reason]
         lines.append(f'lint_off -rule {rule} -file "*{verilog}"')
     return "\n".join([*lines, ""])

@@ -60,6 +60,12 @@ SHOWN = {
 @click.option(
     "--only", metavar="NAME", multiple=True, help="Only this cell or layer; may be repeated."
 )
+@click.option(
+    "--assertions",
+    "asserted",
+    is_flag=True,
+    help="Bind assertions to the Verilog: streams, FIFOs, counters, in every instance.",
+)
 @click.option("--gates", is_flag=True, help="Simulate the netlist that Yosys makes for an ECP5.")
 @click.option("--flat", is_flag=True, help="With --gates: the flattened netlist that is placed.")
 @click.option(
@@ -112,6 +118,7 @@ def cosim(
     level: str,
     only: tuple[str, ...],
     each: bool,
+    asserted: bool,
     gates: bool,
     flat: bool,
     stall: float,
@@ -179,7 +186,7 @@ def cosim(
             )
     form = (gate_level.FLAT if flat else gate_level.HIERARCHY) if gates else None
     stimuli = Stimuli(images, stall, stall_pattern, seed)
-    subject = Subject(level, only, emission, form, (network,) if loads else ())
+    subject = Subject(level, only, emission, form, (network,) if loads else (), asserted)
     build = Build(Simulator.ICARUS if both else Simulator(simulator), waves=waves)
     cover = coverage_file is not None
     through: list[Any] = []
@@ -231,24 +238,15 @@ def _images(data: str | None, file: Path | None) -> np.ndarray | None:
     if file is not None:
         if data is not None:
             raise InputError("--images: --data names images too; give one of the two")
+        from hw.networks.images import read_images
+
         images = read_images(file)
-    return images
-
-
-def read_images(path: Path) -> np.ndarray:
-    """The array in a .npy file; InputError where it holds no images."""
-    try:
-        images = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: expected images as a .npy file: {error}") from None
-    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4:
-        raise InputError(f"{path}: expected an array of uint8, (N, H, W, C)")
     return images
 
 
 def _edited(network: Any, emission: Any) -> list[str]:
     """What was edited in RTL since it was emitted, a line a file."""
-    from hw.verilog import edits, emit
+    from hw.verilog import edits, emit, licence
     from sim.cosim import design_in
 
     manifest = emission.manifest
@@ -256,7 +254,8 @@ def _edited(network: Any, emission: Any) -> list[str]:
         return []
     original = None
     if manifest["network_digest"] == network.digest:
-        original = emit.emit(design_in(network, emission), manifest["rom"], emission.top)
+        licensed = manifest.get("licence", licence.DEFAULT)
+        original = emit.emit(design_in(network, emission), manifest["rom"], emission.top, licensed)
     return [str(edit) for edit in edits.edits(emission, original)]
 
 

@@ -1,6 +1,9 @@
 """Global average pool: a partial sum a channel, added to with every pixel, divided after the
 last."""
 
+# The stubs of amaranth know no integer attributes of a memory.
+# pyright: reportArgumentType=false, reportCallIssue=false
+
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
@@ -10,6 +13,8 @@ from hw.dataflow.design.pools import GlobalPoolDesign
 from hw.dataflow.layers.elements import sums_layout
 from hw.dataflow.layers.requantise import Requantise
 from hw.dataflow.layers.rounding import signed_of
+from hw.dataflow.places import ram
+from hw.dataflow.plan import Place
 from hw.ir.graph import Shape as FeatureShape
 
 
@@ -38,7 +43,10 @@ class ChannelSums(wiring.Component):
         height, columns, channels = self.shape
         pixels = height * columns
         m.submodules.sums = sums = Memory(
-            shape=signed(self.width), depth=channels, init=[], attrs={"ram_style": "distributed"}
+            shape=signed(self.width),
+            depth=channels,
+            init=[],
+            attrs=ram(Place.LUTRAM, apart=False),
         )
         read = sums.read_port(domain="comb")
         write = sums.write_port()

@@ -18,7 +18,8 @@ from hw.dataflow.design.scales import (
 )
 from hw.dataflow.layers.elements import sums_layout
 from hw.dataflow.layers.rounding import shift_saturate, signed_of
-from hw.dataflow.loading.memory import ROM_STYLES, Access, address, attach, attributes, enable
+from hw.dataflow.loading.memory import Access, address, attach, enable
+from hw.dataflow.places import ram, rom
 from hw.dataflow.plan import Place
 from hw.ir.format import width_of
 
@@ -166,13 +167,13 @@ class Requantise(wiring.Component):
         words = step_words(design.scales, design.digits)
         few = len(highs) <= BIAS_LOGIC_ROWS
         if room is None:
-            bias_attributes = {"rom_style": "logic" if few else "block"}
-            step_attributes = {"rom_style": ROM_STYLES[design.place]}
+            bias_attributes = rom(Place.LOGIC if few else Place.BLOCK)
+            step_attributes = rom(design.place)
             depth = len(words)
         else:
             depth = len(highs) * (room.digits + 1)
-            bias_attributes = attributes(Place.LUTRAM if few else design.place)
-            step_attributes = attributes(design.place)
+            bias_attributes = ram(Place.LUTRAM if few else design.place)
+            step_attributes = ram(design.place)
         m.submodules.bias = bias = Memory(
             shape=data.ArrayLayout(signed(design.bias_bits), design.pe),
             depth=len(highs),
@@ -251,16 +252,16 @@ class AddBias(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         biases, loaded_bits, pe = self.design.biases, self.design.bias_bits, self.design.pe
-        m.submodules.biases = rom = Memory(
+        m.submodules.biases = constants = Memory(
             shape=signed(loaded_bits or width_of(min(biases), max(biases))),
             depth=len(biases),
             init=biases,
             # Read in the same cycle: no block RAM does that.
-            attrs=attributes(Place.LUTRAM) if loaded_bits else {"rom_style": "logic"},
+            attrs=ram(Place.LUTRAM) if loaded_bits else rom(Place.LOGIC),
         )
-        bias = rom.read_port(domain="comb")
+        bias = constants.read_port(domain="comb")
         loader = self.load if loaded_bits else None
-        attach(m, rom, bias, loader)
+        attach(m, constants, bias, loader)
         number = Signal(range(len(biases)))
         lane = Signal(range(pe))
         room = ~self.o.valid | self.o.ready

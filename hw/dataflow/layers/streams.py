@@ -13,6 +13,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from hw.dataflow.fabric import LUT_RAM_DEPTH
+from hw.dataflow.places import ram
+from hw.dataflow.plan import Place
 
 
 class Fork(wiring.Component):
@@ -146,7 +148,7 @@ class Fifo(wiring.Component):
             shape=self.shape,
             depth=places,
             init=[],
-            attrs={"ram_style": "block", "no_rw_check": 1},
+            attrs=ram(Place.BLOCK),
         )
         write = storage.write_port()
         read = storage.read_port()

@@ -24,7 +24,9 @@ from amaranth.lib.wiring import In, Out
 from hw.dataflow.design.engine import EngineDesign
 from hw.dataflow.fabric import LUT_RAM_DEPTH
 from hw.dataflow.layers.rounding import signed_of
-from hw.dataflow.loading.memory import ROM_STYLES, Access, address, attach, attributes, enable
+from hw.dataflow.loading.memory import Access, address, attach, enable
+from hw.dataflow.places import ram, rom
+from hw.dataflow.plan import Place
 
 
 def tap_layout(x: Shape, operation_bits: int) -> data.StructLayout:
@@ -119,10 +121,7 @@ class Window(wiring.Component):
             shape=unsigned(self.x.width),
             depth=depth,
             init=[],
-            attrs={
-                "ram_style": "distributed" if depth <= LUT_RAM_DEPTH else "block",
-                "no_rw_check": 1,
-            },
+            attrs=ram(Place.LUTRAM if depth <= LUT_RAM_DEPTH else Place.BLOCK),
         )
         write = store.write_port()
         read = store.read_port()
@@ -147,15 +146,15 @@ class Window(wiring.Component):
         """Stages 0 and 1: the word, whether there is one, and whether it is the pixel's last."""
         code, words, place = self.design.code, self.design.words, self.design.place
         depth = words or len(self.program)
-        m.submodules.program = rom = Memory(
+        m.submodules.program = taps = Memory(
             shape=code.layout,
             depth=depth,
             init=code.words(self.program),
-            attrs=attributes(place) if words else {"rom_style": ROM_STYLES[place]},
+            attrs=ram(place) if words else rom(place),
         )
-        fetch = rom.read_port()
+        fetch = taps.read_port()
         loader = self.load if words else None
-        attach(m, rom, fetch, loader)
+        attach(m, taps, fetch, loader)
         issue = Signal()
         running = Signal()
         pc = Signal(range(depth))

@@ -4,21 +4,13 @@ The layer reads its memory through one port. A loadable memory has a write port 
 network is halted its read port belongs to the loader: what is read back is what the layer reads.
 """
 
-# By the stubs of amaranth a flipped interface is none, and a memory's attributes are texts.
+# By the stubs of amaranth a flipped interface is none.
 # pyright: reportArgumentType=false
 
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import In, Out
-
-from hw.dataflow.plan import Place
-
-ROM_STYLES = {Place.LOGIC: "logic", Place.BLOCK: "block"}
-"""Attribute `rom_style` of a memory of fixed words, by its place."""
-
-RAM_STYLES = {Place.LUTRAM: "distributed", Place.BLOCK: "block"}
-"""What a plan calls a memory -> value of the attribute `ram_style`."""
 
 
 class Access(wiring.Signature):
@@ -46,14 +38,6 @@ class Access(wiring.Signature):
                 "value": In(bits),
             }
         )
-
-
-def attributes(place: Place) -> dict[str, str | int]:
-    """Attributes of a loadable memory that lies in LUT-RAM or block RAM.
-
-    It is never read while it is written: no logic for the case that both meet.
-    """
-    return {"ram_style": RAM_STYLES[place], "no_rw_check": 1}
 
 
 def attach(m: Module, memory: Memory, port: ReadPort, access: wiring.PureInterface | None) -> None:

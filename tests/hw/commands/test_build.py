@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -165,3 +167,78 @@ def test_a_failure_after_hardware_was_begun_is_one_line(net, plan, tmp_path):
     )
     assert ended.returncode == 2
     assert ended.stderr == "shiftnas: error: does not fit\n"
+
+
+def test_emit_with_a_testbench(net, plan, tmp_path):
+    images = np.full((2, 4, 4, 1), 7, np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    rtl, call = tmp_path / "rtl", ("emit", net, "--plan", plan, "--name", "net_c", "--testbench")
+    result = run(*call, "--images", tmp_path / "images.npy", "--out", rtl, "--json")
+    assert result.exit_code == 0, result.output
+    files = json.loads(result.stdout)["files"]
+    assert "testbench/net_c_tb.sv" in files and "testbench/icarus.sh" in files
+    assert all((rtl / name).is_file() for name in files)
+    lines = (rtl / "testbench" / "net_c_tb_images.hex").read_text().split()
+    assert lines == ["07"] * images.size
+    assert emission.read(rtl).top == "net_c"
+    assert run(*call, "--frames", 3, "--seed", 5, "--out", rtl, "--force").exit_code == 0
+    assert "FRAMES = 3;" in (rtl / "testbench" / "net_c_tb.sv").read_text()
+    assert run("emit", net, "--plan", plan, "--out", rtl, "--force").exit_code == 0
+    assert not (rtl / "testbench").exists()
+
+
+@pytest.mark.parametrize("option", [("--frames", 3), ("--seed", 1), ("--images", "x.npy")])
+def test_options_of_the_testbench_need_one(net, tmp_path, option):
+    result = run("emit", net, *option, "--out", tmp_path / "rtl")
+    assert result.exit_code == 2 and not (tmp_path / "rtl").exists()
+    assert f"{option[0]}: is for the testbench; add --testbench" in result.stderr
+
+
+def test_images_of_another_size_are_refused(net, tmp_path):
+    np.save(tmp_path / "images.npy", np.zeros((2, 5, 4, 1), np.uint8))
+    call = ("emit", net, "--testbench", "--images", tmp_path / "images.npy")
+    result = run(*call, "--out", tmp_path / "rtl")
+    assert result.exit_code == 2 and "images" in result.stderr and not (tmp_path / "rtl").exists()
+
+
+@pytest.mark.parametrize(
+    ("expression", "code"),
+    [("Apache-2.0", 0), ("(MIT OR BSD-3-Clause) AND X", 0), ("as you like", 2)],
+)
+def test_licence(net, plan, tmp_path, expression, code):
+    rtl = tmp_path / "rtl"
+    result = run("emit", net, "--plan", plan, "--licence", expression, "--out", rtl)
+    assert result.exit_code == code, result.stderr
+    if code:
+        assert "--licence: 'as you like' is no SPDX expression" in result.stderr
+        return
+    emitted = emission.read(rtl)
+    assert emitted.verilog.startswith(f"// SPDX-License-Identifier: {expression}\n")
+    assert emitted.manifest["licence"] == expression
+
+
+def test_a_report_is_written_and_a_finding_is_exit_1(net, plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        synthesis, "synthesise", lambda *_: {"target": "ecp5", **COUNTS, "layers": []}
+    )
+    report = tmp_path / "report.txt"
+    call = ("synth", net, "--plan", plan, "--report", report)
+    result = run(*call, "--json")
+    assert result.exit_code == 0 and json.loads(result.stdout)["report"] == str(report)
+    assert "findings             0" in report.read_text()
+    assert run(*call).exit_code == 2
+    real = emission.emit
+
+    def with_a_latch(design):
+        made = real(design)
+        text = made.verilog.replace("endmodule", "reg q; always @* if (clk) q = rst;\nendmodule", 1)
+        text = text.replace("m_axis_tlast = ", "m_axis_tlast = q & ")
+        return replace(made, files=made.files | {made.verilog_name: text})
+
+    monkeypatch.setattr(emission, "emit", with_a_latch)
+    result = run(*call, "--force")
+    assert result.exit_code == 1 and "structure: shiftnas_top: latch: q" in result.stderr
+    assert "latches              q" in report.read_text()
+    report.write_text("mine")
+    result = run(*call, "--force")
+    assert result.exit_code == 2 and report.read_text() == "mine"

@@ -85,6 +85,7 @@ def test_header_says_what_the_file_is(emission, network, plan):
     manifest = emission.manifest
     lines = header.splitlines()
     assert all(line.startswith("//") and len(line) <= 100 for line in lines if line)
+    assert lines[0] == "// SPDX-License-Identifier: MIT-0 AND LicenseRef-network-owner"
     for fact in (
         network.digest, plan.digest, "ulx3s-85f at 50 MHz", "4 x 4 x 2", "= 32 beats", "s11.8",
         f"{manifest['cycles_per_frame']:,} cycles", "pyosys", "cell0.edge0.pw  Conv 1x1 to",
@@ -92,6 +93,28 @@ def test_header_says_what_the_file_is(emission, network, plan):
         assert fact in header, fact
     for port in manifest["ports"]:
         assert f"//   {port['name']} " in header
+
+
+_REGISTER = re.compile(r"^  (?:output )?reg (?:signed )?(?:\[\d+:0\] )?(\S+) = (\S+?)[,;]?$", re.M)
+
+
+def test_reset_sets_what_the_header_says(emission):
+    """Every register with a value in its declaration has it again after one cycle of reset."""
+    registers = _REGISTER.findall(emission.verilog)
+    resets = re.findall(
+        r"if \(rst\) begin\n      (\S+) <= (\S+);\n    end\n  end\n", emission.verilog
+    )
+    assert sorted(resets) == sorted(registers) and len(registers) > 60
+    others = re.findall(r"^  reg (?:signed )?(?:\[\d+:0\] )?(\w+);$", emission.verilog, re.M)
+    assert others and all(name.endswith("_q") for name in others)
+
+
+@pytest.mark.parametrize("expression", ["", "MIT or X", "MIT AND", "a b", "(MIT", "MIT\nX", "//"])
+def test_what_is_no_licence(network, plan, expression):
+    with pytest.raises(
+        InputError, match=r"^licence: .* is no SPDX expression, such as Apache-2\.0"
+    ):
+        emit.emit(design(network, plan), licensed=expression)
 
 
 def test_layers_say_what_they_are(emission):
@@ -198,15 +221,20 @@ def test_rom_contents_in_files(emission, with_files):
     found = {name: text.split() for name, text in with_files.files.items() if name.endswith(".hex")}
     assert len(inline) >= 6
     assert found == inline
-    assert "initial begin" not in with_files.verilog
+    assert "initial begin\n" not in with_files.verilog
 
 
 def test_verilog_reads_each_file_whole(with_files):
-    reads = re.findall(r'\$readmemh\("(.*?)", \S+ ?, 0, (\d+)\);', with_files.verilog)
+    folder = r"\{`shiftnas_top_ROM_FOLDER, "
+    read = rf'\$readmemh\({folder}"(.*?)"}}, \S+ ?, 0, (\d+)\);'
+    reads = re.findall(read, with_files.verilog)
     assert {name: int(last) + 1 for name, last in reads} == {
         name: len(text.split()) for name, text in with_files.files.items() if name.endswith(".hex")
     }
     assert f"{len(reads)} .hex files" in with_files.verilog
+    looked_for = re.findall(rf'\$fopen\({folder}"(.*?)"}}, "r"\);', with_files.verilog)
+    assert looked_for == [name for name, _ in reads]
+    assert with_files.verilog.count('`define shiftnas_top_ROM_FOLDER "./"') == 1
 
 
 def test_digest_covers_the_files(with_files, emission, tmp_path):

@@ -225,5 +225,7 @@ def test_yosys_reads_the_same_design(text, tmp_path):
 def test_rom_contents_leave_the_text_and_loops_stay(text):
     short, files = roms.extract("top.part", text)
     assert files == {"top.part.rom.hex": "7\nc\n"}
-    assert '  initial $readmemh("top.part.rom.hex", \\rom , 0, 1);\n' in short
-    assert "table[word_] = 4'h0;" in short and "initial begin" not in short
+    file = '{`top_ROM_FOLDER, "top.part.rom.hex"}'
+    assert f"  initial $readmemh({file}, \\rom , 0, 1);\n" in short
+    assert f'    file = $fopen({file}, "r");\n' in short and "initial begin : rom_file\n" in short
+    assert "table[word_] = 4'h0;" in short and "initial begin\n" not in short

@@ -1,0 +1,187 @@
+"""The plain testbench, run by its own scripts as a user would, on right and on wrong Verilog."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from loadable_cases import loadable
+from planted_bugs import BUGS, planted, small_cell
+
+from hw.dataflow.design.design import Design, design
+from hw.errors import InputError
+from hw.ir import reference
+from hw.ir.network import Network
+from hw.networks.images import random_images
+from hw.verilog import emit, testbench
+
+FRAMES = 3
+
+
+@dataclass(frozen=True)
+class Given:
+    """An RTL folder with a testbench."""
+
+    folder: Path
+    network: Network
+    top: str
+
+    def run(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """What a script says, whose folder is another one than we are in."""
+        ours = {"VERILATOR": f"{sys.executable} -m shiftnas verilator -CFLAGS -O0"}
+        return subprocess.run(
+            ["sh", self.folder / testbench.FOLDER / f"{script}.sh"],
+            env=os.environ | ours | environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+
+def written(folder: Path, network: Network, built: Design, *how: str) -> Given:
+    emission = emit.emit(built, *how)
+    emit.write(emission, folder)
+    images = random_images(network, FRAMES, seed=3)
+    testbench.write(testbench.files(emission, network, images, seed=1), folder)
+    return Given(folder, network, emission.top)
+
+
+@pytest.fixture(scope="module")
+def cell(tmp_path_factory):
+    network, built = small_cell()
+    return written(tmp_path_factory.mktemp("cell"), network, built)
+
+
+@pytest.fixture(scope="module")
+def with_files(tmp_path_factory, network, plan):
+    return written(tmp_path_factory.mktemp("hex"), network, design(network, plan), "hex", "net_b")
+
+
+@pytest.fixture(scope="module")
+def with_loader(tmp_path_factory, network, plan):
+    folder = tmp_path_factory.mktemp("loadable")
+    return written(folder, network, design(network, loadable(network, plan)))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory, network, plan):
+    return written(tmp_path_factory.mktemp("small"), network, design(network, plan))
+
+
+NETWORKS = ("with_files", "with_loader")
+
+
+def passed(done: subprocess.CompletedProcess[str], resets: int = 6) -> bool:
+    """Whether it passed; AssertionError where exit code and text differ."""
+    line = (
+        rf"^PASS: {FRAMES} frames at full speed, twice under stalls, {resets} resets in mid-frame, "
+    )
+    found = re.search(line, done.stdout, re.M)
+    assert (done.returncode == 0) == bool(found), done.stdout + done.stderr
+    return bool(found)
+
+
+@pytest.mark.icarus
+@pytest.mark.parametrize("name", ["cell", *NETWORKS])
+def test_right_verilog_passes_in_icarus(name, request):
+    given = request.getfixturevalue(name)
+    assert passed(given.run("icarus"))
+    # Nothing is left in the folder: `emit --force` replaces only what it wrote.
+    there = {path.name for path in (given.folder / testbench.FOLDER).iterdir()}
+    assert not {name for name in there if name.endswith((".vvp", ".log"))}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["small", *NETWORKS])
+def test_right_verilog_passes_in_verilator(name, request):
+    """With the assertions bound, and -Wall has nothing to say."""
+    done = request.getfixturevalue(name).run("verilator")
+    assert passed(done), done.stdout
+    assert "%Warning" not in done.stderr
+
+
+def with_verilog(given: Given, folder: Path, bug: str) -> Given:
+    """The same testbench beside Verilog with a bug."""
+    shutil.copytree(given.folder, folder / "rtl")
+    verilog = folder / "rtl" / f"{given.top}.v"
+    verilog.write_text(planted(verilog.read_text(), given.top, bug))
+    return Given(folder / "rtl", given.network, given.top)
+
+
+@pytest.mark.icarus
+@pytest.mark.parametrize("bug", BUGS)
+def test_planted_bugs_fail_in_icarus(cell, bug, tmp_path):
+    done = with_verilog(cell, tmp_path, bug).run("icarus")
+    assert not passed(done)
+    assert len(re.findall("^FAIL: ", done.stdout, re.M)) == 1, done.stdout
+
+
+@pytest.mark.icarus
+def test_other_stalls_and_resets_by_arguments(with_files):
+    texts = set()
+    for arguments in ("+seed=1", "+seed=2", "+resets=0"):
+        done = with_files.run("icarus", ARGUMENTS=arguments)
+        assert passed(done, resets=0 if "resets" in arguments else 6)
+        texts.add(re.search(r"(\d+) cycles$", done.stdout, re.M)[1])
+    assert len(texts) == 3
+
+
+@pytest.mark.icarus
+@pytest.mark.parametrize("lost", ["images", "logits"])
+def test_vectors_that_are_missing_fail(with_files, lost, tmp_path):
+    moved = with_files.folder / testbench.FOLDER / f"net_b_tb_{lost}.hex"
+    text = moved.read_text()
+    try:
+        moved.unlink()
+        done = with_files.run("icarus")
+        assert not passed(done) and "not found or cut short" in done.stdout
+        moved.write_text(text.rpartition("\n")[0].rpartition("\n")[0])
+        assert not passed(with_files.run("icarus"))
+    finally:
+        moved.write_text(text)
+
+
+@pytest.mark.icarus
+def test_a_rom_file_that_is_missing_ends_the_simulation(with_files):
+    lost = with_files.folder / "net_b.stem.conv.requantise.bias.hex"
+    text = lost.read_text()
+    try:
+        lost.unlink()
+        done = with_files.run("icarus")
+    finally:
+        lost.write_text(text)
+    assert not passed(done)
+    line = f"stem.conv.requantise.bias_file: ./{lost.name}: no such file; set net_b_ROM_FOLDER"
+    assert line in done.stdout
+
+
+def test_vectors_are_the_reference(cell):
+    lines = {
+        name: (cell.folder / testbench.FOLDER / f"{cell.top}_tb_{name}.hex").read_text().split()
+        for name in ("images", "logits")
+    }
+    shape = cell.network.graph.input.shape
+    images = np.array([int(line, 16) for line in lines["images"]], np.uint8).reshape(-1, *shape)
+    assert np.array_equal(images, random_images(cell.network, FRAMES, seed=3))
+    logits = reference.run(cell.network, images)[cell.network.graph.output.name].ravel()
+    bits = 4 * len(lines["logits"][0])
+    assert [int(line, 16) for line in lines["logits"]] == [int(x) % (1 << bits) for x in logits]
+    assert (logits < 0).any() and (logits > 0).any()
+
+
+def test_a_loadable_network_says_what_is_tested(with_loader, cell):
+    for given, said in ((with_loader, True), (cell, False)):
+        text = (given.folder / testbench.FOLDER / f"{given.top}_tb.sv").read_text()
+        assert ("Nothing is loaded through s_axil" in text) == said
+
+
+def test_one_frame_is_refused(network, plan):
+    emission = emit.emit(design(network, plan))
+    with pytest.raises(InputError, match="frames: 1; a testbench takes 2 or more"):
+        testbench.files(emission, network, random_images(network, 1, 1), seed=1)
+
+
+def test_the_rtl_folder_stays_what_it_was(cell):
+    assert emit.read(cell.folder, cell.network).top == cell.top
