@@ -15,7 +15,7 @@ from sim.mutation import schemata
 @pytest.fixture
 def folders(hardware, tmp_path):
     """The RTL, the same again, and an edited copy."""
-    mutant = adder_of(hardware.emission, "classifier")
+    mutant = adder_of(hardware.emission, "cell0/edge0_sep_conv_3x3/dw1")
     for name in ("a", "b", "edited"):
         (tmp_path / name).mkdir()
         emit.write(hardware.emission, tmp_path / name)
@@ -44,12 +44,12 @@ def test_a_changed_pair(folders):
     assert code == 1
     content = json.loads(out)
     assert (content["equal"], content["how"]) == (False, "stimulus")
-    assert content["modules"] == ["shiftnas_top.classifier.elements"]
+    assert content["modules"] == ["shiftnas_top.cell0.edge0_sep_conv_3x3.dw1.elements"]
     note, error = err.splitlines()
     assert note == f"equiv: {edited}/shiftnas_top.v: edited since it was emitted"
-    assert error.startswith(f"shiftnas: error: equiv: {folders / 'a'} and {edited} differ: classif")
+    assert error.startswith(f"shiftnas: error: equiv: {folders / 'a'} and {edited} differ: cell0/e")
     (failure,) = ElementTree.parse(report).getroot().iter("failure")
-    assert failure.get("message", "").startswith("classifier: frame 0")
+    assert failure.get("message", "").startswith("cell0/edge0_sep_conv_3x3/dw1: frame 0")
 
 
 def test_what_is_no_pair(folders):

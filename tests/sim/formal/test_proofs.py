@@ -1,6 +1,7 @@
 """The table of proofs: choosing from it, keeping results, and the command on top."""
 
 import json
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
@@ -60,10 +61,13 @@ def test_command_reports(own_cache):
 
 def test_command_shows_and_keeps_the_counterexample(own_cache, tmp_path, monkeypatch):
     mutate(monkeypatch, streams.Skid.elaborate, "self.i.valid | ~ready", "self.i.valid")
-    out = tmp_path / "out"
-    result = run("skid", "--out", str(out))
+    out, report = tmp_path / "out", tmp_path / "report.xml"
+    result = run("skid", "--out", str(out), "--junit", str(report))
     assert isinstance(result.exception, CheckFailed)
     assert "1 of 1 proofs fail: skid" in str(result.exception)
     assert "a run from reset breaks" in result.stdout
     assert "i_payload" in result.stdout and "cycle" in result.stdout
     assert (out / "skid.vcd").read_text().startswith("$version")
+    (case,) = ElementTree.parse(report).getroot().iter("testcase")
+    assert (case.get("classname"), case.get("name")) == ("prove", "skid")
+    assert case[0].get("type") == "counterexample" and "i_payload" in (case[0].text or "")

@@ -2,18 +2,21 @@
 
 import dataclasses
 import json
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
 
 from hw.dataflow import plan_file
 from hw.dataflow.design.design import design
-from hw.errors import CheckFailed
+from hw.errors import CheckFailed, InputError
 from hw.ir import serialize
 from shiftnas import subcommand
 from sim.cosim import Subject, cosim
 from sim.mutation import campaign, report, schemata
+from sim.mutation.campaign import Campaign, Verdict
 from sim.mutation.sites import Mutant
+from sim.mutation.trial import Kill
 from sim.mutation.verilog import read
 from sim.stimuli import Stimuli, random_images
 
@@ -91,6 +94,7 @@ def test_command(hardware, tmp_path):
     arguments = [
         tmp_path / "net", "--plan", tmp_path / "plan.yaml", "--mutants", 12, "--seed", 2,
         "--prove", 20, "--out", tmp_path / "out", "--bar", 0.5, "--json",
+        "--junit", tmp_path / "report.xml",
     ]  # fmt: skip
     result = CliRunner().invoke(subcommand("mutate"), list(map(str, arguments)))
     assert result.exit_code == 0, result.stderr
@@ -104,3 +108,31 @@ def test_command(hardware, tmp_path):
     diffs = {path.name for path in (tmp_path / "out").glob("*.diff")}
     assert diffs == {f"survivor_{v['number']}.diff" for v in verdicts if not v["killed"]}
     assert "score" in (tmp_path / "out" / "report.txt").read_text()
+    # A case for each mutant; above the bar survivors are left out of it, with the reason.
+    cases = list(ElementTree.parse(tmp_path / "report.xml").getroot().iter("testcase"))
+    assert [[inside.tag for inside in case] for case in cases] == [
+        [] if v["killed"] else ["skipped"] for v in verdicts
+    ]
+
+
+def test_report_below_the_bar_has_survivors_as_failures(hardware):
+    mutants = campaign.choose(hardware.emission, 3, 1)
+    verdicts = [Verdict(number, mutant, "") for number, mutant in enumerate(mutants, start=1)]
+    verdicts[0] = dataclasses.replace(verdicts[0], kill=Kill("hang", "a", "a hangs"))
+    verdicts[1] = dataclasses.replace(verdicts[1], equivalent="top")
+    found = Campaign(hardware.emission, 1, 1, True, 1, tuple(verdicts))
+    assert found.score == 0.5
+    for bar, failures in ((0.6, [False, False, True]), (0.5, [False, False, False])):
+        cases = report.cases(found, bar)
+        assert [bool(case.failure) for case in cases] == failures
+    assert [bool(case.skipped) for case in report.cases(found, 0.5)] == [False, True, True]
+
+
+def test_a_score_of_no_change_is_no_pass(hardware):
+    """All mutants are proved to be none."""
+    mutants = campaign.choose(hardware.emission, 2, 1)
+    verdicts = [Verdict(n, mutant, "", equivalent="top") for n, mutant in enumerate(mutants, 1)]
+    found = Campaign(hardware.emission, 1, 1, True, 1, tuple(verdicts))
+    assert (found.changes, found.score) == (0, 0.0)
+    with pytest.raises(InputError, match="mutants: none; expected one or more"):
+        campaign.run(hardware.network, hardware.design, mutants=[])
