@@ -2,6 +2,9 @@
 
 from collections import Counter
 
+import pytest
+
+from hw.errors import InputError
 from sim.mutation import campaign
 from sim.mutation.sites import sites
 
@@ -26,6 +29,11 @@ def test_kinds_take_turns(hardware):
     plenty = [count for kind, count in counts.items() if lines[kind] > 20]
     assert len(plenty) >= 14
     assert max(plenty) - min(plenty) <= 1
+
+
+def test_a_layer_that_does_not_exist_is_no_campaign(hardware):
+    with pytest.raises(InputError, match="layer: 'cell0/none'; expected a name of the manifest"):
+        campaign.choose(hardware.emission, 3, 1, "cell0/none")
 
 
 def test_more_than_there_are(hardware):
