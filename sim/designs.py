@@ -6,6 +6,7 @@ mistake in one cannot hide behind another one, and all of them are found at once
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from amaranth.lib import wiring
@@ -112,9 +113,18 @@ def whole(design: Design, emission: emit.Emission) -> Dut:
         [_stream(design, graph.output.name, "m_axis")],
         [_stream(design, entry["name"], f"{entry['path']}.o") for entry in entries],
         _fifos(design, graph.nodes, lambda node: paths[node.name]),
-        next((p["width"] for p in manifest["ports"] if p["name"] == "s_axil_awaddr"), 0),
-        manifest["load"]["hops"] + 2 if "load" in manifest else 0,
+        *load_port(manifest),
     )
+
+
+def load_port(manifest: Mapping[str, Any]) -> tuple[int, int]:
+    """Of a network whose weights are loadable: bits of an address of its AXI4-Lite port, and cycles
+    from the end of reset until it takes a beat; 0 and 0 where there is none.
+    """
+    if "load" not in manifest:
+        return 0, 0
+    widths = {port["name"]: port["width"] for port in manifest["ports"]}
+    return widths["s_axil_awaddr"], manifest["load"]["hops"] + 2
 
 
 def names(network: Network, level: str) -> list[str]:

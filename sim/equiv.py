@@ -20,7 +20,7 @@ from hw.verilog import edits
 from hw.verilog.emit import Emission
 from hw.verilog.roms import SUFFIX as ROM_SUFFIX
 from sim import harness, scoreboard, simulation
-from sim.designs import Bench
+from sim.designs import Bench, load_port
 from sim.harness import Dut, Stream
 from sim.mutation import equivalence
 from sim.simulation import Program, Run, RunFailed, label_of
@@ -172,10 +172,9 @@ def _dut(manifest: dict[str, Any]) -> Dut:
         )
         for entry in manifest["layers"]
     ]  # fmt: skip
-    address = {port["name"]: port["width"] for port in manifest["ports"]}.get("s_axil_awaddr", 0)
     image = Stream("input", "s_axis", 8, False, tuple(manifest["input_shape"]))
     logits = replace(layers[-1], port="m_axis")
-    return Dut("dut", manifest["top"], [image], [logits], layers, [], address)
+    return Dut("dut", manifest["top"], [image], [logits], layers, [], *load_port(manifest))
 
 
 def _write(folder: Path, program: Program, stimuli: Stimuli, expected: str) -> None:

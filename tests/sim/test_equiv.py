@@ -5,7 +5,9 @@ import dataclasses
 import pytest
 from mutant_cases import adder_of
 
+from hw.board.boards import device
 from hw.dataflow.design.design import design
+from hw.dataflow.planner import propose
 from hw.errors import InputError
 from hw.verilog import emit
 from sim import equiv
@@ -52,9 +54,14 @@ def test_a_changed_module_is_found_on_the_stimulus(hardware):
 
 
 @pytest.mark.slow
-def test_another_plan_is_compared(hardware):
+@pytest.mark.parametrize("loadable", [False, True])
+def test_another_plan_is_compared(hardware, loadable):
     """Not the same cycle by cycle, but beat by beat."""
     plan = hardware.plan
+    emission = hardware.emission
+    if loadable:
+        plan = propose(hardware.network, device("ulx3s-85f"), loadable=True).plan
+        emission = emit.emit(design(hardware.network, plan))
     layers = dict(plan.layers)
     first = layers[LAYER]
     layers[LAYER] = dataclasses.replace(first, store=2 * first.store)
@@ -62,7 +69,7 @@ def test_another_plan_is_compared(hardware):
     other = emit.emit(
         design(hardware.network, dataclasses.replace(plan, layers=layers, fifos=fifos))
     )
-    found = compare(hardware.emission, other)
+    found = compare(emission, other)
     assert (found.how, found.difference, found.frames) == ("stimulus", "", 6)
     assert found.beats > 0 and found.bits > found.beats and len(found.cycles) == 2
 
