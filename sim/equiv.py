@@ -7,6 +7,7 @@ reaches across modules, is beyond that: then both versions get the same images, 
 and every layer's beats are compared. When a beat comes may differ then, but not what it is.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,9 +121,8 @@ def require_comparable(one: Emission, two: Emission) -> None:
 
 
 def _renamed(text: str, old: str, new: str) -> str:
-    """A text whose modules, and files of ROMs, are called after another top module."""
-    text = text.replace(f"\\{old}.", f"\\{new}.").replace(f"module {old}(", f"module {new}(")
-    return text.replace(f'"{old}.', f'"{new}.')
+    """A text whose modules, files of ROMs and macros are called after another top module."""
+    return re.sub(rf"(?<![\w$]){re.escape(old)}(?=[.(]|_ROM_FOLDER\b)", new, text)
 
 
 def _roms(emission: Emission, top: str) -> dict[str, str]:

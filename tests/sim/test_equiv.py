@@ -31,6 +31,8 @@ def changed(emission, before: str, after: str) -> emit.Emission:
 def test_the_same_text_under_another_name(hardware):
     other = emit.emit(hardware.design, name="net_b")
     assert compare(hardware.emission, other) == equiv.Verdict("text")
+    first, second = (emit.emit(hardware.design, "hex", name) for name in ("net_a", "net_b"))
+    assert compare(first, second).how == "text"
     commented = changed(hardware.emission, "endmodule", "// done\nendmodule")
     assert compare(commented, other).how == "text"
 
