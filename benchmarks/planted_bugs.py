@@ -133,10 +133,11 @@ BUGS = (
         literal(-1),
     ),
     Bug(
-        "valid of a fork waits for ready",
-        "cell0.fork_stem_conv",
-        r"assign o0__valid = (.*);",
-        r"assign o0__valid = \1 & o0__ready;",
+        "valid of the last layer waits for ready",
+        "classifier",
+        r"(  \\shiftnas_top\.classifier\.requantise  requantise \((?:.|\n)*?"
+        r"\.o__valid)\(o__valid\)",
+        r"  wire full;\n  assign o__valid = full & o__ready;\n\1(full)",
     ),
     Bug(
         "tlast early in the last frame of a burst",
