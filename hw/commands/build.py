@@ -86,7 +86,8 @@ def built(network: Network, plan_file: Path | None, board: str | None = None) ->
 @click.option(
     "--frames",
     type=click.IntRange(min=2),
-    help="Images of --testbench; default: 4, or all that --images has where they are fewer.",
+    help="Images of --testbench; default: 4, for a small network 8, or all that --images has "
+    "where they are fewer.",
 )
 @click.option(
     "--seed", type=console.SEED, help="Of --testbench: its images and stalls; default: 1."

@@ -1,5 +1,6 @@
 """Images for a network: random ones with corners among them, or those of a .npy file."""
 
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,12 @@ import numpy as np
 from hw.errors import InputError
 from hw.ir.network import Network
 
-FRAMES = 4
-"""Images of a run that is told no number."""
+FRAMES, MORE_FRAMES = 4, 8
+"""Images of a run that is told no number; and where all streams together have few beats for that
+many. While a frame's output is held back for long, those behind it have to fill all buffers.
+"""
+
+FEW_BEATS = 20_000
 
 
 def random_images(network: Network, count: int, seed: int) -> np.ndarray:
@@ -32,10 +37,13 @@ def default_images(
 ) -> np.ndarray:
     """The first `frames` of `images`, or random ones where there are none.
 
-    Where no number is given: `FRAMES`, or all images where they are fewer.
+    Where no number is given: `MORE_FRAMES` for a small network, else `FRAMES`; or all images where
+    they are fewer.
     """
     if frames is None:
-        frames = FRAMES if images is None else min(FRAMES, len(images))
+        beats = MORE_FRAMES * sum(prod(node.shape) for node in network.graph)
+        frames = MORE_FRAMES if beats <= FEW_BEATS else FRAMES
+        frames = frames if images is None else min(frames, len(images))
     if frames < 1:
         raise InputError(f"frames: {frames}; expected 1 or more")
     if images is None:

@@ -48,7 +48,8 @@ SHOWN = {
 @click.option(
     "--frames",
     type=click.IntRange(min=1),
-    help="Images to run through; default: 4, or all that --images has where they are fewer.",
+    help="Images to run through; default: 4, for a small network 8, or all that --images has "
+    "where they are fewer.",
 )
 @click.option(
     "--level",

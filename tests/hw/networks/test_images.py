@@ -7,13 +7,17 @@ from hw.errors import InputError
 from hw.networks.images import default_images, random_images, read_images
 
 
-def test_number_of_images(network):
+def test_number_of_images(network, monkeypatch):
     one = random_images(network, 1, seed=1)
     with pytest.raises(InputError, match="frames: 0"):
         default_images(network, None, 0, 1)
     with pytest.raises(InputError, match="frames: 0"):
         default_images(network, one[:0], None, 1)
     assert len(default_images(network, one, None, 1)) == 1
+    # Twice as many where the network is small.
+    assert len(default_images(network, np.repeat(one, 9, axis=0), None, 1)) == 8
+    assert len(default_images(network, None, None, 1)) == 8
+    monkeypatch.setattr("hw.networks.images.FEW_BEATS", 100)
     assert len(default_images(network, np.repeat(one, 9, axis=0), None, 1)) == 4
     assert len(default_images(network, None, None, 1)) == 4
     with pytest.raises(InputError, match="frames: 3; the data have 1 images"):
