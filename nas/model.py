@@ -25,10 +25,10 @@ from hw.ir.graph import (
 )
 from hw.ir.parameters import Rounding
 from hw.networks import parts
-from nas import distributed
+from nas import distributed, shift
 from nas.fake_quantise import Formats, rounded_tensor
 from nas.norm import BatchNorm2d
-from nas.shift import Domain, ShiftConv2d, ShiftLinear, ShiftSettings, ShiftWeight
+from nas.shift import Domain, ShiftSettings, ShiftWeight
 
 
 def image_tensor(images: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ class ConvUnit(nn.Module):
         self, node: Conv, channels: int, domain: str, affine: bool, settings: ShiftSettings
     ):
         super().__init__()
-        self.conv = ShiftConv2d(
+        self.conv = shift.Conv2d(
             channels,
             node.shape[2],
             node.kernel,
@@ -51,8 +51,9 @@ class ConvUnit(nn.Module):
             node.padding,
             node.dilation,
             node.groups,
-            settings,
-            domain,
+            bias=False,
+            settings=settings,
+            domain=domain,
         )
         self.norm = (
             _batch_norm(node.shape[2], domain, affine, settings)
@@ -76,7 +77,9 @@ class ReduceUnit(nn.Module):
         settings: ShiftSettings,
     ):
         super().__init__()
-        self.conv = ShiftConv2d(channels, node.shape[2], (1, 1), settings=settings, domain=domain)
+        self.conv = shift.Conv2d(
+            channels, node.shape[2], 1, bias=False, settings=settings, domain=domain
+        )
         self.norm = _batch_norm(node.shape[2], domain, affine, settings)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -134,7 +137,7 @@ class LinearUnit(nn.Module):
 
     def __init__(self, node: Linear, channels: int, domain: str, settings: ShiftSettings):
         super().__init__()
-        self.linear = ShiftLinear(channels, node.shape[2], settings, domain)
+        self.linear = shift.Linear(channels, node.shape[2], settings=settings, domain=domain)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(x.flatten(1))

@@ -6,8 +6,10 @@ layers there are.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -79,10 +81,10 @@ class _Latents:
     gradients: tuple[Tensor, ...]
 
 
-class ShiftOptimiser:
-    """Rectified Adam, or SGD, over the parameters of a module.
+class ShiftOptimiser(torch.optim.Optimizer):
+    """Rectified Adam, or SGD, over the parameters of a module; torch's schedulers work on it.
 
-    Make it after the module is on its device.
+    Make it after the module is on its device: it lays the parameters end to end.
     """
 
     def __init__(self, module: nn.Module, lr: float, settings: StepSettings, shift: ShiftSettings):
@@ -96,27 +98,39 @@ class ShiftOptimiser:
         self._gradients = [g for group in self._latents for g in group.gradients]
         self._gradients.append(self._other_gradient)
         self._steps = _library_optimiser([*flat, self._other], lr, settings)
+        super().__init__(self._steps.param_groups, {})
+        self._share()
+
+    def _share(self) -> None:
+        """Parameter groups and state are those of the library's optimiser."""
+        self.param_groups, self.state = self._steps.param_groups, self._steps.state
 
     @property
     def lr(self) -> float:
-        return self._steps.param_groups[0]["lr"]
+        return self.param_groups[0]["lr"]
 
     def set_lr(self, lr: float) -> None:
-        for group in self._steps.param_groups:
+        for group in self.param_groups:
             group["lr"] = lr
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, set_to_none: bool = False) -> None:
+        """Gradients become zeros, also with `set_to_none`: they are parts of one tensor."""
         for gradient in self._gradients:
             gradient.zero_()
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Clip, regularise, step; then keep the latents in the code's range."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         self._clip()
         self._regularise()
         self._steps.step()
         for group in self._latents:
             group.kind.clamp_(self.shift, *group.values)
+        return loss
 
     @torch.no_grad()
     def _clip(self) -> None:
@@ -143,11 +157,9 @@ class ShiftOptimiser:
             for gradient, more in zip(group.gradients, added, strict=True):
                 gradient.add_(more)
 
-    def state_dict(self) -> dict:
-        return self._steps.state_dict()
-
-    def load_state_dict(self, state: dict) -> None:
-        self._steps.load_state_dict(state)
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._steps.load_state_dict(state_dict)
+        self._share()
 
 
 def _shift_weights(module: nn.Module) -> list[ShiftWeight]:

@@ -1,6 +1,9 @@
-"""Layers with shift (or real) weights, and the one place that chooses a kind of weight."""
+"""Layers with shift (or real) weights in place of torch's, and the one place that chooses a kind of
+weight.
+"""
 
-import torch
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -50,50 +53,54 @@ def advance_weights(module: nn.Module, progress: float) -> None:
             weight.advance(progress)
 
 
-class ShiftConv2d(nn.Module):
-    """Convolution without bias; arguments as in `torch.nn.Conv2d`.
+class _Layer(nn.Module):
+    """A layer of torch's whose `weight` is a module that gives the weights.
 
-    With domain "real" it has real weights, for comparisons.
+    Its arguments are torch's, and after them, by name, `settings` (`ShiftSettings`) and `domain`
+    ("shift", or "real" for comparisons). A bias is real, and begins with zeros.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: tuple[int, int],
-        stride: tuple[int, int] = (1, 1),
-        padding: tuple[int, int] = (0, 0),
-        dilation: tuple[int, int] = (1, 1),
-        groups: int = 1,
-        settings: ShiftSettings | None = None,
-        domain: str = "shift",
-    ):
-        super().__init__()
-        self.stride, self.padding = stride, padding
-        self.dilation, self.groups = dilation, groups
-        shape = (out_channels, in_channels // groups, *kernel_size)
-        self.weight = make_weight(shape, settings or ShiftSettings(), domain=domain)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.conv2d(
-            x, self.weight(), None, self.stride, self.padding, self.dilation, self.groups
-        )
-
-
-class ShiftLinear(nn.Module):
-    """Fully connected layer with shift (or real) weights (out, in) and a real bias."""
+    weight: ShiftWeight | RealWeight  # pyright: ignore[reportIncompatibleVariableOverride]
+    bias: nn.Parameter | None  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self,
-        in_features: int,
-        out_features: int,
+        *arguments: Any,
         settings: ShiftSettings | None = None,
         domain: str = "shift",
+        **options: Any,
     ):
-        super().__init__()
-        shape = (out_features, in_features)
-        self.weight = make_weight(shape, settings or ShiftSettings(), domain=domain)
-        self.bias = nn.Parameter(torch.zeros(out_features))
+        super().__init__(*arguments, **options)
+        own = self._parameters.pop("weight")
+        assert own is not None
+        made = make_weight(tuple(own.shape), settings or ShiftSettings(), domain=domain)
+        self.weight = made.to(own.device, own.dtype)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.linear(x, self.weight(), self.bias)
+    def reset_parameters(self) -> None:
+        """Draw new weights, and a bias of zeros."""
+        # torch's constructor calls this too, when the weights are not yet ours.
+        if isinstance(self.weight, nn.Module):
+            self.weight.reset()
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+
+class Conv1d(_Layer, nn.Conv1d):
+    """`torch.nn.Conv1d` with shift weights (out, in / groups, k)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.weight(), self.bias)
+
+
+class Conv2d(_Layer, nn.Conv2d):
+    """`torch.nn.Conv2d` with shift weights (out, in / groups, kh, kw)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.weight(), self.bias)
+
+
+class Linear(_Layer, nn.Linear):
+    """`torch.nn.Linear` with shift weights (out, in)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return functional.linear(input, self.weight(), self.bias)

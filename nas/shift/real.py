@@ -14,8 +14,13 @@ class RealWeight(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], fan_in: int | None = None):
         super().__init__()
-        spread = math.sqrt(2 / (fan_in or math.prod(shape[1:])))
-        self.value = nn.Parameter(nn.init.normal_(torch.empty(shape), std=spread))
+        self.fan_in = fan_in or math.prod(shape[1:])
+        self.value = nn.Parameter(torch.empty(shape))
+        self.reset()
+
+    def reset(self) -> None:
+        """Draw new weights."""
+        nn.init.normal_(self.value, std=math.sqrt(2 / self.fan_in))
 
     def forward(self) -> Tensor:
         return self.value

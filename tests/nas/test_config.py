@@ -19,7 +19,7 @@ from nas.optimise import ShiftOptimiser, StepSettings
 from nas.precision import autocast
 from nas.provenance import Provenance
 from nas.runs import Task
-from nas.shift import ShiftLinear, ShiftSettings, latent_gradients, make_weight
+from nas.shift import Linear, ShiftSettings, latent_gradients, make_weight
 from nas.strategies.darts_minus import AuxiliarySkipArchitecture
 from nas.strategies.strategy import Moment
 from nas.train import make_model
@@ -235,7 +235,7 @@ def test_no_choice_stands_for_another(monkeypatch):
             linear, 0.1, replace(steps, optimiser=train.optimiser), known
         ),
         "regularisation": lambda: ShiftOptimiser(
-            nn.ModuleList([ShiftLinear(1, 1)]), 0.1, replace(steps, regularisation="third"), known
+            nn.ModuleList([Linear(1, 1)]), 0.1, replace(steps, regularisation="third"), known
         ).step(),
     }
     for name, read in readers.items():

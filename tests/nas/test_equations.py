@@ -23,7 +23,7 @@ from nas.exact import ExactModel
 from nas.model import GraphModel
 from nas.optimise import ShiftOptimiser, StepSettings
 from nas.quantise import quantise
-from nas.shift import DeepShiftPS, ShiftConv2d, ShiftLinear, ShiftSettings, quantised, sign_of
+from nas.shift import Conv2d, DeepShiftPS, Linear, ShiftSettings, quantised, sign_of
 from nas.strategies.darts import SoftmaxArchitecture
 from nas.strategies.operation_search import OperationArchitecture
 from nas.strategies.strategy import Moment
@@ -115,7 +115,7 @@ def test_equation_8_gradients_of_a_layer():
     y = [1.25, 4]; dL/dy = [2.5, 2]; dL/dX = dL/dy·w = [1.25, 1.375]; dL/db = dL/dy;
     dL/dw = dL/dyᵀ·X = [[7.5, 12.5], [6, 10]], which is dL/dS too (eq. 10).
     """
-    layer = ShiftLinear(2, 2)
+    layer = Linear(2, 2)
     set_weight(layer.weight, [[-1, -2], [-3, 0]], [[1, -1], [0, 1]])
     layer.bias.data = torch.tensor([1.0, -1.0])
     x = torch.tensor([[3.0, 5.0]], requires_grad=True)
@@ -129,7 +129,7 @@ def test_equation_8_gradients_of_a_layer():
 
 def test_equation_8_of_a_convolution_by_finite_differences():
     torch.manual_seed(0)
-    conv = ShiftConv2d(2, 3, (3, 3), (2, 2), (1, 1)).double()
+    conv = Conv2d(2, 3, (3, 3), 2, 1, bias=False).double()
     x = torch.randn(1, 2, 5, 5, dtype=torch.float64)
     upstream = torch.randn(1, 3, 3, 3, dtype=torch.float64)
     leaf = x.clone().requires_grad_()
@@ -173,7 +173,7 @@ def test_equation_9_the_exact_rule_by_finite_differences():
 def test_equation_10_the_chain_to_p_and_s(rule):
     """dL/dw by finite differences of real weights; times dw/dP, dw/dS it is the gradient."""
     torch.manual_seed(0)
-    conv = ShiftConv2d(2, 2, (2, 2), settings=ShiftSettings(grad_rule=rule)).double()
+    conv = Conv2d(2, 2, (2, 2), settings=ShiftSettings(grad_rule=rule), bias=False).double()
     power = [-1.2, -2, -3, -0.3, -4, -1, -2, -3, -1, -5, -1, -2, -3, -1, -2, -6]
     sign = [1, -1, 0.8, -0.6, 0.2, 1, 1, -1, 1, 1, -0.1, -1, 1, -1, 1, 1]
     set_weight(conv.weight, power, sign)
@@ -208,7 +208,7 @@ P15, S15 = [-1.0, -2.2, 0.0, -3.0], [1.0, -0.9, 0.2, 0.4]
 )
 def test_equation_15_gradient_of_the_modified_l2(rule, expected):
     settings = ShiftSettings(grad_rule=rule)
-    layer = ShiftLinear(4, 1, settings)
+    layer = Linear(4, 1, settings=settings)
     optimiser = ShiftOptimiser(
         layer, 1.0, StepSettings(0.4, "weight", 0.0, optimiser="sgd", momentum=0.0), settings
     )
@@ -237,7 +237,7 @@ def test_equation_15_against_the_conventional_formulation():
     """Descending P² + S² raises a negative P and with it the weight; equation 15 lowers both."""
     after = {}
     for kind in ("weight", "latent"):
-        layer = ShiftLinear(1, 1)
+        layer = Linear(1, 1)
         step = StepSettings(0.4, kind, 0.0, optimiser="sgd", momentum=0.0)
         optimiser = ShiftOptimiser(layer, 1.0, step, ShiftSettings())
         layer.weight.power.data.fill_(-2.0)

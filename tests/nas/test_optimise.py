@@ -11,7 +11,7 @@ from nas.optimise import (
     cosine,
     flatten,
 )
-from nas.shift import Layer, ShiftLinear, ShiftSettings
+from nas.shift import Layer, Linear, ShiftSettings
 
 PLAIN = StepSettings(weight_decay=0.0, regularisation="none", clip=0.0)
 
@@ -66,12 +66,12 @@ def test_a_saved_optimiser_goes_on_as_it_would_have(optimiser):
     results = []
     for stop in (None, 3):
         torch.manual_seed(0)
-        layer = ShiftLinear(4, 3)
+        layer = Linear(4, 3)
         mine = ShiftOptimiser(layer, 0.1, settings, ShiftSettings())
         for step in range(8):
             if step == stop:
                 saved = layer.state_dict(), mine.state_dict()
-                layer = ShiftLinear(4, 3)
+                layer = Linear(4, 3)
                 layer.load_state_dict(saved[0])
                 mine = ShiftOptimiser(layer, 0.1, settings, ShiftSettings())
                 mine.load_state_dict(saved[1])
@@ -87,7 +87,7 @@ def test_modified_l2_of_every_kind_of_weight(kind):
     """Equation 15 gives each latent the gradient that lambda/2·sum of w² in the loss would."""
     torch.manual_seed(0)
     decay, settings = 0.3, ShiftSettings(layer=kind)
-    layer = ShiftLinear(6, 4, settings)
+    layer = Linear(6, 4, settings=settings)
     (decay / 2 * layer.weight().square().sum()).backward()
     expected = [latent.grad.clone() for latent in layer.weight.latents]
     optimiser = ShiftOptimiser(layer, 0.0, StepSettings(decay, "weight", 0.0), settings)
@@ -100,8 +100,8 @@ def test_modified_l2_of_every_kind_of_weight(kind):
 
 def test_kinds_of_weights_may_be_mixed():
     """Every parameter gets its step, whatever it belongs to."""
-    layers = nn.ModuleList([ShiftLinear(2, 2, ShiftSettings(layer=kind)) for kind in Layer])
-    layers.append(ShiftLinear(2, 2, domain="real"))
+    layers = nn.ModuleList([Linear(2, 2, settings=ShiftSettings(layer=kind)) for kind in Layer])
+    layers.append(Linear(2, 2, domain="real"))
     settings = StepSettings(0.0, "none", 0.0, optimiser="sgd", momentum=0.0)
     optimiser = ShiftOptimiser(layers, 0.01, settings, ShiftSettings())
     for parameter in layers.parameters():
@@ -117,7 +117,7 @@ def test_kinds_of_weights_may_be_mixed():
 def test_modified_l2_is_the_gradient_of_half_lambda_w_squared(rule):
     torch.manual_seed(0)
     decay, settings = 0.3, ShiftSettings(grad_rule=rule)
-    layer = ShiftLinear(6, 4, settings)
+    layer = Linear(6, 4, settings=settings)
     (decay / 2 * layer.weight().square().sum()).backward()
     expected = layer.weight.power.grad.clone(), layer.weight.sign.grad.clone()
     optimiser = ShiftOptimiser(layer, 0.0, StepSettings(decay, "weight", 0.0), settings)
@@ -129,7 +129,7 @@ def test_modified_l2_is_the_gradient_of_half_lambda_w_squared(rule):
 
 
 def test_conventional_l2_pulls_at_the_latent_parameters():
-    layer = ShiftLinear(3, 2)
+    layer = Linear(3, 2)
     optimiser = ShiftOptimiser(layer, 0.0, StepSettings(0.5, "latent", 0.0), ShiftSettings())
     optimiser.zero_grad()
     optimiser._regularise()
@@ -138,7 +138,7 @@ def test_conventional_l2_pulls_at_the_latent_parameters():
 
 
 def test_clip_bounds_the_norm_over_all_parameters():
-    layer = ShiftLinear(3, 2)
+    layer = Linear(3, 2)
     optimiser = ShiftOptimiser(layer, 0.0, StepSettings(0.0, "none", 2.0), ShiftSettings())
     for parameter in layer.parameters():
         parameter.grad.fill_(7.0)
@@ -148,7 +148,7 @@ def test_clip_bounds_the_norm_over_all_parameters():
 
 
 def test_a_step_keeps_the_latent_parameters_in_range():
-    layer = ShiftLinear(3, 2)
+    layer = Linear(3, 2)
     optimiser = ShiftOptimiser(layer, 100.0, PLAIN, ShiftSettings())
     for sign in (1.0, -1.0):
         for _ in range(10):
@@ -164,3 +164,32 @@ def test_cosine_rises_then_falls_to_zero():
     assert rates[:3] == [0.05, 0.1, 0.1]
     assert rates == sorted(rates[:2]) + sorted(rates[2:], reverse=True)
     assert rates[-1] == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("optimiser", Optimiser)
+def test_schedulers_and_closures_of_torch_work_on_it(optimiser):
+    layer = Linear(3, 2)
+    mine = ShiftOptimiser(layer, 0.4, StepSettings(0.0, optimiser=optimiser), ShiftSettings())
+    assert isinstance(mine, torch.optim.Optimizer)
+    warm = torch.optim.lr_scheduler.LinearLR(mine, 0.5, 1.0, 2)
+    rates = []
+    for _ in range(3):
+        rates.append(mine.lr)
+
+        def loss():
+            mine.zero_grad(set_to_none=True)
+            total = layer(torch.ones(1, 3)).square().sum()
+            total.backward()
+            return total.detach()
+
+        before = float(layer.bias.detach().sum())
+        assert float(mine.step(loss)) >= 0
+        assert float(layer.bias.detach().sum()) != before
+        warm.step()
+    assert rates == pytest.approx([0.2, 0.3, 0.4])
+    saved = mine.state_dict()
+    mine.load_state_dict(saved)
+    mine.set_lr(0.0)
+    kept = [parameter.clone() for parameter in layer.parameters()]
+    mine.step(loss)
+    assert all(map(torch.equal, kept, layer.parameters())), "loaded groups are those of the steps"

@@ -21,7 +21,7 @@ from nas.journal import Journal
 from nas.norm import BatchNorm2d, average_running_statistics, twice_differentiable
 from nas.optimise import ShiftOptimiser, StepSettings
 from nas.search import search
-from nas.shift import ShiftConv2d, ShiftSettings
+from nas.shift import Conv2d, ShiftSettings
 from nas.supernet import _dropped
 
 TRAIN = (
@@ -104,7 +104,7 @@ def apart() -> float:
 def flat_gradients() -> dict[str, Tensor]:
     """The optimiser's flat gradients of one step, and the mean of what the processes would have."""
     torch.manual_seed(0)
-    net = ShiftConv2d(3, 4, (1, 1), settings=ShiftSettings())
+    net = Conv2d(3, 4, (1, 1), settings=ShiftSettings(), bias=False)
     optimiser = ShiftOptimiser(net, 0.1, StepSettings(0.0), ShiftSettings())
     parallel = distributed.data_parallel(net, unused=False)
     x = torch.randn(2, 3, 4, 4) * (distributed.rank() + 1)

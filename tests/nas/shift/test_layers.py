@@ -1,15 +1,19 @@
 """The kinds of weights behind one face, and the layers that use them."""
 
+import copy
 import math
 
 import pytest
 import torch
+from torch import nn
 
+from nas.optimise import ShiftOptimiser, StepSettings
 from nas.shift import (
+    Conv1d,
+    Conv2d,
     Layer,
+    Linear,
     RealWeight,
-    ShiftConv2d,
-    ShiftLinear,
     ShiftSettings,
     ShiftWeight,
     advance_weights,
@@ -19,11 +23,11 @@ from nas.shift import (
 
 @pytest.mark.parametrize("domain", ["shift", "real"])
 def test_layers_compute_with_their_weights(domain):
-    conv = ShiftConv2d(2, 3, (3, 3), padding=(1, 1), domain=domain)
+    conv = Conv2d(2, 3, (3, 3), padding=(1, 1), domain=domain, bias=False)
     x = torch.randn(1, 2, 5, 5)
     expected = torch.nn.functional.conv2d(x, conv.weight().detach(), padding=1)
     assert torch.equal(conv(x), expected)
-    linear = ShiftLinear(4, 2, domain=domain)
+    linear = Linear(4, 2, domain=domain)
     y = torch.randn(3, 4)
     assert torch.equal(linear(y), y @ linear.weight().T + linear.bias)
     assert isinstance(linear.weight, RealWeight) == (domain == "real")
@@ -70,3 +74,76 @@ def test_uniform_first_values_are_those_of_p_and_s(layer):
     assert torch.equal(other.value == 0, ps() == 0)
     powers = other.value.detach().abs().log2()
     torch.testing.assert_close(powers[ps() != 0], ps.power.detach()[ps() != 0])
+
+
+LAYERS = [
+    (Conv1d, nn.Conv1d, (4, 6, 3), {"padding": 1, "groups": 2}, (2, 4, 9)),
+    (Conv1d, nn.Conv1d, (4, 6, 3), {"padding": "same", "padding_mode": "circular"}, (2, 4, 9)),
+    (Conv2d, nn.Conv2d, (4, 6, 3), {"stride": 2, "dilation": 2, "bias": False}, (2, 4, 9, 9)),
+    (Conv2d, nn.Conv2d, (4, 4, (1, 3), (2, 1), (0, 1)), {"groups": 4}, (2, 4, 9, 8)),
+    (Conv2d, nn.Conv2d, (4, 6, 3), {"padding": 1, "padding_mode": "reflect"}, (2, 4, 9, 9)),
+    (Linear, nn.Linear, (4, 6), {}, (2, 5, 4)),
+    (Linear, nn.Linear, (4, 6), {"bias": False, "dtype": torch.float64}, (2, 4)),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "arguments", "options", "shape"), LAYERS)
+def test_arguments_mean_what_torchs_mean(ours, theirs, arguments, options, shape):
+    layer, plain = ours(*arguments, **options), theirs(*arguments, **options)
+    dtype = options.get("dtype", torch.float32)
+    with torch.no_grad():
+        plain.weight.copy_(layer.weight())
+        if plain.bias is not None:
+            layer.bias.copy_(plain.bias)
+    x = torch.randn(shape, dtype=dtype)
+    assert torch.equal(layer(x), plain(x))
+    assert layer.weight().dtype == dtype
+    assert layer.extra_repr() == plain.extra_repr()
+    before = layer.weight().detach()
+    layer.reset_parameters()
+    assert not torch.equal(layer.weight(), before)
+    assert layer.bias is None or not layer.bias.any()
+
+
+@pytest.mark.parametrize("kind", Layer)
+def test_a_state_dict_makes_another_layer_the_same(kind):
+    settings = ShiftSettings(layer=kind)
+    one, two = (Conv2d(2, 3, 3, settings=settings) for _ in range(2))
+    advance_weights(one, 0.5)
+    assert not torch.equal(one.weight(), two.weight())
+    two.load_state_dict(one.state_dict())
+    assert torch.equal(one.weight(), two.weight())
+    assert {name.partition(".")[0] for name in one.state_dict()} == {"weight", "bias"}
+
+
+@pytest.mark.parametrize("kind", Layer)
+def test_a_deep_copy_is_the_same_and_apart(kind):
+    net = nn.Sequential(Conv2d(2, 3, 3, settings=ShiftSettings(layer=kind)))
+    ShiftOptimiser(net, 0.1, StepSettings(0.0), ShiftSettings())  # lays the parameters end to end
+    other = copy.deepcopy(net)
+    x = torch.randn(1, 2, 5, 5)
+    assert torch.equal(net(x), other(x))
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.neg_()
+    assert not torch.equal(net(x), other(x))
+
+
+# torch.compile itself makes an instance of an autograd function.
+@pytest.mark.filterwarnings("ignore:.*autograd.function.Function.*:DeprecationWarning")
+@pytest.mark.parametrize("kind", Layer)
+def test_compiled_it_computes_and_learns_the_same(kind):
+    torch.manual_seed(0)
+    settings = ShiftSettings(layer=kind)
+    net = nn.Sequential(
+        Conv2d(2, 3, 3, settings=settings), nn.Flatten(), Linear(27, 2, settings=settings)
+    )
+    x = torch.randn(4, 2, 5, 5)
+    gradients = []
+    for forward in (net, torch.compile(net, backend="aot_eager", fullgraph=True)):
+        net.zero_grad()
+        y = forward(x)
+        y.square().sum().backward()
+        gradients.append([y.detach(), *(parameter.grad.clone() for parameter in net.parameters())])
+    for plain, compiled in zip(*gradients, strict=True):
+        torch.testing.assert_close(plain, compiled)
