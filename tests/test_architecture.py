@@ -65,9 +65,10 @@ OF_THE_WHOLE = (
     "tests/nas/test_equations.py",
     "tests/nas/test_straightforward.py",
     "tests/nas/test_interruption.py",
+    "tests/nas/test_library_page.py",
 )
 """Tests of no single source: the paper's equations, the search against a plain one, runs stopped
-from outside."""
+from outside, the programs of a page."""
 
 NO_TORCH = ("hw", "sim")
 
