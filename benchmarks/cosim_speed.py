@@ -50,7 +50,7 @@ def main(folder: Path, plan_file: Path | None, frames: int, optimise: str) -> No
     build = _children() - before
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
         place = Path(temporary)
-        simulation.write(place, Stimuli(random_images(network, frames, seed=1)))
+        simulation.write(place, Stimuli(random_images(network, frames, seed=1), resets=0))
         before, start = _children(), time.monotonic()
         run = simulation.run(place)
         total, wall = _children() - before, time.monotonic() - start

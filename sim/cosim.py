@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from hw import outputs
-from hw.dataflow import cost
 from hw.dataflow.design.design import Design
 from hw.dataflow.design.design import design as design_of
 from hw.dataflow.loading import image
@@ -29,18 +28,13 @@ from hw.verilog import emit
 from sim import designs, gtkwave, loading
 from sim import gates as gate_level
 from sim.coverage import hardware, streams, values
+from sim.coverage import resets as reset_states
 from sim.coverage.store import Coverage
 from sim.level import Level
 from sim.runner import Build, Simulator
 from sim.scoreboard import Compared
 from sim.simulation import Run, RunFailed, Simulation, Watch, label_of
-from sim.stimuli import Resets, Stimuli
-
-RESETS = 3
-"""Runs that are begun and cut off by a reset in mid-frame, before the one that counts."""
-
-MOST_BEFORE_RESET = 20_000
-"""Cycles after which the first reset in mid-frame comes at the latest."""
+from sim.stimuli import Stimuli
 
 FEW_BEATS = 50_000
 """Beats over all layers up to which optimising the model takes longer than it saves."""
@@ -69,6 +63,8 @@ class Cosim:
     constant_logits: whether images that differ have the same logits, by the reference
     gates: cells of the netlist, by kind; empty where RTL was simulated
     load_cycles: that loading the weights and reading them back took
+    corners: "frames" that were made to drive each layer into its corners (they are among those that
+    passed), corners "reached" in them, "out_of_reach" of any input, and with "no_room" in them
     """
 
     level: str
@@ -90,6 +86,7 @@ class Cosim:
     coverage: Coverage | None = None
     load_cycles: int = 0
     gates: Mapping[str, int] = field(default_factory=dict)
+    corners: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,26 +113,6 @@ class Subject:
     asserted: bool = False
 
 
-@dataclass(frozen=True)
-class Known:
-    """What runs over the same images share.
-
-    Parameters
-    ----------
-    tensors: of the reference, by name
-    reset_after: cycles after which all designs are in mid-frame, as far as that is cheap
-    """
-
-    tensors: Mapping[str, np.ndarray]
-    reset_after: int
-
-    @classmethod
-    def of(cls, network: Network, design: Design, images: np.ndarray, level: str) -> "Known":
-        predicted = cost.predict(design)
-        cycles = predicted.latency if level == Level.NETWORK else predicted.cycles_per_frame
-        return cls(reference.run(network, images), min(cycles * 3 // 5, MOST_BEFORE_RESET))
-
-
 def cosim(
     network: Network,
     design: Design | None,
@@ -145,19 +122,17 @@ def cosim(
     *,
     folder: Path | None = None,
     cover: bool = False,
-    known: Known | None = None,
+    tensors: Mapping[str, np.ndarray] | None = None,
     watch: Watch | None = None,
 ) -> Cosim:
     """Run the images through the hardware of `network`, as designed, and compare every layer.
-
-    `RESETS` runs are begun and cut off in mid-frame before the one that counts.
 
     Parameters
     ----------
     design: None, or whatever it is, where `subject` has RTL: that says how it is built
     folder: for the files of the run (sim.log, waves' dump.vcd); default: a temporary one
     cover: measure the functional coverage (see `sim.coverage`)
-    known: what several runs over the same images share
+    tensors: the reference's of the images, by name, where they are known already
     watch: told how far the run is
 
     Raises
@@ -179,19 +154,21 @@ def cosim(
         emission=subject.emission,
         only=subject.only,
         asserted=subject.asserted,
+        corners=stimuli.corners,
+        seed=stimuli.seed,
     )
     start = time.monotonic()
     if subject.gates is not None:
         bench = gate_level.of(bench, subject.gates)
     mapped = time.monotonic() - start
-    optimise = build.optimise or _optimise(network, len(stimuli.images))
+    frames = len(stimuli.images) + bench.corner_frames
+    optimise = build.optimise or _optimise(network, frames)
     simulation = Simulation.build(network, bench, replace(build, optimise=optimise))
-    known = known or Known.of(network, design, stimuli.images, subject.level)
-    # A netlist's flip-flops begin as the device loads them, which is not simulated.
-    resets = Resets(RESETS, known.reset_after, cold=subject.gates is None)
+    if tensors is None:
+        tensors = reference.run(network, stimuli.images)
     with nullcontext(folder) if folder else outputs.temporary_folder() as place:
         place.mkdir(parents=True, exist_ok=True)
-        simulation.write(place, replace(stimuli, resets=resets), known.tensors)
+        simulation.write(place, stimuli, tensors)
         if subject.emission is not None and to_load:
             loading.write(place, subject.emission.manifest, to_load)
         start = time.monotonic()
@@ -208,8 +185,8 @@ def cosim(
         simulator=build.simulator,
         build_seconds=mapped + simulation.model.seconds,
         seconds=seconds,
-        constant_logits=is_constant(stimuli.images, known.tensors[network.graph.output.name]),
-        coverage=_coverage(network, design, stimuli, known, run) if cover else None,
+        constant_logits=is_constant(stimuli.images, tensors[network.graph.output.name]),
+        coverage=_coverage(network, design, bench, stimuli, tensors, run) if cover else None,
         load_cycles=load_cycles,
         gates={} if subject.gates is None else gate_level.cells(bench),
         **_figures(simulation, run, stimuli),
@@ -245,19 +222,28 @@ def design_in(network: Network, emission: emit.Emission) -> Design:
 
 
 def _coverage(
-    network: Network, design: Design, stimuli: Stimuli, known: Known, run: Run
+    network: Network,
+    design: Design,
+    bench: designs.Bench,
+    stimuli: Stimuli,
+    tensors: Mapping[str, np.ndarray],
+    run: Run,
 ) -> Coverage:
     coverage = Coverage()
     hardware.measure(coverage, network, design)
-    values.measure(coverage, network, known.tensors)
-    frames, stalled = len(stimuli.images), stimuli.stalled
+    values.measure(coverage, network, tensors)
+    for name, corners in bench.corners.items():
+        values.measure_node(coverage, network, network.graph[name], corners.inputs)
+    frames, stalled = len(stimuli.images) + bench.corner_frames, stimuli.stalled
     streams.measure(coverage, network, run.seen, frames=frames, stalled=stalled)
+    reset_states.measure(coverage, network, run.resets)
     return coverage
 
 
 def _figures(simulation: Simulation, run: Run, stimuli: Stimuli) -> dict[str, Any]:
     """The fields of a `Cosim` that count frames, beats and cycles."""
-    free = len(stimuli.images)
+    corners = simulation.bench.corners.values()
+    free = len(stimuli.images) + simulation.bench.corner_frames
     widths = {label_of(stream): stream.width for stream in simulation.built.taps}
     return {
         "frames": stimuli.passes * free,
@@ -273,6 +259,12 @@ def _figures(simulation: Simulation, run: Run, stimuli: Stimuli) -> dict[str, An
         "latency": max(e[0] for e in run.ends),
         "cycles_per_second": run.cycles / run.seconds,
         "compared": run.compared,
+        "corners": {
+            "frames": simulation.bench.corner_frames,
+            "reached": sum(len(one.reached) for one in corners),
+            "out_of_reach": sum(len(one.out_of_reach) for one in corners),
+            "no_room": sum(len(one.no_room) for one in corners),
+        },
     }
 
 

@@ -85,11 +85,15 @@ def wrapper(name: str, module: Module, sources: Iterable[Stream], sinks: Iterabl
 
 
 def moved(design: Dut) -> Dut:
-    """The design with its taps and FIFOs where they are below the wrapper."""
+    """The design with its taps, FIFOs and engines where they are below the wrapper."""
     return replace(
         design,
         taps=[replace(tap, port=f"{INSIDE}.{tap.port}") for tap in design.taps],
         fifos=[(label, f"{INSIDE}.{path}", depth) for label, path, depth in design.fifos],
+        engines=[
+            (label, ".".join(filter(None, [INSIDE, path])), has)
+            for label, path, has in design.engines
+        ],
     )
 
 

@@ -1,11 +1,12 @@
 """What is simulated: a whole network, or its cells, layers or processing elements one by one.
 
 Each is a `Design` with agents on its ports. Parts are fed with the reference's tensors, so that a
-mistake in one cannot hide behind another one, and all of them are found at once.
+mistake in one cannot hide behind another one, and all of them are found at once. Layers and
+processing elements get corners of their own after these (`sim.corners`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,16 @@ from hw.ir.network import Network
 from hw.verilog import assertions, emit
 from hw.verilog.convert import to_verilog
 from sim import cut, processing_elements
+from sim.corners.frames import Corners, frames_for, make, with_corners
 from sim.harness import Dut, Stream
 from sim.level import Level
 from sim.mutation.verilog import read
 
 Tensors = Mapping[str, np.ndarray]
 """Integers of each stream, by label, frame after frame."""
+
+CORNERED = (Level.OP, Level.PE)
+"""Levels whose parts are single layers, which can be driven into their corners."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +44,27 @@ class Bench:
     designs: the modules under test
     sources: their Verilog, by file name
     data: from the reference's tensors to those of all streams
+    corners: by node, the frames that `data` adds to those of the images, as many for each
+    cold: whether registers begin as a reset leaves them; a netlist's begin as the device loads
+    them, which is not simulated
     """
 
     designs: Sequence[Dut]
     sources: Mapping[str, str]
     data: Callable[[Tensors], Tensors] = dict
+    corners: Mapping[str, Corners] = field(default_factory=dict)
+    cold: bool = True
+
+    @property
+    def corner_frames(self) -> int:
+        """Frames of corners that follow those of the images."""
+        return next((len(corners.output) for corners in self.corners.values()), 0)
 
 
 @dataclass(frozen=True)
 class Part:
-    """A component on its own, and the tensor at each of its ports."""
+    """A component on its own, and the label of the stream at each of its ports: a tensor's name,
+    alone or with more behind it."""
 
     component: wiring.Component
     reads: Mapping[str, str]
@@ -63,6 +79,8 @@ def bench(
     emission: emit.Emission | None = None,
     only: Sequence[str] = (),
     asserted: bool = False,
+    corners: int | None = None,
+    seed: int = 1,
 ) -> Bench:
     """The designs of a level.
 
@@ -74,14 +92,19 @@ def bench(
     taken out of it
     only: names of the cells or layers wanted, all of them by default; not for level `network`
     asserted: with the assertions that belong to the RTL bound to it; level `network` only
+    corners: frames of corners for each layer or element, default: as many as the level's corners
+    need, within bounds; only for levels `op` and `pe`
+    seed: of the corners
 
     Raises
     ------
-    InputError: a level, an RTL or a name that does not fit
+    InputError: a level, an RTL, a name or corners that do not fit
     """
     if level not in tuple(Level):
         raise InputError(f"level: {level!r}; expected one of {', '.join(Level)}")
     level = Level(level)
+    if corners and level not in CORNERED:
+        raise InputError(f"corners: level {level} has none; choose op or pe, or leave them out")
     wanted = chosen(network, level, only)
     if level is Level.NETWORK:
         emission = emission or emit.emit(design)
@@ -91,14 +114,30 @@ def bench(
         return Bench([whole(design, emission)], sources)
     if asserted:
         raise InputError("assertions: are bound to the whole network; give level network")
-    if level is Level.PE:
-        made = _elements(processing_elements.elements(network, design, wanted))
-    else:
-        made = _parts(design, level, wanted)
+    made = _bench(network, design, level, wanted, corners, seed)
     if emission is None:
         return made
     below = ".elements" if level is Level.PE else ""
     return _cut(made, [name.replace("/", ".") + below for name in wanted], emission)
+
+
+def _bench(
+    network: Network,
+    design: Design,
+    level: Level,
+    wanted: Sequence[str],
+    corners: int | None,
+    seed: int,
+) -> Bench:
+    """The parts of a level, each on its own."""
+    if level is Level.CELL:
+        return _parts(design, _cells(design, wanted))
+    if corners is None:
+        corners = frames_for(network, names(network, level))
+    made = {name: make(network, network.graph[name], corners, seed) for name in wanted if corners}
+    if level is Level.PE:
+        return _elements(network, processing_elements.elements(network, design, wanted), made)
+    return _layers(network, design, wanted, made)
 
 
 def whole(design: Design, emission: emit.Emission) -> Dut:
@@ -114,6 +153,7 @@ def whole(design: Design, emission: emit.Emission) -> Dut:
         [_stream(design, entry["name"], f"{entry['path']}.o") for entry in entries],
         _fifos(design, graph.nodes, lambda node: paths[node.name]),
         *load_port(manifest),
+        engines=_engines(design, graph.nodes, lambda node: paths[node.name]),
     )
 
 
@@ -166,24 +206,37 @@ def _cut(made: Bench, names: Sequence[str], emission: emit.Emission) -> Bench:
         module = cut.module_in(modules, f"{emission.top}.{name}")
         sources[f"{part.module}.v"] = cut.wrapper(part.module, module, part.sources, part.sinks)
         designs.append(cut.moved(part))
-    return Bench(designs, sources, made.data)
+    return replace(made, designs=designs, sources=sources)
 
 
-def _parts(design: Design, level: Level, wanted: Sequence[str]) -> Bench:
+def _cells(design: Design, wanted: Sequence[str]) -> dict[str, Part]:
+    children = children_of(design, address_map(design), only=wanted)
+    return {
+        name: Part(children[name].component, children[name].reads, children[name].writes)
+        for name in wanted
+    }
+
+
+def _layers(
+    network: Network, design: Design, wanted: Sequence[str], corners: Mapping[str, Corners]
+) -> Bench:
     regions = address_map(design)
-    match level:
-        case Level.CELL:
-            children = children_of(design, regions, only=wanted)
-            found = {
-                name: Part(children[name].component, children[name].reads, children[name].writes)
-                for name in wanted
-            }
-        case Level.OP:
-            found = {name: _layer_part(design, regions, design.graph[name]) for name in wanted}
-        case _:
-            raise ValueError(f"level: {level!r} has no parts of layers")
+    parts = {name: _layer_part(design, regions, design.graph[name]) for name in wanted}
+
+    def data(tensors: Tensors) -> Tensors:
+        found = {}
+        for name, part in parts.items():
+            fed, given = with_corners(network.graph[name], tensors, corners.get(name))
+            found |= zip(part.reads.values(), fed, strict=True)
+            found[name] = given
+        return found
+
+    return replace(_parts(design, parts), data=data, corners=corners)
+
+
+def _parts(design: Design, parts: Mapping[str, Part]) -> Bench:
     designs, sources = [], {}
-    for number, (name, part) in enumerate(found.items()):
+    for number, (name, part) in enumerate(parts.items()):
         module = f"dut{number}"
         # Weights stay as they are: a part's way to the loader is left out, which ties it to 0.
         sources[f"{module}.v"] = to_verilog(part.component, module, without=("load",))
@@ -192,10 +245,15 @@ def _parts(design: Design, level: Level, wanted: Sequence[str]) -> Bench:
 
 
 def _layer_part(design: Design, regions: AddressMap, node: Node) -> Part:
+    """A layer; its inputs have labels of their own, as they are not only another one's output."""
     made = component(design.layers[node.name], regions)
     members = made.signature.members.items()
     ports = [port for port, end in members if end.flow is In and port != "load"]
-    return Part(made, dict(zip(ports, node.inputs, strict=True)), {"o": node.name})
+    reads = {
+        port: f"{tensor} (to {node.name} {port})"
+        for port, tensor in zip(ports, node.inputs, strict=True)
+    }
+    return Part(made, reads, {"o": node.name})
 
 
 def _design(design: Design, instance: str, module: str, name: str, part: Part) -> Dut:
@@ -219,27 +277,47 @@ def _design(design: Design, instance: str, module: str, name: str, part: Part) -
             if node.name != name and node.name not in part.writes.values()
         ],
         _fifos(design, inside, path),
+        engines=_engines(design, inside, path),
     )
 
 
-def _elements(elements: Sequence[processing_elements.Element]) -> Bench:
+def _elements(
+    network: Network,
+    elements: Mapping[str, processing_elements.Element],
+    corners: Mapping[str, Corners],
+) -> Bench:
     designs, sources = [], {}
-    for number, element in enumerate(elements):
+    for number, element in enumerate(elements.values()):
         module = f"dut{number}"
         sources[f"{module}.v"] = to_verilog(element.component, module)
         designs.append(Dut(f"u{number}", module, [element.taps], [element.sums], [], []))
 
     def data(tensors: Tensors) -> Tensors:
-        return {
-            label: values for element in elements for label, values in element.data(tensors).items()
-        }
+        found = {}
+        for name, element in elements.items():
+            node = network.graph[name]
+            (fed,), given = with_corners(node, tensors, corners.get(name))
+            found |= element.data({node.inputs[0]: fed, name: given})
+        return found
 
-    return Bench(designs, sources, data)
+    return Bench(designs, sources, data, corners)
 
 
-def _stream(design: Design, tensor: str, port: str) -> Stream:
+def _stream(design: Design, label: str, port: str) -> Stream:
+    tensor = label.partition(" ")[0]
     fmt = design.formats[tensor]
-    return Stream(tensor, port, fmt.width, fmt.signed, design.graph[tensor].shape)
+    return Stream(label, port, fmt.width, fmt.signed, design.graph[tensor].shape)
+
+
+def _engines(
+    design: Design, nodes: Iterable[Node], path: Callable[[Node], str]
+) -> list[tuple[str, str, bool]]:
+    """Label, path and whether there is a requantiser, of each engine among the nodes."""
+    return [
+        (node.name, path(node), design.engines[node.name].end is not None)
+        for node in nodes
+        if node.name in design.engines
+    ]
 
 
 def _fifos(

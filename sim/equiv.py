@@ -183,7 +183,7 @@ def _write(folder: Path, program: Program, stimuli: Stimuli, expected: str) -> N
     beats = scoreboard.to_bytes(stimuli.images, harness.source_bytes(source))
     (folder / "source_0.bin").write_bytes(beats * stimuli.passes)
     taps = [
-        simulation.tap(stream, f"{expected}tap_{number}.bin", 1)
+        simulation.tap(stream, f"{expected}tap_{number}.bin", 1, ["source_0.bin"])
         for number, stream in enumerate(program.built.taps)
     ]
     # The design's own port is the first tap; the layers come in the network's order behind it.

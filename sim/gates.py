@@ -75,8 +75,10 @@ def of(bench: Bench, form: str = HIERARCHY) -> Bench:
     modules = [design.module for design in bench.designs]
     designs = bench.designs
     if form == FLAT:
-        designs = [replace(design, taps=[], fifos=[]) for design in designs]
-    return replace(bench, designs=designs, sources=netlists(bench.sources, modules, form))
+        designs = [replace(design, taps=[], fifos=[], engines=[]) for design in designs]
+    return replace(
+        bench, designs=designs, sources=netlists(bench.sources, modules, form), cold=False
+    )
 
 
 def netlists(

@@ -10,13 +10,14 @@ from math import prod
 from pathlib import Path
 
 from hw.ir.graph import Shape
+from sim import resets
+from sim.resets import Hold
 from sim.stalls import PATTERNS
 
 TOP = "cosim_harness"
 
 CONTROLS = (
-    "clk", "go", "frames", "stall_from", "pattern", "stall", "seed", "patience", "resets",
-    "reset_after", "cold",
+    "clk", "go", "frames", "stall_from", "pattern", "stall", "seed", "patience", "resets", "cold",
 )  # fmt: skip
 """Registers that the test sets. `rst` is none of them: what it feeds would be evaluated twice a
 cycle.
@@ -36,6 +37,13 @@ many.
 
 SETTLE = 256
 """Cycles watched after the last beat: another one would be one too many."""
+
+STILL = 64
+"""Cycles in which nothing moves, after which a run that is to fill or to drain has done so; no
+pattern of stalls waits as long for others."""
+
+LOOKS_BITS = 16
+"""The first run's streams are kept for so many cycles, 2 to the power of this, to be compared."""
 
 STALL_PATTERNS = (*PATTERNS, "mixed")
 """Values of `pattern`; "mixed": one frame with each of the others, in turn."""
@@ -107,6 +115,7 @@ class Dut:
     fifos: (label, path below the module, beats it holds) of each FIFO that is watched
     load_address: bits of an address of its AXI4-Lite port; 0: it has none
     begins: cycles from the end of reset until it takes the first beat
+    engines: (label, path below the module, whether it has a requantiser) of each engine in it
     """
 
     instance: str
@@ -117,6 +126,7 @@ class Dut:
     fifos: Sequence[tuple[str, str, int]]
     load_address: int = 0
     begins: int = 0
+    engines: Sequence[tuple[str, str, bool]] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +140,7 @@ class Harness:
     taps: streams whose beats are written to `tap_<k>.bin`; those at the designs' outputs come first
     sinks: streams whose frame ends are written to `sink_<k>.txt`
     fifos: labels, in the order of the bits of `stopped_full` and `stopped_empty`
+    engines: labels, in the order of the bits that are logged at a reset
     """
 
     text: str
@@ -137,6 +148,7 @@ class Harness:
     taps: tuple[Stream, ...]
     sinks: tuple[Stream, ...]
     fifos: tuple[str, ...]
+    engines: tuple[str, ...]
 
 
 def source_bytes(stream: Stream) -> int:
@@ -156,6 +168,7 @@ def generate(designs: Sequence[Dut]) -> Harness:
     sinks: list[Stream] = []
     taps: list[tuple[Stream, str]] = []
     fifos: list[tuple[str, str]] = []
+    engines: list[tuple[str, str, bool]] = []
     for design in designs:
         ports = [".clk(clk)", f".rst({'design_rst' if design.load_address else 'part_rst'})"]
         if design.load_address:
@@ -171,6 +184,8 @@ def generate(designs: Sequence[Dut]) -> Harness:
         for label, path, depth in design.fifos:
             body.append(_watch(len(fifos), f"{design.instance}.{path}", depth))
             fifos.append((label, f"{design.instance}.{path}"))
+        for label, path, requantised in design.engines:
+            engines.append((label, ".".join(filter(None, [design.instance, path])), requantised))
         body.append(f"  {_name(design.module)} {design.instance} ({', '.join(ports)});\n")
     if not any(stream.is_axis for stream in sinks):
         body.append("  assign tlast_wrong = 0;\n")
@@ -179,15 +194,22 @@ def generate(designs: Sequence[Dut]) -> Harness:
     for number, (stream, place) in enumerate(taps):
         body.append(_tap(number, stream, place))
     places = [(stream, place) for stream, place in taps]
-    looks = -(-2 * len(taps) // 32)
-    unused = 32 * looks - 2 * len(taps)
+    words = -(-2 * len(taps) // 32)
+    unused = 32 * words - 2 * len(taps)
     text = _HARNESS.format(
         top=TOP,
         settle=SETTLE,
         taps=len(taps),
         fifos=max(1, len(fifos)),
         body="".join(body),
-        looks=looks,
+        words=words,
+        looks_kept=1 << LOOKS_BITS,
+        looks_bits=LOOKS_BITS,
+        still=STILL,
+        sinks=int(Hold.SINKS),
+        sources=int(Hold.SOURCES),
+        list=resets.LIST,
+        log=resets.LOG,
         levels="{valid, ready}" if unused == 0 else f"{{{unused}'d0, valid, ready}}",
         loaded="" if any(design.load_address for design in designs) else " = 1",
         begins=max((design.begins for design in designs), default=0),
@@ -195,6 +217,12 @@ def generate(designs: Sequence[Dut]) -> Harness:
         ready=_vector([_signal(stream, place, "ready") for stream, place in places]),
         full=_vector([f"~{path}.i__ready" for _, path in fifos] or ["1'b0"]),
         empty=_vector([f"~{path}.o__valid" for _, path in fifos] or ["1'b0"]),
+        reading=_vector([f"{path}.elements.i__valid" for _, path, _ in engines] or ["1'b0"]),
+        summed=_vector([f"{path}.elements.o__valid" for _, path, _ in engines] or ["1'b0"]),
+        busy=_vector(
+            [f"~{path}.requantise.i__ready" if has else "1'b0" for _, path, has in engines]
+            or ["1'b0"]
+        ),
         others=_vector(_others([path for _, path in fifos]) or ["1'b0"]),
     )
     return Harness(
@@ -203,6 +231,7 @@ def generate(designs: Sequence[Dut]) -> Harness:
         tuple(stream for stream, _ in taps),
         tuple(sinks),
         tuple(label for label, _ in fifos),
+        tuple(label for label, _, _ in engines),
     )
 
 
@@ -263,7 +292,7 @@ def _source(body: list[str], number: int, instance: str, stream: Stream) -> list
     )
     body.append(
         f"{text}  stream_source {parameters} source_{number} (\n"
-        f"      {_SHARED}, .frames(frames), .last({last}),\n"
+        f"      {_SHARED}, .block(block_sources), .frames(frames), .last({last}),\n"
         f"      {_connections(stream, place, 'valid', 'ready', 'payload')});\n"
     )
     return ports
@@ -278,7 +307,7 @@ def _sink(body: list[str], number: int, instance: str, stream: Stream) -> list[s
     body.append(
         f"{text}  stream_sink #(.ID({2 * number + 1}), .BEATS({stream.beats}), "
         f'.ROW({_row(stream)}), .FILE("sink_{number}.txt")) sink_{number} (\n'
-        f"      {_SHARED}, .cycle(cycle),\n"
+        f"      {_SHARED}, .block(block_sinks), .cycle(cycle),\n"
         f"      {_connections(stream, place, 'valid', 'ready')});\n"
     )
     if stream.is_axis:
@@ -309,11 +338,13 @@ def _tap(number: int, stream: Stream, place: str) -> str:
     parameters = (
         f"#(.WIDTH({stream.data_width}), .WORDS({tap_words(stream)}), "
         f".SIGNED({int(stream.signed)}), .BEATS({stream.beats}), "
-        f'.FILE("tap_{number}.bin"), .REPORT("broken_{number}.txt"))'
+        f'.FILE("tap_{number}.bin"), .CUT("cut_{number}.bin"), .RUNS("runs_{number}.txt"), '
+        f'.REPORT("broken_{number}.txt"))'
     )
     return (
         f"  stream_tap {parameters} tap_{number} (\n"
-        f"      .clk(clk), .rst(rst), .frames(frames), .flush(flush), .cycle(cycle),\n"
+        f"      .clk(clk), .rst(rst), .cutting(cutting), .frames(frames), .flush(flush),\n"
+        f"      .cycle(cycle),\n"
         f"      {_connections(stream, place, 'valid', 'ready', 'payload')},\n"
         f"      .complete(complete[{number}]), .broken(broken[{number}]));\n"
     )
@@ -347,7 +378,7 @@ module {top};
   bit clk, go, rst = 1, flush;
   wire tlast_wrong;
   int frames, stall_from, pattern, patience, idle, longest_idle, stop;
-  int resets, reset_after, resets_done;
+  int resets, resets_done;
   bit [16:0] stall;
   bit [31:0] seed;
   longint cycle;
@@ -362,11 +393,19 @@ module {top};
   bit [{taps}-1:0] complete, broken, surplus, stopped_valid, stopped_ready, held_back, starved;
   bit [{fifos}-1:0] stopped_full, stopped_empty, full, waited;
   wire [{fifos}-1:0] fifo_wrong;
-  // What the streams look like, cycle by cycle up to `reset_after`: in this run and in the first.
-  bit [31:0] look, first_look;
+  // Before the run proper, `resets` others are cut off; each is told when by a line of a file.
+  int moments, moments_log, code, stalled, awaited_tap, awaited_beats, hold, delay, most;
+  int counted, since;
+  bit read, due;
+  wire cutting = resets_done < resets;
+  wire [31:0] stalls = cutting && stalled != 0 ? 0 : stall_from;
+  wire block_sinks = due && hold == {sinks};
+  wire block_sources = due && hold == {sources};
+  // What the streams look like, cycle by cycle: in this run, and in the first up to its end.
+  bit [31:0] look, mixed;
+  bit [31:0] looks[0:{looks_kept}-1];
+  int looked;
   bit reset_wrong;
-  // All runs but the first two and the last are under stalls from the beginning.
-  wire [31:0] stalls = resets_done > 1 && resets_done < resets ? 0 : stall_from;
 
 {body}
   wire [{taps}-1:0] valid = {valid};
@@ -376,37 +415,56 @@ module {top};
   wire [{fifos}-1:0] fifo_empty = {empty};
   wire [{fifos}-1:0] others = {others};
 
-  wire [32*{looks}-1:0] levels = {levels};
-  bit [31:0] mixed;
+  wire [32*{words}-1:0] levels = {levels};
+  wire again = !rst && cutting && due
+      && (since >= delay || (hold != 0 && idle >= {still}));
 
-  // Before the run proper, `resets` others are cut off by a reset, each later than the one before.
-  // The second waits for the first sink to be in mid-frame, twice as long as it has run at most.
-  wire [31:0] later = resets_done == 1 ? 2 * reset_after
-      : reset_after + resets_done * (reset_after >> 2);
-  wire [63:0] least = {{32'd0, later}};
-  wire [63:0] looked = {{32'd0, reset_after}};
-  wire awaited = resets_done != 1 || sink_0.beat != 0 || cycle >= 3 * least;
-  wire again = !rst && resets_done < resets && cycle >= least && awaited;
+  initial begin
+    moments = $fopen("{list}", "r");
+    moments_log = $fopen("{log}", "w");
+  end
 
   always @(posedge clk) begin
     design_rst <= !go || again;
     since_reset <= !go || again ? 0 : since_reset + 1;
     rst <= !go || again || !loaded || since_reset < {begins};
-    if (again) resets_done <= resets_done + 1;
+    if (again) begin
+      resets_done <= resets_done + 1;
+      $fwrite(moments_log, "%0d %b %b %b %b %b %b\\n", cycle, valid & ~ready, ~fifo_empty,
+              fifo_full, {reading}, {summed}, {busy});
+      $fflush(moments_log);
+    end
+    if (rst) begin
+      counted <= 0;
+      since <= 0;
+      due <= 0;
+      if (go && cutting && !read) begin
+        code = $fscanf(moments, "%d %d %d %d %d %d\\n", stalled, awaited_tap, awaited_beats,
+                       hold, delay, most);
+        read <= 1;
+      end
+    end else begin
+      read <= 0;
+      if (moves[awaited_tap]) counted <= counted + 1;
+      if (cutting && (counted >= awaited_beats || cycle >= {{32'd0, most}})) due <= 1;
+      if (due) since <= since + 1;
+    end
   end
 
-  // A reset leaves nothing behind: the run proper begins as the first run did.
+  // A reset leaves nothing behind: what follows it looks like the first run.
   always @(posedge clk) begin
     if (rst) look <= 0;
-    else if (resets != 0 && cycle < looked) begin
+    else if (cycle < {looks_kept} && !due && !(cutting && stalled != 0)
+        && (resets_done == 0 ? cutting : cycle < {{32'd0, looked}})) begin
       mixed = look;
-      for (int k = 0; k < {looks}; k = k + 1)
+      for (int k = 0; k < {words}; k = k + 1)
         mixed = {{mixed[30:0], mixed[31] ^ mixed[21]}} ^ levels[32*k+:32];
       look <= mixed;
+      if (resets_done == 0) begin
+        looks[cycle[{looks_bits}-1:0]] <= mixed;
+        looked <= looked + 1;
+      end else if (looks[cycle[{looks_bits}-1:0]] != mixed) reset_wrong <= 1;
     end
-    if (again && resets_done == 0) first_look <= look;
-    if (!rst && resets != 0 && resets_done == resets && cycle == looked && look != first_look)
-      reset_wrong <= 1;
   end
 
   always @(posedge clk) begin

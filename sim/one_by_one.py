@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hw.dataflow.design.design import Design
+from hw.ir import reference
 from hw.ir.network import Network
 from sim import designs
-from sim.cosim import Cosim, Known, Subject, cosim
+from sim.cosim import Cosim, Subject, cosim
 from sim.runner import Build
 from sim.stimuli import Stimuli
 
@@ -50,12 +51,14 @@ def each(
     CheckFailed, InputError: as `sim.cosim.cosim` does
     """
     chosen = designs.chosen(network, subject.level, subject.only)
-    known = Known.of(network, design, stimuli.images, subject.level)
+    tensors = reference.run(network, stimuli.images)
     parts = []
     for name in chosen:
         place = None if folder is None else folder / name.replace("/", ".")
         one = replace(subject, only=[name])
-        result = cosim(network, design, stimuli, one, build, folder=place, cover=cover, known=known)
+        result = cosim(
+            network, design, stimuli, one, build, folder=place, cover=cover, tensors=tensors
+        )
         parts.append(Part(name, result))
         if done is not None:
             done(parts[-1])
@@ -85,4 +88,9 @@ def total(parts: Sequence[Part]) -> Cosim:
         constant_logits=results[0].constant_logits,
         compared=tuple(stream for one in results for stream in one.compared),
         gates=dict(sum((Counter(one.gates) for one in results), Counter())),
+        corners={
+            key: sum(one.corners[key] for one in results)
+            for key in ("reached", "out_of_reach", "no_room")
+        }
+        | {"frames": results[0].corners["frames"]},
     )

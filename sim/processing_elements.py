@@ -41,16 +41,16 @@ class Element:
     data: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
 
-def elements(network: Network, design: Design, names: Sequence[str]) -> list[Element]:
+def elements(network: Network, design: Design, names: Sequence[str]) -> dict[str, Element]:
     """The elements of the layers named: engines and global pools."""
-    found = []
+    found = {}
     for name in names:
         node, layer = network.graph[name], design.layers[name]
         if isinstance(layer, GlobalPoolDesign):
-            found.append(_channel_sums(node, layer))
+            found[name] = _channel_sums(node, layer)
         else:
             assert isinstance(layer, EngineDesign), name
-            found.append(_element(network, node, layer))
+            found[name] = _element(network, node, layer)
     return found
 
 
@@ -151,12 +151,12 @@ def _packed_sums(acc: np.ndarray, width: int, rows: np.ndarray | int = 0) -> np.
 def _channel_sums(node: Node, pool: GlobalPoolDesign) -> Element:
     element = ChannelSums(pool.shape, signed_of(pool.out), pool.width)
     (source,) = node.inputs
-    taps = Stream(source, "i", element.x.width, element.x.signed, pool.shape)
+    taps = Stream(f"{node.name} (taps)", "i", element.x.width, element.x.signed, pool.shape)
     sums = Stream(f"{node.name} (sums)", "o", element.width, True, node.shape)
 
     def streams(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         total = tensors[source].sum(axis=(1, 2), keepdims=True)
-        return {source: tensors[source], sums.label: total}
+        return {taps.label: tensors[source], sums.label: total}
 
     return Element(element, taps, sums, streams)
 

@@ -16,7 +16,7 @@ import numpy as np
 from hw.errors import CheckFailed, InputError
 from hw.ir import reference
 from hw.ir.network import Network
-from sim import assertions, harness, loading, runner, scoreboard
+from sim import assertions, harness, loading, resets, runner, scoreboard
 from sim.designs import Bench
 from sim.harness import STALL_PATTERNS, Harness, Stream
 from sim.runner import Build
@@ -27,6 +27,9 @@ PATIENCE = 20_000
 """Cycles in which nothing moves before the watchdog steps in, at the least."""
 
 CASE, RESULT = "case.json", "result.json"
+
+CORNERS = "corners.json"
+"""By node, the corners in its frames, and those that are in none."""
 
 Watch = Callable[[int, int], None]
 """Told (frames done, frames in all) of a run now and then."""
@@ -45,6 +48,9 @@ class Run:
     ends: for each sink, the cycles in which its frames ended
     seen: labels of the streams that were ever "held_back" (valid, not ready) or "starved" (ready,
     not valid), of the FIFOs that were ever "full" or "waited" for by their join
+    resets: for each, its "cycle", and what it found: labels of streams in "mid_frame" and
+    "held_back", of FIFOs "filled" and "full", of engines "reading" taps, with a sum "summed", with
+    a requantiser "busy"; "frames" that had left the first design
     """
 
     cycles: int
@@ -54,6 +60,7 @@ class Run:
     compared: tuple[Compared, ...]
     ends: tuple[tuple[int, ...], ...]
     seen: Mapping[str, Sequence[str]]
+    resets: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,9 @@ class Program:
         taps: Sequence[Mapping[str, Any]],
         order: Sequence[int],
         patience: int = PATIENCE,
+        *,
+        corners: int = 0,
+        cold: bool = True,
     ) -> None:
         """What the testbench reads beside the beats.
 
@@ -109,23 +119,30 @@ class Program:
         taps: of each tap its label, and the file with the beats that it has to give
         order: of the taps, when differences are told
         patience: cycles in which nothing moves, where `stimuli` has no number
+        corners: frames of corners that follow those of the images
+        cold: whether the first run begins without a reset
         """
-        frames, resets = len(stimuli.images), stimuli.resets
+        frames = len(stimuli.images) + corners
         case = {
             "frames": stimuli.passes * frames,
             "stall_from": frames,
+            "corners": corners,
             "pattern": STALL_PATTERNS.index(stimuli.pattern if stimuli.stalled else "never"),
             "stall": round(stimuli.stall * 65536),
             "seed": stimuli.seed % (1 << 32),
             "patience": patience if stimuli.patience is None else stimuli.patience,
-            "resets": resets.count,
-            "reset_after": resets.after,
-            "cold": int(resets.count > 0 and resets.cold),
+            "resets": stimuli.resets,
+            "cold": int(stimuli.resets > 0 and cold),
             "taps": list(taps),
             "order": list(order),
             "fifos": list(self.built.fifos),
+            "engines": list(self.built.engines),
         }
         (folder / CASE).write_text(json.dumps(case), encoding="utf-8")
+        beats = [stream.beats for stream in self.built.taps]
+        found = resets.moments(stimuli.resets, beats, stimuli.passes * frames, stimuli.seed)
+        lines = "".join(moment.line for moment in found)
+        (folder / resets.LIST).write_text(lines, encoding="utf-8")
 
     def run(
         self,
@@ -185,6 +202,7 @@ class Program:
                 for number in range(len(self.built.sinks))
             ),
             result["seen"],
+            result["resets"],
         )
 
     def _failed(self, folder: Path, error: CheckFailed) -> RunFailed:
@@ -243,21 +261,41 @@ class Simulation(Program):
             (folder / f"source_{number}.bin").write_bytes(beats * passes)
         largest = max((layer.codes.size for layer in self.network.params.values()), default=0)
         taps = self._write_expected(folder, data, passes)
-        self.write_case(folder, stimuli, taps, self._order(), max(PATIENCE, 4 * largest))
+        self.write_case(
+            folder,
+            stimuli,
+            taps,
+            self._order(),
+            max(PATIENCE, 4 * largest),
+            corners=self.bench.corner_frames,
+            cold=self.bench.cold,
+        )
+        if self.bench.corners:
+            content = {name: made.as_dict() for name, made in self.bench.corners.items()}
+            (folder / CORNERS).write_text(json.dumps(content), encoding="utf-8")
         return tensors
 
     def _write_expected(
         self, folder: Path, data: Mapping[str, np.ndarray], passes: int
     ) -> list[dict]:
-        taps, written = [], {}
+        taps, written, sources = [], {}, self._sources()
         for stream in self.built.taps:
             if stream.label not in written:
                 file = f"expected_{len(written)}.bin"
                 words = scoreboard.to_words(data[stream.label], harness.tap_words(stream))
                 (folder / file).write_bytes(words.tobytes())
                 written[stream.label] = file
-            taps.append(tap(stream, written[stream.label], passes))
+            taps.append(tap(stream, written[stream.label], passes, sources[stream.node]))
         return taps
+
+    def _sources(self) -> dict[str, list[str]]:
+        """For each node with a tap, the files that are fed to the design it lies in."""
+        found, number = {}, 0
+        for design in self.bench.designs:
+            files = [f"source_{number + k}.bin" for k in range(len(design.sources))]
+            number += len(files)
+            found |= {tap.node: files for tap in (*design.sinks, *design.taps)}
+        return found
 
     def _order(self) -> list[int]:
         """The taps in the network's order."""
@@ -303,8 +341,9 @@ def build(bench: Bench, how: Build = Build()) -> Program:
     return Program(built, model)
 
 
-def tap(stream: Stream, expected: str, passes: int) -> dict[str, Any]:
-    """A tap of a case; `expected` is the file of the beats that it has to give, `passes` times."""
+def tap(stream: Stream, expected: str, passes: int, sources: Sequence[str]) -> dict[str, Any]:
+    """A tap of a case; `expected` is the file of the beats that it has to give, `passes` times,
+    `sources` those of the beats that its design is sent."""
     return {
         "layer": label_of(stream),
         "words": harness.tap_words(stream),
@@ -312,6 +351,7 @@ def tap(stream: Stream, expected: str, passes: int) -> dict[str, Any]:
         "passes": passes,
         "shape": list(stream.shape),
         "signed": stream.signed,
+        "sources": list(sources),
     }
 
 

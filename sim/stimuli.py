@@ -9,19 +9,8 @@ from hw.networks.images import default_images as default_images
 from hw.networks.images import random_images as random_images
 from sim.harness import STALL_PATTERNS
 
-
-@dataclass(frozen=True)
-class Resets:
-    """Resets in mid-frame: `count` runs are begun and cut off, the first after `after` cycles.
-
-    The second is cut off in the middle of an output frame, those after it are under stalls.
-
-    With `cold` there is none before the first run: registers have to begin in their reset state.
-    """
-
-    count: int = 0
-    after: int = 0
-    cold: bool = True
+RESETS = 3
+"""Resets of a run that is told no number."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +24,12 @@ class Stimuli:
     [0, 1); 0: no second pass
     pattern: when they pause: a name of sim.stalls.PATTERNS ("never": no second pass), or "mixed":
     one frame with each
-    seed: of the stalls
+    seed: of the stalls, the resets and the corners
     patience: cycles in which nothing moves before it counts as a hang; default: by the largest
     layer
-    resets: in mid-frame, before the run proper; `cosim` sets its own
+    resets: runs that are begun and cut off by a reset, before the one that counts (`sim.resets`)
+    corners: frames that drive each layer on its own into its corners, after the images, 0: none;
+    default: as many as they need; only at levels `op` and `pe`
 
     Raises
     ------
@@ -50,7 +41,8 @@ class Stimuli:
     pattern: str = "mixed"
     seed: int = 1
     patience: int | None = None
-    resets: Resets = Resets()
+    resets: int = RESETS
+    corners: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.stall < 1:

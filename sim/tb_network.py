@@ -7,7 +7,9 @@ taps have written with the reference.
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 
 import cocotb
@@ -17,7 +19,7 @@ from cocotb.triggers import ClockCycles
 from cocotb.types import Logic
 
 from hw import processes
-from sim import scoreboard
+from sim import resets, scoreboard
 from sim.harness import CONTROLS, HUNG, SURPLUS
 
 FIFOS_SHOWN = 24
@@ -43,10 +45,10 @@ async def frames(dut):
     await ClockCycles(dut.clk, 4)
 
     taps = case["taps"]
-    compared = [compare(tap, number) for number, tap in enumerate(taps)]
-    compared = [compared[number] for number in case["order"]]
+    # Of each run, those before it that a reset has cut off, all layers in the network's order.
+    *cut, compared = zip(*(compare(case, number) for number in case["order"]), strict=True)
     layers = [tap["layer"] for tap in taps]
-    failure = judge(dut, case, stop, cycles, compared)
+    failure = judge(dut, case, stop, cycles, compared, cut)
     result = {
         "cycles": cycles,
         "seconds": seconds,
@@ -60,6 +62,9 @@ async def frames(dut):
             "full": chosen(dut.full, case["fifos"]),
             "waited": chosen(dut.waited, case["fifos"]),
         },
+        "resets": [
+            entry | progress(case, run) for entry, run in zip(reset_log(case), cut, strict=True)
+        ],
     }
     Path("result.json").write_text(json.dumps(result), encoding="utf-8")
     if failure:
@@ -78,9 +83,19 @@ class Failure:
 
 
 def judge(
-    dut, case: dict, stop: int, cycles: int, compared: list[scoreboard.Compared]
+    dut,
+    case: dict,
+    stop: int,
+    cycles: int,
+    compared: Sequence[scoreboard.Compared],
+    cut: Sequence[Sequence[scoreboard.Compared]],
 ) -> Failure | None:
-    """The first check that fails; `compared` is in the network's order."""
+    """The first check that fails.
+
+    Parameters
+    ----------
+    compared: each layer, in the network's order; cut: the same of each run that was cut off
+    """
     layers = [tap["layer"] for tap in case["taps"]]
     differing = [layer for layer in compared if layer.mismatches]
     if differing:
@@ -89,8 +104,20 @@ def judge(
             "difference",
             first.layer,
             f"{first.layer}: {first.difference} "
-            f"({len(differing)} of {len(compared)} layers differ, this is the first)",
+            f"({len(differing)} of {len(compared)} layers differ, this is the first)"
+            + corner(case, first)
+            + first_run(case, first, cut),
         )
+    for number, run in enumerate(cut):
+        differing = [layer for layer in run if layer.mismatches]
+        if differing:
+            first, when = differing[0], f"after reset {number}" if number else "before any reset"
+            return Failure(
+                "reset" if number else "difference",
+                first.layer,
+                f"{first.layer}: {first.difference}, in the run {when}, of those that a reset cuts"
+                f" off ({len(differing)} of {len(run)} layers differ, this is the first)",
+            )
     broken = chosen(dut.broken, layers)
     if broken:
         text = breach(Path(f"broken_{layers.index(broken[0])}.txt").read_text(encoding="utf-8"))
@@ -115,6 +142,26 @@ def judge(
     return None
 
 
+def corner(case: dict, layer: scoreboard.Compared) -> str:
+    """What is behind a difference in a frame that was made from the layer's own weights."""
+    difference = layer.difference
+    if difference is None or not case["corners"]:
+        return ""
+    frame = difference.frame % case["stall_from"] - (case["stall_from"] - case["corners"])
+    if frame < 0:
+        return ""
+    node = layer.layer.partition(" ")[0]
+    known = json.loads(Path("corners.json").read_text(encoding="utf-8"))[node]["reached"]
+    place = {"frame": frame, "y": difference.y, "x": difference.x, "channel": difference.channel}
+    kinds = [one["kind"] for one in known if place.items() <= one.items() and node == layer.layer]
+    files = next(tap["sources"] for tap in case["taps"] if tap["layer"] == layer.layer)
+    return (
+        f"; frame {difference.frame} is frame {frame} of {case['corners']} made for the corners of "
+        f"{node}{f' (here: {kinds[0]})' if kinds else ''}; with --out DIR its input stays, frame "
+        f"{difference.frame} of {', '.join(files)}, and corners.json"
+    )
+
+
 def breach(report: str) -> str:
     """What a tap has written about a broken rule: rule, beat, both payloads, cycle."""
     rule, beat, offered, now, cycle = report.split()
@@ -132,11 +179,68 @@ def misplaced(report: str) -> str:
     return f"frame {frame}, beat {beat}: tlast is {last}, expected {1 - last} (cycle {cycle})"
 
 
-def compare(tap: dict, number: int) -> scoreboard.Compared:
-    captured = scoreboard.read_words(Path(f"tap_{number}.bin"), tap["words"])
+def first_run(
+    case: dict, layer: scoreboard.Compared, cut: Sequence[Sequence[scoreboard.Compared]]
+) -> str:
+    """What the run before any reset had where the one that counts differs, if it got there."""
+    shape = next(tap["shape"] for tap in case["taps"] if tap["layer"] == layer.layer)
+    before = next((one for run in cut[:1] for one in run if one.layer == layer.layer), None)
+    where = layer.difference
+    if before is None or before.difference is not None or where is None:
+        return ""
+    pixel = (where.frame * shape[0] + where.y) * shape[1] + where.x
+    if before.beats <= pixel * shape[2] + where.channel:
+        return ""
+    return "; before any reset it was right: something keeps its value in a reset"
+
+
+def compare(case: dict, number: int) -> list[scoreboard.Compared]:
+    """The beats of a tap in each run: those that a reset has cut off, then the one that counts."""
+    tap = case["taps"][number]
+    last, early = (
+        scoreboard.read_words(Path(f"{name}_{number}.bin"), tap["words"]) for name in ("tap", "cut")
+    )
     expected = scoreboard.read_words(Path(tap["expected"]), tap["words"])
     expected = np.tile(expected, (tap["passes"], 1))
-    return scoreboard.compare(tap["layer"], captured, expected, tap["shape"], tap["signed"])
+    counts = Path(f"runs_{number}.txt").read_text(encoding="utf-8").split()
+    *cut, stopped = np.split(early, np.cumsum([int(count) for count in counts], dtype=int))
+    if len(cut) < case["resets"]:
+        # It came to its end before it was to be cut off.
+        last = stopped
+    return [
+        scoreboard.compare(tap["layer"], beats, wanted, tap["shape"], tap["signed"])
+        for beats, wanted in (*((one, expected[: len(one)]) for one in cut), (last, expected))
+    ]
+
+
+def reset_log(case: dict) -> list[dict]:
+    """What the harness saw when each reset came: the cycle, the streams whose beat nobody takes,
+    the FIFOs that hold beats or are full, the engines that read, hold a sum or requantise one."""
+    layers = [tap["layer"] for tap in case["taps"]]
+    columns = {"held_back": layers, "filled": case["fifos"], "full": case["fifos"]}
+    columns |= dict.fromkeys(("reading", "summed", "busy"), case["engines"])
+    found = []
+    for line in Path(resets.LOG).read_text(encoding="utf-8").splitlines():
+        cycle, *digits = line.split()
+        bits = zip(columns, digits, columns.values(), strict=True)
+        found.append({"cycle": int(cycle)} | {key: set_bits(text, of) for key, text, of in bits})
+    return found
+
+
+def progress(case: dict, run: Sequence[scoreboard.Compared]) -> dict:
+    """How far the streams were when a run was cut off."""
+    beats = {layer.layer: layer.beats for layer in run}
+    frame = {tap["layer"]: prod(tap["shape"]) for tap in case["taps"]}
+    first = case["taps"][0]["layer"]
+    return {
+        "mid_frame": [name for name, count in beats.items() if count % frame[name]],
+        "frames": beats[first] // frame[first],
+    }
+
+
+def set_bits(digits: str, names: Sequence[str]) -> list[str]:
+    """The names whose binary digit, the lowest last, is 1."""
+    return [name for name, digit in zip(names, reversed(digits), strict=False) if digit == "1"]
 
 
 def chosen(handle, names: list[str]) -> list[str]:

@@ -19,6 +19,7 @@ from sim.commands.options import check_junit, junit_option
 from sim.harness import STALL_PATTERNS
 from sim.level import Level
 from sim.runner import Simulator
+from sim.stimuli import RESETS, Stimuli, default_images
 
 BOTH = "both"
 SHOWN = {
@@ -67,6 +68,13 @@ SHOWN = {
     is_flag=True,
     help="Bind assertions to the Verilog: streams, FIFOs, counters, in every instance.",
 )
+@click.option(
+    "--corners",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="At levels op and pe: frames that drive each layer into its corners; 0: none; default: as"
+    " many as they need, within bounds.",
+)
 @click.option("--gates", is_flag=True, help="Simulate the netlist that Yosys makes for an ECP5.")
 @click.option("--flat", is_flag=True, help="With --gates: the flattened netlist that is placed.")
 @click.option(
@@ -85,6 +93,13 @@ SHOWN = {
     default="mixed",
     show_default=True,
     help="When streams pause; mixed: one frame with each of the others.",
+)
+@click.option(
+    "--resets",
+    type=click.IntRange(min=0),
+    default=RESETS,
+    show_default=True,
+    help="Runs that are begun and cut off by a reset, each in another state; 0: none.",
 )
 @click.option(
     "--simulator",
@@ -118,12 +133,14 @@ def cosim(
     frames: int | None,
     level: str,
     only: tuple[str, ...],
+    corners: int | None,
     each: bool,
     asserted: bool,
     gates: bool,
     flat: bool,
     stall: float,
     stall_pattern: str,
+    resets: int,
     simulator: str,
     coverage_file: Path | None,
     waves: bool,
@@ -143,13 +160,14 @@ def cosim(
     from sim.coverage import store
     from sim.runner import Build
     from sim.simulation import RunFailed
-    from sim.stimuli import Stimuli, default_images
 
     both = simulator == BOTH
     _refuse(
         (each and (level == Level.NETWORK or rtl is not None),
          "--each: is for the parts of a level; give --level cell, op or pe"),
         (each and both, "--each: takes one simulator at a time; give --simulator verilator"),
+        (bool(corners) and level not in (Level.OP, Level.PE),
+         "--corners: are for layers on their own; give --level op or pe"),
         (flat and not gates, "--flat: is a form of the netlist; add --gates"),
         (loads and rtl is None, "--load: needs loadable RTL; add --rtl"),
         (loads and level != Level.NETWORK,
@@ -186,7 +204,7 @@ def cosim(
                 f"{plan_file}: not the plan that {rtl} was emitted with; leave --plan out"
             )
     form = (gate_level.FLAT if flat else gate_level.HIERARCHY) if gates else None
-    stimuli = Stimuli(images, stall, stall_pattern, seed)
+    stimuli = Stimuli(images, stall, stall_pattern, seed, resets=resets, corners=corners)
     subject = Subject(level, only, emission, form, (network,) if loads else (), asserted)
     build = Build(Simulator.ICARUS if both else Simulator(simulator), waves=waves)
     cover = coverage_file is not None
@@ -389,6 +407,12 @@ def _print(content: dict[str, Any]) -> None:
     if content["gates"]:
         counts = ", ".join(f"{count:,} {kind}" for kind, count in content["gates"].items())
         click.echo(f"gates       {counts}")
+    corners = content["corners"]
+    if corners["frames"]:
+        click.echo(
+            f"corners     {corners['reached']:,} reached in {corners['frames']} frames for each "
+            f"layer, {corners['out_of_reach']:,} out of reach, {corners['no_room']:,} without room"
+        )
     beats, bits = f"{content['beats']:,}", f"{content['bits']:,}"
     click.echo(
         f"simulator   {SHOWN[content['simulator']]}\n"

@@ -70,7 +70,7 @@ def equiv(
     from hw.verilog import edits, emit
     from sim import equiv as equivalence
     from sim import tools
-    from sim.stimuli import Resets, Stimuli
+    from sim.stimuli import Stimuli
 
     tools.find()
     check_junit(junit_file, force)
@@ -84,7 +84,7 @@ def equiv(
         console.note(f"equiv: {line}")
     start = time.monotonic()
     images = equivalence.images(first, frames, seed)
-    stimuli = Stimuli(images, stall, seed=seed, resets=Resets(2, 200))
+    stimuli = Stimuli(images, stall, seed=seed, resets=2)
     with junit.report(junit_file, "equiv") as cases:
         found = equivalence.compare(first, second, stimuli, prove_seconds=prove)
         name = f"{one} and {two}: {found.how}"

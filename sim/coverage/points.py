@@ -113,6 +113,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
         for kind in JOINS
         for what in ("a FIFO full", "waits for one input", "output held back")
     ),
+    "reset": (
+        *(f"{kind} in mid-frame" for kind in KINDS),
+        *(f"{kind} held back" for kind in KINDS),
+        *(f"{kind}, a FIFO {state}" for kind in JOINS for state in ("with beats", "full")),
+        "an engine reads taps",
+        "an element holds a sum",
+        "a requantiser is busy",
+        "in the first frame",
+        "after the first frame",
+    ),
     "frames": ("one after the other without a gap", "under stalls"),
 }
 """Group -> its bins."""

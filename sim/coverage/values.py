@@ -1,6 +1,6 @@
 """What the numbers of a run have reached: saturation and the ends of the inputs' ranges."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,19 +18,27 @@ HEADROOM = 32
 def measure(coverage: Coverage, network: Network, tensors: Mapping[str, np.ndarray]) -> None:
     """Add what the reference's tensors of a run have reached to `coverage`."""
     for node in network.graph.nodes[1:]:
-        for source in dict.fromkeys(node.inputs):
-            fmt, values = out_format(network, source), tensors[source]
-            for name, value in (("smallest", fmt.qmin), ("zero", 0), ("largest", fmt.qmax)):
-                coverage.hit(
-                    "input value",
-                    f"{type(node).__name__}, {name}",
-                    int(np.count_nonzero(values == value)),
-                )
-        kind = rounded_kind(node)
-        if kind is not None:
-            low, high = saturated(network, node, tensors)
-            coverage.hit("saturation", f"{kind}, low", low)
-            coverage.hit("saturation", f"{kind}, high", high)
+        measure_node(coverage, network, node, [tensors[source] for source in node.inputs])
+
+
+def measure_node(
+    coverage: Coverage, network: Network, node: Node, inputs: Sequence[np.ndarray]
+) -> None:
+    """Add what one node reaches with such inputs to `coverage`."""
+    read = dict(zip(node.inputs, inputs, strict=True))
+    for source, values in read.items():
+        fmt = out_format(network, source)
+        for name, value in (("smallest", fmt.qmin), ("zero", 0), ("largest", fmt.qmax)):
+            coverage.hit(
+                "input value",
+                f"{type(node).__name__}, {name}",
+                int(np.count_nonzero(values == value)),
+            )
+    kind = rounded_kind(node)
+    if kind is not None:
+        low, high = saturated(network, node, inputs)
+        coverage.hit("saturation", f"{kind}, low", low)
+        coverage.hit("saturation", f"{kind}, high", high)
 
 
 def rounded_kind(node: Node) -> str | None:
@@ -40,11 +48,11 @@ def rounded_kind(node: Node) -> str | None:
     return type(node).__name__ if isinstance(node, FactorizedReduce | Add | Concat) else None
 
 
-def saturated(network: Network, node: Node, tensors: Mapping[str, np.ndarray]) -> tuple[int, int]:
-    """How many codes of a node's output were clamped, at the low and at the high end."""
+def saturated(network: Network, node: Node, inputs: Sequence[np.ndarray]) -> tuple[int, int]:
+    """How many codes of a node's output are clamped, at the low and at the high end."""
     fmt = network.formats[node.name]
     wide = replace(network, formats=network.formats | {
         node.name: replace(fmt, width=fmt.width + HEADROOM)
     })  # fmt: skip
-    values = operation(wide, node.name)([tensors[source] for source in node.inputs])
+    values = operation(wide, node.name)(inputs)
     return int(np.count_nonzero(values < fmt.qmin)), int(np.count_nonzero(values > fmt.qmax))

@@ -24,7 +24,7 @@ from sim.mutation.sites import Mutant, sites
 from sim.mutation.trial import Kill, Trial
 from sim.mutation.verilog import Module, read
 from sim.simulation import Simulation
-from sim.stimuli import Resets, Stimuli, random_images
+from sim.stimuli import RESETS, Stimuli, random_images
 
 FRAMES = 6
 """Images of the first run, one for each pattern of stalls and one more; the second chance has twice
@@ -226,11 +226,10 @@ class _Desk:
         if part:
             # Many resets, for each finds a small part in one state of few.
             paces = parts.paces(self.design, model.bench.designs)
-            resets = Resets(PART_RESETS, max(8, predicted.cycles_per_frame // PART_RESETS))
+            resets = PART_RESETS
         else:
             paces = {f"{self.network.graph.output.name} (m_axis)": predicted.cycles_per_frame}
-            after = predicted.latency * 3 // 5
-            resets = Resets(3 if first else 6, after)
+            resets = RESETS if first else 2 * RESETS
         seed = self.seed if first else self.seed + 1
         images = random_images(self.network, frames if first else 2 * frames, seed)
         stall = STALL if first else MORE_STALL

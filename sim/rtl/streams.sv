@@ -107,8 +107,8 @@ module stream_pauses #(
 endmodule
 
 // Offers the beats of a file (BYTES bytes each, little-endian), `frames` frames of BEATS beats, ROW
-// beats a row. It pauses before a beat as `stream_pauses` says. A beat once offered stays until it is
-// taken. After a reset it starts again.
+// beats a row. It pauses before a beat as `stream_pauses` says, and while `block` is set. A beat once
+// offered stays until it is taken. After a reset it starts again.
 module stream_source #(
     parameter int ID = 0,
     parameter int WIDTH = 8,
@@ -125,6 +125,7 @@ module stream_source #(
     input bit [16:0] stall,
     input bit [31:0] seed,
     input int idle,
+    input bit block,
     input bit ready,
     output bit valid,
     output bit last,
@@ -152,7 +153,7 @@ module stream_source #(
       code = $rewind(file);
     end else if (!valid || ready) begin
       valid <= 0;
-      if (frame < frames && !hold) begin
+      if (frame < frames && !hold && !block) begin
         for (int k = 0; k < BYTES; k = k + 1) word[8*k+:8] = $fgetc(file) & 8'hFF;
         valid <= 1;
         last <= beat == BEATS - 1;
@@ -165,7 +166,7 @@ module stream_source #(
   end
 endmodule
 
-// Takes beats but where `stream_pauses` says not to. Writes the cycle in which each frame ends, one a
+// Takes beats but where `stream_pauses` says not to, or `block`. Writes the cycle in which each frame ends, one a
 // line; after a reset from the start.
 module stream_sink #(
     parameter int ID = 0,
@@ -180,6 +181,7 @@ module stream_sink #(
     input bit [16:0] stall,
     input bit [31:0] seed,
     input int idle,
+    input bit block,
     input longint cycle,
     input bit valid,
     output bit ready
@@ -209,7 +211,7 @@ module stream_sink #(
     end else begin
       // Where reluctant, ready rises once valid is seen and falls with the beat, so that a design
       // whose valid waits for ready hangs.
-      ready <= reluctant ? valid && !ready : !hold;
+      ready <= !block && (reluctant ? valid && !ready : !hold);
       if (valid && ready) begin
         beat   <= beat == BEATS - 1 ? 0 : beat + 1;
         column <= column == ROW - 1 ? 0 : column + 1;
@@ -227,17 +229,21 @@ endmodule
 // sign-extended where SIGNED), and checks the stream's rules: valid is not withdrawn, the payload
 // does not change before it is taken, no signal is unknown (where the simulator knows X). The first
 // breach is written to REPORT as: rule, beat, payload offered, payload now (hexadecimal), cycle.
-// After a reset it starts again, but a breach stays one.
+// After a reset it starts again, but a breach stays one. The beats of runs that are to be cut off go to
+// CUT instead, one run after the other, and the number of each run's to a line of RUNS.
 module stream_tap #(
     parameter int WIDTH = 8,
     parameter int WORDS = 1,
     parameter bit SIGNED = 0,
     parameter int BEATS = 1,
     parameter FILE = "",
+    parameter CUT = "",
+    parameter RUNS = "",
     parameter REPORT = ""
 ) (
     input bit clk,
     input bit rst,
+    input bit cutting,
     input int frames,
     input bit flush,
     input longint cycle,
@@ -247,8 +253,8 @@ module stream_tap #(
     output bit complete,
     output bit broken
 );
-  int file, report, count;
-  bit waiting;
+  int file, report, runs, count;
+  bit waiting, running;
   bit [WIDTH-1:0] offered;
   // Beats are written sixteen at a time: a call costs more than the words it writes.
   localparam int CHUNK = 16;
@@ -262,19 +268,33 @@ module stream_tap #(
   wire unknown = ^{valid, ready, valid & ^payload} === 1'bx;
 `endif
 
-  initial file = $fopen(FILE, "wb");
+  // Files of an earlier run in the same folder are emptied; one of the two is open at a time.
+  initial begin
+    file = $fopen(CUT, "wb");
+    $fclose(file);
+    runs = $fopen(RUNS, "w");
+    $fclose(runs);
+    file = $fopen(FILE, "wb");
+  end
 
   always @(posedge clk) begin
     if (rst) begin
       count <= 0;
       complete <= 0;
       waiting <= 0;
-      fill = 0;
-      if (count != 0) begin
-        $fclose(file);
-        file = $fopen(FILE, "wb");
+      running <= 0;
+      if (running) begin
+        runs = $fopen(RUNS, "a");
+        $fwrite(runs, "%0d\n", count);
+        $fclose(runs);
       end
     end else begin
+      running <= 1;
+      if (!running) begin
+        $fclose(file);
+        if (cutting) file = $fopen(CUT, "ab");
+        else file = $fopen(FILE, "wb");
+      end
       waiting <= valid && !ready;
       if (valid) offered <= payload;
       if (!broken && (unknown || waiting && (!valid || payload != offered))) begin
@@ -294,7 +314,7 @@ module stream_tap #(
         complete <= count + 1 >= BEATS * frames;
       end
     end
-    if (flush) begin
+    if (flush || rst && running) begin
       for (int k = 0; k < WORDS * fill; k = k + 1) $fwrite(file, "%u", buffer[32*k+:32]);
       fill = 0;
       $fflush(file);

@@ -1,13 +1,17 @@
 """Co-simulation finds nothing in right hardware and names what is wrong in wrong hardware."""
 
 import dataclasses
+import json
+import re
 
 import numpy as np
 import pytest
+from amaranth import C, Mux
 from mutant_cases import adder_of
 
 from hw.board.boards import device
 from hw.dataflow.design.design import design
+from hw.dataflow.layers import requantise, rounding
 from hw.dataflow.planner import propose
 from hw.errors import CheckFailed, InputError
 from hw.ir.arithmetic import out_format, requantisation
@@ -16,6 +20,7 @@ from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
 from hw.verilog import emit
+from sim import designs
 from sim.cosim import Subject, cosim
 from sim.mutation import schemata
 from sim.runner import Build
@@ -72,7 +77,9 @@ def test_a_name_of_the_testbench_is_one_line(hardware, name):
 def test_parts_on_their_own(hardware, level):
     network = hardware.network
     result = cosim(network, hardware.design, stimuli(network, 2, stall=0.3), Subject(level))
-    assert (result.frames, result.mismatches) == (4, 0)
+    corners = result.corners
+    assert (result.frames, result.mismatches) == (4 + 2 * corners["frames"], 0)
+    assert (corners["reached"] > 0) == (level == "op") and corners["no_room"] == 0
     assert {layer.layer for layer in result.compared} == {n.name for n in network.graph.nodes[1:]}
 
 
@@ -101,8 +108,9 @@ def test_layers_of_more_than_63_bits_and_the_pools_behind_them():
     network, built, found = wide("NASNet", (6, 3, (7, 9, 3), 6), **numbers)
     pools = [n.name for n in network.graph if isinstance(n, AvgPool) and n.inputs[0] in found]
     assert found and pools
-    result = cosim(network, built, stimuli(network, 1, stall=0.3), Subject("op", [*found, *pools]))
-    assert (result.frames, result.mismatches) == (2, 0)
+    sent = stimuli(network, 1, stall=0.3, corners=4)
+    result = cosim(network, built, sent, Subject("op", [*found, *pools]))
+    assert (result.frames, result.mismatches) == (10, 0)
     assert {layer.layer for layer in result.compared} == {*found, *pools}
 
 
@@ -164,3 +172,54 @@ def test_wrong_arguments(hardware):
         cosim(network, design(network, plan), Stimuli(one.images[:, :2]))
     with pytest.raises(InputError, match="network_digest: the RTL is of another network"):
         cosim(network, design(network, plan), one, Subject(emission=strange))
+
+
+def wraps_at_one_value(m, value, shift, fmt, *, name):
+    """A requantiser wrong at one value: one code above the largest wraps to the smallest."""
+    right = rounding.shift_saturate(m, value, shift, fmt, name=name)
+    beyond = (value.as_signed() >> shift) == fmt.qmax + 1
+    return Mux(beyond, C(fmt.qmin, right.shape()), right)
+
+
+POINTWISE = "cell0/edge0_sep_conv_3x3/pw1"
+
+
+def test_a_clamp_wrong_at_one_value_is_found_in_a_corner_only(hardware, monkeypatch, tmp_path):
+    monkeypatch.setattr(requantise, "shift_saturate", wraps_at_one_value)
+    network, subject = hardware.network, Subject("op", [POINTWISE])
+    missed = cosim(network, hardware.design, stimuli(network, 4, corners=0), subject)
+    assert missed.mismatches == 0 and missed.corners["frames"] == 0
+    sent = stimuli(network, 4)
+    with pytest.raises(CheckFailed) as caught:
+        cosim(network, hardware.design, sent, subject, folder=tmp_path)
+    message = str(caught.value)
+    assert re.match(
+        rf"cosim: {POINTWISE}: frame (\d+), pixel \(\d, \d+\), channel \d: expected 127, got -128 "
+        r"\(1 of 1 layers differ, this is the first\); frame \1 is frame \d+ of \d+ made for the "
+        rf"corners of {POINTWISE}(?: \(here: just above the upper clamp\))?; with --out DIR its "
+        r"input stays, frame \1 of source_0\.bin, and corners\.json$",
+        message,
+    ), message
+    # What the message names is there.
+    corners = json.loads((tmp_path / "corners.json").read_text())[POINTWISE]
+    wanted = {"kind": "just above the upper clamp", "code": 128}
+    assert any(wanted.items() <= one.items() for one in corners["reached"])
+    assert (tmp_path / "source_0.bin").is_file()
+
+
+def test_corners_of_elements_and_where_there_are_none(hardware):
+    network = hardware.network
+    result = cosim(
+        network, hardware.design, stimuli(network, 1, stall=0.3, corners=5), Subject("pe")
+    )
+    assert (result.frames, result.corners["frames"], result.mismatches) == (12, 5, 0)
+    assert result.corners["reached"] > 0 and result.corners["no_room"] > 0
+    with pytest.raises(InputError, match="corners: level cell has none; choose op or pe"):
+        cosim(network, hardware.design, stimuli(network, 1, corners=5), Subject("cell"))
+
+
+def test_one_part_has_the_corners_it_has_among_all(hardware):
+    network, built = hardware.network, hardware.design
+    one = designs.bench(network, built, "op", only=[POINTWISE]).corners
+    both = designs.bench(network, built, "op", only=["stem/conv", POINTWISE]).corners
+    assert one[POINTWISE].reached == both[POINTWISE].reached

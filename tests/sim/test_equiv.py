@@ -12,14 +12,14 @@ from hw.errors import InputError
 from hw.verilog import emit
 from sim import equiv
 from sim.mutation import schemata
-from sim.stimuli import Resets, Stimuli
+from sim.stimuli import Stimuli
 
 LAYER = "cell0/edge0_sep_conv_3x3/dw1"
 
 
 def compare(one, two, **options):
     images = equiv.images(one, 3, 1)
-    return equiv.compare(one, two, Stimuli(images, resets=Resets(2, 100)), **options)
+    return equiv.compare(one, two, Stimuli(images, resets=2), **options)
 
 
 def changed(emission, before: str, after: str) -> emit.Emission:

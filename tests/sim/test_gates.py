@@ -40,7 +40,7 @@ def run(hardware, bench: designs.Bench, folder) -> None:
 
 
 def stimuli(network) -> Stimuli:
-    return Stimuli(random_images(network, 2, seed=1), stall=0.3)
+    return Stimuli(random_images(network, 2, seed=1), stall=0.3, corners=0)
 
 
 def with_init(text: str, module: str, parameter: str, number: int) -> str:

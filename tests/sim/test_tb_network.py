@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from hw.errors import CheckFailed
-from sim import harness, runner, scoreboard
+from sim import harness, resets, runner, scoreboard
 from sim.harness import Dut, Stream
+from sim.resets import Moment
 from sim.tb_network import FIFOS_SHOWN, stuck
 
 SHAPE = (1, 3, 2)
@@ -40,7 +41,7 @@ module top(
       last <= s_axis_tlast;
       m_axis_tdata <= s_axis_tdata;
     end
-    if (waited == 2) m_axis_tdata <= {data};
+    if (waited == 2 && !m_axis_tready) m_axis_tdata <= {data};
     slow <= !slow;
     if (full) warm <= 1;
     if (rst) begin
@@ -74,10 +75,12 @@ def run(folder, **faults):
     (folder / "source_0.bin").write_bytes(scoreboard.to_bytes(values, 1))
     scoreboard.to_words(values, 1).tofile(folder / "expected_0.bin")
     tap = {"layer": "x", "words": 1, "expected": "expected_0.bin", "passes": 1, "shape": SHAPE,
-           "signed": False}  # fmt: skip
-    case = {"frames": FRAMES, "stall_from": 0, "pattern": 2, "stall": 40000, "seed": 3,
-            "patience": 1000, "resets": 2, "reset_after": 7, "taps": [tap], "order": [0],
-            "fifos": []}  # fmt: skip
+           "signed": False, "sources": []}  # fmt: skip
+    case = {"frames": FRAMES, "stall_from": 0, "corners": 0, "pattern": 2, "stall": 40000,
+            "seed": 3, "patience": 1000, "resets": 2, "taps": [tap], "order": [0],
+            "fifos": [], "engines": []}  # fmt: skip
+    cuts = [Moment(stalled=False, tap=0, beats=5), Moment(stalled=False, tap=0, beats=9)]
+    (folder / resets.LIST).write_text("".join(moment.line for moment in cuts))
     (folder / "case.json").write_text(json.dumps(case))
     runner.run(model, "sim.tb_network", folder, env={"SHIFTNAS_CASE": str(folder / "case.json")})
     return json.loads((folder / "result.json").read_text())

@@ -16,7 +16,7 @@ def test_saturation_against_a_clamp_of_real_values():
     for node in network.graph.nodes[1:]:
         if values.rounded_kind(node) is None:
             continue
-        low, high = values.saturated(network, node, tensors)
+        low, high = values.saturated(network, node, [tensors[one] for one in node.inputs])
         fmt, codes = network.formats[node.name], tensors[node.name]
         assert low <= int((codes == fmt.qmin).sum()) and high <= int((codes == fmt.qmax).sum())
     # One layer made to saturate everywhere: biases far above the range.
@@ -25,5 +25,5 @@ def test_saturation_against_a_clamp_of_real_values():
     huge = dataclasses.replace(params, bias=tuple(1 << 40 for _ in params.bias))
     loud = dataclasses.replace(network, params=network.params | {name: huge})
     tensors = reference.run(loud, random_images(network, 1, seed=2))
-    low, high = values.saturated(loud, loud.graph[name], tensors)
+    low, high = values.saturated(loud, loud.graph[name], [tensors["input"]])
     assert (low, high) == (0, int(np.prod(loud.graph[name].shape)))

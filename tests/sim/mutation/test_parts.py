@@ -9,7 +9,7 @@ from hw.ir.reference import accumulate
 from sim.mutation import parts
 from sim.mutation.verilog import read
 from sim.simulation import Simulation
-from sim.stimuli import Resets, Stimuli, random_images
+from sim.stimuli import Stimuli, random_images
 
 EDGE = "cell0/edge0_sep_conv_3x3"
 
@@ -53,7 +53,7 @@ def test_parts_run_at_their_own_pace(hardware, tmp_path):
     simulation = Simulation.build(network, bench)
     frames = 4
     images = random_images(network, frames, 1)
-    simulation.write(tmp_path, Stimuli(images, stall=0.3, resets=Resets(4, 50)))
+    simulation.write(tmp_path, Stimuli(images, stall=0.3, resets=4))
     run = simulation.run(tmp_path)
     assert sum(layer.mismatches for layer in run.compared) == 0
     paces = parts.paces(design(network, plan), bench.designs)
