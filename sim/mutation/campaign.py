@@ -30,7 +30,7 @@ FRAMES = 6
 """Images of the first run, one for each pattern of stalls and one more; the second chance has twice
 as many."""
 
-PART_RESETS = 24
+PART_RESETS, PART_FRAMES = 24, 24
 
 STALL, MORE_STALL = 0.25, 0.6
 
@@ -231,7 +231,8 @@ class _Desk:
             paces = {f"{self.network.graph.output.name} (m_axis)": predicted.cycles_per_frame}
             resets = RESETS if first else 2 * RESETS
         seed = self.seed if first else self.seed + 1
-        images = random_images(self.network, frames if first else 2 * frames, seed)
+        count = PART_FRAMES if part else frames if first else 2 * frames
+        images = random_images(self.network, count, seed)
         stall = STALL if first else MORE_STALL
         stimuli = Stimuli(images, stall, seed=seed, resets=resets)
         return Trial(model, stimuli, paces, self.folder / name.replace(" ", "_"), self.jobs)

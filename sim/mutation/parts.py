@@ -2,8 +2,8 @@
 they are.
 
 Fed with values of its own at its own pace, a part is driven into corners that its neighbours keep
-it from: sums as large as its weights allow, FIFOs that run full and empty, one reader that waits
-for another. And its own pace shows.
+it from: those that are solved from its weights (`sim.corners`), FIFOs that run full and empty, one
+reader that waits for another. And its own pace shows.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,18 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from hw.dataflow.design.design import Design
-from hw.dataflow.design.geometry import Geometry
-from hw.dataflow.design.program import Weights
 from hw.dataflow.flow.contract import processes
 from hw.dataflow.flow.schedule import busy
 from hw.dataflow.flow.timing import timings
-from hw.ir import reference
 from hw.ir.arithmetic import out_format
-from hw.ir.graph import Graph, Node, Weighted
+from hw.ir.graph import Graph, Node
 from hw.ir.integers import Integers
 from hw.ir.network import Network
 from hw.verilog.emit import Emission
 from sim import cut
+from sim.corners.frames import make
 from sim.designs import Bench, Tensors
 from sim.harness import Dut, Stream
 from sim.mutation.verilog import Module
@@ -74,14 +72,14 @@ def bench(
         frames = len(next(iter(tensors.values())))
         found: dict[str, Integers] = {}
         for number, (name, design, node) in enumerate(zip(modules, designs, made, strict=True)):
-            rng = np.random.default_rng([seed, number])
             if name in forks:
+                rng = np.random.default_rng([seed, number])
                 values = _random(network, node.name, frames, rng)
                 found |= {stream.label: values for stream in (*design.sources, *design.sinks)}
                 continue
-            values = stimuli(network, node, frames, rng)
-            found |= {s.label: v for s, v in zip(design.sources, values, strict=True)}
-            found[design.sinks[0].label] = reference.operation(network, node.name)(values)
+            corners = make(network, node, frames, seed)
+            found |= {s.label: v for s, v in zip(design.sources, corners.inputs, strict=True)}
+            found[design.sinks[0].label] = corners.output
         return found
 
     return Bench(designs, sources, data)
@@ -118,47 +116,6 @@ def _stream(built: Design, tensor: str, where: str, port: str) -> Stream:
     fmt = built.formats[tensor]
     label = f"{tensor} ({where})" if where else tensor
     return Stream(label, port, fmt.width, fmt.signed, built.graph[tensor].shape)
-
-
-def stimuli(network: Network, node: Node, frames: int, rng: np.random.Generator) -> list[Integers]:
-    """Values for each input of a layer, `frames` frames: noise of full range; all smallest; all
-    largest; then noise in which some window is as its weights like it best, or least."""
-    found = []
-    for tensor in node.inputs:
-        values = _random(network, tensor, frames, rng)
-        fmt = out_format(network, tensor)
-        for frame, value in ((1, fmt.qmin), (2, fmt.qmax)):
-            if frame < frames:
-                values[frame] = value
-        found.append(values)
-    if isinstance(node, Weighted):
-        fmt = out_format(network, node.inputs[0])
-        place, weights = Geometry.of(network.graph, node), Weights.of(network, node)
-        for frame in range(3, frames):
-            ends = (fmt.qmin, fmt.qmax) if frame % 2 else (fmt.qmax, fmt.qmin)
-            for channel in range(node.shape[2]):
-                _match(place, weights, channel, found[0][frame], ends, rng)
-    return found
-
-
-def _match(
-    place: Geometry,
-    weights: Weights,
-    channel: int,
-    image: Integers,
-    ends: tuple[int, int],
-    rng: np.random.Generator,
-) -> None:
-    """Set one window of an image so that an output channel becomes as large or as small as it
-    can."""
-    at = [int(rng.integers(side)) for side in place.out]
-    for k in np.flatnonzero(weights.output == channel):
-        y, x = (
-            at[axis] * place.stride[axis] + tap * place.dilation[axis] - place.padding[axis]
-            for axis, tap in enumerate((weights.ky[k], weights.kx[k]))
-        )
-        if 0 <= y < image.shape[0] and 0 <= x < image.shape[1]:
-            image[y, x, weights.channel[k]] = ends[int(weights.sign[k] > 0)]
 
 
 def _random(network: Network, tensor: str, frames: int, rng: np.random.Generator) -> Integers:
