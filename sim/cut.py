@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from hw.errors import InputError
 from sim.harness import Dut, Stream
 from sim.mutation.verilog import Module
@@ -34,13 +36,35 @@ def module_in(modules: Mapping[str, Module], name: str) -> Module:
     return modules[name]
 
 
-def takes_all(module: Module) -> bool:
-    """Whether the module takes all bits of its inputs: of some it may know that they repeat the
-    sign, as what comes before it never gives more.
+def carried(module: Module, signal: str) -> int | None:
+    """Low bits of an input's payload that the module takes, where those above repeat the sign, as
+    what comes before it never gives more; None: it takes all of them.
     """
-    return not any(
-        way == "input" and _BITS.fullmatch(port) for port, way in module.directions.items()
-    )
+    parts = [_BITS.fullmatch(port) for port, way in module.directions.items() if way == "input"]
+    found = [part for part in parts if part is not None and part["signal"] == signal]
+    if not found:
+        return None
+    bits = {
+        bit
+        for part in found
+        for bit in range(int(part["low"] or part["high"]), int(part["high"]) + 1)
+    }
+    width = module.widths[signal]
+    return next((bit for bit in range(width) if bit not in bits), None)
+
+
+def as_carried(values: np.ndarray, bits: int | None) -> np.ndarray:
+    """Signed values as they arrive where only some low bits of them are taken."""
+    if bits is None:
+        return values
+    half = 1 << bits - 1
+    return (values + half & 2 * half - 1) - half
+
+
+def takes_all(module: Module) -> bool:
+    """Whether the module takes all bits of its inputs."""
+    payloads = [name for name in module.widths if re.fullmatch(r"i\d*__payload", name)]
+    return all(carried(module, name) is None for name in payloads)
 
 
 def wrapper(name: str, module: Module, sources: Iterable[Stream], sinks: Iterable[Stream]) -> str:
@@ -59,11 +83,12 @@ def wrapper(name: str, module: Module, sources: Iterable[Stream], sinks: Iterabl
             back[stream.signal("ready")] = 1
     ports = [f"  input {_bits(width)}{port}" for port, width in inputs.items()]
     ports += [f"  output {_bits(width)}{port}" for port, width in outputs.items()]
-    joined = [
-        f"    .\\{port} ({_value(module.name, port, inputs) if way == 'input' else port})"
-        for port, way in module.directions.items()
-        if way == "input" or port in outputs
-    ]
+    joined = []
+    for port, way in module.directions.items():
+        value = port if port in outputs else ""
+        joined.append(
+            f"    .\\{port} ({_value(module.name, port, inputs) if way == 'input' else value})"
+        )
     lines = [
         f"  assign {port} = {_inner(module, port, inputs)};"
         for port in outputs

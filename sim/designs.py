@@ -23,7 +23,7 @@ from hw.ir.network import Network
 from hw.verilog import assertions, emit
 from hw.verilog.convert import to_verilog
 from sim import cut, processing_elements
-from sim.corners.frames import Corners, frames_for, make, with_corners
+from sim.corners.frames import Corners, fed, frames_for, make, with_corners
 from sim.harness import Dut, Stream
 from sim.level import Level
 from sim.mutation.verilog import read
@@ -114,7 +114,7 @@ def bench(
         return Bench([whole(design, emission)], sources)
     if asserted:
         raise InputError("assertions: are bound to the whole network; give level network")
-    made = _bench(network, design, level, wanted, corners, seed)
+    made = _bench(network, design, level, wanted, corners, seed, emission)
     if emission is None:
         return made
     below = ".elements" if level is Level.PE else ""
@@ -128,13 +128,16 @@ def _bench(
     wanted: Sequence[str],
     corners: int | None,
     seed: int,
+    emission: emit.Emission | None,
 ) -> Bench:
-    """The parts of a level, each on its own."""
+    """The parts of a level, each on its own; `emission`: whose modules will be in them."""
     if level is Level.CELL:
         return _parts(design, _cells(design, wanted))
     if corners is None:
         corners = frames_for(network, names(network, level))
     made = {name: make(network, network.graph[name], corners, seed) for name in wanted if corners}
+    if emission is not None:
+        made = _carried(network, emission, made)
     if level is Level.PE:
         return _elements(network, processing_elements.elements(network, design, wanted), made)
     return _layers(network, design, wanted, made)
@@ -207,6 +210,26 @@ def _cut(made: Bench, names: Sequence[str], emission: emit.Emission) -> Bench:
         sources[f"{part.module}.v"] = cut.wrapper(part.module, module, part.sources, part.sinks)
         designs.append(cut.moved(part))
     return replace(made, designs=designs, sources=sources)
+
+
+def _carried(
+    network: Network, emission: emit.Emission, made: Mapping[str, Corners]
+) -> dict[str, Corners]:
+    """The corners as modules of the RTL take them, which leave out of their ports the bits that
+    nothing before them ever gives.
+    """
+    modules, found = read(emission.verilog), {}
+    for name, corners in made.items():
+        node = network.graph[name]
+        module = cut.module_in(modules, f"{emission.top}.{name.replace('/', '.')}")
+        joins = isinstance(node, Add | Concat)
+        ports = [f"i{k}" if joins else "i" for k in range(len(node.inputs))]
+        bits = [cut.carried(module, f"{port}__payload") for port in ports]
+        if bits != [None] * len(ports):
+            inputs = [cut.as_carried(*pair) for pair in zip(corners.inputs, bits, strict=True)]
+            corners = fed(network, node, inputs)
+        found[name] = corners
+    return found
 
 
 def _cells(design: Design, wanted: Sequence[str]) -> dict[str, Part]:

@@ -1,8 +1,8 @@
 """Frames of corners: inputs of a node that drive its output to as many corners as have room."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -61,9 +61,9 @@ class Corners:
 
     inputs: tuple[np.ndarray, ...]
     output: np.ndarray
-    reached: tuple[Corner, ...]
-    out_of_reach: tuple[tuple[int, str], ...]
-    no_room: tuple[tuple[int, str], ...]
+    reached: tuple[Corner, ...] = ()
+    out_of_reach: tuple[tuple[int, str], ...] = ()
+    no_room: tuple[tuple[int, str], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The corners, not the frames."""
@@ -99,14 +99,18 @@ def make(network: Network, node: Node, frames: int, seed: int) -> Corners:
                     break
                 waiting.append((channel, kind))
         no_room += waiting
-    output = reference.operation(network, node.name)(inputs)
-    return Corners(
-        tuple(inputs),
-        codes_of(output, out_format(network, node.name).width),
-        tuple(reached),
-        tuple(beyond),
-        tuple(no_room),
+    return replace(
+        fed(network, node, inputs),
+        reached=tuple(reached),
+        out_of_reach=tuple(beyond),
+        no_room=tuple(no_room),
     )
+
+
+def fed(network: Network, node: Node, inputs: Sequence[np.ndarray]) -> Corners:
+    """These inputs of a node, and what it makes of them."""
+    output = reference.operation(network, node.name)(inputs)
+    return Corners(tuple(inputs), codes_of(output, out_format(network, node.name).width))
 
 
 def frames_for(network: Network, names: Iterable[str]) -> int:
