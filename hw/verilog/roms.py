@@ -27,6 +27,8 @@ _READ = """\
       $display("%m: %0s: no such file; set {macro}", {path});
 `ifdef __ICARUS__
       $finish_and_return(1);
+`elsif VERILATOR
+      $fatal(1);
 `else
       $finish;
 `endif

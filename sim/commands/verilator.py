@@ -7,10 +7,17 @@ import click
 from hw import console, processes
 
 
-@click.command(
-    cls=console.Command,
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-)
+class PassedOn(console.Command):
+    """A command whose arguments are another program's, all but a single `--help`.
+
+    By themselves they would be taken for our options: there is an `h` in many a `-D`.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args if args == ["--help"] else ["--", *args])
+
+
+@click.command(cls=PassedOn)
 @click.argument("arguments", metavar="ARGUMENTS...", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def verilator(context: click.Context, arguments: tuple[str, ...]) -> None:

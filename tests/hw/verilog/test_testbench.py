@@ -31,11 +31,11 @@ class Given:
     network: Network
     top: str
 
-    def run(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """What a script says, whose folder is another one than we are in."""
         ours = {"VERILATOR": f"{sys.executable} -m shiftnas verilator -CFLAGS -O0"}
         return subprocess.run(
-            ["sh", self.folder / testbench.FOLDER / f"{script}.sh"],
+            ["sh", self.folder / testbench.FOLDER / f"{script}.sh", *words],
             env=os.environ | ours | environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
@@ -70,6 +70,12 @@ def small(tmp_path_factory, network, plan):
     return written(tmp_path_factory.mktemp("small"), network, design(network, plan))
 
 
+def copied(given: Given, folder: Path) -> Given:
+    """One that may be changed."""
+    shutil.copytree(given.folder, folder / "rtl")
+    return Given(folder / "rtl", given.network, given.top)
+
+
 NETWORKS = ("with_files", "with_loader")
 
 
@@ -102,18 +108,34 @@ def test_right_verilog_passes_in_verilator(name, request):
     assert "%Warning" not in done.stderr
 
 
-def with_verilog(given: Given, folder: Path, bug: str) -> Given:
-    """The same testbench beside Verilog with a bug."""
-    shutil.copytree(given.folder, folder / "rtl")
-    verilog = folder / "rtl" / f"{given.top}.v"
-    verilog.write_text(planted(verilog.read_text(), given.top, bug))
-    return Given(folder / "rtl", given.network, given.top)
+def moved_roms(given: Given, folder: Path) -> str:
+    """The macro that says so, where the ROM files have been moved into a folder."""
+    folder.mkdir()
+    for path in given.folder.glob("*.hex"):
+        path.rename(folder / path.name)
+    return f'-D{given.top}_ROM_FOLDER="{folder}/"'
+
+
+@pytest.mark.slow
+def test_roms_elsewhere_in_verilator(with_files, tmp_path):
+    given = copied(with_files, tmp_path)
+    macro = moved_roms(given, tmp_path / "roms")
+    command = f"{sys.executable} -m shiftnas verilator -CFLAGS -O0 {macro}"
+    build = tmp_path / "build"
+    assert passed(given.run("verilator", str(build), VERILATOR=command))
+    lost = next((tmp_path / "roms").glob("*.program.hex"))
+    lost.unlink()
+    done = subprocess.run(["obj_dir/Vnet_b_tb"], cwd=build, capture_output=True, text=True)
+    assert done.returncode != 0 and f"{lost}: no such file" in done.stdout
 
 
 @pytest.mark.icarus
 @pytest.mark.parametrize("bug", BUGS)
 def test_planted_bugs_fail_in_icarus(cell, bug, tmp_path):
-    done = with_verilog(cell, tmp_path, bug).run("icarus")
+    wrong = copied(cell, tmp_path)
+    verilog = wrong.folder / f"{wrong.top}.v"
+    verilog.write_text(planted(verilog.read_text(), wrong.top, bug))
+    done = wrong.run("icarus")
     assert not passed(done)
     assert len(re.findall("^FAIL: ", done.stdout, re.M)) == 1, done.stdout
 
@@ -131,30 +153,43 @@ def test_other_stalls_and_resets_by_arguments(with_files):
 @pytest.mark.icarus
 @pytest.mark.parametrize("lost", ["images", "logits"])
 def test_vectors_that_are_missing_fail(with_files, lost, tmp_path):
-    moved = with_files.folder / testbench.FOLDER / f"net_b_tb_{lost}.hex"
-    text = moved.read_text()
-    try:
-        moved.unlink()
-        done = with_files.run("icarus")
-        assert not passed(done) and "not found or cut short" in done.stdout
-        moved.write_text(text.rpartition("\n")[0].rpartition("\n")[0])
-        assert not passed(with_files.run("icarus"))
-    finally:
-        moved.write_text(text)
+    given = copied(with_files, tmp_path)
+    vectors = given.folder / testbench.FOLDER / f"net_b_tb_{lost}.hex"
+    lines = vectors.read_text().splitlines()
+    vectors.write_text("\n".join(lines[:-1]))
+    assert not passed(given.run("icarus"))
+    vectors.unlink()
+    done = given.run("icarus")
+    assert not passed(done) and "FAIL: net_b_tb_images.hex or net_b_tb_logits.hex" in done.stdout
 
 
 @pytest.mark.icarus
-def test_a_rom_file_that_is_missing_ends_the_simulation(with_files):
-    lost = with_files.folder / "net_b.stem.conv.requantise.bias.hex"
-    text = lost.read_text()
-    try:
-        lost.unlink()
-        done = with_files.run("icarus")
-    finally:
-        lost.write_text(text)
-    assert not passed(done)
-    line = f"stem.conv.requantise.bias_file: ./{lost.name}: no such file; set net_b_ROM_FOLDER"
-    assert line in done.stdout
+@pytest.mark.parametrize("generation", ["2005", "2012"])
+def test_rom_files_elsewhere_and_missing_in_icarus(with_files, generation, tmp_path):
+    given = copied(with_files, tmp_path)
+    macro = moved_roms(given, tmp_path / "roms")
+    # The Verilog alone, in either language, or it and its testbench.
+    sources = [given.folder / "net_b.v"]
+    if generation == "2012":
+        sources.append(given.folder / testbench.FOLDER / "net_b_tb.sv")
+    top = "net_b_tb" if generation == "2012" else "net_b"
+    subprocess.run(["iverilog", f"-g{generation}", macro, "-s", top, "-o", "x.vvp", *sources],
+                   cwd=tmp_path, check=True)  # fmt: skip
+    for path in (given.folder / testbench.FOLDER).glob("*.hex"):
+        shutil.copy(path, tmp_path)
+
+    def simulated() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["vvp", "-n", "x.vvp"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+
+    done = simulated()
+    assert done.returncode == 0 and ("PASS: " in done.stdout) == (generation == "2012")
+    lost = tmp_path / "roms" / "net_b.stem.conv.requantise.bias.hex"
+    lost.unlink()
+    done = simulated()
+    line = f"stem.conv.requantise.bias_file: {lost}: no such file; set net_b_ROM_FOLDER"
+    assert done.returncode == 1 and line in done.stdout
 
 
 def test_vectors_are_the_reference(cell):
