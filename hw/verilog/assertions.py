@@ -5,10 +5,11 @@ What holds in every cycle out of reset, whatever the surroundings do:
 - streams: valid is held and the payload stable until the beat is taken (inputs and output of each
   layer, between the parts of an engine, behind forks, at the ports of the network), nothing is
   unknown;
+- forks: a beat is offered to every reader that has not taken it;
 - FIFOs: never more beats than their depth, none from nothing, none refused but by a full one;
 - counters: every address lies in its memory, positions and turns in their range.
 
-The statements are in three small modules; a `bind` an instance adds them to a module of the design,
+The statements are in four small modules; a `bind` an instance adds them to a module of the design,
 which stays as it is. Icarus has neither `bind` nor concurrent assertions: there the file adds
 nothing.
 """
@@ -20,6 +21,7 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
+from hw.dataflow.fabric import LUT_RAM_DEPTH
 from hw.verilog.emit import Emission
 from hw.verilog.licence import DEFAULT
 
@@ -86,6 +88,8 @@ def assertions(emission: Emission) -> str:
         # What a requantiser gives is its layer's output.
         if not path.endswith(".requantise"):
             binds += _streams(module, top, path in paths)
+        if path.rpartition(".")[2].startswith("fork_") and "done" in module.widths:
+            binds += _fork(module, top)
         if path in fifos:
             binds.append(_fifo(module, top, fifos[path]))
         binds += [
@@ -145,7 +149,15 @@ def _stream(module: _Module, top: str, name: str, prefix: str, payload: list[str
 
 def _fifo(module: _Module, top: str, depth: int) -> str:
     ports = {f"{end}_{part}": f"{end}__{part}" for end in "io" for part in ("valid", "ready")}
-    return module.bound(f"{top}_sva_fifo", "fifo", ports, DEPTH=depth)
+    under_way = int(depth > LUT_RAM_DEPTH)
+    return module.bound(f"{top}_sva_fifo", "fifo", ports, DEPTH=depth, UNDER_WAY=under_way)
+
+
+def _fork(module: _Module, top: str) -> Iterator[str]:
+    """That a fork offers its beat to every reader that has not taken it."""
+    for branch in range(module.widths["done"][0]):
+        ports = {"offered": f"o{branch}__valid", "taken": f"done[{branch}]", "valid": "i__valid"}
+        yield module.bound(f"{top}_sva_fork", f"branch{branch}", ports)
 
 
 def _addresses(module: _Module) -> Iterator[tuple[str, str]]:
@@ -228,10 +240,26 @@ module {top}_sva_stream #(
 `endif
 endmodule
 
-// A FIFO, by what goes in and out. In block RAM a beat takes some cycles from its place to the
-// output, which is one of the places too.
+// A branch of a fork, which waits for no ready.
+module {top}_sva_fork (
+    input clk,
+    input rst,
+    input valid,
+    input taken,
+    input offered
+);
+`ifndef __ICARUS__
+  waits_for_nothing :
+  assert property (@(posedge clk) !rst |-> offered == (valid && !taken))
+  else $error("%m: a beat is not offered to a reader that has not taken it, or once more");
+`endif
+endmodule
+
+// A FIFO, by what goes in and out. In block RAM the output is one of the places, and a beat may be
+// under way to it.
 module {top}_sva_fifo #(
-    parameter int DEPTH = 2
+    parameter int DEPTH = 2,
+    parameter int UNDER_WAY = 0
 ) (
     input clk,
     input rst,
@@ -254,7 +282,7 @@ module {top}_sva_fifo #(
   else $error("%m: a beat from an empty FIFO");
 
   refused :
-  assert property (@(posedge clk) !rst && !i_ready |-> fill >= DEPTH - 1)
+  assert property (@(posedge clk) !rst && !i_ready |-> fill >= DEPTH - UNDER_WAY)
   else $error("%m: not ready with %0d beats of %0d", fill, DEPTH);
 `endif
 endmodule

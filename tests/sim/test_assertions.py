@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from planted_bugs import small_cell
+from cell_bugs import small_cell
 
 from hw.errors import CheckFailed, InputError
 from hw.networks.images import random_images
@@ -26,11 +26,12 @@ module faults;
   int which, cycle;
   bit held_in_reset;
   bit valid, put, get;
-  bit ready = 1, room = 1, in_range = 1;
+  bit ready = 1, room = 1, in_range = 1, offer = 1, wanted = 1;
   bit [3:0] payload;
   shiftnas_top_sva_stream #(.WIDTH(4)) stream (.*);
   shiftnas_top_sva_fifo #(.DEPTH(2)) fifo (
       .clk, .rst, .i_valid(put), .i_ready(room), .o_valid(get), .o_ready(1'b1));
+  shiftnas_top_sva_fork fork_ (.clk, .rst, .valid(offer), .taken(!wanted), .offered(offer));
   shiftnas_top_sva_range range (.*);
   initial begin
     if (!$value$plusargs("case=%d", which)) $fatal(1);
@@ -54,8 +55,9 @@ module faults;
       2: {valid, ready, payload} <= {now, 1'b0, cycle[3:0]};
       3: put <= now;
       4: get <= cycle == 5;
-      5: room <= !now;
+      5: {put, room} <= {cycle == 2, !now};
       6: in_range <= !now;
+      7: wanted <= !now;
       default: $fatal(1);
     endcase
     if (cycle == 16) $finish;
@@ -68,8 +70,9 @@ SAYS = {
     "stable": r"stream\.stable: payload changed before it was taken, to",
     "bounded": r"fifo\.bounded: 3 beats in a FIFO of 2",
     "from_nothing": r"fifo\.from_nothing: a beat from an empty FIFO",
-    "refused": r"fifo\.refused: not ready with 0 beats of 2",
+    "refused": r"fifo\.refused: not ready with 1 beats of 2",
     "counted": r"range\.counted: out of range",
+    "waits_for_nothing": r"fork_\.waits_for_nothing: a beat is not offered",
 }
 """Statement -> what it says, in the order of the cases from 1."""
 

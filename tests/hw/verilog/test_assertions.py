@@ -4,8 +4,8 @@ import re
 import subprocess
 
 import pytest
+from cell_bugs import small_cell
 from loadable_cases import loadable
-from planted_bugs import small_cell
 
 from hw.dataflow.design.design import design
 from hw.verilog import emit
@@ -40,13 +40,14 @@ def test_every_stream_of_every_layer_is_bound(cell):
         assert ("cell_net", f"sva__{stream}") in bound
     assert ("cell_net.cell0.fork_stem_conv", "sva__o1") in bound
     assert ("cell_net.stem.conv.window", "sva__o") in bound
+    assert ("cell_net.cell0.fork_stem_conv", "sva__branch1") in bound
     assert len(bound) == len(binds(text))
 
 
 def test_every_fifo_has_its_depth(cell):
     emission, text = cell
     depths = re.findall(
-        r"^bind \\cell_net\.(\S+)  cell_net_sva_fifo #\(\.DEPTH\((\d+)\)\)", text, re.M
+        r"^bind \\cell_net\.(\S+)  cell_net_sva_fifo #\(\.DEPTH\((\d+)\), ", text, re.M
     )
     paths = {layer["name"]: layer["path"] for layer in emission.manifest["layers"]}
     assert dict((path, int(depth)) for path, depth in depths) == {

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cell_bugs import BUGS, small_cell
 from loadable_cases import loadable
-from planted_bugs import BUGS, planted, small_cell
 
 from hw.dataflow.design.design import Design, design
 from hw.errors import InputError
@@ -130,11 +130,11 @@ def test_roms_elsewhere_in_verilator(with_files, tmp_path):
 
 
 @pytest.mark.icarus
-@pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.what)
 def test_planted_bugs_fail_in_icarus(cell, bug, tmp_path):
     wrong = copied(cell, tmp_path)
     verilog = wrong.folder / f"{wrong.top}.v"
-    verilog.write_text(planted(verilog.read_text(), wrong.top, bug))
+    verilog.write_text(bug.plant(verilog.read_text()))
     done = wrong.run("icarus")
     assert not passed(done)
     assert len(re.findall("^FAIL: ", done.stdout, re.M)) == 1, done.stdout
