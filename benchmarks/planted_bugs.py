@@ -1,6 +1,6 @@
 """Which default run finds a bug that was planted by hand in the Verilog, and how soon.
 
-    python benchmarks/planted_bugs.py [--out DIR]
+    python benchmarks/planted_bugs.py [--testbench] [--out DIR]
 
 Makes a network of one cell for images of 5×7×2, emits it, and plants twelve bugs, one at a time, by
 editing the text as a person would. Each goes through the runs that a designer makes, with their
@@ -8,6 +8,9 @@ defaults, until one finds it: `cosim` of the whole network, `cosim --level op`, 
 all with `--rtl RTL --allow-edited`. Prints a line a bug: the run that found it, the seconds since
 the first one began (models are built anew for each bug), and the message. Exit code 1 where a bug
 that breaks a rule is found by none, or one that breaks none by any. Takes some minutes.
+
+With --testbench each goes through the plain testbench of `emit --testbench` in Icarus instead,
+which sees the ports alone; exit code 1 only where it finds the one that breaks no rule.
 """
 
 import argparse
@@ -17,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,13 +164,13 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def prepare(folder: Path) -> None:
-    """Network and RTL, which pass all runs as they are."""
+def prepare(folder: Path, checks: Iterable[Sequence[str]]) -> None:
+    """Network and RTL, which pass these runs of cosim as they are."""
     (folder / "genotype.yaml").write_text(GENOTYPE, encoding="utf-8")
     for arguments in (
         ("network", "--genotype", "genotype.yaml", *SIZES, "--out", "net"),
-        ("emit", "net", "--out", "rtl"),
-        *(("cosim", "net", "--rtl", "rtl", *options) for options in RUNS.values()),
+        ("emit", "net", "--testbench", "--out", "rtl"),
+        *(("cosim", "net", "--rtl", "rtl", *options) for options in checks),
     ):
         done = run(folder, *arguments)
         if done.returncode:
@@ -193,18 +196,36 @@ def hunt(folder: Path, bug: Bug) -> tuple[str, float, str]:
     return "", time.monotonic() - start, ""
 
 
+def hunt_at_the_ports(folder: Path, bug: Bug) -> tuple[str, float, str]:
+    """The same for the plain testbench alone."""
+    file = folder / "rtl" / "shiftnas_top.v"
+    clean = file.read_text(encoding="utf-8")
+    file.write_text(bug.plant(clean), encoding="utf-8")
+    start = time.monotonic()
+    script = folder / "rtl" / "testbench" / "icarus.sh"
+    done = subprocess.run(["sh", script], capture_output=True, text=True, check=False)
+    file.write_text(clean, encoding="utf-8")
+    found = re.search("^FAIL: (.*)", done.stdout, re.M)
+    if bool(found) != bool(done.returncode):
+        sys.exit(f"{bug.what}: {done.stdout}{done.stderr}")
+    name, message = ("icarus.sh", found[1]) if found else ("", "")
+    return name, time.monotonic() - start, message
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, help="write the findings here, as JSON")
+    parser.add_argument("--testbench", action="store_true", help="the plain testbench in Icarus")
     options = parser.parse_args()
+    search = hunt_at_the_ports if options.testbench else hunt
     wrong, found = 0, []
     print("| bug | found by | seconds | message |\n| --- | --- | ---: | --- |")
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
         folder = Path(temporary)
-        prepare(folder)
+        prepare(folder, () if options.testbench else RUNS.values())
         for bug in BUGS:
-            name, seconds, message = hunt(folder, bug)
-            wrong += bool(name) == bug.harmless
+            name, seconds, message = search(folder, bug)
+            wrong += bool(name) == bug.harmless and bool(name or not options.testbench)
             said = "none: it breaks no rule" if bug.harmless and not name else name or "NONE"
             print(f"| {bug.what} | `{said}` | {seconds:.0f} | {message} |", flush=True)
             found.append({"bug": bug.what, "run": name, "seconds": seconds, "message": message})
