@@ -215,9 +215,17 @@ def search(strategy: str | None, domain: str, run: _RunOptions) -> None:
     required=True,
     help="Name or file.",
 )
+@click.option(
+    "--from",
+    "start",
+    type=FOLDER,
+    metavar="RUN",
+    help="Begin with the weights of this training, or of a checkpoint; real weights become"
+    " bit-shift ones.",
+)
 @_domain_option
 @_run_options
-def train(genotype_name: str, domain: str, run: _RunOptions) -> None:
+def train(genotype_name: str, start: Path | None, domain: str, run: _RunOptions) -> None:
     """Train the network of a genotype with bit-shift weights."""
     from hw.networks import genotypes
     from nas import train as training
@@ -225,11 +233,12 @@ def train(genotype_name: str, domain: str, run: _RunOptions) -> None:
     settings, genotype = run.settings(), genotypes.get(genotype_name)
     _begin(run, "train")
     if run.seeds is not None:
-        _run_seeds(["train", "--genotype", genotype_name, "--domain", domain], settings, run)
+        words = ["train", "--genotype", genotype_name, "--domain", domain]
+        _run_seeds(words + ([] if start is None else ["--from", str(start)]), settings, run)
         return
     with _resumable(run.out):
         metrics = training.train(
-            genotype, run.data, run.out, settings, domain=domain, **run.manner()
+            genotype, run.data, run.out, settings, domain=domain, start=start, **run.manner()
         )
     if run.as_json:
         console.print_json({**metrics, "out": run.out})

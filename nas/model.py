@@ -28,7 +28,7 @@ from hw.networks import parts
 from nas import distributed, shift
 from nas.fake_quantise import Formats, rounded_tensor
 from nas.norm import BatchNorm2d
-from nas.shift import Domain, ShiftSettings, ShiftWeight
+from nas.shift import Domain, RealWeight, ShiftSettings, ShiftWeight
 
 
 def image_tensor(images: Tensor) -> Tensor:
@@ -176,6 +176,16 @@ def make_unit(
     return None
 
 
+def weight_of(unit: nn.Module) -> ShiftWeight | RealWeight | None:
+    """The weights of a unit; None where it has none."""
+    match unit:
+        case ConvUnit() | ReduceUnit():
+            return unit.conv.weight
+        case LinearUnit():
+            return unit.linear.weight
+    return None
+
+
 class Tensors(dict[str, Tensor]):
     """Tensors by node name; the ReLU of each is computed once, however many nodes read it."""
 
@@ -293,15 +303,5 @@ class GraphModel(nn.Module):
 
     def shift_weights(self) -> dict[str, ShiftWeight]:
         """The shift weight of every weighted node that has one, by node name."""
-        weights = {}
-        for name, unit in self.units.items():
-            match unit:
-                case ConvUnit() | ReduceUnit():
-                    weight = unit.conv.weight
-                case LinearUnit():
-                    weight = unit.linear.weight
-                case _:
-                    continue
-            if isinstance(weight, ShiftWeight):
-                weights[name] = weight
-        return weights
+        weights = {name: weight_of(unit) for name, unit in self.units.items()}
+        return {name: one for name, one in weights.items() if isinstance(one, ShiftWeight)}

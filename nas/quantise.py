@@ -105,7 +105,7 @@ def _fold_layer(model: GraphModel, network: Network, node: Node) -> LayerParams:
     unit, codes = model.units[node.name], network.params[node.name].codes
     acc = accumulation(network, node.name)
     if isinstance(node, Linear):
-        assert isinstance(unit, LinearUnit)
+        assert isinstance(unit, LinearUnit) and unit.linear.bias is not None
         none = np.zeros((len(codes), 0))
         bias = tuple(fixed_point(b, acc.frac) for b in unit.linear.bias.tolist())
         return LayerParams(codes, none.astype(np.int8), none.astype(np.int16), bias)

@@ -44,6 +44,7 @@ class Task:
     config: every setting
     genotype: of the network trained; None in a search
     domain: "shift" or "real"
+    start: SHA-256 of the checkpoint that a training takes its first weights from
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Task:
     config: Config
     genotype: Genotype | None = None
     domain: str = "shift"
+    start: str | None = None
 
 
 class Run:
@@ -180,16 +182,20 @@ class Run:
     def _own(self, state: dict[str, Any]) -> dict[str, Any]:
         """`state` if it is of this run's task."""
         path = self.folder / CHECKPOINT
-        text = state["genotype"]
-        genotype = None if text is None else genotypes.from_mapping(documents.load_yaml(text))
-        task = _read_task(documents.load_yaml(state["task"]), path, genotype)
-        unlike = difference(task, self.task)
+        unlike = difference(task_of(state, path), self.task)
         if unlike is not None:
             raise InputError(
                 f"{path}: checkpoint of another run ({unlike}); checkpoint and {CONFIG} do not "
                 "belong together; run again with --force"
             )
         return state
+
+
+def task_of(state: dict[str, Any], path: Path) -> Task:
+    """What the run of a checkpoint's content is for; `path` is named in errors."""
+    text = state["genotype"]
+    genotype = None if text is None else genotypes.from_mapping(documents.load_yaml(text))
+    return _read_task(documents.load_yaml(state["task"]), path, genotype)
 
 
 def _goes_on(path: Path, resume: bool, force: bool) -> bool:
@@ -243,7 +249,8 @@ def difference(there: Task, wanted: Task) -> str | None:
 
 
 def _decisive(task: Task) -> dict[str, Any]:
-    return {"kind": task.kind, "domain": task.domain, **decisive(task.config, task.kind)}
+    own = {"kind": task.kind, "domain": task.domain, "start": task.start}
+    return {**own, **decisive(task.config, task.kind)}
 
 
 def _unlike_split(there: DataRecord, wanted: DataRecord) -> str | None:
@@ -260,6 +267,8 @@ def _task_yaml(task: Task) -> str:
         "content": task.data.to_mapping(),
         "domain": task.domain,
     }
+    if task.start is not None:
+        head["start"] = task.start
     return yaml.safe_dump(head, sort_keys=False) + task.config.to_yaml()
 
 
@@ -280,8 +289,11 @@ def _read_task(values: Any, path: Path, genotype: Genotype | None = None) -> Tas
         data = DataRecord.from_mapping(head["data"], values.pop("content", None))
     except ValueError as error:
         raise InputError(f"{path}: content: {error}; begin again with --force") from error
+    start = values.pop("start", None)
+    if start is not None and not isinstance(start, str):
+        raise InputError(f"{path}: start: expected the SHA-256 of a checkpoint")
     config = merge(Config(), values, Provenance(str(path)))
-    return Task(head["kind"], data, config, genotype, head["domain"])
+    return Task(head["kind"], data, config, genotype, head["domain"], start)
 
 
 # --- repeatable randomness ---------------------------------------------------------------

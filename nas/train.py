@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hw.console import progress
+from hw.console import note, progress
 from hw.errors import InputError
 from hw.ir.format import Format
 from hw.ir.parameters import Rounding
 from hw.networks.cells import build
 from hw.networks.counts import count
 from hw.networks.space import Genotype
-from nas import distributed
+from nas import beginning, distributed
 from nas.auxiliary_head import TrainedNetwork
 from nas.batches import Augmentation, ImageSet, own_part, steps_of
 from nas.config import Activations, Config
@@ -91,8 +91,11 @@ def train(
     resume: bool = False,
     force: bool = False,
     tensorboard: bool = False,
+    start: str | Path | None = None,
 ) -> dict[str, Any]:
     """Train the network of `genotype` and write the run; returns its metrics.
+
+    `start`: a run, or a checkpoint, of a training whose weights it begins with.
 
     The run's folder holds config.yaml, genotype.yaml, log.jsonl, checkpoint.pt and metrics.json. It
     is brought up to date after every epoch, so that a run cut short goes on with `resume` and ends
@@ -111,12 +114,23 @@ def train(
     test = open_data(data, "test", config)
     device = distributed.join(pick_device(config.device))
     distributed.require_shares(config.train.batch, "train.batch")
-    task = Task("train", record_data(data, train=training, test=test), config, genotype, domain)
+    found = None if start is None else beginning.read(start)
+    task = Task(
+        "train",
+        record_data(data, train=training, test=test),
+        config,
+        genotype,
+        domain,
+        None if found is None else found.digest,
+    )
     torch.manual_seed(config.seed)
     workers = config.folder.workers
     images = load_images(training, device, config.train.images, workers, resized_crop=crop)
     note_large_batch("train.batch", config.train.batch, len(images))
     model = make_model(task)
+    if found is not None:
+        source = _restored(make_model(found.task), found.state, found.path)
+        note(f"--from {start}: {beginning.take_over(model, source, found.path)}")
     network = TrainedNetwork(model, config.train.stem, config.train.auxiliary > 0)
     with closing(Run.start(out, task, resume=resume, force=force)) as run:
         run.keep_calibration(lambda: calibration_images(training))
@@ -261,9 +275,13 @@ def load_trained(folder: str | Path) -> GraphModel:
     state = run.load() if run.task.kind == "train" else None
     if state is None:
         raise InputError(f"{folder}: no trained network; give the folder that `train` wrote")
-    model = make_model(run.task)
+    return _restored(make_model(run.task), state["model"], folder).eval()
+
+
+def _restored(model: GraphModel, state: dict[str, Tensor], place: str | Path) -> GraphModel:
+    """The model with its weights from a checkpoint."""
     try:
-        model.load_state_dict(state["model"])
+        model.load_state_dict(state)
     except (RuntimeError, KeyError) as error:
-        raise InputError(f"{folder}: checkpoint and config.yaml do not belong together") from error
-    return model.eval()
+        raise InputError(f"{place}: checkpoint and config.yaml do not belong together") from error
+    return model

@@ -61,6 +61,13 @@ class DeepShiftPS(ShiftWeight):
         for latent, drawn in zip(self.latents, self._draw(), strict=True):
             latent.copy_(drawn)
 
+    @torch.no_grad()
+    def assign(self, weights: Tensor) -> None:
+        """As DeepShift-Q rounds: to the nearest in the logarithm, and small ones to zero."""
+        least = self.settings.power_min
+        self.power.copy_(weights.abs().log2().clamp(least, 0))
+        self.sign.copy_(torch.where(weights.abs() < 2.0 ** (least - 1), 0, weights.sign()))
+
     def forward(self) -> Tensor:
         settings = self.settings
         return _Quantise.apply(self.power, self.sign, settings.power_min, settings.grad_rule)

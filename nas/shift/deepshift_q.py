@@ -40,6 +40,10 @@ class DeepShiftQ(ShiftWeight):
     def reset(self) -> None:
         self.value.copy_(self._draw_real())
 
+    @torch.no_grad()
+    def assign(self, weights: Tensor) -> None:
+        self.value.copy_(weights.clamp(-1, 1))
+
     def forward(self) -> Tensor:
         rounded = _quantised(self.value.detach(), self.settings.power_min)
         return StraightThrough.apply(self.value, rounded)

@@ -60,6 +60,12 @@ class IncrementalWeight(ShiftWeight):
         self.register_buffer("rounded", torch.zeros_like(self.value))
         self.register_buffer("n1", torch.zeros((), dtype=torch.long, device=self.value.device))
 
+    @torch.no_grad()
+    def assign(self, weights: Tensor) -> None:
+        """None of them frozen yet: they are what is given, but for those above 1."""
+        self.value.copy_(weights.clamp(-1, 1))
+        self.frozen.zero_()
+
     def forward(self) -> Tensor:
         """Frozen weights as powers of two, the others as they are."""
         return torch.where(self.frozen, self.rounded, self.value)

@@ -22,5 +22,9 @@ class RealWeight(nn.Module):
         """Draw new weights."""
         nn.init.normal_(self.value, std=math.sqrt(2 / self.fan_in))
 
+    @torch.no_grad()
+    def assign(self, weights: Tensor) -> None:
+        self.value.copy_(weights)
+
     def forward(self) -> Tensor:
         return self.value

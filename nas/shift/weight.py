@@ -51,6 +51,10 @@ class ShiftWeight(nn.Module, ABC):
         """Draw new latents."""
 
     @abstractmethod
+    def assign(self, weights: Tensor) -> None:
+        """Latents whose quantised weights are those nearest to `weights`, real numbers."""
+
+    @abstractmethod
     def forward(self) -> Tensor:
         """The quantised weights, float32."""
 

@@ -1,0 +1,155 @@
+"""First weights from another training: to fine-tune it, or to turn real weights into shift weights.
+
+A network takes over the weights and batch norms of one of the same structure, layer by layer. Shift
+weights of the same kind are taken as they are, P and S; all others by their values: each becomes
+the nearest that the new kind has. A classifier for another number of classes begins anew.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from hw.errors import InputError
+from nas import checkpoint
+from nas.checkpoint import CHECKPOINT
+from nas.model import GraphModel, LinearUnit, weight_of
+from nas.runs import Task, task_of
+from nas.shift import IncrementalWeight, RealWeight, ShiftWeight
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where a training's first weights come from.
+
+    Parameters
+    ----------
+    path: the checkpoint
+    digest: SHA-256 of its content, by which it is known again
+    task: that it is of
+    state: of its network
+    """
+
+    path: Path
+    digest: str
+    task: Task
+    state: dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What became of the weights taken over by their values.
+
+    Parameters
+    ----------
+    weights: so many
+    larger: of these, above 1 in size, the largest shift weight
+    lost: not zero before, zero now
+    new: layers that begin anew
+    """
+
+    weights: int
+    larger: int
+    lost: int
+    new: tuple[str, ...]
+
+    def __str__(self) -> str:
+        parts = []
+        if self.weights:
+            larger, lost = (f"{100 * n / self.weights:.2g} %" for n in (self.larger, self.lost))
+            parts.append(
+                f"{self.weights:,} weights became the nearest powers of two; {self.larger:,} "
+                f"({larger}) were above 1, the largest; {self.lost:,} ({lost}) became 0"
+            )
+        if self.new:
+            parts.append(f"{', '.join(self.new)}: another number of classes, begins anew")
+        return "; ".join(parts) or "weights as they were"
+
+
+def read(place: str | Path) -> Beginning:
+    """A run's newest checkpoint, or a checkpoint.
+
+    Raises
+    ------
+    InputError: no checkpoint of a training, or a damaged one
+    """
+    path = Path(place)
+    path = path / CHECKPOINT if path.is_dir() else path
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint; give a run of `train`, or its checkpoint")
+    state = checkpoint.read(path)
+    task = task_of(state, path)
+    if task.kind != "train":
+        raise InputError(f"{path}: of a {task.kind}; give a run of `train`, or its checkpoint")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Beginning(path, digest, task, state["model"])
+
+
+@torch.no_grad()
+def take_over(model: GraphModel, source: GraphModel, place: str | Path) -> Conversion:
+    """Give `model` the weights and batch norms of `source`; `place` names it in errors.
+
+    Raises
+    ------
+    InputError: the two have not the same structure
+    """
+    _require_same_structure(model, source, place)
+    counts, new = [0, 0, 0], []
+    for name, unit in model.units.items():
+        theirs = source.units[name]
+        ours, given = weight_of(unit), weight_of(theirs)
+        if ours is not None and given is not None:
+            if _shape(ours) != _shape(given):
+                new.append(name)
+                continue
+            for k, n in enumerate(_take_weights(ours, given)):
+                counts[k] += n
+        if isinstance(unit, LinearUnit):
+            unit.linear.load_state_dict({"bias": theirs.linear.bias}, strict=False)
+        norm = getattr(unit, "norm", None)
+        if norm is not None:
+            norm.load_state_dict(theirs.norm.state_dict())
+    weights, larger, lost = counts
+    return Conversion(weights, larger, lost, tuple(new))
+
+
+def _take_weights(
+    ours: ShiftWeight | RealWeight, theirs: ShiftWeight | RealWeight
+) -> tuple[int, int, int]:
+    """Weights that were changed to the nearest there are; of these, above 1; and lost."""
+    values = theirs()
+    if type(ours) is type(theirs) and not isinstance(ours, IncrementalWeight):
+        ours.load_state_dict(theirs.state_dict())
+        if isinstance(ours, ShiftWeight):
+            ours.clamp_(ours.settings, *ours.latents)
+        return 0, 0, 0
+    ours.assign(values)
+    if isinstance(ours, RealWeight):
+        return 0, 0, 0
+    lost = (values != 0) & (ours() == 0)
+    return values.numel(), int((values.abs() > 1).sum()), int(lost.sum())
+
+
+def _shape(weight: nn.Module) -> tuple[int, ...]:
+    return tuple(next(weight.parameters()).shape)
+
+
+def _require_same_structure(model: GraphModel, source: GraphModel, place: str | Path) -> None:
+    """InputError unless each layer of `model` has its like in `source`, classes aside."""
+    for name, unit in model.units.items():
+        theirs = source.units[name] if name in source.units else None
+        ours, given = weight_of(unit), None if theirs is None else weight_of(theirs)
+        if type(unit) is not type(theirs):
+            raise InputError(
+                f"{place}: has no layer like {name}; train the same genotype with the same "
+                "train.cells and train.stem"
+            )
+        if ours is None or given is None or isinstance(unit, LinearUnit):
+            continue
+        if _shape(ours) != _shape(given):
+            raise InputError(
+                f"{place}: {name} has weights {_shape(given)}, here {_shape(ours)}; train the same "
+                "genotype with the same train.channels on images of as many channels"
+            )
