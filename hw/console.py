@@ -91,16 +91,16 @@ def _silence() -> None:
 
 
 def _say(text: str) -> None:
-    """Some lines to stderr, if somebody reads it: a terminal that was closed does not."""
+    """The last words, to stderr, if somebody reads it: a terminal that was closed does not."""
     with suppress(OSError):
         click.echo(text, err=True)
+    if "amaranth.hdl" in sys.modules:
+        # Of hardware that was begun Amaranth would say, part by part, that it was never finished.
+        warnings.simplefilter("ignore", sys.modules["amaranth.hdl"].UnusedElaboratable)
 
 
 def _fail(error: Exception | str, code: int) -> int:
     message = error.format_message() if isinstance(error, click.ClickException) else str(error)
-    if "amaranth.hdl" in sys.modules:
-        # Of hardware that was begun Amaranth would say, part by part, that it was never finished.
-        warnings.simplefilter("ignore", sys.modules["amaranth.hdl"].UnusedElaboratable)
     lines = error.lines if isinstance(error, CheckFailed) else ()
     shown = "\n  ".join(" ".join(line.split()) for line in (message, *lines))
     _say(f"shiftnas: error: {shown}")

@@ -1,6 +1,8 @@
 """How commands end, write and speak."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -50,6 +52,24 @@ def test_exit_code_and_one_line(capsys, raised, code, line):
 
     assert console.run_guarded(body) == code
     assert capsys.readouterr() == ("", line)
+
+
+@pytest.mark.parametrize("raised", ["InputError('no')", "KeyboardInterrupt"])
+def test_of_hardware_that_was_begun_nothing_is_said(raised):
+    body = f"""
+import sys
+from amaranth.hdl import Elaboratable
+from hw import console
+from hw.errors import InputError
+class Part(Elaboratable):
+    pass
+def body():
+    part = Part()
+    raise {raised}
+sys.exit(console.run_guarded(body))
+"""
+    run = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True, check=False)
+    assert run.returncode and run.stderr.count("\n") == 1 and run.stderr.startswith("shiftnas: ")
 
 
 def test_a_bug_is_not_hidden():
