@@ -15,6 +15,7 @@ which sees the ports alone; exit code 1 only where it finds the one that breaks 
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -159,9 +160,12 @@ BUGS = (
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`shiftnas` with these arguments."""
+    """`shiftnas` with these arguments, and a cache of its own."""
     command = [sys.executable, "-m", "shiftnas", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def prepare(folder: Path, checks: Iterable[Sequence[str]]) -> None:
