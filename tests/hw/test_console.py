@@ -57,7 +57,7 @@ def test_exit_code_and_one_line(capsys, raised, code, line):
 @pytest.mark.parametrize("raised", ["InputError('no')", "KeyboardInterrupt"])
 def test_of_hardware_that_was_begun_nothing_is_said(raised):
     body = f"""
-import sys
+import gc, sys
 from amaranth.hdl import Elaboratable
 from hw import console
 from hw.errors import InputError
@@ -66,7 +66,9 @@ class Part(Elaboratable):
 def body():
     part = Part()
     raise {raised}
-sys.exit(console.run_guarded(body))
+code = console.run_guarded(body)
+gc.collect()
+sys.exit(code)
 """
     run = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True, check=False)
     assert run.returncode and run.stderr.count("\n") == 1 and run.stderr.startswith("shiftnas: ")
