@@ -7,7 +7,7 @@ each run are compared, not only those after the last reset.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -64,42 +64,39 @@ class Moment:
 
 
 def moments(count: int, beats: Sequence[int], frames: int, seed: int) -> list[Moment]:
-    """As many moments, in turn: under way, all full, under way under stalls in the first frame, all
-    empty, between two frames; then the same at other places, every other round under stalls.
+    """As many moments, in turn: under way, under way under stalls, all full, all empty, between two
+    frames; then the same at other places, every other round under stalls.
 
-    The first run is never stalled: the later ones are to look like it.
+    Each run but the first lasts until a stream is in its second frame, if there is one, so that
+    what the reset before it has left shows in most layers. The first run is never stalled: the
+    later ones are to look like it.
 
     Parameters
     ----------
-    beats: of a frame, for each tap
+    beats: of a frame, for each tap; the first one is at an output
     frames: that the designs are sent
     """
     rng = np.random.default_rng([seed, 0x5E5E7])
     found = []
     for number in range(count):
         turn, kind = divmod(number, 5)
-        stalled = bool(kind == 2 or turn % 2)
-        tap = int(rng.integers(len(beats)))
-        # One beat is left for the awaited one to come before the run is over.
-        most = max(1, min(frames, 2) * beats[tap] - 1)
-        within = int(rng.integers(1, most, endpoint=True))
-        delay = int(rng.integers(DELAY))
+        tap = 0 if number == 0 else int(rng.integers(len(beats)))
+        start = 0 if number == 0 or frames == 1 else beats[tap]
+        # The frame's last beat is not awaited: there would be nothing left under way.
+        within = start + int(rng.integers(1, max(1, beats[tap] - 1), endpoint=True))
+        under_way = Moment(bool(kind == 1 or turn % 2), tap, within, delay=int(rng.integers(DELAY)))
         match kind:
-            case 0:
-                found.append(Moment(stalled, tap, within, delay=delay))
-            case 1:
-                # From the start: nothing leaves, so each layer is filled with what it makes first.
-                found.append(_still(Moment(stalled, tap, turn and within), Hold.SINKS))
+            case 0 | 1:
+                found.append(under_way)
             case 2:
-                first = int(rng.integers(1, max(1, beats[tap] - 1), endpoint=True))
-                found.append(Moment(stalled, tap, first, delay=delay))
+                whole = beats[0] if frames > 1 else 0
+                found.append(_still(replace(under_way, tap=0, beats=whole), Hold.SINKS))
             case 3:
-                found.append(_still(Moment(stalled, tap, within), Hold.SOURCES))
+                found.append(_still(under_way, Hold.SOURCES))
             case _:
-                whole = beats[tap] if frames > 1 else within
-                found.append(Moment(stalled, tap, whole, delay=delay % 4))
+                found.append(replace(under_way, beats=max(1, start)))
     return found
 
 
 def _still(moment: Moment, hold: Hold) -> Moment:
-    return Moment(moment.stalled, moment.tap, moment.beats, hold, LONG, 6 * MOST_CYCLES)
+    return replace(moment, hold=hold, delay=LONG, most=6 * MOST_CYCLES)
