@@ -58,12 +58,14 @@ def test_exit_code_and_one_line(capsys, raised, code, line):
 def test_of_hardware_that_was_begun_nothing_is_said(raised):
     body = f"""
 import gc, sys
-from amaranth.hdl import Elaboratable
+from amaranth.hdl import Elaboratable, Fragment, Module
 from hw import console
 from hw.errors import InputError
 class Part(Elaboratable):
-    pass
+    def elaborate(self, platform):
+        return Module()
 def body():
+    Fragment.get(Part(), None)
     part = Part()
     raise {raised}
 code = console.run_guarded(body)
