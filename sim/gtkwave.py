@@ -25,6 +25,10 @@ FRAME = 200
 """Pixels that GTKWave's zoom counts in: a zoom of -z shows 2^z units of time in so many."""
 
 _CYCLE = re.compile(r"\(cycle (\d+)\)")
+_CUT = re.compile(
+    r"frame (\d+), pixel \((\d+), (\d+)\), channel (\d+): .*, in the run "
+    r"(?:after reset (?P<run>\d+)|before any reset)"
+)
 _HANG = re.compile(r"nothing moved for (\d+) cycles up to cycle (\d+)")
 
 
@@ -148,28 +152,45 @@ def _trace(save: GTKWSave, waves: Waves, title: str, place: str, stream: Stream)
 def _moment(waves: Waves, design: Dut, stream: Stream, error: RunFailed) -> tuple[int, int]:
     """Time of the marker, and of a cycle."""
     valid, ready = (f"{design.instance}.{stream.signal(part)}" for part in ("valid", "ready"))
-    named = _CYCLE.search(str(error))
-    hang = _HANG.search(str(error))
-    cycle = int(named[1]) if named else int(hang[2]) - int(hang[1]) if hang else None
-    difference = next(
-        (c.difference for c in error.finding.compared if c.layer == error.finding.layer), None
-    )
-    beat = None if cycle is not None or difference is None else _beat(difference, stream)
+    cycle, beat, run = _place(stream, error)
     last = period = before = 0
     cycles = beats = 0
+    runs, resets = -1, True
     found = None
     for now, levels in waves.steps(["clk", "rst", valid, ready]):
         if not levels.get("new clk") or levels["clk"]:
             continue
         period, before, last = now - before, now, now
         if levels["rst"]:
-            cycles, beats, found = 0, 0, None
+            cycles, beats, resets = 0, 0, True
             continue
+        if resets:
+            # Where no run is named it is the last one.
+            runs, resets = runs + 1, False
+            found = None if run is None else found
         moves = levels[valid] and levels[ready]
-        if found is None and (cycle == cycles or (moves and beat == beats)):
-            found = now
+        here = run in (None, runs) and (cycle == cycles or (moves and beat == beats))
+        found = now if found is None and here else found
         cycles, beats = cycles + 1, beats + bool(moves)
     return last if found is None else found, period
+
+
+def _place(stream: Stream, error: RunFailed) -> tuple[int | None, int | None, int | None]:
+    """Cycle or beat where it was found, as far as it is known; the run, if a reset has cut it off.
+
+    Both count from a reset, runs from the one before any.
+    """
+    text, finding = str(error), error.finding
+    if cut := _CUT.search(text):
+        frame, y, x, channel = map(int, cut.groups()[:4])
+        return None, _beat(Difference(frame, y, x, channel, 0, 0), stream), int(cut["run"] or 0)
+    if named := _CYCLE.search(text):
+        return int(named[1]), None, None
+    if hang := _HANG.search(text):
+        return int(hang[2]) - int(hang[1]), None, None
+    compared = [one.difference for one in finding.compared if one.layer == finding.layer]
+    difference = next(iter(compared), None)
+    return None, None if difference is None else _beat(difference, stream), None
 
 
 def _beat(difference: Difference, stream: Stream) -> int:

@@ -62,6 +62,9 @@ def failed(message: str, check: str, difference: Difference | None = None) -> Ru
     return RunFailed(f"cosim: {message}", (), Finding(check, "a/pool", compared))
 
 
+CUT = "a/pool: frame 0, pixel (0, 1), channel 0: expected 5, got 6, in the run "
+
+
 @pytest.mark.parametrize(("error", "edge"), [
     # The beat of frame 1, pixel 1 is the fourth: edges in which a beat is taken are 0, 2, 3, 5.
     (failed("a/pool: frame 1", "difference", Difference(1, 0, 1, 0, 5, 6)), 5),
@@ -69,6 +72,9 @@ def failed(message: str, check: str, difference: Difference | None = None) -> Ru
     (failed("a/pool: beat 1: valid withdrawn (cycle 4)", "stream rule"), 4),
     (failed("hang: nothing moved for 2 cycles up to cycle 3; first", "hang"), 1),
     (failed("a/pool: a beat more than the frames have", "surplus"), 6),
+    # In a run that a reset has cut off: the one before it, and the one behind it.
+    (failed(CUT + "before any reset, of those", "difference"), -4),
+    (failed(CUT + "after reset 1, of those", "reset"), 2),
 ])  # fmt: skip
 def test_marker_stands_where_it_was_found(tmp_path, error, edge):
     waves(tmp_path, [True, False, True, True, False, True, False])
