@@ -398,7 +398,9 @@ module {top};
   int counted, since;
   bit read, due;
   wire cutting = resets_done < resets;
-  wire [31:0] stalls = cutting && stalled != 0 ? 0 : stall_from;
+  // A run that is to fill or to drain has no other pauses: they would end it too early.
+  wire [31:0] stalls = !cutting || stalled == 0 && hold == 0 ? stall_from
+      : stalled != 0 ? 0 : 32'h7FFFFFFF;
   wire block_sinks = due && hold == {sinks};
   wire block_sources = due && hold == {sources};
   // What the streams look like, cycle by cycle: in this run, and in the first up to its end.
@@ -454,7 +456,7 @@ module {top};
   // A reset leaves nothing behind: what follows it looks like the first run.
   always @(posedge clk) begin
     if (rst) look <= 0;
-    else if (cycle < {looks_kept} && !due && !(cutting && stalled != 0)
+    else if (cycle < {looks_kept} && !due && !(cutting && (stalled != 0 || hold != 0))
         && (resets_done == 0 ? cutting : cycle < {{32'd0, looked}})) begin
       mixed = look;
       for (int k = 0; k < {words}; k = k + 1)

@@ -65,7 +65,8 @@ class Moment:
 
 def moments(count: int, beats: Sequence[int], frames: int, seed: int) -> list[Moment]:
     """As many moments, in turn: under way, under way under stalls, all full, all empty, between two
-    frames; then the same at other places, every other round under stalls.
+    frames; then the same at other places, every other round under stalls but for what fills or
+    drains.
 
     Each run but the first lasts until a stream is in its second frame, if there is one, so that
     what the reset before it has left shows in most layers. The first run is never stalled: the
@@ -99,4 +100,5 @@ def moments(count: int, beats: Sequence[int], frames: int, seed: int) -> list[Mo
 
 
 def _still(moment: Moment, hold: Hold) -> Moment:
-    return replace(moment, hold=hold, delay=LONG, most=6 * MOST_CYCLES)
+    """The moment at which nothing moves any more, as `hold` has it; never under stalls."""
+    return replace(moment, stalled=False, hold=hold, delay=LONG, most=6 * MOST_CYCLES)

@@ -9,7 +9,10 @@ def test_each_kind_in_turn_and_the_first_run_never_stalled():
     found = moments(10, [30, 70], frames=4, seed=1)
     holds = [Hold.NOTHING, Hold.NOTHING, Hold.SINKS, Hold.SOURCES, Hold.NOTHING]
     assert [moment.hold for moment in found] == holds * 2
-    assert [moment.stalled for moment in found] == [False, True, False, False, False] + [True] * 5
+    assert [moment.stalled for moment in found] == [
+        *(False, True, False, False, False),
+        *(True, True, False, False, True),
+    ]
     frames = [moment.beats / [30, 70][moment.tap] for moment in found]
     assert found[0].tap == 0 and 0 < frames[0] < 1
     assert 1 < frames[1] < 2 and 1 < frames[3] < 2 and frames[4] == 1
