@@ -110,7 +110,7 @@ synth_ecp5 -nodsp -top {top} -run map_gates:edif
 _ICE40 = Family(
     "ice40",
     """
-setattr -unset ram_style a:ram_style=distributed
+setattr -unset ram_style -unset syn_ramstyle -unset ramstyle a:ram_style=distributed
 synth_ice40 -noflatten -top {top} -run begin:map_gates
 flatten
 synth_ice40 -top {top} -run map_gates:blif
