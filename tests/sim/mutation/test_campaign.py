@@ -93,7 +93,7 @@ def test_command(hardware, tmp_path):
     plan_file.save(hardware.plan, tmp_path / "plan.yaml")
     arguments = [
         tmp_path / "net", "--plan", tmp_path / "plan.yaml", "--mutants", 12, "--seed", 2,
-        "--prove", 20, "--out", tmp_path / "out", "--bar", 0.5, "--json",
+        "--prove", 5, "--out", tmp_path / "out", "--bar", 0.5, "--json",
         "--junit", tmp_path / "report.xml",
     ]  # fmt: skip
     result = CliRunner().invoke(subcommand("mutate"), list(map(str, arguments)))
