@@ -1,6 +1,6 @@
 """A shell script for each simulator that runs the plain testbench: exit code 0, or 1 for a failure.
 
-Those for Icarus and Verilator are run by our tests. The others follow the tools' manuals.
+Those for Icarus and Verilator are run by our tests. The others are untried: written from what is known of the tools, which we do not have.
 """
 
 from dataclasses import dataclass

@@ -125,7 +125,7 @@ _BENCH = """\
 // Testbench of {top}: plain SystemVerilog, no Python, no library.
 //
 //   sh icarus.sh, sh verilator.sh                             these are tried
-//   sh questa.sh, sh vcs.sh, sh xcelium.sh, sh xsim.sh        by the tools' manuals, untried
+//   sh questa.sh, sh vcs.sh, sh xcelium.sh, sh xsim.sh        untried: we do not have these tools
 //
 // {frames} images ({module}_images.hex: a byte a line, in the order of the stream) go through, and
 // every logit is compared with the one that the integer reference computes
