@@ -51,6 +51,10 @@ SUBCOMMANDS = {
         "sim.commands.coverage",
         "Merge the functional coverage of runs; show what was never seen.",
     ),
+    "code-coverage": (
+        "sim.commands.code_coverage",
+        "Merge the code coverage of runs; show what of the Verilog was never exercised.",
+    ),
     "fuzz": ("sim.commands.fuzz", "Random networks, plans and stalls: RTL against the reference."),
     "mutate": (
         "sim.commands.mutate",

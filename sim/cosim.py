@@ -27,7 +27,9 @@ from hw.ir.network import Network
 from hw.verilog import emit
 from sim import designs, gtkwave, loading
 from sim import gates as gate_level
-from sim.coverage import hardware, streams, values
+from sim.code_coverage import points
+from sim.code_coverage.store import CodeCoverage, digest_of
+from sim.coverage import hardware, instances, streams, values
 from sim.coverage import resets as reset_states
 from sim.coverage.store import Coverage
 from sim.level import Level
@@ -61,6 +63,7 @@ class Cosim:
     compared: each stream's figures, in the network's order
     coverage: what the run has been through, where it was asked for
     constant_logits: whether images that differ have the same logits, by the reference
+    code_coverage: of the Verilog, where the model was built to count it
     gates: cells of the netlist, by kind; empty where RTL was simulated
     load_cycles: that loading the weights and reading them back took
     corners: "frames" that were made to drive each layer into its corners (they are among those that
@@ -84,6 +87,7 @@ class Cosim:
     compared: tuple[Compared, ...]
     constant_logits: bool = False
     coverage: Coverage | None = None
+    code_coverage: CodeCoverage | None = None
     load_cycles: int = 0
     gates: Mapping[str, int] = field(default_factory=dict)
     corners: Mapping[str, int] = field(default_factory=dict)
@@ -180,13 +184,17 @@ def cosim(
             raise
         seconds = time.monotonic() - start
         load_cycles = loading.cycles(place)
+        counted = _code_coverage(bench, place) if build.code_coverage else None
     return Cosim(
         level=subject.level,
         simulator=build.simulator,
         build_seconds=mapped + simulation.model.seconds,
         seconds=seconds,
         constant_logits=is_constant(stimuli.images, tensors[network.graph.output.name]),
-        coverage=_coverage(network, design, bench, stimuli, tensors, run) if cover else None,
+        coverage=_coverage(network, design, subject, bench, stimuli, tensors, run)
+        if cover
+        else None,
+        code_coverage=counted,
         load_cycles=load_cycles,
         gates={} if subject.gates is None else gate_level.cells(bench),
         **_figures(simulation, run, stimuli),
@@ -224,6 +232,7 @@ def design_in(network: Network, emission: emit.Emission) -> Design:
 def _coverage(
     network: Network,
     design: Design,
+    subject: Subject,
     bench: designs.Bench,
     stimuli: Stimuli,
     tensors: Mapping[str, np.ndarray],
@@ -237,7 +246,18 @@ def _coverage(
     frames, stalled = len(stimuli.images) + bench.corner_frames, stimuli.stalled
     streams.measure(coverage, network, run.seen, frames=frames, stalled=stalled)
     reset_states.measure(coverage, network, run.resets)
+    if subject.level != Level.PE:
+        # There streams carry the elements' operands and sums, not the layers' tensors.
+        layers = {stream.layer.partition(" ")[0] for stream in run.compared}
+        instances.measure(coverage, network, layers, tensors, run.seen)
+        for name, corners in bench.corners.items():
+            instances.measure_values(coverage, network, network.graph[name], corners.inputs)
     return coverage
+
+
+def _code_coverage(bench: designs.Bench, folder: Path) -> CodeCoverage:
+    counts = points.read(folder, bench.sources)
+    return CodeCoverage(digest_of(bench.sources), counts)
 
 
 def _figures(simulation: Simulation, run: Run, stimuli: Stimuli) -> dict[str, Any]:

@@ -26,9 +26,12 @@ cycle.
 REPORTS = (
     "stop", "cycle", "broken", "stopped_valid", "stopped_ready", "stopped_full", "stopped_empty",
     "surplus", "tlast_wrong", "longest_idle", "fifo_wrong", "reset_wrong", "held_back", "starved",
-    "full", "waited",
+    "full", "waited", "last_seen",
 )  # fmt: skip
 """Registers that it reads."""
+
+LAST_SEEN = ("held back", "taken at once")
+"""Bits of `last_seen`: how the last beats of an AXI4-Stream's frames were taken."""
 
 RUNNING, DONE, HUNG, SURPLUS = range(4)
 """Values of `stop`: still running; every tap has its beats; nothing moved; a layer gave too
@@ -188,7 +191,7 @@ def generate(designs: Sequence[Dut]) -> Harness:
             engines.append((label, ".".join(filter(None, [design.instance, path])), requantised))
         body.append(f"  {_name(design.module)} {design.instance} ({', '.join(ports)});\n")
     if not any(stream.is_axis for stream in sinks):
-        body.append("  assign tlast_wrong = 0;\n")
+        body.append("  assign tlast_wrong = 0;\n  assign last_seen = 0;\n")
     if not fifos:
         body.append("  assign fifo_wrong = 0;\n")
     for number, (stream, place) in enumerate(taps):
@@ -314,7 +317,7 @@ def _sink(body: list[str], number: int, instance: str, stream: Stream) -> list[s
         body.append(
             f'  stream_last #(.BEATS({stream.beats}), .REPORT("last.txt")) last_{number} (\n'
             f"      .clk(clk), .rst(rst), .cycle(cycle), .wrong(tlast_wrong),\n"
-            f"      .last({place}_tlast),\n"
+            f"      .last({place}_tlast), .seen(last_seen),\n"
             f"      {_connections(stream, place, 'valid', 'ready')});\n"
         )
     return ports
@@ -377,6 +380,7 @@ _HARNESS = """\
 module {top};
   bit clk, go, rst = 1, flush;
   wire tlast_wrong;
+  wire [1:0] last_seen;
   int frames, stall_from, pattern, patience, idle, longest_idle, stop;
   int resets, resets_done;
   bit [16:0] stall;

@@ -41,12 +41,15 @@ class Build:
     optimise: g++ optimisation of Verilator's model, -O1 or -O2 for a long run; default: -O0, which
     builds fastest (`cosim` takes -O1 for a run of many beats)
     waves: so that it can write a VCD (slower; a separate cache entry)
+    code_coverage: so that it counts lines, branches and bits that change and writes them to
+    `sim.code_coverage.points.FILE` at its end (slower; a separate cache entry); for Verilator
     shelf: kind of cache entry: many models of one use each must not push the others out
     """
 
     simulator: Simulator = Simulator.VERILATOR
     optimise: str | None = None
     waves: bool = False
+    code_coverage: bool = False
     shelf: str = "model"
 
 
@@ -116,6 +119,7 @@ def build(
                 visible=visible,
                 optimise=how.optimise or "-O0",
                 waves=how.waves,
+                code_coverage=how.code_coverage,
                 shelf=how.shelf,
             )
         case _:

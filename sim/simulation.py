@@ -16,6 +16,7 @@ import numpy as np
 from hw.errors import CheckFailed, InputError
 from hw.ir import reference
 from hw.ir.network import Network
+from hw.verilog.emit import VERILOG_SUFFIX
 from sim import assertions, harness, loading, resets, runner, scoreboard
 from sim.designs import Bench
 from sim.harness import STALL_PATTERNS, Harness, Stream
@@ -47,7 +48,8 @@ class Run:
     compared: each stream's figures, in the network's order
     ends: for each sink, the cycles in which its frames ended
     seen: labels of the streams that were ever "held_back" (valid, not ready) or "starved" (ready,
-    not valid), of the FIFOs that were ever "full" or "waited" for by their join
+    not valid), of the FIFOs that were ever "full" or "waited" for by their join;
+    "tlast": those of `harness.LAST_SEEN` that were ever seen
     resets: for each, its "cycle", and what it found: labels of streams in "mid_frame" and
     "held_back", of FIFOs "filled" and "full", of engines "reading" taps, with a sum "summed", with
     a requantiser "busy"; "frames" that had left the first design
@@ -304,6 +306,14 @@ class Simulation(Program):
         return sorted(range(len(taps)), key=lambda k: (positions[taps[k].node], taps[k].is_axis))
 
 
+def _counted(sources: Mapping[str, str], hardware: set[str]) -> str:
+    """Verilator's control file that leaves all but the hardware's Verilog out of code coverage."""
+    others = [name for name in sources if name not in hardware or not name.endswith(VERILOG_SUFFIX)]
+    return "\n".join(
+        ["`verilator_config", *(f'coverage_off -file "{name}"' for name in others), ""]
+    )
+
+
 def _names(text: str) -> list[str]:
     """Modules and packages of a text."""
     return re.findall(r"^(?:module|package) (\w+)", text, re.M)
@@ -335,6 +345,8 @@ def build(bench: Bench, how: Build = Build()) -> Program:
             )
     if any(design.load_address for design in bench.designs):
         sources["master.sv"] = master
+    if how.code_coverage:
+        sources["counted.vlt"] = _counted(sources, set(bench.sources))
     model = runner.build(
         sources, harness.TOP, how, public=harness.CONTROLS, visible=harness.REPORTS
     )

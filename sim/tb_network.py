@@ -20,7 +20,7 @@ from cocotb.types import Logic
 
 from hw import processes
 from sim import resets, scoreboard
-from sim.harness import CONTROLS, HUNG, SURPLUS
+from sim.harness import CONTROLS, HUNG, LAST_SEEN, SURPLUS
 
 FIFOS_SHOWN = 24
 """Most lines about FIFOs and layers after a hang, of each kind."""
@@ -61,6 +61,7 @@ async def frames(dut):
             "starved": chosen(dut.starved, layers),
             "full": chosen(dut.full, case["fifos"]),
             "waited": chosen(dut.waited, case["fifos"]),
+            "tlast": chosen(dut.last_seen, list(LAST_SEEN)),
         },
         "resets": [
             entry | progress(case, run) for entry, run in zip(reset_log(case), cut, strict=True)

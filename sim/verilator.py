@@ -51,6 +51,7 @@ def build(
     visible: Sequence[str],
     optimise: str,
     waves: bool,
+    code_coverage: bool,
     shelf: str,
 ) -> tuple[Path, bool]:
     """Build the model of `top`, or find it in the cache; the arguments are those of `runner.build`.
@@ -70,6 +71,7 @@ def build(
         top,
         optimise,
         str(waves),
+        str(code_coverage),
         *(text for item in sorted(sources.items()) for text in item),
     )
 
@@ -84,8 +86,8 @@ def build(
         (work / "public.vlt").write_text(options, encoding="utf-8")
         files = [name for name in sources if not name.endswith(ROM_SUFFIX)]
         files.sort(key=lambda name: not name.endswith(CONTROL_SUFFIX))
-        _translate(found, files, top, waves, work)
-        compiler = _Compiler(found, waves)
+        _translate(found, files, top, waves, code_coverage, work)
+        compiler = _Compiler(found, waves, code_coverage)
         compiler.link([*_objects(compiler, work, optimise), *_runtime(compiler)], folder / PROGRAM)
         shutil.rmtree(work)
 
@@ -99,7 +101,14 @@ def _public(top: str, public: Sequence[str], visible: Sequence[str]) -> str:
     return "\n".join(["`verilator_config", *lines, ""])
 
 
-def _translate(found: tools.Tools, files: Sequence[str], top: str, waves: bool, work: Path) -> None:
+def _translate(
+    found: tools.Tools,
+    files: Sequence[str],
+    top: str,
+    waves: bool,
+    code_coverage: bool,
+    work: Path,
+) -> None:
     """Verilog files in the folder `work` to C++ in `work/cpp`."""
     tools.call(
         [
@@ -107,6 +116,7 @@ def _translate(found: tools.Tools, files: Sequence[str], top: str, waves: bool, 
             *("--cc", "--vpi", "--prefix", "Vmodel", "-Mdir", "cpp", "--top-module", top),
             *("--timescale", "1ns/1ps", "--output-split", str(SPLIT), "--assert"),
             *(["--trace-vcd"] if waves else []),
+            *(["--coverage-line", "--coverage-toggle"] if code_coverage else []),
             *("public.vlt", *files),
         ],
         work,
@@ -116,10 +126,14 @@ def _translate(found: tools.Tools, files: Sequence[str], top: str, waves: bool, 
 
 @dataclass(frozen=True)
 class _Compiler:
-    """g++ with the flags that all parts of a model have in common; `waves`: with VCD tracing."""
+    """g++ with the flags that all parts of a model have in common.
+
+    `waves`: with VCD tracing; `code_coverage`: with counters.
+    """
 
     found: tools.Tools
     waves: bool
+    code_coverage: bool
 
     def compile(
         self,
@@ -136,7 +150,8 @@ class _Compiler:
             [
                 *(self.found.compiler, optimise, "-std=c++20", "-DVERILATOR=1"),
                 *(f"-DVM_TRACE={trace}", f"-DVM_TRACE_VCD={trace}"),
-                *("-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0", "-DVM_COVERAGE=0", "-DVM_SC=0"),
+                *("-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0", "-DVM_SC=0"),
+                f"-DVM_COVERAGE={int(self.code_coverage)}",
                 *("-DVM_TIMING=1", f"-I{includes}", f"-I{SHIM}"),
                 *(f"-I{include}", f"-I{include / 'vltstd'}"),
                 *(["-include", headers] if headers else []),
@@ -161,7 +176,7 @@ class _Compiler:
         text = (SHIM / "model.h").read_text(encoding="utf-8")
         found = self.found
         digest = cache.digest_of(
-            found.versions, text, optimise, str(self.waves), str(found.verilator_root)
+            found.versions, text, optimise, *self._kind(), str(found.verilator_root)
         )
 
         def make(folder: Path) -> None:
@@ -174,12 +189,16 @@ class _Compiler:
     def kept(self, files: Sequence[Path]) -> list[Path]:
         """Objects of files that are the same for all models."""
         shim = (SHIM / "Vtop.h").read_text(encoding="utf-8")
-        digest = cache.digest_of(self.found.versions, shim, str(self.waves), *map(str, files))
+        digest = cache.digest_of(self.found.versions, shim, *self._kind(), *map(str, files))
 
         def make(folder: Path) -> None:
             _parallel(lambda path: self.compile(path, folder / f"{path.stem}.o", "-O1"), files)
 
         return sorted(cache.entry("runtime", digest, make)[0].glob("*.o"))
+
+    def _kind(self) -> tuple[str, str]:
+        """What tells these flags from others, for a digest."""
+        return str(self.waves), str(self.code_coverage)
 
 
 @dataclass(frozen=True)
@@ -242,8 +261,10 @@ def _runtime(compiler: _Compiler) -> list[Path]:
     main = [found.cocotb_share / "lib" / "verilator" / "verilator.cpp"]
     if compiler.waves:
         main.append(found.verilator_root / "include" / "verilated_vcd_c.cpp")
-    # Tracing changes the main program only: models with and without it share the core.
-    return [*_Compiler(found, False).kept(core), *compiler.kept(main)]
+    if compiler.code_coverage:
+        main.append(found.verilator_root / "include" / "verilated_cov.cpp")
+    # Tracing and counting change the main program only: all models share the core.
+    return [*_Compiler(found, False, False).kept(core), *compiler.kept(main)]
 
 
 def _parallel(work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:

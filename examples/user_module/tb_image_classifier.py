@@ -10,9 +10,35 @@ from cocotb.clock import Clock
 from hw.ir import reference, serialize
 from hw.verilog import emit
 from sim.stimuli import random_images
-from sim.stream import Scoreboard, Signals, Sink, Source, Testbench, layers
+from sim.stream import CoverGroup, Scoreboard, Signals, Sink, Source, Testbench, layers
 
 FRAMES = 2
+CLASSES = 3
+
+
+class ClassHeld:
+    """Covers how classes are taken: a rule that looks at each cycle and never complains."""
+
+    def __init__(self, cover: CoverGroup):
+        self.cover = cover
+
+    def check(self, before, now):
+        if now.waits:
+            self.cover.hit("class held back")
+        elif now.moves and not (before is not None and before.waits):
+            self.cover.hit("class taken at once")
+
+
+def cover_group() -> CoverGroup:
+    """What the tests of this module should see, over all of them."""
+    return CoverGroup(
+        "image_classifier",
+        [
+            *("black pixel", "white pixel", "class held back", "class taken at once"),
+            *(f"class {number}" for number in range(CLASSES + 1)),
+        ],
+        out_of_reach={f"class {CLASSES}": f"the network has {CLASSES} classes"},
+    )
 
 
 @cocotb.test()
@@ -35,6 +61,14 @@ async def every_image_gets_its_class(dut, stall):
     source = Source(bench, Signals.from_prefix(dut, "s_axis"), shape=images.shape[1:], stall=stall)
     sink = Sink(bench, Signals.from_prefix(dut, "m_axis"), shape=(1,), stall=stall)
     # Each monitor and agent checks its stream's rules; the scoreboards check what it carries.
+    cover = cover_group()
+    source.on_beat.append(
+        lambda pixel: (
+            cover.hit({0: "black pixel", 255: "white pixel"}[pixel]) if pixel in (0, 255) else None
+        )
+    )
+    sink.on_beat.append(lambda number: cover.hit(f"class {number}"))
+    sink.rules.append(ClassHeld(cover))
     inside = Scoreboard(network)
     for monitor in layers(bench, dut.network, network, manifest):
         inside.watch(monitor)
@@ -50,6 +84,7 @@ async def every_image_gets_its_class(dut, stall):
     received = await sink.receive(FRAMES)
     await bench.finish()
     assert received[:, 0].tolist() == classes.tolist()
+    cover.save(work / "coverage.json")
     beats = sum(watched.compared for watched in inside.streams.values())
     cocotb.log.info(
         f"{FRAMES} images, {bench.cycles} cycles, {beats} beats of {len(inside.streams)} layers "

@@ -114,6 +114,12 @@ SHOWN = {
     type=FOLDER,
     help="Add the run's functional coverage to this file (made if need be).",
 )
+@click.option(
+    "--code-coverage",
+    "code_file",
+    type=FOLDER,
+    help="Add the lines, branches and bits of the Verilog that the run exercises to this file.",
+)
 @click.option("--waves", is_flag=True, help="Write the waves, dump.vcd, to --out.")
 @click.option(
     "--out", type=OUTPUT, help="Keep the run's files here; with --waves by default: cosim."
@@ -143,6 +149,7 @@ def cosim(
     resets: int,
     simulator: str,
     coverage_file: Path | None,
+    code_file: Path | None,
     waves: bool,
     out: Path | None,
     junit_file: Path | None,
@@ -156,6 +163,7 @@ def cosim(
     from hw.verilog import emit
     from sim import designs
     from sim import gates as gate_level
+    from sim.code_coverage import store as code_store
     from sim.cosim import Subject
     from sim.coverage import store
     from sim.runner import Build
@@ -177,10 +185,16 @@ def cosim(
          "--gates: of --rtl only the whole network is synthesised; leave out --level"),
         (not stall and stall_pattern not in ("mixed", "never"),
          f"--stall-pattern: {stall_pattern} is for the second pass, which --stall 0 leaves out"),
+        (code_file is not None and simulator != Simulator.VERILATOR,
+         "--code-coverage: Verilator counts it; leave --simulator out"),
+        (code_file is not None and (gates or level != Level.NETWORK),
+         "--code-coverage: is of the whole network's Verilog; leave --gates and --level out"),
     )  # fmt: skip
     _find_tools(simulator)
     if coverage_file is not None:
         store.check(coverage_file)
+    if code_file is not None:
+        code_store.check(code_file)
     out = Path("cosim") if waves and out is None else out
     if out is not None:
         outputs.require_absent(out, force)
@@ -206,7 +220,8 @@ def cosim(
     form = (gate_level.FLAT if flat else gate_level.HIERARCHY) if gates else None
     stimuli = Stimuli(images, stall, stall_pattern, seed, resets=resets, corners=corners)
     subject = Subject(level, only, emission, form, (network,) if loads else (), asserted)
-    build = Build(Simulator.ICARUS if both else Simulator(simulator), waves=waves)
+    first = Simulator.ICARUS if both else Simulator(simulator)
+    build = Build(first, waves=waves, code_coverage=code_file is not None)
     cover = coverage_file is not None
     through: list[Any] = []
     simulate = partial(_each, through) if each else _whole
@@ -222,6 +237,8 @@ def cosim(
             _agree(run(Build(), folder=None)[0], result)
     if coverage_file is not None:
         _add_coverage(parts, coverage_file)
+    if code_file is not None:
+        code_store.add(result.code_coverage, code_file)
     if result.constant_logits:
         console.note(f"cosim: {constant.WARNING.format(count=len(images))}")
     content = _content(result, simulator, parts if each else ()) | {"edited": edited}
@@ -391,8 +408,8 @@ def _agree(first: Any, second: Any) -> None:
 
 def _content(result: Any, simulator: str, parts: Sequence[Any]) -> dict[str, Any]:
     """The documented JSON."""
-    content = asdict(replace(result, coverage=None))
-    del content["coverage"]
+    content = asdict(replace(result, coverage=None, code_coverage=None))
+    del content["coverage"], content["code_coverage"]
     content["compared"] = {layer.layer: layer.beats for layer in result.compared}
     content["simulator"] = simulator
     content = {key: _rounded(value) for key, value in content.items()}

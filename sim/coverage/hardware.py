@@ -100,22 +100,29 @@ def window_of(node: Node) -> str | None:
 
 
 def padding(network: Network, node: Node) -> Iterator[str]:
-    """At which sides some window of the node reaches into the padding, and whether one does not."""
+    """The padding bins of a node's window."""
     window = window_of(node)
-    if window is None:
-        return
+    if window is not None:
+        yield from (f"{window} {side}" for side in sides(network, node))
+
+
+def sides(network: Network, node: Node) -> Iterator[str]:
+    """At which sides some window of the node reaches into the padding, and whether one does not:
+    those of its window's sides in `points.WINDOWS`.
+    """
+    known = WINDOWS[window_of(node) or ""]
     g = Geometry.of(network.graph, node)
     inside = []
     for axis, (first, last) in enumerate((("top", "bottom"), ("left", "right"))):
         places = np.arange(g.out[axis]) * g.stride[axis] - g.padding[axis]
         ends = places + (g.kernel[axis] - 1) * g.dilation[axis]
-        if (places < 0).any() and first in WINDOWS[window]:
-            yield f"{window} {first}"
-        if (ends >= g.shape[axis]).any() and last in WINDOWS[window]:
-            yield f"{window} {last}"
+        if (places < 0).any() and first in known:
+            yield first
+        if (ends >= g.shape[axis]).any() and last in known:
+            yield last
         inside.append(((places >= 0) & (ends < g.shape[axis])).any())
     if all(inside):
-        yield f"{window} inside"
+        yield "inside"
 
 
 def _image(coverage: Coverage, network: Network) -> None:

@@ -1,16 +1,21 @@
-"""Hits by group and bin: adding up, files, shares."""
+"""Hits of many runs: adding up, files, shares."""
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hw import documents
 from hw.errors import InputError
 from hw.outputs import write_atomic
+from sim.coverage.group import Group, is_counts
 from sim.coverage.points import GROUPS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+Groups = dict[str, Group]
+"""By name."""
 
 
 @dataclass
@@ -19,16 +24,19 @@ class Coverage:
 
     Parameters
     ----------
-    hits: group -> bin -> times; the groups of `points.GROUPS` are always complete, groups of one
-    network's own ("joins of <digest>") come on top
+    hits: group -> bin -> times, of a campaign over many networks; all groups of `points.GROUPS`
+    networks: digest of a network -> a group for each of its layers that was simulated
+    testbenches: the groups of users' own testbenches
     """
 
     hits: dict[str, dict[str, int]] = field(
         default_factory=lambda: {group: dict.fromkeys(bins, 0) for group, bins in GROUPS.items()}
     )
+    networks: dict[str, Groups] = field(default_factory=dict)
+    testbenches: Groups = field(default_factory=dict)
 
     def hit(self, group: str, name: str, times: int = 1) -> None:
-        """Count a bin of the known groups.
+        """Count a bin of the campaign's groups.
 
         Raises
         ------
@@ -36,45 +44,32 @@ class Coverage:
         """
         self.hits[group][name] += times
 
-    def declare(self, group: str, bins: Iterable[str]) -> None:
-        """A group of one network's own."""
-        self.hits[group] = dict.fromkeys(bins, 0)
-
     def add(self, other: "Coverage") -> None:
-        """Add the hits of another run."""
+        """Add the hits of another run.
+
+        Raises
+        ------
+        InputError: bins of one network or testbench differ
+        """
         for group, bins in other.hits.items():
-            mine = self.hits.setdefault(group, {})
             for name, times in bins.items():
-                mine[name] = mine.get(name, 0) + times
+                self.hits[group][name] += times
+        for digest, layers in other.networks.items():
+            _add(self.networks.setdefault(digest, {}), layers.values())
+        _add(self.testbenches, other.testbenches.values())
 
-    def known(self) -> "Coverage":
+    def campaign(self) -> "Coverage":
         """Without the groups of single networks."""
-        return Coverage({group: dict(self.hits[group]) for group in GROUPS})
+        return Coverage({group: dict(bins) for group, bins in self.hits.items()})
 
-    def missing(self) -> list[tuple[str, str]]:
-        """(group, bin) of every bin without a hit."""
-        return [
-            (group, name)
-            for group, bins in self.hits.items()
-            for name, times in bins.items()
-            if not times
-        ]
+    def groups(self) -> list[Group]:
+        """The campaign's groups."""
+        return [Group(name, bins) for name, bins in self.hits.items()]
 
-    @property
-    def bins(self) -> int:
-        return sum(len(bins) for bins in self.hits.values())
 
-    @property
-    def share(self) -> float:
-        """Bins hit, of all bins, in per cent."""
-        return 100 * (1 - len(self.missing()) / self.bins)
-
-    def shares(self) -> dict[str, tuple[int, int]]:
-        """For each group, how many bins were hit and how many there are."""
-        return {
-            group: (sum(times > 0 for times in bins.values()), len(bins))
-            for group, bins in self.hits.items()
-        }
+def _add(mine: Groups, others: Iterable[Group]) -> None:
+    for group in others:
+        mine.setdefault(group.name, Group.of(group.name, group.hits, group.out_of_reach)).add(group)
 
 
 MARKS = (b'"schema_version": ', b'"hits": ')
@@ -83,8 +78,17 @@ MARKS = (b'"schema_version": ', b'"hits": ')
 
 def save(coverage: Coverage, path: Path) -> None:
     """Write the hits as JSON."""
-    content = {"schema_version": SCHEMA_VERSION, "hits": coverage.hits}
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "hits": coverage.hits,
+        "networks": {digest: _dicts(layers) for digest, layers in coverage.networks.items()},
+        "testbenches": _dicts(coverage.testbenches),
+    }
     write_atomic(path, json.dumps(content, indent=1) + "\n")
+
+
+def _dicts(groups: Groups) -> dict[str, Any]:
+    return {name: group.as_dict() for name, group in groups.items()}
 
 
 def load(path: Path) -> Coverage:
@@ -93,6 +97,7 @@ def load(path: Path) -> Coverage:
     Raises
     ------
     InputError: it cannot be read, or is none of ours; bins that are not known any more are refused
+    CheckFailed: it has hits of a bin that is out of reach
     """
     again = "write it again: shiftnas cosim NET --coverage FILE"
     try:
@@ -104,12 +109,30 @@ def load(path: Path) -> Coverage:
     if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
         raise InputError(f"{path}: schema_version: expected {SCHEMA_VERSION}; {again}")
     hits = content.get("hits")
-    if not isinstance(hits, dict) or not all(map(_is_group, hits.values())):
+    if not isinstance(hits, dict) or not all(map(is_counts, hits.values())):
         raise InputError(f"{path}: hits: expected groups of bins with counts; {again}")
+    if set(hits) - set(GROUPS):
+        raise InputError(f"{path}: hits: of another version of shiftnas; {again}")
     for group, bins in GROUPS.items():
         if set(hits.get(group, ())) != set(bins):
             raise InputError(f"{path}: hits: {group}: of another version of shiftnas; {again}")
-    return Coverage(hits)
+    try:
+        networks = content.get("networks")
+        if not isinstance(networks, Mapping):
+            raise ValueError("networks: expected digests with layers")
+        return Coverage(
+            hits,
+            {digest: _groups(layers, "networks") for digest, layers in networks.items()},
+            _groups(content.get("testbenches"), "testbenches"),
+        )
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; {again}") from None
+
+
+def _groups(content: Any, place: str) -> Groups:
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{place}: expected groups of bins")
+    return {name: Group.from_dict(name, group) for name, group in content.items()}
 
 
 def check(path: Path) -> None:
@@ -123,10 +146,3 @@ def add(coverage: Coverage, path: Path) -> None:
     total = load(path) if path.exists() else Coverage()
     total.add(coverage)
     save(total, path)
-
-
-def _is_group(bins: object) -> bool:
-    return isinstance(bins, Mapping) and all(
-        isinstance(times, int) and not isinstance(times, bool) and times >= 0
-        for times in bins.values()
-    )

@@ -15,7 +15,7 @@ def measure(
     frames: int,
     stalled: bool,
 ) -> None:
-    """Add what the harness saw to `coverage`, and a group of the network's own joins.
+    """Add what the harness saw to `coverage`.
 
     Parameters
     ----------
@@ -25,21 +25,10 @@ def measure(
     stalled: whether frames passed under stalls
     """
     graph = network.graph
-    inputs = [
-        f"{node.name} input {position} ({tensor})"
-        for node in graph
-        if isinstance(node, Add | Concat)
-        for position, tensor in enumerate(node.inputs)
-    ]
-    group = f"joins of {network.digest[:12]}"
-    coverage.declare(
-        group, [f"{name}, {what}" for name in inputs for what in ("full", "waited for")]
-    )
-    for what, name in (("full", "full"), ("waited", "waited for")):
+    for what, name in _JOIN.items():
         for label in set(seen[what]):
-            coverage.hit(group, f"{label}, {name}")
             kind = type(graph[label.partition(" ")[0]]).__name__
-            coverage.hit("join", f"{kind}, " + _JOIN[what])
+            coverage.hit("join", f"{kind}, {name}")
     for what, name in (("held_back", "held back"), ("starved", "starved")):
         for label in set(seen[what]):
             node = graph[label.partition(" ")[0]]

@@ -77,7 +77,7 @@ class Tally:
         self.cycles += outcome.cycles
         self.cpu_seconds += outcome.cpu_seconds
         if outcome.coverage is not None:
-            self.coverage.add(outcome.coverage.known())
+            self.coverage.add(outcome.coverage.campaign())
         for axis, values in values_of(outcome.case).items():
             self.hits[axis].update(values)
         if outcome.failure is not None:

@@ -323,7 +323,8 @@ module stream_tap #(
 endmodule
 
 // Checks that tlast comes with the last beat of each frame and with no other. The first breach is
-// written to REPORT as: beat in its frame, frame, tlast, cycle.
+// written to REPORT as: beat in its frame, frame, tlast, cycle. `seen`: last beats were held back,
+// were taken in the cycle in which they were offered.
 module stream_last #(
     parameter int BEATS = 1,
     parameter REPORT = ""
@@ -334,11 +335,16 @@ module stream_last #(
     input bit valid,
     input bit ready,
     input bit last,
-    output bit wrong
+    output bit wrong,
+    output bit [1:0] seen
 );
   int report, beat, frame;
+  bit waiting;
 
   always @(posedge clk) begin
+    waiting <= !rst && valid && !ready;
+    if (rst) seen <= 0;
+    else if (valid && beat == BEATS - 1) seen <= seen | {ready && !waiting, !ready};
     if (rst) begin
       beat  <= 0;
       frame <= 0;

@@ -1,8 +1,10 @@
-"""Sources, sinks, monitors, protocol checkers and scoreboards for streams, for use in cocotb tests.
+"""Sources, sinks, monitors, protocol checkers, scoreboards and cover groups for streams, for use in
+cocotb tests.
 
 from sim.stream import Scoreboard, Signals, Sink, Source, Testbench
 """
 
+from sim.stream.cover import CoverGroup
 from sim.stream.layers import layers
 from sim.stream.monitor import Monitor
 from sim.stream.protocol import ProtocolError
@@ -13,6 +15,7 @@ from sim.stream.source import Source
 from sim.stream.testbench import Hang, Testbench
 
 __all__ = [
+    "CoverGroup",
     "Hang",
     "Monitor",
     "ProtocolError",

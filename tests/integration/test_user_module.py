@@ -1,10 +1,15 @@
 """The example of a testbench for one's own module runs as its README says, in both simulators."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from sim.commands.coverage import coverage
+from sim.coverage import store
 
 ROOT = Path(__file__).parents[2]
 RUN = ROOT / "examples" / "user_module" / "run.py"
@@ -27,6 +32,15 @@ def test_with_verilator(tmp_path):
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "5 tests, 0 failed" in done.stdout
     assert run("--out", tmp_path / "a run").returncode == 2
+    file = tmp_path / "a run" / "coverage.json"
+    shown = CliRunner().invoke(coverage, [str(file), "--by", "testbench", "--json"])
+    content = json.loads(shown.stdout)
+    assert list(content["groups"]) == ["image_classifier"]
+    assert content["out_of_reach"] == {"image_classifier: class 3": "the network has 3 classes"}
+    assert not {"image_classifier: class held back", "image_classifier: black pixel"} & set(
+        content["missing"]
+    )
+    assert sum(store.load(file).testbenches["image_classifier"].hits.values()) > 4 * 2
 
 
 @pytest.mark.icarus

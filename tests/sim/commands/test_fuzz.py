@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from sim.commands.fuzz import Duration, fuzz
 from sim.coverage import store
+from sim.coverage.group import Group
 from sim.coverage.store import Coverage
 from sim.fuzz import workers
 from sim.fuzz.case import as_dict
@@ -61,15 +62,15 @@ def test_coverage_of_all_cases_is_kept(ran, tmp_path, monkeypatch):
     def work(task: workers.Task) -> Result:
         coverage = Coverage()
         coverage.hit("classes", "10")
-        coverage.declare("joins of one network", ["a FIFO"])
+        coverage.networks["abc"] = {"node": Group.of("node", ["a FIFO"])}
         return Result(Outcome(draw(task.seed, task.number), coverage=coverage))
 
     monkeypatch.setattr(workers, "work", work)
     file = tmp_path / "coverage.json"
     assert call("--cases", 3, "--coverage", file)[0] == 0
-    hits = store.load(file).hits
-    assert hits["classes"]["10"] == 3
-    assert "joins of one network" not in hits
+    found = store.load(file)
+    assert found.hits["classes"]["10"] == 3
+    assert found.networks == {}
 
 
 def test_failures_exit_1_and_the_rest_is_run(ran):
