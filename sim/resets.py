@@ -68,9 +68,10 @@ def moments(count: int, beats: Sequence[int], frames: int, seed: int) -> list[Mo
     frames; then the same at other places, every other round under stalls but for what fills or
     drains.
 
-    Each run but the first lasts until a stream is in its second frame, if there is one, so that
-    what the reset before it has left shows in most layers. The first run is never stalled: the
-    later ones are to look like it.
+    Each run but the first lasts until a stream is in its third frame, if there are enough, so that
+    what the reset before it has left shows in most layers, and what is under way is not of the
+    second image, which is all zero where images are random: sums of zeros are as a reset leaves
+    them. The first run is never stalled: the later ones are to look like it.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def moments(count: int, beats: Sequence[int], frames: int, seed: int) -> list[Mo
     for number in range(count):
         turn, kind = divmod(number, 5)
         tap = 0 if number == 0 else int(rng.integers(len(beats)))
-        start = 0 if number == 0 or frames == 1 else beats[tap]
+        start = beats[tap] * (0 if number == 0 or frames == 1 else 2 if frames > 3 else 1)
         # The frame's last beat is not awaited: there would be nothing left under way.
         within = start + int(rng.integers(1, max(1, beats[tap] - 1), endpoint=True))
         under_way = Moment(bool(kind == 1 or turn % 2), tap, within, delay=int(rng.integers(DELAY)))

@@ -31,7 +31,7 @@ def test_states_of_a_reset():
 
 def test_resets_of_a_run_meet_a_design_that_is_full_and_one_under_way():
     built = propose(NETWORK, device("ulx3s-85f"))
-    images = random_images(NETWORK, 2, seed=1)
+    images = random_images(NETWORK, 5, seed=1)
     coverage = cosim(NETWORK, built, Stimuli(images), cover=True).coverage
     assert coverage is not None
     assert {
