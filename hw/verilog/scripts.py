@@ -1,6 +1,7 @@
 """A shell script for each simulator that runs the plain testbench: exit code 0, or 1 for a failure.
 
-Those for Icarus and Verilator are run by our tests. The others are untried: written from what is known of the tools, which we do not have.
+Those for Icarus and Verilator are run by our tests. The others are untried: we do not have these
+tools.
 """
 
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def files(top: str, module: str, bench: str, control: str, assertions: str) -> d
         f"{name}.sh": _SCRIPT.format(
             name=name,
             title=tool.title,
-            untried="" if tool.tried else ", untried, by its manual",
+            untried="" if tool.tried else ", untried",
             note=f"# {tool.note}\n" if tool.note else "",
             build=tool.build.format(**names),
             run=tool.run.format(**names),
