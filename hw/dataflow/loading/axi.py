@@ -109,7 +109,7 @@ class Loader(wiring.Component):
                 **signature(address_bits),
                 "bus": Out(Bus(address_bits)),
                 "busy": In(1),
-                "reset": Out(1, init=1),
+                "reset": Out(1, init=1),  # pyright: ignore[reportCallIssue]
             }
         )
 
