@@ -247,7 +247,7 @@ def _dropped(x: Tensor, rate: float) -> Tensor:
 
 def count_weights(module: nn.Module) -> int:
     """Trainable weights of a module, as `hw.networks.counts` counts: a pair (P, S) is one."""
-    weights = [m.latents for m in module.modules() if isinstance(m, ShiftWeight)]
+    weights = [weight.latents for weight in shift.shift_weights(module)]
     further = sum(latent.numel() for latents in weights for latent in latents[1:])
     return sum(p.numel() for p in module.parameters()) - further
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nas.shift import ShiftSettings, ShiftWeight
+from nas.shift import ShiftSettings, ShiftWeight, shift_weights
 
 
 class Regularisation(StrEnum):
@@ -91,7 +91,7 @@ class ShiftOptimiser(torch.optim.Optimizer):
         device = next(module.parameters()).device
         self.settings, self.shift = settings, shift
         self._latents = _flat_latents(module, device)
-        latent = {id(p) for m in _shift_weights(module) for p in m.latents}
+        latent = {id(p) for m in shift_weights(module) for p in m.latents}
         others = [p for p in module.parameters() if id(p) not in latent]
         self._other, self._other_gradient = flatten(others, device)
         flat = [value for group in self._latents for value in group.values]
@@ -162,14 +162,10 @@ class ShiftOptimiser(torch.optim.Optimizer):
         self._share()
 
 
-def _shift_weights(module: nn.Module) -> list[ShiftWeight]:
-    return [m for m in module.modules() if isinstance(m, ShiftWeight)]
-
-
 def _flat_latents(module: nn.Module, device: torch.device) -> list[_Latents]:
     """The latents of each kind in `module`, laid end to end."""
     kinds: dict[type[ShiftWeight], list[ShiftWeight]] = {}
-    for weight in _shift_weights(module):
+    for weight in shift_weights(module):
         kinds.setdefault(type(weight), []).append(weight)
     groups = []
     for kind, weights in kinds.items():

@@ -16,7 +16,7 @@ from nas.shift.inq import IncrementalWeight, largest_power, nearest_power
 from nas.shift.layers import Conv1d, Conv2d, Linear, advance_weights, make_weight
 from nas.shift.real import RealWeight
 from nas.shift.settings import Domain, GradRule, Init, Layer, ShiftSettings
-from nas.shift.weight import ShiftWeight, round_half_up, sign_of
+from nas.shift.weight import ShiftWeight, round_half_up, shift_weights, sign_of
 
 __all__ = [
     "Conv1d",
@@ -43,5 +43,6 @@ __all__ = [
     "power_of",
     "quantised",
     "round_half_up",
+    "shift_weights",
     "sign_of",
 ]

@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim.optimizer import Optimizer
 from torch.utils.hooks import RemovableHandle
 
-from nas.shift.weight import ShiftWeight
+from nas.shift.weight import shift_weights
 
 
 def keep_in_range(optimiser: Optimizer, module: nn.Module) -> RemovableHandle:
@@ -17,7 +17,7 @@ def keep_in_range(optimiser: Optimizer, module: nn.Module) -> RemovableHandle:
 
     @torch.no_grad()
     def clamp(*_: object) -> None:
-        for weight in _shift_weights(module):
+        for weight in shift_weights(module):
             weight.clamp_(weight.settings, *weight.latents)
 
     return optimiser.register_step_post_hook(clamp)
@@ -33,14 +33,10 @@ def modified_l2(optimiser: Optimizer, module: nn.Module, decay: float) -> Remova
 
     @torch.no_grad()
     def regularise(*_: object) -> None:
-        for weight in _shift_weights(module):
+        for weight in shift_weights(module):
             added = weight.l2_gradients(decay, weight.settings, *weight.latents)
             for latent, more in zip(weight.latents, added, strict=True):
                 if latent.grad is not None:
                     latent.grad.add_(more)
 
     return optimiser.register_step_pre_hook(regularise)
-
-
-def _shift_weights(module: nn.Module) -> list[ShiftWeight]:
-    return [one for one in module.modules() if isinstance(one, ShiftWeight)]

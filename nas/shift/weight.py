@@ -95,6 +95,11 @@ class ShiftWeight(nn.Module, ABC):
         return sign_of(sign) * torch.exp2(power)
 
 
+def shift_weights(module: nn.Module) -> list[ShiftWeight]:
+    """The shift weights in a module, layer after layer."""
+    return [one for one in module.modules() if isinstance(one, ShiftWeight)]
+
+
 class StraightThrough(torch.autograd.Function):
     """A rounded tensor in place of the real one; the gradient is the identity's."""
 
