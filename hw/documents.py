@@ -6,9 +6,12 @@ they end in errors of many kinds where a text is odd enough. Here both are one k
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import yaml
+
+from hw.errors import InputError
 
 
 def load_yaml(text: str) -> Any:
@@ -35,6 +38,30 @@ def load_json(text: str, parse_constant: Callable[[str], Any] | None = None) -> 
         return json.loads(text, object_pairs_hook=_object, parse_constant=parse_constant)
     except RecursionError:
         raise ValueError("too many values within each other") from None
+
+
+def read_json(path: Path, what: str, version: int, again: str) -> dict[str, Any]:
+    """The object in a JSON file of ours.
+
+    Parameters
+    ----------
+    what: the file is, in errors
+    version: its schema_version
+    again: how to get another one, in errors
+
+    Raises
+    ------
+    InputError: it cannot be read, or is of another version
+    """
+    try:
+        content = load_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such {what}; {again}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}; {again}") from None
+    if not isinstance(content, dict) or content.get("schema_version") != version:
+        raise InputError(f"{path}: schema_version: expected {version}; {again}")
+    return content
 
 
 def reason(error: Exception) -> str:

@@ -75,14 +75,7 @@ def load(path: Path) -> CodeCoverage:
     InputError: it cannot be read, or is none of ours
     """
     again = "write it again: shiftnas cosim NET --code-coverage FILE"
-    try:
-        content = documents.load_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such code coverage file; {again}") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}; {again}") from None
-    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
-        raise InputError(f"{path}: schema_version: expected {SCHEMA_VERSION}; {again}")
+    content = documents.read_json(path, "code coverage file", SCHEMA_VERSION, again)
     rtl, points = content.get("rtl"), content.get("points")
     if not isinstance(rtl, str) or not isinstance(points, list):
         raise InputError(f"{path}: expected rtl and points; {again}")

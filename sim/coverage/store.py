@@ -100,14 +100,7 @@ def load(path: Path) -> Coverage:
     CheckFailed: it has hits of a bin that is out of reach
     """
     again = "write it again: shiftnas cosim NET --coverage FILE"
-    try:
-        content = documents.load_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such coverage file; {again}") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}; {again}") from None
-    if not isinstance(content, dict) or content.get("schema_version") != SCHEMA_VERSION:
-        raise InputError(f"{path}: schema_version: expected {SCHEMA_VERSION}; {again}")
+    content = documents.read_json(path, "coverage file", SCHEMA_VERSION, again)
     hits = content.get("hits")
     if not isinstance(hits, dict) or not all(map(is_counts, hits.values())):
         raise InputError(f"{path}: hits: expected groups of bins with counts; {again}")
