@@ -42,7 +42,6 @@ class _RunOptions:
     tensorboard: bool
     seeds: int | None
     jobs: int | None
-    end_with_input: bool
     force: bool
     as_json: bool
 
@@ -107,7 +106,6 @@ def _run_options(function: Callable[..., None]) -> Callable[..., None]:
                 metavar="J",
                 help="Seeds at a time; default: one a core, or one a GPU.",
             ),
-            click.option("--end-with-input", is_flag=True, hidden=True),
             console.force_option,
             console.json_option,
         )
@@ -145,12 +143,9 @@ def _resumable(out: Path) -> Iterator[None]:
 
 
 def _begin(run: _RunOptions, kind: str) -> None:
-    """What `search` and `train` do first: end with their parent if it asks, check the options."""
+    """What `search` and `train` do first: check the options."""
     from nas import replacing
-    from nas import seeds as several
 
-    if run.end_with_input:
-        several.end_with_input()
     if not run.resume:
         outputs.require_apart(run.out)
     if run.force:

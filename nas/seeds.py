@@ -4,37 +4,36 @@ Each seed is a run of its own in RUN/seed1, RUN/seed2, …, by a process of its 
 """
 
 import json
-import os
 import statistics
-import subprocess
-import sys
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
-import torch
-
-from hw.console import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, note
-from hw.errors import CheckFailed, InputError, Interrupted
+from hw.errors import InputError
 from hw.networks.space import SKIP
 from hw.outputs import temporary_folder, write_atomic
 from nas import distributed, replacing
 from nas.config import Config
 from nas.lock import LOCK, FolderLock
+from nas.pool import Call, Pool, Result
 from nas.runs import CONFIG, LOG, pick_device
 
 SUMMARY = "summary.json"
-SHARES = ("accuracy", "top5_accuracy", "held_out_accuracy")
-FIGURES = (*SHARES, "loss", "held_out_loss", "skips")
-"""What means are taken of, where all seeds have it; `SHARES` are written in percent."""
+SUPERNET = "supernet_"
+"""What the figures of a search begin with: its last epoch trains a supernet, and no network yet."""
 
-ROOT = Path(__file__).parents[1]
-ERROR = "shiftnas: error: "
+WORDS = {
+    "accuracy": "test accuracy",
+    "top5_accuracy": "top-5 test accuracy",
+    f"{SUPERNET}accuracy": "supernet's training accuracy",
+    f"{SUPERNET}held_out_accuracy": "supernet's held-out accuracy",
+    f"{SUPERNET}loss": "supernet's training loss",
+    f"{SUPERNET}held_out_loss": "supernet's held-out loss",
+    "skips": "skips",
+}
+"""What means are taken of, where all seeds have it; accuracies are written in percent."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,10 @@ class Seeds:
     jobs: int | None = None
     tensorboard: bool = False
 
-    def folder(self, out: Path, number: int) -> Path:
-        """Of seed `number`, from 1."""
-        return out / f"seed{number}"
+    @property
+    def named(self) -> dict[str, int]:
+        """Folder of each seed -> the seed."""
+        return {f"seed{number + 1}": self.config.seed + number for number in range(self.count)}
 
 
 def run_seeds(seeds: Seeds, out: Path, *, resume: bool, force: bool) -> dict[str, Any]:
@@ -81,24 +81,27 @@ def run_seeds(seeds: Seeds, out: Path, *, resume: bool, force: bool) -> dict[str
 
 
 def _run_locked(seeds: Seeds, out: Path, *, resume: bool, force: bool) -> dict[str, Any]:
-    device = pick_device(seeds.config.device)
-    places = _places(device)
-    jobs = min(seeds.count, seeds.jobs or len(places))
+    pool = Pool(pick_device(seeds.config.device), seeds.count, seeds.jobs)
     with temporary_folder() as temporary:
         settings = temporary / CONFIG
         settings.write_text(seeds.config.to_yaml(), encoding="utf-8")
         flags = ["--resume"] if resume else ["--force"] if force else []
         flags += ["--tensorboard"] if seeds.tensorboard else []
-        pool = _Pool([places[job % len(places)] for job in range(jobs)])
-        commands = {
-            number: [
-                *seeds.command,
-                *("--config", str(settings), "--seed", str(seeds.config.seed + number - 1)),
-                *("--out", str(seeds.folder(out, number)), *flags),
-            ]
-            for number in range(1, seeds.count + 1)
+        calls = {
+            name: Call(
+                name,
+                [
+                    *seeds.command,
+                    *("--config", str(settings), "--seed", str(seed)),
+                    *("--out", str(out / name), *flags),
+                ],
+            )
+            for name, seed in seeds.named.items()
         }
-        results = pool.run(commands, out)
+        results = pool.run(
+            {name: [call] for name, call in calls.items()},
+            lambda: f"the epochs done are kept in {out}; the same call with --resume goes on",
+        )
     summary = _summary(seeds, out, results)
     write_atomic(out / SUMMARY, json.dumps(summary, indent=2) + "\n")
     return summary
@@ -123,136 +126,16 @@ def _empty(out: Path) -> None:
             replacing.clear(place)
 
 
-def _places(device: torch.device) -> list[dict[str, str]]:
-    """Environment of each process that may run at a time: one a GPU, or one a core."""
-    if device.type != "cuda":
-        return [{} for _ in range(len(os.sched_getaffinity(0)))]
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = visible.split(",") if visible else [str(n) for n in range(torch.cuda.device_count())]
-    return [{"CUDA_VISIBLE_DEVICES": name} for name in names]
-
-
-class _Pool:
-    """Processes of the commands, at most one a place at a time."""
-
-    def __init__(self, places: list[dict[str, str]]):
-        self._free: SimpleQueue[dict[str, str]] = SimpleQueue()
-        for place in places:
-            self._free.put(place)
-        self._jobs = len(places)
-        self._lock, self._stopped = threading.Lock(), False
-        self._running: list[subprocess.Popen[str]] = []
-
-    def run(self, commands: dict[int, list[str]], out: Path) -> dict[int, dict[str, Any]]:
-        """JSON object printed by each command."""
-        with ThreadPoolExecutor(self._jobs) as threads:
-            futures = {n: threads.submit(self._one, n, words) for n, words in commands.items()}
-            try:
-                wait(futures.values())
-            except KeyboardInterrupt as error:
-                self._stop()
-                threads.shutdown(cancel_futures=True)
-                raise Interrupted(
-                    f"the epochs done are kept in {out}; the same call with --resume goes on"
-                ) from error
-        return {number: future.result() for number, future in futures.items()}
-
-    def _stop(self) -> None:
-        with self._lock:
-            self._stopped = True
-            for process in self._running:
-                _end(process)
-
-    def _one(self, number: int, command: list[str]) -> dict[str, Any]:
-        place = self._free.get()
-        try:
-            return self._call(number, command, place)
-        finally:
-            self._free.put(place)
-
-    def _call(self, number: int, command: list[str], place: dict[str, str]) -> dict[str, Any]:
-        with self._lock:
-            if self._stopped:
-                raise InputError(f"seed{number}: not begun")
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "nas", *command, "--json", "--end-with-input"],
-                env={**os.environ, **self._threads(), **place, "PYTHONPATH": _python_path()},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="replace",
-                # Ctrl-C is for this process, which ends them all.
-                start_new_session=True,
-            )
-            self._running.append(process)
-        assert process.stderr is not None and process.stdout is not None
-        last = ""
-        try:
-            for line in process.stderr:
-                last = line.strip()
-                if not last.startswith("shiftnas: "):
-                    note(f"seed{number}: {last}")
-            output = process.stdout.read()
-        finally:
-            with self._lock:
-                self._running.remove(process)
-                _end(process)
-            code = process.wait()
-            process.stderr.close()
-            process.stdout.close()
-        if code == 0:
-            return json.loads(output)
-        reason = last.removeprefix(ERROR) if code in (1, 2) else f"ended with exit code {code}"
-        error = InputError if code not in (EXIT_CHECK_FAILED, EXIT_INTERRUPTED) else CheckFailed
-        raise error(f"seed{number}: {reason}; what the seeds did is kept")
-
-    def _threads(self) -> dict[str, str]:
-        """A share of the cores, unless the user wants fewer."""
-        share = max(1, len(os.sched_getaffinity(0)) // self._jobs)
-        wanted = os.environ.get("OMP_NUM_THREADS", "")
-        return {"OMP_NUM_THREADS": str(min(share, int(wanted) if wanted.isdigit() else share))}
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End a process that was started with --end-with-input."""
-    assert process.stdin is not None
-    with suppress(BrokenPipeError):
-        process.stdin.close()
-
-
-def _python_path() -> str:
-    """This package first: also where it is not the one that is installed."""
-    return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-
-
-def end_with_input() -> None:
-    """End this process as soon as its standard input ends: with the process that holds it.
-
-    Every file of a run is whole at any moment, so that nothing is to be tidied up.
-    """
-
-    def watch() -> None:
-        while os.read(0, 1024):
-            pass
-        os._exit(EXIT_INTERRUPTED)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 # --- the summary -------------------------------------------------------------------------
 
 
-def _summary(seeds: Seeds, out: Path, results: dict[int, dict[str, Any]]) -> dict[str, Any]:
+def _summary(seeds: Seeds, out: Path, results: dict[str, list[Result]]) -> dict[str, Any]:
     kind = seeds.command[0]
     runs = {
-        f"seed{number}": {
-            "seed": seeds.config.seed + number - 1,
-            **_figures(kind, seeds.folder(out, number), result),
-        }
-        for number, result in results.items()
+        name: {"seed": seed, **_figures(kind, out / name, results[name][0])}
+        for name, seed in seeds.named.items()
     }
-    shared = [name for name in FIGURES if all(name in run for run in runs.values())]
+    shared = [name for name in WORDS if all(name in run for run in runs.values())]
     values = {name: [run[name] for run in runs.values()] for name in shared}
     return {
         "kind": kind,
@@ -262,7 +145,7 @@ def _summary(seeds: Seeds, out: Path, results: dict[int, dict[str, Any]]) -> dic
     }
 
 
-def _figures(kind: str, folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+def _figures(kind: str, folder: Path, result: Result) -> dict[str, Any]:
     """What a search or a training came to: the figures of its last epoch, or its metrics."""
     if kind == "train":
         return {name: value for name, value in result.items() if name != "out"}
@@ -270,9 +153,10 @@ def _figures(kind: str, folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
     entry = json.loads(lines[-1]) if lines else {}
     edges = [*genotype["normal"], *genotype["reduce"]]
+    last = {f"{SUPERNET}{name}": value for name, value in entry.items()}
     return {
         "genotype": genotype,
-        **{name: entry[name] for name in FIGURES if name in entry},
+        **{name: last[name] for name in WORDS if name in last},
         "skips": sum(operation == SKIP for operation, _ in edges),
         "seconds": result["seconds"],
     }
@@ -287,13 +171,13 @@ def in_words(summary: dict[str, Any]) -> str:
 
 def _line(figures: dict[str, Any], spread: dict[str, Any]) -> str:
     parts = []
-    for name in FIGURES:
+    for name, words in WORDS.items():
         if name not in figures:
             continue
-        scale, unit = (100, " %") if name in SHARES else (1, "")
+        scale, unit = (100, " %") if name.endswith("accuracy") else (1, "")
         std = spread.get(name)
         more = "" if std is None else f" ± {scale * std:.2f}"
         value = figures[name]
         text = str(value) if isinstance(value, int) else f"{scale * value:.2f}"
-        parts.append(f"{name.replace('_', ' ')} {text}{more}{unit}")
+        parts.append(f"{words} {text}{more}{unit}")
     return ", ".join(parts)

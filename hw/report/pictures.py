@@ -12,10 +12,10 @@ from hw.report.plotting import Picture
 
 SEED_FIELDS = (
     # field of the log, factor, label of the axis, title
-    ("accuracy", 100.0, "accuracy on training images (%)", "Accuracy of all seeds"),
+    ("accuracy", 100.0, "accuracy on training images (%)", "Training accuracy of all seeds"),
     ("held_out_accuracy", 100.0, "accuracy on held-out images (%)", "Held-out accuracy"),
     ("validation_accuracy", 100.0, "accuracy on validation images (%)", "Validation accuracy"),
-    ("loss", 1.0, "loss (cross entropy)", "Loss of all seeds"),
+    ("loss", 1.0, "loss on training images (cross entropy)", "Training loss of all seeds"),
 )
 
 
@@ -46,10 +46,12 @@ def cells(genotype: Genotype, prefix: str = "") -> Iterator[Picture]:
 def of_curves(run: Run) -> Iterator[Picture]:
     """Learning rate, accuracy, loss, temperature: each where it was logged."""
     log, prefix = run.log, _prefix(run)
+    # A search trains a supernet; no figure of it is one of the network that it finds.
+    whose = " of the supernet" if run.kind == "search" else ""
     accuracy = any(log.has(key) for key in ("accuracy", "held_out_accuracy", "validation_accuracy"))
     for known, name, title, draw in (
-        (accuracy, "accuracy", "Accuracy", curves.accuracy),
-        (log.has("loss"), "loss", "Loss", curves.loss),
+        (accuracy, "accuracy", f"Accuracy{whose}", curves.accuracy),
+        (log.has("loss"), "loss", f"Loss{whose}", curves.loss),
         (log.has("lr"), "learning-rate", "Learning rate", curves.learning_rate),
         (log.has("temperature"), "temperature", "Temperature", curves.temperature),
     ):

@@ -48,9 +48,9 @@ def stages(run: Run) -> str:
     if not log.stages:
         return "<p class='note'>No epoch is done yet.</p>"
     columns = [
-        ("loss", "loss", lambda value: f"{value:.4g}"),
-        ("accuracy", "accuracy", percent),
-        ("held_out_accuracy", "held-out accuracy", percent),
+        ("loss", f"{_whose(run)}training loss", lambda value: f"{value:.4g}"),
+        ("accuracy", f"{_whose(run)}training accuracy", percent),
+        ("held_out_accuracy", f"{_whose(run)}held-out accuracy", percent),
         ("validation_accuracy", "validation accuracy", percent),
         ("validation_top5_accuracy", "validation, top 5", percent),
     ]
@@ -78,12 +78,17 @@ def stages(run: Run) -> str:
 
 def seeds(runs: Mapping[str, Run]) -> str:
     """A row a seed, then mean ± sample standard deviation (n − 1)."""
+    whose = _whose(next(iter(runs.values())))
     columns: list[tuple[str, Callable[[Run], float | None], str]] = [
         # title, value, how it is written
         ("test accuracy, %", lambda run: _percent(run.metrics.get("accuracy")), ".2f"),
-        ("loss", lambda run: run.log.last("loss"), ".4f"),
-        ("training accuracy, %", lambda run: _percent(run.log.last("accuracy")), ".2f"),
-        ("held-out accuracy, %", lambda run: _percent(run.log.last("held_out_accuracy")), ".2f"),
+        (f"{whose}training loss", lambda run: run.log.last("loss"), ".4f"),
+        (f"{whose}training accuracy, %", lambda run: _percent(run.log.last("accuracy")), ".2f"),
+        (
+            f"{whose}held-out accuracy, %",
+            lambda run: _percent(run.log.last("held_out_accuracy")),
+            ".2f",
+        ),
         ("skips, normal cell", lambda run: _skips(run, False), ".3g"),
         ("skips, reduction cell", lambda run: _skips(run, True), ".3g"),
         ("weights, CIFAR-10 network", _cifar10_of, ",.0f"),
@@ -194,6 +199,11 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         else:
             rows.append((f"{prefix}{key}", "none" if value is None else value))
     return rows
+
+
+def _whose(run: Run) -> str:
+    """A search trains a supernet; no figure of it is one of the network that it finds."""
+    return "supernet's " if run.kind == "search" else ""
 
 
 def _percent(share: float | None) -> float | None:

@@ -61,10 +61,13 @@ def test_each_seed_is_a_run_of_its_own(tmp_path):
         operation == "skip_connect" for operation, _ in (*genotype.normal, *genotype.reduce)
     )
     last = read_log(tmp_path / "alone")[-1]
-    assert (second["accuracy"], second["loss"]) == (last["accuracy"], last["loss"])
-    values = [run["accuracy"] for run in summary["runs"].values()]
-    assert summary["mean"]["accuracy"] == pytest.approx(statistics.mean(values))
-    assert summary["std"]["accuracy"] == pytest.approx(statistics.stdev(values))
+    # No network has been trained yet: what there is belongs to the supernet.
+    assert "accuracy" not in second and "accuracy" not in summary["mean"]
+    assert second["supernet_accuracy"] == last["accuracy"]
+    assert second["supernet_loss"] == last["loss"]
+    values = [run["supernet_accuracy"] for run in summary["runs"].values()]
+    assert summary["mean"]["supernet_accuracy"] == pytest.approx(statistics.mean(values))
+    assert summary["std"]["supernet_accuracy"] == pytest.approx(statistics.stdev(values))
 
 
 @pytest.mark.slow
@@ -79,23 +82,26 @@ def test_a_training_by_seeds(tmp_path):
     assert summary["mean"]["accuracy"] == metrics["accuracy"]
     assert summary["std"]["accuracy"] is None
     percent = f"{100 * metrics['accuracy']:.2f} %"
-    assert result.stdout.splitlines()[1].startswith(f"mean ± sample std of 1: accuracy {percent}")
+    assert result.stdout.splitlines()[1].startswith(
+        f"mean ± sample std of 1: test accuracy {percent}"
+    )
 
 
 def test_what_is_said_of_the_seeds():
     runs = {
-        "seed1": {"seed": 1, "accuracy": 0.5, "skips": 2, "loss": 1.25},
-        "seed2": {"seed": 2, "accuracy": 0.625, "skips": 1, "loss": 1.0},
+        "seed1": {"seed": 1, "supernet_accuracy": 0.5, "supernet_loss": 1.25, "skips": 2},
+        "seed2": {"seed": 2, "supernet_accuracy": 0.625, "supernet_loss": 1.0, "skips": 1},
     }
     summary = {
         "runs": runs,
-        "mean": {"accuracy": 0.5625, "loss": 1.125, "skips": 1.5},
-        "std": {"accuracy": 0.0884, "loss": 0.1768, "skips": 0.7071},
+        "mean": {"supernet_accuracy": 0.5625, "supernet_loss": 1.125, "skips": 1.5},
+        "std": {"supernet_accuracy": 0.0884, "supernet_loss": 0.1768, "skips": 0.7071},
     }
+    accuracy, loss = "supernet's training accuracy", "supernet's training loss"
     assert in_words(summary).splitlines() == [
-        "seed1: accuracy 50.00 %, loss 1.25, skips 2",
-        "seed2: accuracy 62.50 %, loss 1.00, skips 1",
-        "mean ± sample std of 2: accuracy 56.25 ± 8.84 %, loss 1.12 ± 0.18, skips 1.50 ± 0.71",
+        f"seed1: {accuracy} 50.00 %, {loss} 1.25, skips 2",
+        f"seed2: {accuracy} 62.50 %, {loss} 1.00, skips 1",
+        f"mean ± sample std of 2: {accuracy} 56.25 ± 8.84 %, {loss} 1.12 ± 0.18, skips 1.50 ± 0.71",
     ]
 
 
@@ -118,7 +124,7 @@ def members(session):
 def test_no_seed_outlives_the_command(tmp_path, number):
     out = tmp_path / "run"
     process = subprocess.Popen(
-        [sys.executable, "-m", "nas", "search", *SMALL, "--set", "search.topology_epochs=999",
+        [sys.executable, "-m", "shiftnas", "search", *SMALL, "--set", "search.topology_epochs=999",
          "--seeds", "2", "--jobs", "1", "--out", str(out)],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},

@@ -183,7 +183,7 @@ def test_several_seeds(tmp_path):
     (tmp_path / "summary.json").write_text("{}")
     text = page.write(tmp_path).read_text()
     assert "Training with several seeds" in text and "mean ± std" in text
-    assert "Accuracy of all seeds" in text and "<td><code>seed</code></td>" not in text
+    assert "Training accuracy of all seeds" in text and "<td><code>seed</code></td>" not in text
 
 
 def test_real_weights_are_not_called_powers_of_two(tmp_path):

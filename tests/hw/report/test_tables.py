@@ -63,6 +63,17 @@ def test_stages(tmp_path):
     assert f"{100 * log[1]['held_out_accuracy']:.2f} %" in shown and tables.NONE in shown
 
 
+def test_whose_figures_they_are(tmp_path):
+    """A search's last accuracy is its supernet's, not that of the network that it finds."""
+    for kind, log, whose in (
+        ("search", sample_runs.shiftnas_log((1, 1), (2, 3)), "supernet's training accuracy"),
+        ("train", sample_runs.train_log(2), "training accuracy"),
+    ):
+        run = only_run(sample_runs.write_run(tmp_path / kind, log, kind=kind))
+        assert whose in cells_of(tables.stages(run))
+        assert f"{whose}, %" in cells_of(tables.seeds({"seed1": run}))
+
+
 def test_mean_and_sample_deviation():
     values = [1.0, 2.0, None, 6.0]
     deviation = statistics.stdev([1.0, 2.0, 6.0])
