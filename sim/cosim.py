@@ -124,7 +124,7 @@ def cosim(
     subject: Subject = Subject(),
     build: Build = Build(),
     *,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     cover: bool = False,
     tensors: Mapping[str, np.ndarray] | None = None,
     watch: Watch | None = None,
@@ -170,7 +170,7 @@ def cosim(
     simulation = Simulation.build(network, bench, replace(build, optimise=optimise))
     if tensors is None:
         tensors = reference.run(network, stimuli.images)
-    with nullcontext(folder) if folder else outputs.temporary_folder() as place:
+    with nullcontext(Path(folder)) if folder else outputs.temporary_folder() as place:
         place.mkdir(parents=True, exist_ok=True)
         simulation.write(place, stimuli, tensors)
         if subject.emission is not None and to_load:

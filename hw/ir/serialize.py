@@ -35,8 +35,9 @@ EXPORT_AGAIN = "write the network again with `shiftnas export` or `shiftnas netw
 _HINTS = {kind: get_type_hints(kind) for kind in (*NODE_TYPES, Arithmetic, Format)}
 
 
-def save(network: Network, folder: Path) -> None:
+def save(network: Network, folder: str | Path) -> None:
     """Write the NETWORK folder, creating it if need be. InputError if the network is not valid."""
+    folder = Path(folder)
     validate(network)
     packed = _pack(canonical.arrays(network.graph, network.params))
     content = network.content
@@ -56,13 +57,14 @@ def save(network: Network, folder: Path) -> None:
     (folder / "network.json").write_text(text, encoding="utf-8")
 
 
-def load(folder: Path) -> Network:
+def load(folder: str | Path) -> Network:
     """Read and check a NETWORK folder.
 
     Raises
     ------
     InputError: naming the file and the field, for whatever is missing, damaged or does not match
     """
+    folder = Path(folder)
     report = Reporter(folder)
     document = _read_document(folder, report)
     packed = _read(folder / "weights.npz", folder)

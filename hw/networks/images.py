@@ -53,7 +53,7 @@ def default_images(
     return np.ascontiguousarray(images[:frames])
 
 
-def read_images(path: Path) -> np.ndarray:
+def read_images(path: str | Path) -> np.ndarray:
     """The array in a .npy file; InputError where it holds no images."""
     try:
         images = np.load(path, allow_pickle=False)

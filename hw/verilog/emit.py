@@ -163,8 +163,9 @@ def _files(
     return {verilog: "\n".join([header(manifest, listed), *body]), **files}
 
 
-def write(emission: Emission, folder: Path) -> None:
+def write(emission: Emission, folder: str | Path) -> None:
     """Write the files into `folder`, which exists: see `hw.outputs.folder`."""
+    folder = Path(folder)
     for name, content in emission.files.items():
         (folder / name).write_bytes(content.encode())
     (folder / MANIFEST).write_text(dump(emission.manifest), encoding="utf-8")

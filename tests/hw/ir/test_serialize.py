@@ -108,6 +108,11 @@ def test_round_trip_of_other_arithmetic(settings, tmp_path):
     assert_same(serialize.load(tmp_path), network)
 
 
+def test_a_folder_may_be_a_string(network, tmp_path):
+    serialize.save(network, str(tmp_path / "net"))
+    assert serialize.load(str(tmp_path / "net")).digest == network.digest
+
+
 def test_biases_beyond_64_bits(network, tmp_path):
     params = network.params["stem/conv"]
     bias = (1 << 63, -(1 << 100), 0, -1)
