@@ -66,6 +66,7 @@ OF_THE_WHOLE = (
     "tests/nas/test_straightforward.py",
     "tests/nas/test_interruption.py",
     "tests/nas/test_library_page.py",
+    "tests/nas/test_inside_page.py",
 )
 """Tests of no single source: the paper's equations, the search against a plain one, runs stopped
 from outside, the programs of a page."""

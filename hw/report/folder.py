@@ -1,7 +1,7 @@
 """What the folder of a run holds: of a search, a training, several seeds of either, or a demo."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import yaml
 from hw import documents
 from hw.errors import InputError
 from hw.networks import genotypes
+from hw.networks.inside import INSIDE, Inside
 from hw.networks.space import Genotype
 from hw.report import log as logs
 from hw.report.log import Log
@@ -30,6 +31,7 @@ class Run:
     genotype: found or trained
     config: content of config.yaml
     metrics: content of metrics.json, which a finished training has
+    inside: weights and classes of a finished training
     """
 
     kind: str
@@ -37,6 +39,7 @@ class Run:
     genotype: Genotype | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    inside: Inside | None = None
 
     @property
     def title(self) -> str:
@@ -52,6 +55,11 @@ class Run:
         """Of a search: as its log says, which names it at every epoch, or its configuration."""
         logged = (record["strategy"] for record in self.log.records if "strategy" in record)
         return next(logged, None) or self.settings.get("strategy")
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """Of the data, where the run recorded them."""
+        return (self.config.get("content") or {}).get("class_names") or ()
 
     @property
     def finished(self) -> bool:
@@ -129,7 +137,17 @@ def _run(place: Path) -> Run:
         genotype=genotypes.load(path) if path.exists() else None,
         config=config,
         metrics=_json(place / "metrics.json", "run the training again"),
+        inside=_inside(place / INSIDE),
     )
+
+
+def _inside(path: Path) -> Inside | None:
+    mend = "run the training again"
+    values = _json(path, mend)
+    try:
+        return Inside.from_mapping(values) if values else None
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; {mend}") from error
 
 
 def _json(path: Path, mend: str) -> dict[str, Any]:

@@ -108,8 +108,11 @@ def _weights_in_words(content: Content) -> str:
 def _run(run: Run) -> str:
     """One search or training: what was run, its stages, its pictures."""
     architecture = list(pictures.of_architecture(run))
+    within = list(pictures.of_inside(run))
     warmup = any(stage.warmup for stage in run.log.stages)
     more = f"<h3>Architecture over the epochs</h3>{_figures(architecture)}" if architecture else ""
+    if within:
+        more += f"<h3>Inside the network</h3>{_figures(within)}"
     return (
         f"<section><h2>{escape(run.title)}</h2>{tables.header(run)}{tables.stages(run)}"
         f"{_figures(pictures.of_curves(run))}{WARMUP_NOTE if warmup else ''}{more}</section>"

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from hw.networks.exponents import together
 from hw.networks.space import Genotype
-from hw.report import architecture, cell, curves
+from hw.report import architecture, cell, curves, inside
 from hw.report.folder import Content, Run
 from hw.report.log import Log
 from hw.report.operations import in_words
@@ -23,7 +24,7 @@ def every(content: Content) -> list[Picture]:
     """All pictures of a folder, as files of these names."""
     found = [] if content.genotype is None else list(cells(content.genotype))
     for run in content.runs:
-        found += [*of_curves(run), *of_architecture(run)]
+        found += [*of_curves(run), *of_architecture(run), *of_inside(run)]
     found += of_seeds(content)
     for name, run in content.seeds.items():
         if run.genotype is not None:
@@ -95,6 +96,36 @@ def of_architecture(run: Run) -> Iterator[Picture]:
             partial(architecture.pair_weights, log),
             "Dark: the pair of edges that the title names, the strongest at the end; grey: the "
             "other pairs.",
+            wide=True,
+        )
+
+
+def of_inside(run: Run) -> Iterator[Picture]:
+    """Weights over exponents, classes taken for others: of a training that is done."""
+    if run.inside is None:
+        return
+    layers, counts, prefix = run.inside.exponents, run.inside.confusion, _prefix(run)
+    if layers:
+        whole = together(layers.values())
+        yield Picture(
+            f"{prefix}-exponents",
+            "Weights over exponents",
+            partial(inside.exponents, layers),
+            f"{whole.weights:,} weights, {100 * whole.zero_share:.1f} % of them 0: those take no "
+            "addition.",
+        )
+    yield Picture(
+        f"{prefix}-confusion",
+        "Which classes are taken for which",
+        partial(inside.confusion, counts, run.class_names),
+        f"{counts.sum():,} test images.",
+    )
+    if layers:
+        yield Picture(
+            f"{prefix}-exponents-by-layer",
+            "Weights over exponents, layer by layer",
+            partial(inside.exponents_by_layer, layers),
+            "The share of a layer's weights that are 0, or ±2^p.",
             wide=True,
         )
 

@@ -1,8 +1,10 @@
 """Mean loss and accuracy; a loss that is not finite."""
 
+import numpy as np
 import pytest
 import torch
 
+from hw.networks.confusion import confusion
 from nas.meter import Meter, NotFinite
 
 
@@ -41,3 +43,14 @@ def test_top5_by_hand():
     five = Meter(device)
     five.update(loss, logits[:, :5], torch.tensor([0, 1, 4]))
     assert five.top5_accuracy is None and five.accuracies() == {"accuracy": pytest.approx(2 / 3)}
+
+
+def test_the_confusion_of_all_batches():
+    meter = Meter(torch.device("cpu"), classes=3)
+    draw = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(50, 3, generator=draw), torch.randint(3, (50,), generator=draw)
+    for part in (slice(0, 20), slice(20, 50)):
+        meter.update(torch.tensor(0.0), logits[part], labels[part])
+    wanted = confusion(labels.numpy(), logits.argmax(1).numpy(), 3)
+    assert np.array_equal(meter.confusion, wanted)
+    assert np.trace(meter.confusion) / 50 == meter.accuracy

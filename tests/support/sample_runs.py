@@ -197,7 +197,18 @@ CONFIG = {
 }
 
 
-def write_run(folder, log, *, genotype="ShiftNAS_C10", kind="search", metrics=None, seed=1):
+INSIDE = {
+    "exponents": {
+        "stem/conv": {"zeros": 3, "powers": {"-4": [1, 2], "-1": [5, 4]}},
+        "classifier": {"zeros": 12, "powers": {"0": [2, 1]}},
+    },
+    "confusion": [[9, 1], [2, 8]],
+}
+
+
+def write_run(
+    folder, log, *, genotype="ShiftNAS_C10", kind="search", metrics=None, seed=1, inside=None
+):
     """A run's folder; `genotype` None: not finished."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(
@@ -210,4 +221,6 @@ def write_run(folder, log, *, genotype="ShiftNAS_C10", kind="search", metrics=No
         (folder / "genotype.yaml").write_text(text)
     if metrics is not None:
         (folder / "metrics.json").write_text(json.dumps(metrics))
+    if inside is not None:
+        (folder / "inside.json").write_text(json.dumps(inside))
     return folder

@@ -32,6 +32,19 @@ def test_a_training(tmp_path):
     assert names(place) == {*CELLS, *training}
 
 
+def test_inside_a_training_that_is_done(tmp_path):
+    written = {"kind": "train", "metrics": {"accuracy": 0.9}, "inside": sample_runs.INSIDE}
+    place = sample_runs.write_run(tmp_path / "a", sample_runs.train_log(2), **written)
+    within = {f"training-{n}" for n in ("exponents", "exponents-by-layer", "confusion")}
+    assert within <= names(place)
+
+
+def test_real_weights_have_no_exponents(tmp_path):
+    inside = {**sample_runs.INSIDE, "exponents": {}}
+    place = sample_runs.write_run(tmp_path / "a", [], kind="train", metrics={}, inside=inside)
+    assert {"training-confusion"} == {n for n in names(place) if n.startswith("training")}
+
+
 def test_seeds_lie_over_each_other(tmp_path):
     for number in (1, 2):
         sample_runs.write_run(tmp_path / f"seed{number}", sample_runs.train_log(2), kind="train")
