@@ -44,9 +44,9 @@ from speed.cases import (
 )
 
 from hw.errors import CheckFailed
-from nas.config import SearchConfig
 from nas.precision import autocast
 from nas.runs import pick_device
+from nas.search_config import SearchConfig
 
 TOLERANCE = 1e-4
 """Largest relative difference of loss and gradients."""

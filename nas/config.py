@@ -7,6 +7,7 @@ Longer than other files, so that every field stands in one place with what it me
 import re
 import types
 import typing
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from importlib import resources
@@ -21,125 +22,16 @@ from hw.errors import InputError
 from hw.ir.parameters import Rounding
 from hw.ir.weights import P_MIN
 from hw.networks.cells import Stem
-from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
+from hw.networks.space import OPERATIONS, unknown
 from nas.decisive import FREE, of_kind
 from nas.optimise import Optimiser, Regularisation
 from nas.precision import Precision
 from nas.provenance import Provenance
+from nas.search_config import Decay, SearchConfig
 from nas.shift import GradRule, Init, Layer, ShiftSettings
+from nas.strategies.registry import STRATEGIES
 
 PRESETS = ("cifar10", "cifar100", "imagenet-mobile", "fashion-small", "demo", "digits", "tiny")
-STRATEGIES = ("shiftnas", "dots", "darts", "gdas", "pdarts", "darts_minus", "random")
-
-
-@dataclass(frozen=True)
-class DartsConfig:
-    """DARTS. `order`: 1, or 2 with the weights unrolled by one step."""
-
-    order: int = 1
-
-
-@dataclass(frozen=True)
-class GdasConfig:
-    """GDAS. The temperature of its sampler falls linearly over the epochs after the warm-up."""
-
-    temperature_start: float = 10.0
-    temperature_end: float = 0.1
-
-
-@dataclass(frozen=True)
-class PdartsConfig:
-    """P-DARTS.
-
-    Parameters
-    ----------
-    cells: of the supernet, stage by stage; they stand for `search.cells`
-    candidates: how many an edge keeps after each stage but the last
-    skip_dropout: first rate of the dropout behind skips, stage by stage
-    skips: most skips of the normal cell found
-    """
-
-    cells: tuple[int, ...] = (5, 11, 17)
-    candidates: tuple[int, ...] = (5, 3)
-    skip_dropout: tuple[float, ...] = (0.0, 0.4, 0.7)
-    skips: int = 2
-
-
-@dataclass(frozen=True)
-class DartsMinusConfig:
-    """DARTS-. `decay`, of the auxiliary skip's weight from 1 to 0: "linear" or "cosine"."""
-
-    decay: str = "linear"
-
-
-@dataclass(frozen=True)
-class RandomConfig:
-    """Random search. `samples`: genotypes drawn; of 1 nothing is trained, more share weights."""
-
-    samples: int = 1
-
-
-@dataclass(frozen=True)
-class SearchConfig:
-    """Search (paper section 4.2, appendix A). Epochs are of the images used, a warm-up's too.
-
-    Parameters
-    ----------
-    strategy: "shiftnas" or one of its rivals (`nas.strategies`); it brings defaults of its own,
-        `presets/strategies`
-    channels, cells: of the supernet
-    batch: images a step
-    images: how many training images are used; None: all
-    topology: ShiftNAS and DOTS search the topology after the operations
-    operation_warmup, operation_epochs: operation search: weights alone, then weights and alpha
-    topology_warmup, topology_epochs: topology search: weights alone, then weights, alpha, beta
-    warmup, epochs: of each stage of the other strategies
-    bilevel: weights and alpha are trained on two random halves (eq. 5), else both on all images
-    lr: first learning rate of the weights, cosine to 0
-    lr_reset: a new cosine for each stage; else one cosine over all
-    weight_decay, regularisation: see `nas.optimise.StepSettings`
-    clip: largest gradient norm; 0 switches clipping off
-    optimiser, momentum: of the weights: "radam", or "sgd" with this momentum
-    arch_lr, arch_decay: Adam's, for alpha and beta
-    temperature_start, temperature_end: T of eq. 12, over the epochs of the topology search
-    alpha_temperature: alpha's softmax in the topology stage runs at this times T
-    scale_edges: the factor 1/N(c) of eq. 13
-    zero: the zero operation is a candidate (of O_t where there are groups); never chosen
-    darts, gdas, pdarts, darts_minus, random: see there
-    """
-
-    strategy: str = "shiftnas"
-    channels: int = 16
-    cells: int = 8
-    batch: int = 128
-    images: int | None = None
-    topology: bool = True
-    operation_warmup: int = 15
-    operation_epochs: int = 15
-    topology_warmup: int = 20
-    topology_epochs: int = 20
-    warmup: int = 0
-    epochs: int = 50
-    bilevel: bool = True
-    lr: float = 0.01
-    lr_reset: bool = True
-    weight_decay: float = 3e-4
-    regularisation: str = "weight"
-    clip: float = 5.0
-    optimiser: str = "radam"
-    momentum: float = 0.9
-    arch_lr: float = 3e-4
-    arch_decay: float = 1e-3
-    temperature_start: float = 10.0
-    temperature_end: float = 0.02
-    alpha_temperature: float = 1e-3
-    scale_edges: bool = False
-    zero: bool = False
-    darts: DartsConfig = field(default_factory=DartsConfig)
-    gdas: GdasConfig = field(default_factory=GdasConfig)
-    pdarts: PdartsConfig = field(default_factory=PdartsConfig)
-    darts_minus: DartsMinusConfig = field(default_factory=DartsMinusConfig)
-    random: RandomConfig = field(default_factory=RandomConfig)
 
 
 @dataclass(frozen=True)
@@ -278,18 +170,11 @@ class Activations(StrEnum):
     CALIBRATED = "calibrated"
 
 
-class Decay(StrEnum):
-    """How the auxiliary skip of DARTS- fades."""
-
-    LINEAR = "linear"
-    COSINE = "cosine"
-
-
 def _values(kind: type[StrEnum]) -> tuple[str, ...]:
     return tuple(one.value for one in kind)
 
 
-_CHOICES: dict[str, tuple] = {
+_CHOICES: dict[str, Collection[Any]] = {
     "device": ("auto", "cpu", "cuda"),
     "precision": _values(Precision),
     "folder.stream": _values(Stream),
@@ -318,6 +203,7 @@ _LEAST: dict[str, float] = {
     "epochs": 1,
     "operation_epochs": 1,
     "topology_epochs": 1,
+    "nodes": 1,
     "samples": 1,
     "candidates": 2,
     "act_bits": 2,
@@ -376,7 +262,20 @@ def _check_together(config: Config, where: Provenance) -> None:
             f"{where.at('train.rounding')}: '{train.rounding}' contradicts train.activations: "
             "'16.16', which rounds to the floor; set one of them"
         )
+    _check_candidates(config.search, where)
     _check_pdarts(config.search, where)
+
+
+def _check_candidates(search: SearchConfig, where: Provenance) -> None:
+    for name, operations in asdict(search.candidates).items():
+        at = where.at(f"search.candidates.{name}")
+        for operation in operations or ():
+            if operation not in OPERATIONS:
+                raise InputError(f"{at}: {unknown(operation)}")
+        if operations is not None and not 0 < len(operations) == len(set(operations)):
+            raise InputError(
+                f"{at}: expected one operation or more, each once, found {list(operations)}"
+            )
 
 
 def _check_pdarts(search: SearchConfig, where: Provenance) -> None:
@@ -396,10 +295,12 @@ def _check_pdarts(search: SearchConfig, where: Provenance) -> None:
                 f"{at(name)}: expected {expected} numbers for the {stages} "
                 f"stages of search.pdarts.cells, found {list(values)}"
             )
-    kept = (len(CONV_OPERATIONS + TOPOLOGY_OPERATIONS) + search.zero, *pdarts.candidates)
-    if any(a < b for a, b in pairwise(kept)):
+    fewest = min(map(len, search.candidates.cells)) + search.zero
+    # Other strategies may search among fewer.
+    begin = fewest if search.strategy == "pdarts" else max(fewest, *pdarts.candidates, 0)
+    if any(a < b for a, b in pairwise((begin, *pdarts.candidates))):
         raise InputError(
-            f"{at('candidates')}: expected at most the {kept[0]} operations, none "
+            f"{at('candidates')}: expected at most the {fewest} operations, none "
             f"more than the one before, found {list(pdarts.candidates)}"
         )
 
@@ -465,8 +366,9 @@ def merge(section: Any, values: Any, where: Provenance, prefix: str = "") -> Any
 
 
 def _checked(value: Any, kind: Any, name: str, where: Provenance) -> Any:
-    if typing.get_origin(kind) is tuple:
-        return _checked_list(value, typing.get_args(kind)[0], name, where)
+    for one in typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,):
+        if typing.get_origin(one) is tuple and (value is not None or one is kind):
+            return _checked_list(value, typing.get_args(one)[0], name, where)
     if name in _CHOICES and kind is str and not isinstance(value, str):
         value = _as_text(value)
     allowed = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
@@ -482,7 +384,9 @@ def _checked(value: Any, kind: Any, name: str, where: Provenance) -> Any:
         expected = " or ".join("null" if t is type(None) else t.__name__ for t in allowed)
         raise InputError(f"{where.at(name)}: expected {expected}, found {value!r}")
     if name in _CHOICES and value not in _CHOICES[name]:
-        raise InputError(f"{where.at(name)}: expected one of {_CHOICES[name]}, found {value!r}")
+        raise InputError(
+            f"{where.at(name)}: expected one of {tuple(_CHOICES[name])}, found {value!r}"
+        )
     if name == "expect.image" and isinstance(value, str) and not _IMAGE.fullmatch(value):
         raise InputError(f"{where.at(name)}: expected HxWxC, such as 32x32x3, found {value!r}")
     if isinstance(value, int | float) and not isinstance(value, bool):

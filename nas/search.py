@@ -149,6 +149,7 @@ class _Searcher:
             cells=plan.cells or config.cells,
             image=self.training.image_shape,
             classes=self.training.classes,
+            concat=(config.nodes, config.nodes),
         )
         net = Supernet(frame, architecture.candidates, task.config.shift, task.domain)
         net = net.to(self.device)

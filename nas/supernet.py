@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from hw.ir.graph import Node
 from hw.networks.cells import CellPlan, Skeleton
-from hw.networks.space import SKIP
+from hw.networks.space import SKIP, ZERO
 from nas import distributed
-from nas.cell import AUXILIARY_SKIP, EDGES, NODES, ZERO, Candidates, Chosen
+from nas.cell import AUXILIARY_SKIP, Candidates, Cell, Chosen
 from nas.model import Tensors, evaluate_nodes, make_unit
 from nas.shift import ShiftSettings
 from nas.wide_operation import WideOperation
@@ -26,7 +26,7 @@ class Group:
 
     Parameters
     ----------
-    edges: their positions in `EDGES`
+    edges: their positions in `nas.cell.Cell.edges`
     candidates: for each of them, which of its candidates this is
     key: of the operation in the supernet's `operations`
     skip: whether it is a skip that competes with the other candidates
@@ -72,6 +72,7 @@ class Supernet(nn.Module):
         settings = replace(settings, scale_terms=0)
         self.skeleton, self.settings, self.domain = skeleton, settings, domain
         self.skip_dropout = 0.0
+        self.cell = Cell.of(candidates)
         self.units, self.operations = nn.ModuleDict(), nn.ModuleDict()
         shapes = {node.name: node.shape for node in (*skeleton.stem, *skeleton.head)}
         shapes |= {cell.output: cell.out_shape for cell in skeleton.cells}
@@ -91,7 +92,7 @@ class Supernet(nn.Module):
         self._groups = [
             [
                 self._make_groups(cell, state, candidates[cell.reduction])
-                for state in range(1 + NODES)
+                for state in range(1 + self.cell.nodes)
             ]
             for cell in skeleton.cells
         ]
@@ -100,7 +101,7 @@ class Supernet(nn.Module):
         self, cell: CellPlan, state: int, candidates: tuple[tuple[str, ...], ...]
     ) -> list[Group]:
         holders: dict[str, list[tuple[int, int]]] = {}
-        for position, (source, _) in enumerate(EDGES):
+        for position, (source, _) in enumerate(self.cell.edges):
             if source == state:
                 for index, operation in enumerate(candidates[position]):
                     holders.setdefault(operation, []).append((position, index))
@@ -133,8 +134,8 @@ class Supernet(nn.Module):
             states = [tensors[node.name] for node in cell.preprocess]
             weights = coefficients[int(cell.reduction)]
             choice = None if chosen is None else chosen[int(cell.reduction)]
-            terms: list[list[Tensor]] = [[] for _ in range(NODES)]
-            for state in range(1 + NODES):
+            terms: list[list[Tensor]] = [[] for _ in range(self.cell.nodes)]
+            for state in range(1 + self.cell.nodes):
                 if state >= 2:
                     states.append(_total(terms[state - 2], x, cell))
                 self._leave(groups[state], states[state], weights, choice, terms)
@@ -170,7 +171,7 @@ class Supernet(nn.Module):
             sums[edges] = sums[edges] + part if edges in sums else part
         for edges, wide in sums.items():
             for edge, part in zip(edges, wide.chunk(len(edges), 1), strict=True):
-                terms[EDGES[edge][1]].append(part)
+                terms[self.cell.edges[edge][1]].append(part)
 
 
 def _dropped(x: Tensor, rate: float) -> Tensor:

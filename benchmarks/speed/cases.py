@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from hw.networks import genotypes
 from hw.networks.cells import skeleton
-from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
-from nas.cell import EDGES
-from nas.config import SearchConfig, TrainConfig
+from nas.cell import Cell, search_space
+from nas.config import TrainConfig
+from nas.search_config import SearchConfig
 from nas.shift import ShiftSettings
-from nas.strategies.operation_search import OperationArchitecture
+from nas.strategies.operation_search import OperationArchitecture, groups_of
 from nas.strategies.topology_search import TopologyArchitecture
 from nas.supernet import Supernet
 from speed.pairs import Pair, copy_weights, search_pairs, training_pairs
@@ -84,8 +84,10 @@ def cases(device: torch.device) -> dict[str, Case]:
 
 def retained() -> tuple[Any, Any]:
     """Candidates of a topology search that have every operation, in both kinds of cells."""
-    edges = range(len(EDGES))
-    pairs = tuple((CONV_OPERATIONS[k % 4], TOPOLOGY_OPERATIONS[k % 3]) for k in edges)
+    config = SearchConfig()
+    conv, topology = groups_of(config.candidates.normal)
+    edges = range(len(Cell(config.nodes).edges))
+    pairs = tuple((conv[k % len(conv)], topology[k % len(topology)]) for k in edges)
     return pairs, pairs[::-1]
 
 
@@ -101,7 +103,7 @@ def make_shipped(
         network = evaluation_network(**sizes, classes=CLASSES)
         return ShippedTraining(network.to(device), autocast)
     architecture = (
-        OperationArchitecture()
+        OperationArchitecture(search_space(SearchConfig()))
         if stage is OPERATION
         else TopologyArchitecture(retained(), SearchConfig())
     )
@@ -120,11 +122,10 @@ def make_straightforward(case: Case, stage: Stage, device: torch.device) -> Sear
         net = net.to(device).train()
         return Training(net, _weight_optimiser(net, TrainConfig()))
     config = SearchConfig()
-    every = (CONV_OPERATIONS + TOPOLOGY_OPERATIONS,) * len(EDGES)
-    candidates = (every, every) if stage is OPERATION else retained()
+    candidates = search_space(config) if stage is OPERATION else retained()
     net = Network(SearchCell, candidates, **sizes).to(device).train()
     if stage is OPERATION:
-        architecture = OperationMixture(len(CONV_OPERATIONS), len(TOPOLOGY_OPERATIONS))
+        architecture = OperationMixture(*map(len, groups_of(config.candidates.normal)))
         mixture = architecture = architecture.to(device)
     else:
         architecture = TopologyMixture(config.alpha_temperature).to(device)

@@ -11,10 +11,11 @@ from torch.nn import functional
 from hw.networks import genotypes
 from hw.networks.cells import build
 from nas.bilevel import first_order
-from nas.config import SearchConfig, TrainConfig
+from nas.config import TrainConfig
 from nas.model import GraphModel, image_tensor
 from nas.optimise import ShiftOptimiser, StepSettings
 from nas.search import ADAM_BETAS
+from nas.search_config import SearchConfig
 from nas.shift import ShiftSettings
 from nas.strategies.strategy import Architecture, Moment
 from nas.supernet import Supernet

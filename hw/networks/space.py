@@ -4,6 +4,7 @@ An operation is the graph nodes that it is made of, `operation_nodes`; a network
 in `hw.networks.cells`.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from hw.ir.graph import (
     MaxPool,
     Node,
     Shape,
+    Weighted,
 )
 
 Edge = tuple[str, int]
@@ -137,6 +139,8 @@ def factorized_reduce(name: str, source: str, shape: Shape, channels: int) -> Fa
 
 
 SKIP = "skip_connect"
+ZERO = "zero"
+"""No connection: counts in the softmax of a search, adds nothing, is never chosen."""
 
 OPERATIONS: dict[str, Callable[[Site], list[Node]]] = {
     "sep_conv_3x3": _sep_conv(3),
@@ -151,11 +155,25 @@ OPERATIONS: dict[str, Callable[[Site], list[Node]]] = {
 }
 """Every operation a genotype may name, and the nodes it becomes."""
 
-CONV_OPERATIONS = ("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
-"""O_c of the search space: candidates that are shifted (paper section 4.1)."""
+PAPER_CANDIDATES = (
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    SKIP,
+)
+"""The operations that the paper's search chooses from (section 4.1)."""
 
-TOPOLOGY_OPERATIONS = ("max_pool_3x3", "avg_pool_3x3", SKIP)
-"""O_t of the search space: candidates without weights of their own (a stride-2 skip has some)."""
+
+def has_weights(operation: str) -> bool:
+    """Whether an operation has weights of its own: O_c of the paper; else it is one of O_t.
+
+    At stride 1, for a stride-2 skip is a FactorizedReduce.
+    """
+    nodes = operation_nodes(operation, "edge", "state", (8, 8, 4), 4, 1)
+    return any(isinstance(node, Weighted) for node in nodes)
 
 
 def operation_nodes(
@@ -174,14 +192,15 @@ def operation_nodes(
     An empty list means that the edge is `source` itself (skip_connect at stride 1).
     """
     if operation not in OPERATIONS:
-        raise InputError(f"operation: {_unknown(operation)}")
+        raise InputError(f"operation: {unknown(operation)}")
     nodes = OPERATIONS[operation](Site(name, source, in_shape, channels, stride))
     if (nodes[-1].shape if nodes else in_shape)[2] != channels:
         raise ValueError(f"{name}: {operation} cannot turn {in_shape[2]} channels into {channels}")
     return nodes
 
 
-def _unknown(operation: object) -> str:
+def unknown(operation: object) -> str:
+    """What to say of an operation that there is not."""
     return f"{operation!r} is not known; use one of {', '.join(OPERATIONS)}"
 
 
@@ -224,7 +243,7 @@ def _check_cell(key: str, edges: tuple[Edge, ...], concat: tuple[int, ...]) -> N
     for position, (operation, state) in enumerate(edges):
         where = f"{key}: edge {position}"
         if operation not in OPERATIONS:
-            raise InputError(f"{where}: operation {_unknown(operation)}")
+            raise InputError(f"{where}: operation {unknown(operation)}")
         last = 1 + position // 2
         if not 0 <= state <= last:
             raise InputError(f"{where}: reads state {state}; it can read states 0 to {last}")
@@ -241,3 +260,9 @@ def candidate_edges(nodes: int) -> tuple[tuple[int, int], ...]:
     Node k reads every state before it: 2 + k edges, 14 for the four nodes of the paper.
     """
     return tuple((state, node) for node in range(nodes) for state in range(2 + node))
+
+
+def nodes_of(edges: int) -> int | None:
+    """How many nodes a supernet's cell of so many edges has; None where no cell has so many."""
+    nodes = (math.isqrt(9 + 8 * edges) - 3) // 2
+    return nodes if edges and len(candidate_edges(nodes)) == edges else None

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from hw.networks.space import CONV_OPERATIONS, candidate_edges
+from hw.networks.space import ZERO, candidate_edges, has_weights, nodes_of
 from hw.report.curves import mark_stages, whole_epochs
-from hw.report.log import Log, has_groups, is_warmup, nodes_of
+from hw.report.log import Log, has_groups, is_warmup
 from hw.report.operations import colour, short, state_name
 from hw.report.plotting import INK, LINE, SOFT, STATES, legend_of, new_figure
 
@@ -191,7 +191,7 @@ def _winners(record: Mapping[str, Any], cell: int, edge: int) -> Iterator[tuple[
     groups = [every, every]
     if has_groups(record):
         groups = [
-            [entry for entry in every if (entry[0] in CONV_OPERATIONS) == conv]
+            [entry for entry in every if (entry[0] != ZERO and has_weights(entry[0])) == conv]
             for conv in (True, False)
         ]
     for group in groups:

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 
 from hw import documents
 from hw.errors import InputError
-from hw.networks.space import candidate_edges
+from hw.networks.space import nodes_of
 
 NUMBERS = (
     "lr",
@@ -184,11 +184,6 @@ def has_groups(record: Mapping[str, Any]) -> bool:
     So it is in the operation search, of whichever strategy, and in no other stage.
     """
     return record["stage"] == OPERATION_SEARCH
-
-
-def nodes_of(edges: int) -> int | None:
-    """How many nodes a supernet's cell of so many edges has; None where no cell has so many."""
-    return next((n for n in range(1, 9) if len(candidate_edges(n)) == edges), None)
 
 
 def _pair(value: Any) -> TypeGuard[list[Any]]:

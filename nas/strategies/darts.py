@@ -3,31 +3,29 @@
 import torch
 from torch import Tensor, nn
 
-from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS, Genotype
-from nas.cell import EDGES, ZERO, Candidates, on_every_edge
-from nas.config import SearchConfig
+from hw.networks.space import Genotype
+from nas.cell import Candidates, search_space
+from nas.search_config import SearchConfig
 from nas.strategies.derivation import derive
 from nas.strategies.strategy import Architecture, Moment, Stage, Strategy
 
 
-def operations(zero: bool) -> tuple[str, ...]:
-    """The search space O, all operations of one rank."""
-    return CONV_OPERATIONS + TOPOLOGY_OPERATIONS + ((ZERO,) if zero else ())
-
-
 class SoftmaxArchitecture(Architecture):
-    """One softmax over all candidates of an edge (eq. 3); edges must have equally many."""
+    """One softmax over all candidates of an edge (eq. 3)."""
 
     def __init__(self, candidates: Candidates):
-        super().__init__()
-        self.candidates = candidates
-        self.alpha = nn.Parameter(1e-3 * torch.randn(2, len(EDGES), len(candidates[0][0])))
+        super().__init__(candidates)
+        self.alpha = nn.Parameter(1e-3 * torch.randn(self.present.shape))
 
     def coefficients(self, moment: Moment) -> Tensor:
-        return self.alpha.softmax(-1)
+        return self.logits().softmax(-1)
+
+    def logits(self) -> Tensor:
+        """alpha, and -inf where an edge has no such candidate."""
+        return self.among_candidates(self.alpha)
 
     def genotype(self) -> Genotype:
-        return derive(self.candidates, self.alpha.detach().softmax(-1))
+        return derive(self.candidates, self.logits().detach().softmax(-1))
 
 
 class Darts(Strategy):
@@ -39,7 +37,7 @@ class Darts(Strategy):
         order = config.darts.order
         stage = Stage("search", config.warmup, config.epochs, halves=config.bilevel, order=order)
         self.stages = (stage,)
-        self.start = on_every_edge(operations(config.zero))
+        self.start = search_space(config)
 
     def architecture(self, index: int, candidates: Candidates) -> Architecture:
         return SoftmaxArchitecture(candidates)

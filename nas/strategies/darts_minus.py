@@ -3,15 +3,15 @@
 import math
 from typing import Any
 
-import torch
 from torch import Tensor
+from torch.nn import functional
 
 from hw.networks.space import Genotype
-from nas.cell import AUXILIARY_SKIP, Candidates, on_every_edge
-from nas.config import DartsMinusConfig, Decay, SearchConfig
-from nas.strategies.darts import SoftmaxArchitecture, operations
+from nas.cell import AUXILIARY_SKIP, Candidates, most, search_space
+from nas.search_config import DartsMinusConfig, Decay, SearchConfig
+from nas.strategies.darts import SoftmaxArchitecture
 from nas.strategies.derivation import derive
-from nas.strategies.strategy import Architecture, Moment, Stage, Strategy, rounded
+from nas.strategies.strategy import Architecture, Moment, Stage, Strategy, by_candidate
 
 
 class AuxiliarySkipArchitecture(SoftmaxArchitecture):
@@ -30,6 +30,8 @@ class AuxiliarySkipArchitecture(SoftmaxArchitecture):
         assert all(edge[-1] == AUXILIARY_SKIP for cell in candidates for edge in cell)
         super().__init__((normal, reduction))
         self.searched, self.candidates = self.candidates, candidates
+        auxiliary = functional.one_hot(self.present.sum(-1), most(candidates)).float()
+        self.register_buffer("auxiliary", auxiliary, persistent=False)
         self.config = config
 
     def beta(self, moment: Moment) -> float:
@@ -42,17 +44,16 @@ class AuxiliarySkipArchitecture(SoftmaxArchitecture):
         raise ValueError(f"decay: {self.config.decay!r}")
 
     def coefficients(self, moment: Moment) -> Tensor:
-        mixed = self.alpha.softmax(-1)
-        auxiliary = mixed.new_full((*mixed.shape[:2], 1), self.beta(moment))
-        return torch.cat((mixed, auxiliary), -1)
+        mixed = functional.pad(self.logits().softmax(-1), (0, 1))
+        return mixed + self.beta(moment) * self.get_buffer("auxiliary")
 
     def genotype(self) -> Genotype:
-        return derive(self.searched, self.alpha.detach().softmax(-1))
+        return derive(self.searched, self.logits().detach().softmax(-1))
 
     def shares(self, moment: Moment) -> dict[str, Any]:
         return {
             "candidates": self.searched,
-            "alpha": rounded(self.alpha.softmax(-1)),
+            "alpha": by_candidate(self.searched, self.logits().softmax(-1)),
             AUXILIARY_SKIP: self.beta(moment),
         }
 
@@ -65,7 +66,7 @@ class DartsMinus(Strategy):
     def __init__(self, config: SearchConfig):
         self.config = config.darts_minus
         self.stages = (Stage("search", config.warmup, config.epochs, halves=config.bilevel),)
-        self.start = on_every_edge((*operations(config.zero), AUXILIARY_SKIP))
+        self.start = search_space(config, AUXILIARY_SKIP)
 
     def architecture(self, index: int, candidates: Candidates) -> Architecture:
         return AuxiliarySkipArchitecture(candidates, self.config)

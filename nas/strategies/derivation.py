@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from hw.networks.space import Genotype
-from nas.cell import EDGES, NODES, ZERO, Candidates, genotype_of, node_edges
+from hw.networks.space import ZERO, Genotype
+from nas.cell import Candidates, Cell
 
 EDGES_KEPT = 2
 """Of a node."""
@@ -23,14 +23,14 @@ def derive(candidates: Candidates, shares: Tensor) -> Genotype:
     ----------
     shares: weight of every candidate, (2, edges, operations)
     """
-    cells = []
+    cell, cells = Cell.of(candidates), []
     for reduction in (0, 1):
         best = [
-            strongest(candidates[reduction][e], shares[reduction, e]) for e in range(len(EDGES))
+            strongest(names, shares[reduction, e]) for e, names in enumerate(candidates[reduction])
         ]
         kept: dict[int, str] = {}
-        for node in range(NODES):
-            ranked = sorted(node_edges(node), key=lambda e: (-best[e][0], e))
+        for node in range(cell.nodes):
+            ranked = sorted(cell.node_edges(node), key=lambda e: (-best[e][0], e))
             kept |= {edge: best[edge][1] for edge in ranked[:EDGES_KEPT]}
         cells.append(kept)
-    return genotype_of(*cells)
+    return cell.genotype_of(*cells)

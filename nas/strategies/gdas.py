@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from nas.cell import Candidates, Chosen, on_every_edge
-from nas.config import GdasConfig, SearchConfig
-from nas.strategies.darts import SoftmaxArchitecture, operations
+from nas.cell import Candidates, Chosen, search_space
+from nas.search_config import GdasConfig, SearchConfig
+from nas.strategies.darts import SoftmaxArchitecture
 from nas.strategies.strategy import Architecture, Moment, Stage, Strategy
 
 
@@ -31,7 +31,7 @@ class GumbelArchitecture(SoftmaxArchitecture):
         return moment.linear(self.config.temperature_start, self.config.temperature_end)
 
     def mixture(self, moment: Moment) -> tuple[Tensor, Chosen]:
-        perturbed = self.alpha.log_softmax(-1) + gumbel(self.alpha.shape).to(self.alpha)
+        perturbed = self.logits().log_softmax(-1) + gumbel(self.alpha.shape).to(self.alpha)
         soft = (perturbed / self.temperature(moment)).softmax(-1)
         choice = perturbed.argmax(-1)
         hard = torch.zeros_like(soft).scatter(-1, choice[..., None], 1.0)
@@ -49,7 +49,7 @@ class Gdas(Strategy):
     def __init__(self, config: SearchConfig):
         self.config = config
         self.stages = (Stage("search", config.warmup, config.epochs, halves=config.bilevel),)
-        self.start = on_every_edge(operations(config.zero))
+        self.start = search_space(config)
 
     def architecture(self, index: int, candidates: Candidates) -> Architecture:
         return GumbelArchitecture(candidates, self.config.gdas)

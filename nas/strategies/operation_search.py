@@ -2,11 +2,24 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS, Genotype
-from nas.cell import EDGES, ZERO, Candidates, on_every_edge
-from nas.strategies.derivation import derive
+from hw.networks.space import ZERO, Genotype, has_weights
+from nas.cell import Candidates, most
+from nas.strategies.derivation import derive, strongest
 from nas.strategies.strategy import Architecture, Moment
+
+
+def groups_of(names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """O_c and O_t of an edge's candidates: those with weights and those without, zero last."""
+    conv = tuple(name for name in names if name != ZERO and has_weights(name))
+    return conv, tuple(name for name in names if name not in conv)
+
+
+def by_groups(candidates: Candidates) -> Candidates:
+    """The same candidates, those of O_c first."""
+    normal, reduction = (tuple(sum(groups_of(names), ()) for names in cell) for cell in candidates)
+    return normal, reduction
 
 
 class OperationArchitecture(Architecture):
@@ -14,31 +27,41 @@ class OperationArchitecture(Architecture):
 
     Parameters
     ----------
-    zero: the zero operation is a candidate of O_t
+    candidates: the same ones on all edges of a cell; those of O_c become the first
     """
 
-    def __init__(self, zero: bool = False):
-        super().__init__()
-        self.groups = (CONV_OPERATIONS, TOPOLOGY_OPERATIONS + ((ZERO,) if zero else ()))
-        self.candidates = on_every_edge(self.groups[0] + self.groups[1])
-        self.conv = nn.Parameter(1e-3 * torch.randn(2, len(EDGES), len(self.groups[0])))
-        self.topology = nn.Parameter(1e-3 * torch.randn(2, len(EDGES), len(self.groups[1])))
+    def __init__(self, candidates: Candidates):
+        super().__init__(by_groups(candidates))
+        self.groups = tuple(groups_of(cell[0]) for cell in candidates)
+        """O_c and O_t of each cell."""
+        edges = len(self.cell.edges)
+        conv, topology = (max(map(len, sizes)) for sizes in zip(*self.groups, strict=True))
+        self.conv = nn.Parameter(1e-3 * torch.randn(2, edges, conv))
+        self.topology = nn.Parameter(1e-3 * torch.randn(2, edges, topology))
+
+    def logits(self, kind: int) -> list[Tensor]:
+        """alpha (edges, operations) of both groups of a cell."""
+        groups = zip(self.groups[kind], (self.conv, self.topology), strict=True)
+        return [values[kind, :, : len(group)] for group, values in groups]
 
     def coefficients(self, moment: Moment | None = None) -> Tensor:
-        return torch.cat((self.conv.softmax(-1), self.topology.softmax(-1)), -1)
+        width = most(self.candidates)
+        cells = [
+            torch.cat([alpha.softmax(-1) for alpha in self.logits(kind)], -1) for kind in (0, 1)
+        ]
+        return torch.stack([functional.pad(cell, (0, width - cell.shape[-1])) for cell in cells])
 
     def retained(self) -> Candidates:
         """The strongest operation of each group on each edge (eq. 11), candidates from here on."""
-        conv = self.conv.argmax(-1).tolist()
-        topology = self.topology[..., : len(TOPOLOGY_OPERATIONS)].argmax(-1).tolist()
-        normal, reduction = (
-            tuple(
-                (CONV_OPERATIONS[c], TOPOLOGY_OPERATIONS[t])
-                for c, t in zip(conv[kind], topology[kind], strict=True)
-            )
-            for kind in (0, 1)
-        )
-        return normal, reduction
+        cells = []
+        for kind in (0, 1):
+            kept = [
+                [strongest(group, alpha)[1] for alpha in edges.detach()]
+                for group, edges in zip(self.groups[kind], self.logits(kind), strict=True)
+                if any(name != ZERO for name in group)
+            ]
+            cells.append(tuple(zip(*kept, strict=True)))
+        return cells[0], cells[1]
 
     def genotype(self) -> Genotype:
         """Without a topology search: the edges and operations that DARTS would keep."""

@@ -3,9 +3,9 @@
 from torch import Tensor
 
 from hw.networks.space import SKIP, Genotype
-from nas.cell import EDGES, Candidates, on_every_edge
-from nas.config import PdartsConfig, SearchConfig
-from nas.strategies.darts import SoftmaxArchitecture, operations
+from nas.cell import Candidates, Cell, search_space
+from nas.search_config import PdartsConfig, SearchConfig
+from nas.strategies.darts import SoftmaxArchitecture
 from nas.strategies.derivation import derive
 from nas.strategies.strategy import Architecture, Moment, Stage, Strategy
 
@@ -15,7 +15,7 @@ class ProgressiveArchitecture(SoftmaxArchitecture):
 
     Parameters
     ----------
-    candidates: of every edge, equally many
+    candidates: of every edge
     index: of the stage
     config: its `search.pdarts`
     """
@@ -37,7 +37,7 @@ class ProgressiveArchitecture(SoftmaxArchitecture):
         return self.config.skip_dropout[self.index] * (1 - moment.share)
 
     def genotype(self) -> Genotype:
-        shares = self.alpha.detach().softmax(-1)
+        shares = self.logits().detach().softmax(-1)
         return derive_with_few_skips(self.candidates, shares, self.config.skips)
 
 
@@ -45,7 +45,7 @@ def strongest_candidates(candidates: Candidates, alpha: Tensor, kept: int) -> Ca
     """Of each edge the `kept` with the largest alpha, in the order that they have."""
     normal, reduction = (
         tuple(
-            tuple(edge[k] for k in sorted(alpha[kind, e].topk(kept).indices.tolist()))
+            tuple(edge[k] for k in sorted(alpha[kind, e, : len(edge)].topk(kept).indices.tolist()))
             for e, edge in enumerate(candidates[kind])
         )
         for kind in (0, 1)
@@ -59,14 +59,14 @@ def derive_with_few_skips(candidates: Candidates, shares: Tensor, most: int) -> 
     While there are more, the weakest of them loses its share and the cell is derived again. An edge
     that has no other candidate keeps its skip, should its node need the edge.
     """
-    shares = shares.clone()
+    shares, edges = shares.clone(), Cell.of(candidates).edges
     while True:
         genotype = derive(candidates, shares)
         skips = [
             edge
             for j, (operation, state) in enumerate(genotype.normal)
             if operation == SKIP
-            for edge in [EDGES.index((state, j // 2))]
+            for edge in [edges.index((state, j // 2))]
         ]
         position = {edge: candidates[0][edge].index(SKIP) for edge in skips}
         held = {edge: float(shares[0, edge, position[edge]]) for edge in skips}
@@ -94,7 +94,7 @@ class Pdarts(Strategy):
             )
             for number, cells in enumerate(self.config.cells, 1)
         )
-        self.start = on_every_edge(operations(config.zero))
+        self.start = search_space(config)
 
     def architecture(self, index: int, candidates: Candidates) -> Architecture:
         return ProgressiveArchitecture(candidates, index, self.config)

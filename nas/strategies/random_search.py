@@ -1,11 +1,13 @@
 """Random search, plain and with weight sharing (Li and Talwalkar 2019, section 3)."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS, Genotype
-from nas.cell import EDGES, NODES, NONE, Candidates, Chosen, edge_pairs, genotype_of, on_every_edge
-from nas.config import SearchConfig
+from hw.networks.space import Genotype
+from nas.cell import NONE, Candidates, Cell, Chosen, search_space
+from nas.search_config import SearchConfig
 from nas.strategies.strategy import Architecture, Evaluate, Level, Moment, Stage, Strategy
 
 
@@ -18,11 +20,11 @@ def draw(candidates: Candidates, generator: torch.Generator | None = None) -> Ch
     def one_of(count: int) -> int:
         return int(torch.randint(count, (), generator=generator))
 
-    cells = []
+    cell, cells = Cell.of(candidates), []
     for edges in candidates:
-        choice = [NONE] * len(EDGES)
-        for node in range(NODES):
-            pairs = edge_pairs(node)
+        choice = [NONE] * len(edges)
+        for node in range(cell.nodes):
+            pairs = cell.edge_pairs(node)
             for edge in pairs[one_of(len(pairs))]:
                 choice[edge] = one_of(len(edges[edge]))
         cells.append(choice)
@@ -33,9 +35,8 @@ class RandomArchitecture(Architecture):
     """A genotype drawn at each step: nothing to train."""
 
     def __init__(self, candidates: Candidates):
-        super().__init__()
-        self.candidates = candidates
-        even = torch.full((2, len(EDGES), len(candidates[0][0])), 1 / len(candidates[0][0]))
+        super().__init__(candidates)
+        even = self.present / self.present.sum(-1, keepdim=True)
         self.register_buffer("even", even, persistent=False)
 
     def coefficients(self, moment: Moment) -> Tensor:
@@ -54,7 +55,7 @@ class RandomArchitecture(Architecture):
             {e: self.candidates[kind][e][k] for e, k in enumerate(chosen[kind]) if k != NONE}
             for kind in (0, 1)
         )
-        return genotype_of(normal, reduction)
+        return self.cell.genotype_of(normal, reduction)
 
     def genotype(self) -> Genotype:
         """The first that the seed gives, see `RandomSearch.choose`."""
@@ -75,7 +76,8 @@ class RandomSearch(Strategy):
         warmup, epochs = (config.warmup, config.epochs) if self.samples > 1 else (0, 0)
         # Whatever `search.bilevel` says: images that the weights were trained on judge nothing.
         self.stages = (Stage("search", warmup, epochs, level=Level.WEIGHTS, halves=True),)
-        self.start = on_every_edge(CONV_OPERATIONS + TOPOLOGY_OPERATIONS)
+        # Zero is never chosen, so it is never drawn.
+        self.start = search_space(replace(config, zero=False))
 
     def architecture(self, index: int, candidates: Candidates) -> RandomArchitecture:
         return RandomArchitecture(candidates)

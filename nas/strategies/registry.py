@@ -1,6 +1,6 @@
 """Which strategies there are."""
 
-from nas.config import SearchConfig
+from nas.search_config import SearchConfig
 from nas.strategies.darts import Darts
 from nas.strategies.darts_minus import DartsMinus
 from nas.strategies.dots import Dots

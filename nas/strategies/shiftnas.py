@@ -1,7 +1,7 @@
 """ShiftNAS: operation search by groups, then topology search (paper section 4.2)."""
 
-from nas.cell import Candidates
-from nas.config import SearchConfig
+from nas.cell import Candidates, search_space
+from nas.search_config import SearchConfig
 from nas.strategies.operation_search import OperationArchitecture
 from nas.strategies.strategy import Architecture, Level, Stage, Strategy
 from nas.strategies.topology_search import TopologyArchitecture
@@ -28,9 +28,10 @@ class ShiftNas(Strategy):
             halves=False,
         )
         self.stages = (operation, topology) if config.topology else (operation,)
-        self.start = OperationArchitecture(config.zero).candidates
+        # What this draws from torch's generator belongs to what a seed gives.
+        self.start = OperationArchitecture(search_space(config)).candidates
 
     def architecture(self, index: int, candidates: Candidates) -> Architecture:
         if index == 0:
-            return OperationArchitecture(self.config.zero)
+            return OperationArchitecture(candidates)
         return TopologyArchitecture(candidates, self.config)

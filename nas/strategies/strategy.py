@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from hw.networks.space import Genotype
-from nas.cell import Candidates, Chosen
-from nas.config import SearchConfig
+from nas.cell import Candidates, Cell, Chosen, present
+from nas.search_config import SearchConfig
 
 Evaluate = Callable[[Tensor, Chosen | None], float]
 """Accuracy on held-out images of the supernet with this mixture."""
@@ -85,7 +86,22 @@ class Stage:
 class Architecture(nn.Module, ABC):
     """How strongly each candidate of each edge counts; its parameters are what a stage trains."""
 
-    candidates: Candidates
+    present: Tensor
+    """Which entries of (2, edges, operations) are candidates."""
+
+    def __init__(self, candidates: Candidates):
+        super().__init__()
+        self.candidates = candidates
+        self.register_buffer("present", present(candidates), persistent=False)
+
+    @property
+    def cell(self) -> Cell:
+        """The cell whose edges are searched."""
+        return Cell.of(self.candidates)
+
+    def among_candidates(self, logits: Tensor) -> Tensor:
+        """`logits` (2, edges, operations), -inf where an edge has no such candidate."""
+        return logits.masked_fill(~self.present, -torch.inf)
 
     @abstractmethod
     def coefficients(self, moment: Moment) -> Tensor:
@@ -110,7 +126,8 @@ class Architecture(nn.Module, ABC):
 
     def shares(self, moment: Moment) -> dict[str, Any]:
         """Where the architecture stands, for the log; numbers rounded to four digits."""
-        return {"candidates": self.candidates, "alpha": rounded(self.coefficients(moment))}
+        shares = by_candidate(self.candidates, self.coefficients(moment))
+        return {"candidates": self.candidates, "alpha": shares}
 
 
 class Strategy(ABC):
@@ -132,6 +149,12 @@ class Strategy(ABC):
         """The genotype found, once the last stage has ended."""
         del evaluate
         return last.genotype()
+
+
+def by_candidate(candidates: Candidates, shares: Tensor) -> list:
+    """`shares` (2, edges, operations) for the log: a number a candidate."""
+    rows = [zip(cell, edges, strict=True) for cell, edges in zip(candidates, shares, strict=True)]
+    return [[rounded(values[: len(names)]) for names, values in cell] for cell in rows]
 
 
 def rounded(values: Tensor) -> list:

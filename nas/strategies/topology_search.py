@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from hw.networks.space import Genotype
-from nas.cell import EDGES, NODES, Candidates, edge_pairs, genotype_of, node_edges
-from nas.config import SearchConfig
-from nas.strategies.strategy import Architecture, Moment, rounded
+from nas.cell import Candidates
+from nas.search_config import SearchConfig
+from nas.strategies.strategy import Architecture, Moment, by_candidate, rounded
 
 
 class TopologyArchitecture(Architecture):
@@ -16,19 +16,21 @@ class TopologyArchitecture(Architecture):
 
     Parameters
     ----------
-    candidates: the two operations retained on each edge
+    candidates: the operations retained on each edge, one of each group
     config: its temperatures and `scale_edges`, see `nas.config.SearchConfig`
     """
 
     def __init__(self, candidates: Candidates, config: SearchConfig):
-        super().__init__()
-        self.candidates, self.config = candidates, config
-        self.alpha = nn.Parameter(1e-3 * torch.randn(2, len(EDGES), 2))
+        super().__init__(candidates)
+        self.config = config
+        self.alpha = nn.Parameter(1e-3 * torch.randn(self.present.shape))
+        cell = self.cell
         self.beta = nn.ParameterList(
-            nn.Parameter(1e-3 * torch.randn(2, len(edge_pairs(node)))) for node in range(NODES)
+            nn.Parameter(1e-3 * torch.randn(2, len(cell.edge_pairs(node))))
+            for node in range(cell.nodes)
         )
-        for node in range(NODES):
-            pairs, edges = edge_pairs(node), node_edges(node)
+        for node in range(cell.nodes):
+            pairs, edges = cell.edge_pairs(node), cell.node_edges(node)
             member = torch.tensor([[float(edge in pair) for edge in edges] for pair in pairs])
             self.register_buffer(f"member{node}", member, persistent=False)
 
@@ -50,8 +52,9 @@ class TopologyArchitecture(Architecture):
         return gamma / 2 if self.config.scale_edges else gamma
 
     def operation_weights(self, temperature: float) -> Tensor:
-        """alpha of the retained operations: (2, edges, 2)."""
-        return (self.alpha / (self.config.alpha_temperature * temperature)).softmax(-1)
+        """alpha of the retained operations: (2, edges, operations)."""
+        logits = self.among_candidates(self.alpha)
+        return (logits / (self.config.alpha_temperature * temperature)).softmax(-1)
 
     def coefficients(self, moment: Moment) -> Tensor:
         """Of every candidate, its edge's weight included (eq. 14)."""
@@ -60,22 +63,22 @@ class TopologyArchitecture(Architecture):
 
     def genotype(self) -> Genotype:
         """The strongest pair of edges of every node, each with its strongest operation."""
-        operations = self.alpha.argmax(-1).tolist()
-        cells = []
+        operations = self.among_candidates(self.alpha).argmax(-1).tolist()
+        cell, cells = self.cell, []
         for kind in (0, 1):
             kept: dict[int, str] = {}
             for node, beta in enumerate(self.beta):
-                for edge in edge_pairs(node)[int(beta[kind].argmax())]:
+                for edge in cell.edge_pairs(node)[int(beta[kind].argmax())]:
                     kept[edge] = self.candidates[kind][edge][operations[kind][edge]]
             cells.append(kept)
-        return genotype_of(*cells)
+        return cell.genotype_of(*cells)
 
     def shares(self, moment: Moment) -> dict[str, Any]:
         heat = self.temperature(moment)
         pairs = [rounded(beta) for beta in self.pair_weights(heat)]
         return {
             "candidates": self.candidates,
-            "alpha": rounded(self.operation_weights(heat)),
+            "alpha": by_candidate(self.candidates, self.operation_weights(heat)),
             "gamma": rounded(self.edge_weights(heat)),
             "beta": [[node[kind] for node in pairs] for kind in (0, 1)],
             "temperature": heat,

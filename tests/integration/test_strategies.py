@@ -7,8 +7,9 @@ from hw.dataflow.planner import propose
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
 from hw.verilog import emit
-from nas.config import STRATEGIES, load_config
+from nas.config import load_config
 from nas.search import search
+from nas.strategies.registry import STRATEGIES
 from sim.cosim import Subject, cosim
 from sim.stimuli import Stimuli, random_images
 

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from paper_space import CELL, EDGES
 from torch import nn
 from torch.nn import functional
 
 from hw.networks.cells import skeleton
 from nas.bilevel import first_order, second_order
-from nas.cell import EDGES, on_every_edge
 from nas.model import image_tensor
 from nas.shift import ShiftSettings
 from nas.supernet import Supernet
@@ -40,7 +40,7 @@ def test_second_order_of_a_supernet_is_the_slope_of_the_unrolled_loss(domain):
     lr = 0.05
     operations = ("sep_conv_3x3", "skip_connect")
     frame = skeleton(channels=2, cells=2, image=(6, 6, 1), classes=3)
-    net = Supernet(frame, on_every_edge(operations), ShiftSettings(), domain).double()
+    net = Supernet(frame, CELL.on_every_edge(operations), ShiftSettings(), domain).double()
     alpha = nn.Parameter(torch.randn(2, len(EDGES), 2, dtype=torch.float64))
     x, held = (
         image_tensor(torch.randint(0, 256, (6, 6, 6, 1), dtype=torch.uint8)).double()

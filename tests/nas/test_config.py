@@ -13,12 +13,13 @@ from hw.errors import InputError
 from hw.networks import genotypes
 from nas import sources
 from nas.auxiliary_head import AuxiliaryHead
-from nas.config import PRESETS, Config, ExpectConfig, PdartsConfig, SearchConfig, load_config, merge
+from nas.config import PRESETS, Config, ExpectConfig, load_config, merge
 from nas.data_record import DataRecord
 from nas.optimise import ShiftOptimiser, StepSettings
 from nas.precision import autocast
 from nas.provenance import Provenance
 from nas.runs import Task
+from nas.search_config import PdartsConfig, SearchConfig
 from nas.shift import Linear, ShiftSettings, latent_gradients, make_weight
 from nas.strategies.darts_minus import AuxiliarySkipArchitecture
 from nas.strategies.strategy import Moment

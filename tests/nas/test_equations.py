@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from paper_space import CELL, operation_architecture
 from torch.nn import functional
 
 from hw.ir import reference
@@ -17,15 +18,13 @@ from hw.ir.graph import Conv, Graph, Input
 from hw.ir.parameters import Arithmetic, Rounding
 from hw.networks.cells import skeleton
 from nas.bilevel import first_order, second_order
-from nas.cell import on_every_edge
-from nas.config import SearchConfig
 from nas.exact import ExactModel
 from nas.model import GraphModel
 from nas.optimise import ShiftOptimiser, StepSettings
 from nas.quantise import quantise
+from nas.search_config import SearchConfig
 from nas.shift import Conv2d, DeepShiftPS, Linear, ShiftSettings, quantised, sign_of
 from nas.strategies.darts import SoftmaxArchitecture
-from nas.strategies.operation_search import OperationArchitecture
 from nas.strategies.strategy import Moment
 from nas.strategies.topology_search import TopologyArchitecture
 from nas.supernet import Supernet
@@ -260,7 +259,7 @@ CONV, SKIP = "sep_conv_3x3", "skip_connect"
 def test_equation_3_mixing_weights():
     # exp(0), exp(ln 3), exp(ln 4) over their sum 8
     alpha = torch.tensor([0.0, 1.09861228867, 1.38629436112])
-    architecture = SoftmaxArchitecture(on_every_edge((CONV, SKIP, "max_pool_3x3")))
+    architecture = SoftmaxArchitecture(CELL.on_every_edge((CONV, SKIP, "max_pool_3x3")))
     architecture.alpha.data[1, 6] = alpha
     coefficients = architecture.coefficients(Moment(0, 1)).detach()
     assert coefficients[1, 6].tolist() == pytest.approx([0.125, 0.375, 0.5])
@@ -271,7 +270,7 @@ def test_equations_3_and_4_a_node_adds_what_its_edges_mix():
     frame = skeleton(channels=1, cells=1, image=(4, 4, 1), classes=2)
     cell = replace(frame.cells[0], reduction=False, shape=frame.cells[0].in_shape)
     frame = replace(frame, cells=(cell,))
-    net = Supernet(frame, on_every_edge((SKIP, "zero")), ShiftSettings())
+    net = Supernet(frame, CELL.on_every_edge((SKIP, "zero")), ShiftSettings())
     coefficients = torch.zeros(2, 14, 2)
     # Edges in the order (state, node): node 0 has edges 0, 1; node 1 has 2, 3, 4.
     coefficients[0, :5, 0] = torch.tensor([0.5, 0.25, 0.0, 1.0, 2.0])
@@ -312,7 +311,7 @@ def test_equation_5_the_architecture_follows_the_held_out_loss():
 
 
 def test_equation_11_one_operation_of_each_group_is_retained():
-    architecture = OperationArchitecture()
+    architecture = operation_architecture()
     architecture.conv.data[0, 2] = torch.tensor([0.1, 0.4, 0.3, 0.2])
     architecture.topology.data[0, 2] = torch.tensor([9.0, 9.5, 9.1])
     assert architecture.retained()[0][2] == ("sep_conv_5x5", "avg_pool_3x3")
@@ -321,7 +320,7 @@ def test_equation_11_one_operation_of_each_group_is_retained():
 @pytest.fixture
 def topology() -> TopologyArchitecture:
     """Node 1 of the normal cell: edges 2, 3, 4, pairs (2, 3), (2, 4), (3, 4)."""
-    architecture = TopologyArchitecture(on_every_edge((CONV, SKIP)), SearchConfig())
+    architecture = TopologyArchitecture(CELL.on_every_edge((CONV, SKIP)), SearchConfig())
     architecture.requires_grad_(False)
     architecture.beta[1][0] = torch.tensor([0.0, 1.38629436112, 2.19722457734])  # ln 1, 4, 9
     return architecture
@@ -337,7 +336,7 @@ def test_equation_12_weights_of_the_pairs(topology, temperature, expected):
 
 def test_equation_12_the_temperature():
     architecture = TopologyArchitecture(
-        on_every_edge((CONV, SKIP)), SearchConfig(temperature_start=8.0, temperature_end=0.5)
+        CELL.on_every_edge((CONV, SKIP)), SearchConfig(temperature_start=8.0, temperature_end=0.5)
     )
     heats = [architecture.temperature(Moment(epoch, 5)) for epoch in range(5)]
     assert heats == pytest.approx([8.0, 4.0, 2.0, 1.0, 0.5])  # theta = 1/2
@@ -363,7 +362,7 @@ def test_equation_14_an_edge_counts_with_its_weight(topology):
 
 def test_equation_14_gradient_of_beta_by_finite_differences():
     torch.manual_seed(0)
-    architecture = TopologyArchitecture(on_every_edge((CONV, SKIP)), SearchConfig()).double()
+    architecture = TopologyArchitecture(CELL.on_every_edge((CONV, SKIP)), SearchConfig()).double()
     net = Supernet(
         skeleton(channels=2, cells=3, image=(6, 6, 1), classes=3),
         architecture.candidates,

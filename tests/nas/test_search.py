@@ -9,9 +9,9 @@ from interrupted import InterruptedRun, interrupt_after, tensors_of, without_tim
 from hw.errors import InputError
 from hw.networks import genotypes
 from nas import search as searching
-from nas.config import STRATEGIES, load_config
+from nas.config import load_config
 from nas.search import search
-from nas.strategies.registry import STRATEGIES as REGISTERED
+from nas.strategies.registry import STRATEGIES
 
 TINY = (
     "search.images=64",
@@ -154,7 +154,6 @@ def test_without_topology_search_there_is_one_stage(tmp_path):
 
 
 def test_every_strategy_has_a_name_and_defaults():
-    assert tuple(REGISTERED) == STRATEGIES
     for name in STRATEGIES:
         assert load_config(None, (f"search.strategy={name}",)).search.strategy == name
 

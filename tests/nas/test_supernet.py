@@ -2,13 +2,12 @@
 
 import pytest
 import torch
+from paper_space import CONV_OPERATIONS, EDGES, operation_architecture
 
 from hw.networks.cells import build, skeleton
-from hw.networks.space import CONV_OPERATIONS, Genotype
-from nas.cell import EDGES
+from hw.networks.space import Genotype
 from nas.model import GraphModel, PoolUnit, image_tensor
 from nas.shift import ShiftSettings, ShiftWeight
-from nas.strategies.operation_search import OperationArchitecture
 from nas.supernet import Supernet
 
 SIZES = {"channels": 2, "cells": 4, "image": (9, 8, 1), "classes": 3}
@@ -46,7 +45,7 @@ def positions(edges):
 def paired():
     """A supernet, an evaluation network with the same weights, the one-hot mixture between them."""
     torch.manual_seed(0)
-    candidates = OperationArchitecture().candidates
+    candidates = operation_architecture().candidates
     supernet = Supernet(skeleton(**SIZES), candidates, ShiftSettings())
     model = GraphModel(build(GENOTYPE, **SIZES))
     for unit in model.units.values():
@@ -110,7 +109,7 @@ def test_candidates_may_differ_from_edge_to_edge():
 
 
 def test_zero_adds_nothing():
-    candidates = OperationArchitecture(zero=True).candidates
+    candidates = operation_architecture(zero=True).candidates
     torch.manual_seed(0)
     supernet = Supernet(skeleton(**SIZES), candidates, ShiftSettings())
     x = image_tensor(torch.randint(0, 256, (4, 9, 8, 1), dtype=torch.uint8))
@@ -131,7 +130,7 @@ def test_only_the_chosen_candidates_are_computed():
 
 
 def test_a_node_whose_edges_are_all_zero_is_zero():
-    candidates = OperationArchitecture(zero=True).candidates
+    candidates = operation_architecture(zero=True).candidates
     supernet = Supernet(skeleton(**SIZES), candidates, ShiftSettings())
     x = image_tensor(torch.randint(0, 256, (4, 9, 8, 1), dtype=torch.uint8))
     coefficients = torch.rand(2, len(EDGES), 8)
@@ -157,5 +156,5 @@ def test_skip_dropout_acts_behind_skips_in_training_alone():
 
 def test_real_domain_has_no_shift_weights():
     frame = skeleton(**SIZES)
-    supernet = Supernet(frame, OperationArchitecture().candidates, ShiftSettings(), "real")
+    supernet = Supernet(frame, operation_architecture().candidates, ShiftSettings(), "real")
     assert not any(isinstance(module, ShiftWeight) for module in supernet.modules())

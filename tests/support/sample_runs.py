@@ -10,10 +10,12 @@ import random
 import yaml
 
 from hw.networks import genotypes
-from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS, candidate_edges
+from hw.networks.space import PAPER_CANDIDATES, candidate_edges, has_weights
 
 EDGES = candidate_edges(4)
-OPERATIONS = CONV_OPERATIONS + TOPOLOGY_OPERATIONS
+OPERATIONS = PAPER_CANDIDATES
+CONV_OPERATIONS = tuple(name for name in OPERATIONS if has_weights(name))
+TOPOLOGY_OPERATIONS = tuple(name for name in OPERATIONS if not has_weights(name))
 
 
 def softmax(values, temperature=1.0):

@@ -9,11 +9,12 @@ from hw.ir.graph import Add, Concat, Conv, FactorizedReduce, Graph, Input, Linea
 from hw.networks import genotypes
 from hw.networks.cells import build, skeleton
 from hw.networks.space import (
-    CONV_OPERATIONS,
     OPERATIONS,
-    TOPOLOGY_OPERATIONS,
+    PAPER_CANDIDATES,
     Genotype,
     candidate_edges,
+    has_weights,
+    nodes_of,
     operation_nodes,
 )
 
@@ -204,7 +205,7 @@ def test_operations_that_keep_the_channels_refuse_others():
     for operation in ("max_pool_3x3", "avg_pool_3x3", "skip_connect"):
         with pytest.raises(ValueError, match="cannot turn 4 channels into 8"):
             operation_nodes(operation, "edge", "source", (8, 8, 4), 8, 1)
-    for operation in CONV_OPERATIONS:
+    for operation in filter(has_weights, OPERATIONS):
         nodes = operation_nodes(operation, "edge", "source", (8, 8, 4), 8, 1)
         check_graph(Graph((Input(name="source", inputs=(), shape=(8, 8, 4)), *nodes)))
         assert nodes[-1].shape == (8, 8, 8)
@@ -232,11 +233,16 @@ def test_dilated_and_separable_kernels():
 
 
 def test_search_space_of_the_paper():
-    assert len(CONV_OPERATIONS) == 4
-    assert len(TOPOLOGY_OPERATIONS) == 3
-    assert set(OPERATIONS) >= {*CONV_OPERATIONS, *TOPOLOGY_OPERATIONS}
+    assert set(OPERATIONS) >= {*PAPER_CANDIDATES}
+    # The four of O_c, then the three of O_t, whose skip has weights at stride 2 alone.
+    assert [has_weights(name) for name in PAPER_CANDIDATES] == [True] * 4 + [False] * 3
     assert candidate_edges(2) == ((0, 0), (1, 0), (0, 1), (1, 1), (2, 1))
     assert len(candidate_edges(4)) == 14
+
+
+def test_nodes_of_so_many_edges():
+    assert [nodes_of(edges) for edges in (2, 5, 9, 14, 13, 0)] == [1, 2, 3, 4, None, None]
+    assert all(nodes_of(len(candidate_edges(n))) == n for n in range(1, 40))
 
 
 def test_skeleton_and_build_agree():

@@ -8,7 +8,7 @@ import pytest
 import sample_runs
 
 from hw.errors import InputError
-from hw.report.log import Stage, nodes_of, read
+from hw.report.log import Stage, read
 
 
 def written(tmp_path, records):
@@ -100,7 +100,3 @@ def test_not_text(tmp_path):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match=r"log\.jsonl: cannot be read"):
         read(path)
-
-
-def test_nodes_of():
-    assert [nodes_of(edges) for edges in (2, 5, 9, 14, 13, 0)] == [1, 2, 3, 4, None, None]

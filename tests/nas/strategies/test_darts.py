@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
+from paper_space import EDGES
 
-from nas.cell import EDGES, ZERO
-from nas.config import DartsConfig, SearchConfig
+from nas.cell import ZERO
+from nas.search_config import DartsConfig, SearchConfig
 from nas.strategies.darts import Darts
 from nas.strategies.strategy import Moment
 

@@ -4,11 +4,12 @@ import math
 
 import pytest
 import torch
+from paper_space import CELL, EDGES
 
 from hw.networks.cells import skeleton
-from nas.cell import AUXILIARY_SKIP, EDGES, ZERO, on_every_edge
-from nas.config import DartsMinusConfig, SearchConfig
+from nas.cell import AUXILIARY_SKIP, ZERO
 from nas.model import image_tensor
+from nas.search_config import DartsMinusConfig, SearchConfig
 from nas.shift import ShiftSettings
 from nas.strategies.darts_minus import DartsMinus
 from nas.strategies.strategy import Moment
@@ -49,7 +50,7 @@ def supernet_of(operations):
     """Cells 0 and 1 of two reduce; with the operations on every edge."""
     torch.manual_seed(0)
     frame = skeleton(channels=2, cells=3, image=(8, 8, 1), classes=3)
-    return Supernet(frame, on_every_edge(operations), ShiftSettings())
+    return Supernet(frame, CELL.on_every_edge(operations), ShiftSettings())
 
 
 def test_it_is_a_skip_with_weights_of_its_own_where_the_stride_is_2():

@@ -4,8 +4,9 @@ from itertools import combinations, product
 
 import pytest
 import torch
+from paper_space import CELL, EDGES, NODES
 
-from nas.cell import EDGES, NODES, ZERO, node_edges, on_every_edge
+from nas.cell import ZERO
 from nas.strategies.derivation import derive
 
 OPERATIONS = ("sep_conv_3x3", "skip_connect", ZERO)
@@ -21,7 +22,7 @@ def best_by_brute_force(shares):
                 pair,
                 operations,
             )
-            for pair in combinations(node_edges(node), 2)
+            for pair in combinations(CELL.node_edges(node), 2)
             for operations in product((0, 1), repeat=2)
         ]
         _, pair, operations = max(choices)
@@ -33,7 +34,7 @@ def best_by_brute_force(shares):
 def test_equals_brute_force(seed):
     generator = torch.Generator().manual_seed(seed)
     shares = (2 * torch.randn(2, len(EDGES), 3, generator=generator)).softmax(-1)
-    genotype = derive(on_every_edge(OPERATIONS), shares)
+    genotype = derive(CELL.on_every_edge(OPERATIONS), shares)
     assert genotype.normal == best_by_brute_force(shares[0])
     assert genotype.reduce == best_by_brute_force(shares[1])
 
@@ -41,8 +42,8 @@ def test_equals_brute_force(seed):
 def test_zero_weakens_an_edge_but_is_never_kept():
     shares = torch.full((2, len(EDGES), 3), 0.3)
     shares[..., 1] = 0.2
-    shares[0, node_edges(3)[0]] = torch.tensor([0.05, 0.05, 0.9])
-    genotype = derive(on_every_edge(OPERATIONS), shares)
+    shares[0, CELL.node_edges(3)[0]] = torch.tensor([0.05, 0.05, 0.9])
+    genotype = derive(CELL.on_every_edge(OPERATIONS), shares)
     assert all(operation != ZERO for operation, _ in genotype.normal + genotype.reduce)
     assert [state for _, state in genotype.normal[6:]] == [1, 2]
     assert [state for _, state in genotype.reduce[6:]] == [0, 1]

@@ -6,12 +6,14 @@ from collections import Counter
 
 import pytest
 import torch
+from paper_space import EDGES
 
 from nas import search as searching
-from nas.cell import EDGES, ZERO
-from nas.config import GdasConfig, SearchConfig, load_config
+from nas.cell import ZERO
+from nas.config import load_config
 from nas.journal import UNREPEATABLE
 from nas.search import search
+from nas.search_config import GdasConfig, SearchConfig
 from nas.strategies.gdas import Gdas, gumbel
 from nas.strategies.strategy import Moment
 

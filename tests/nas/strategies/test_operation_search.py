@@ -5,13 +5,12 @@ from itertools import product
 
 import pytest
 import torch
+from paper_space import CONV_OPERATIONS, EDGES, TOPOLOGY_OPERATIONS, operation_architecture
 
-from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
 from hw.report.log import has_groups
-from nas.cell import EDGES, ZERO
-from nas.config import STRATEGIES, SearchConfig
-from nas.strategies.operation_search import OperationArchitecture
-from nas.strategies.registry import make_strategy
+from nas.cell import ZERO
+from nas.search_config import SearchConfig
+from nas.strategies.registry import STRATEGIES, make_strategy
 
 
 def exp_share(values, k):
@@ -21,7 +20,7 @@ def exp_share(values, k):
 
 def test_each_group_has_a_softmax_of_its_own():
     torch.manual_seed(0)
-    architecture = OperationArchitecture(zero=True)
+    architecture = operation_architecture(zero=True)
     architecture.conv.data.normal_()
     architecture.topology.data.normal_()
     coefficients = architecture.coefficients()
@@ -47,7 +46,7 @@ def test_a_report_tells_the_groups_by_the_stage(strategy):
 
 
 def test_the_groups_do_not_compete():
-    architecture = OperationArchitecture()
+    architecture = operation_architecture()
     before = architecture.coefficients()
     architecture.topology.data[0, 5, 2] += 8  # a skip that grows strong
     after = architecture.coefficients()
@@ -58,7 +57,7 @@ def test_the_groups_do_not_compete():
 @pytest.mark.parametrize("seed", range(5))
 def test_the_strongest_of_each_group_is_retained(seed):
     torch.manual_seed(seed)
-    architecture = OperationArchitecture()
+    architecture = operation_architecture()
     architecture.conv.data.normal_()
     architecture.topology.data.normal_()
     retained = architecture.retained()
@@ -70,7 +69,7 @@ def test_the_strongest_of_each_group_is_retained(seed):
 
 
 def test_zero_takes_part_but_is_never_retained():
-    architecture = OperationArchitecture(zero=True)
+    architecture = operation_architecture(zero=True)
     architecture.topology.data[..., -1] = 9.0
     assert architecture.candidates[0][0][-1] == ZERO
     assert architecture.coefficients()[..., -1].min() > 0.99
@@ -78,7 +77,7 @@ def test_zero_takes_part_but_is_never_retained():
 
 
 def test_without_topology_search_an_edge_keeps_one_operation():
-    architecture = OperationArchitecture()
+    architecture = operation_architecture()
     architecture.conv.data.zero_()
     architecture.conv.data[0, 9, 3] = 4.0
     architecture.topology.data.zero_()

@@ -2,15 +2,17 @@
 
 import pytest
 import torch
+from paper_space import CELL, EDGES
 
-from nas.cell import EDGES, ZERO, node_edges, on_every_edge
-from nas.config import PdartsConfig, SearchConfig, load_config
+from nas.cell import ZERO
+from nas.config import load_config
+from nas.search_config import PdartsConfig, SearchConfig
 from nas.strategies.derivation import derive
 from nas.strategies.pdarts import Pdarts, derive_with_few_skips, strongest_candidates
 from nas.strategies.strategy import Moment
 
 SKIP, SEP = "skip_connect", "sep_conv_3x3"
-FEW = on_every_edge((SEP, SKIP, ZERO))
+FEW = CELL.on_every_edge((SEP, SKIP, ZERO))
 
 
 def skips_of(genotype):
@@ -39,7 +41,7 @@ def test_an_edge_keeps_its_strongest():
     generator = torch.Generator().manual_seed(0)
     names = tuple("abcdefgh")
     alpha = torch.randn(2, len(EDGES), 8, generator=generator)
-    kept = strongest_candidates(on_every_edge(names), alpha, 5)
+    kept = strongest_candidates(CELL.on_every_edge(names), alpha, 5)
     for kind in (0, 1):
         for edge in range(len(EDGES)):
             values = dict(zip(names, alpha[kind, edge].tolist(), strict=True))
@@ -60,7 +62,7 @@ def hand_made(skip_at_4):
     shares = torch.zeros(2, len(EDGES), 3)
     shares[..., 0] = 0.1
     for node in range(4):
-        for edge in node_edges(node)[:2]:
+        for edge in CELL.node_edges(node)[:2]:
             shares[:, edge, 0] = 0.5
     shares[0, 0], shares[0, 1] = torch.tensor([0.10, 0.8, 0.1]), torch.tensor([0.1, 0.7, 0.2])
     shares[0, 2], shares[0, 3] = torch.tensor([0.05, 0.6, 0.3]), torch.tensor([0.5, 0.0, 0.5])
@@ -96,7 +98,7 @@ def test_never_more_skips_than_allowed_and_the_reduction_cell_is_left_alone(seed
 
 
 def test_where_there_is_nothing_but_skips_they_stay():
-    only = on_every_edge((SKIP, ZERO))
+    only = CELL.on_every_edge((SKIP, ZERO))
     shares = torch.full((2, len(EDGES), 2), 0.5)
     assert len(skips_of(derive_with_few_skips(only, shares, 2))) == 8
 

@@ -4,13 +4,14 @@ from collections import Counter
 
 import pytest
 import torch
+from paper_space import CELL, CONV_OPERATIONS, EDGES, NODES, TOPOLOGY_OPERATIONS
 
 from hw.networks.cells import skeleton
-from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
-from nas.cell import EDGES, NODES, NONE, ZERO, edge_pairs
-from nas.config import RandomConfig, SearchConfig, load_config
+from nas.cell import NONE, ZERO
+from nas.config import load_config
 from nas.model import image_tensor
 from nas.search import search
+from nas.search_config import RandomConfig, SearchConfig
 from nas.shift import ShiftSettings
 from nas.strategies.random_search import RandomArchitecture, RandomSearch, draw
 from nas.strategies.strategy import Moment
@@ -37,7 +38,7 @@ def test_every_pair_of_edges_and_every_operation_is_equally_likely():
     operations = Counter(k for d in draws for k in d[1] if k != NONE)
     # The 99.9% quantile of chi-square with 6 degrees of freedom is 22.5, with 9 it is 27.9.
     assert chi_square(operations, 7, 2000 * 2 * NODES) < 22.5
-    last = edge_pairs(NODES - 1)
+    last = CELL.edge_pairs(NODES - 1)
     kept = [
         tuple(e for e, _ in enumerate(EDGES) if d[0][e] != NONE and e in range(9, 14))
         for d in draws
@@ -61,7 +62,7 @@ def test_a_genotype_holds_what_was_drawn():
     settings = strategy()
     chosen = [[NONE] * len(EDGES) for _ in range(2)]
     for node in range(NODES):
-        for position, edge in enumerate(edge_pairs(node)[-1]):
+        for position, edge in enumerate(CELL.edge_pairs(node)[-1]):
             chosen[0][edge], chosen[1][edge] = position, 6 - position
     genotype = settings.architecture(0, settings.start).genotype_of(chosen)
     names = OPERATIONS[0], OPERATIONS[1], OPERATIONS[6], OPERATIONS[5]

@@ -6,10 +6,9 @@ from itertools import combinations, pairwise, product
 
 import pytest
 import torch
+from paper_space import CELL, CONV_OPERATIONS, EDGES, NODES, TOPOLOGY_OPERATIONS
 
-from hw.networks.space import CONV_OPERATIONS, TOPOLOGY_OPERATIONS
-from nas.cell import EDGES, NODES, node_edges, on_every_edge
-from nas.config import SearchConfig
+from nas.search_config import SearchConfig
 from nas.strategies.strategy import Moment
 from nas.strategies.topology_search import TopologyArchitecture
 
@@ -19,7 +18,7 @@ PAIR = (CONV_OPERATIONS[0], TOPOLOGY_OPERATIONS[2])
 @pytest.fixture(params=range(3))
 def topology(request) -> TopologyArchitecture:
     torch.manual_seed(request.param)
-    architecture = TopologyArchitecture(on_every_edge(PAIR), SearchConfig())
+    architecture = TopologyArchitecture(CELL.on_every_edge(PAIR), SearchConfig())
     for parameter in architecture.parameters():
         parameter.data.normal_()
     return architecture.double().requires_grad_(False)
@@ -53,7 +52,9 @@ def test_edge_weights_equal_brute_force(topology, temperature, scaled, share):
         assert weights[cell].tolist() == pytest.approx(expected, rel=1e-12)
         for node in range(NODES):
             # Two edges are kept: so much weight a node has to give.
-            assert float(weights[cell, list(node_edges(node))].sum()) == pytest.approx(2 * share)
+            assert float(weights[cell, list(CELL.node_edges(node))].sum()) == pytest.approx(
+                2 * share
+            )
 
 
 def test_temperature_falls_geometrically(topology):
@@ -67,7 +68,7 @@ def test_temperature_falls_geometrically(topology):
 def test_a_low_temperature_makes_the_choice_hard(topology):
     soft, hard = topology.edge_weights(10.0), topology.edge_weights(1e-3)
     for cell, node in product((0, 1), range(1, NODES)):
-        edges = list(node_edges(node))
+        edges = list(CELL.node_edges(node))
         assert soft[cell, edges].max() < 0.95
         best = max(zip(topology.beta[node][cell].tolist(), combinations(edges, 2), strict=True))[1]
         assert hard[cell, edges].tolist() == pytest.approx([float(e in best) for e in edges])
@@ -91,7 +92,7 @@ def test_genotype_equals_brute_force(topology):
         expected = []
         for node in range(NODES):
             values = topology.beta[node][cell].tolist()
-            pairs = list(combinations(node_edges(node), 2))
+            pairs = list(combinations(CELL.node_edges(node), 2))
             for edge in pairs[values.index(max(values))]:
                 conv, other = topology.alpha[cell, edge].tolist()
                 expected.append((PAIR[other > conv], EDGES[edge][0]))
