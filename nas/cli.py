@@ -239,7 +239,8 @@ def train(genotype_name: str, start: Path | None, domain: str, run: _RunOptions)
         console.print_json({**metrics, "out": run.out})
     else:
         click.echo(
-            f"accuracy {100 * metrics['accuracy']:.2f} % on {metrics['images']} test images, "
+            f"accuracy {100 * metrics['accuracy']:.2f} % on {metrics['images']} "
+            f"{metrics['split']} images, "
             f"{metrics['weights']} weights, {metrics['seconds']:.0f} s; written to {run.out}"
         )
 
@@ -313,14 +314,15 @@ def export(
         serialize.save(network, folder)
     meta = network.meta
     if as_json:
-        keys = ("accuracy_float", "accuracy_integer", "test_images", "weights")
-        result = {key: meta.get(key) for key in keys}
+        keys = ("accuracy_float", "accuracy_integer", "split", "test_images", "validation_images")
+        result = {key: meta.get(key) for key in (*keys, "weights")}
         console.print_json({**result, "digest": network.digest, "out": out})
-    elif "test_images" not in meta:
+    elif "split" not in meta:
         click.echo(f"accuracy not measured; written to {out}")
     else:
+        split = meta["split"]
         click.echo(
-            f"accuracy on {meta['test_images']} test images: "
+            f"accuracy on {meta[f'{split}_images']} {split} images: "
             f"float {100 * meta['accuracy_float']:.2f} %, "
             f"integer {100 * meta['accuracy_integer']:.2f} %; written to {out}"
         )

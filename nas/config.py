@@ -75,6 +75,10 @@ class TrainConfig:
     channels, cells, stem: of the network; stem "cifar" or "imagenet"
     batch: images a step
     images: how many training images are used; None: all
+    validation: share of each class's training images that is held out: trained on neither here nor
+        in a search, and evaluated after each epoch. 0: none, or those of the data's own val folder
+    validation_seed: of the draw of these images; apart from `seed`, so that runs of several seeds
+        hold out the same ones
     epochs: of those images
     warmup_epochs: the learning rate rises linearly over these, then falls on a cosine to 0
     lr, weight_decay, regularisation, clip, optimiser, momentum: as in the search
@@ -100,6 +104,8 @@ class TrainConfig:
     stem: str = "cifar"
     batch: int = 128
     images: int | None = None
+    validation: float = 0.0
+    validation_seed: int = 0
     epochs: int = 200
     warmup_epochs: int = 0
     lr: float = 0.01
@@ -215,12 +221,20 @@ _LEAST: dict[str, float] = {
 MAX_SEED = (1 << 64) - 1
 """PyTorch's largest."""
 
-_MOST: dict[str, float] = {"seed": MAX_SEED, "act_bits": 32}
+_MOST: dict[str, float] = {"seed": MAX_SEED, "validation_seed": MAX_SEED, "act_bits": 32}
 """Largest value of a number, by field; any where not listed."""
 
 _POSITIVE = ("lr", "arch_lr", "temperature_start", "temperature_end", "alpha_temperature")
 _RISING_TO_ONE = ("shift.inq_portions",)
-_RATES = ("drop_path", "label_smoothing", "jitter", "momentum", "resized_crop", "skip_dropout")
+_RATES = (
+    "drop_path",
+    "label_smoothing",
+    "jitter",
+    "momentum",
+    "resized_crop",
+    "skip_dropout",
+    "validation",
+)
 _IMAGE = re.compile(r"[1-9]\d*x[1-9]\d*x[1-9]\d*")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hw.data import NAMES, Dataset, ImageFolder
+from hw.data import NAMES, SPLITS, Dataset, ImageFolder
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class DataRecord:
 
     @classmethod
     def of(cls, place: str, **splits: Dataset | ImageFolder) -> "DataRecord":
-        """Of the splits 'train' and perhaps 'test' that were found at `place`."""
+        """Of the splits that were found at `place`, 'train' among them."""
         training = splits["train"]
         return cls(
             place=place if place in NAMES else str(Path(place).absolute()),
@@ -48,8 +48,8 @@ class DataRecord:
         image, digests = values["image"], values["digests"]
         if not isinstance(image, list) or [type(side) for side in image] != [int] * 3:
             raise ValueError("image: expected height, width, channels")
-        if not isinstance(digests, dict) or not digests.keys() <= {"train", "test"}:
-            raise ValueError("digests: expected those of train and test")
+        if not isinstance(digests, dict) or not digests.keys() <= set(SPLITS):
+            raise ValueError(f"digests: expected those of {', '.join(SPLITS)}")
         if type(values["classes"]) is not int or not isinstance(values["preprocessing"], dict):
             raise ValueError("expected a number of classes and a mapping of preprocessing")
         height, width, channels = image

@@ -21,7 +21,7 @@ from nas.config import ExpectConfig
 from nas.model import GraphModel, image_tensor
 from nas.quantise import calibrate, quantise
 from nas.runs import Run, Task
-from nas.sources import load_images, open_data
+from nas.sources import evaluated, load_images, open_data
 from nas.train import EVALUATION_BATCH, evaluate, load_trained
 
 SCALE_TERMS = 3
@@ -41,8 +41,8 @@ def export(
 ) -> Network:
     """The integer network of a training run, its accuracy over the whole test set in its `meta`.
 
-    The run has what the network needs. Where the test images are no longer to be found, that is
-    said, and nothing is measured.
+    The run has what the network needs. Data without test images is measured on its validation
+    images. Where the images are no longer to be found, that is said, and nothing is measured.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def export(
     """
     opened = Run.open(run)
     task, model = opened.task, load_trained(run)
-    test = _test_images(task, data)
+    images = _images(task, data)
     x = image_tensor(torch.from_numpy(opened.read_calibration()))
     terms = scale_terms or task.config.shift.scale_terms or SCALE_TERMS
     if paper:
@@ -93,39 +93,44 @@ def export(
     network = quantise(model, formats, arithmetic, meta)
     validate(network)
     network.meta["weights"] = count(network.graph).weights
-    if test is not None:
-        network.meta.update(_measured(model, network, test, task.config.folder.workers))
+    if images is not None:
+        network.meta.update(_measured(model, network, *images, task.config.folder.workers))
     return network
 
 
-def _test_images(task: Task, data: str | None) -> Dataset | ImageFolder | None:
-    """The run's test images at `data`, or where they were: None, and a line, where they are not."""
+def _images(task: Task, data: str | None) -> tuple[str, Dataset | ImageFolder] | None:
+    """The run's test images at `data`, or where they were, or of data without any its validation
+    images, after the name of their split; None, and a line, where they are not."""
     place = task.data.place if data is None else data
     anything = replace(task.config, expect=ExpectConfig())
     try:
-        test = open_data(place, "test", anything)
-        if test.digest != task.data.digests.get("test"):
-            raise InputError(f"{place}: not the data of the run: its test images differ")
+        split = evaluated(place, task.config)
+        images = open_data(place, split, anything)
+        digests = task.data.digests
+        # A run of an older version called the images of a folder without `test` its test images.
+        if images.digest != digests.get(split, digests.get("test")):
+            raise InputError(f"{place}: not the data of the run: its {split} images differ")
     except InputError as error:
         if data is not None:
             raise
         note(f"{error}; no accuracy is measured: --data says where the run's data is now")
         return None
-    return test
+    return split, images
 
 
 def _measured(
-    model: GraphModel, network: Network, test: Dataset | ImageFolder, workers: int
+    model: GraphModel, network: Network, split: str, source: Dataset | ImageFolder, workers: int
 ) -> dict[str, Any]:
-    """Accuracy of both models over all test images."""
-    cpu = torch.device("cpu")
-    images = load_images(test, cpu, workers=workers)
+    """Accuracy of both models over all images of the split."""
+    cpu, count = torch.device("cpu"), len(source)
+    images = load_images(source, cpu, workers=workers)
     right = [
-        classify(network, test.read(index)) == test.labels[index]
-        for index in np.array_split(np.arange(len(test)), -(-len(test) // EVALUATION_BATCH))
+        classify(network, source.read(index)) == source.labels[index]
+        for index in np.array_split(np.arange(count), -(-count // EVALUATION_BATCH))
     ]
     return {
         "accuracy_float": evaluate(model, images, cpu).accuracy,
         "accuracy_integer": float(np.concatenate(right).mean()),
-        "test_images": len(test),
+        "split": split,
+        f"{split}_images": count,
     }

@@ -14,6 +14,7 @@ import torch
 import yaml
 
 from hw import documents
+from hw.data import SPLITS
 from hw.errors import InputError
 from hw.networks import genotypes
 from hw.networks.space import Genotype
@@ -223,7 +224,7 @@ def _goes_on(path: Path, resume: bool, force: bool) -> bool:
 def _require_same(path: Path, there: Task, wanted: Task) -> None:
     """InputError unless the run in `path`, whose task is `there`, is the one wanted."""
     unlike = _unlike_split(there.data, wanted.data)
-    if unlike is not None and there.kind == wanted.kind:
+    if unlike is not None and _unlike_setting(there, wanted) is None:
         raise InputError(
             f"{wanted.data.place}: not the data that {path} began with ({unlike} images differ "
             f"from those once at {there.data.place}); give --data, where they are now"
@@ -238,25 +239,38 @@ def _require_same(path: Path, there: Task, wanted: Task) -> None:
 
 def difference(there: Task, wanted: Task) -> str | None:
     """The first thing by which two tasks do different work."""
-    ours, others = _decisive(wanted), _decisive(there)
-    for name in sorted(ours.keys() | others.keys()):
-        if ours.get(name) != others.get(name):
-            return f"{name} is {others.get(name)!r} there, {ours.get(name)!r} here"
+    setting = _unlike_setting(there, wanted)
+    if setting is not None:
+        return setting
     split = _unlike_split(there.data, wanted.data)
     if split is not None:
         return f"other {split} images"
     return None if there.genotype == wanted.genotype else "another genotype"
 
 
+def _unlike_setting(there: Task, wanted: Task) -> str | None:
+    ours, others = _decisive(wanted), _decisive(there)
+    for name in sorted(ours.keys() | others.keys()):
+        if ours.get(name) != others.get(name):
+            return f"{name} is {others.get(name)!r} there, {ours.get(name)!r} here"
+    return None
+
+
 def _decisive(task: Task) -> dict[str, Any]:
     own = {"kind": task.kind, "domain": task.domain, "start": task.start}
-    return {**own, **decisive(task.config, task.kind)}
+    # What a training holds out, a search does not see either.
+    train = task.config.train
+    held_out = {
+        "train.validation": train.validation,
+        "train.validation_seed": train.validation_seed,
+    }
+    return {**own, **held_out, **decisive(task.config, task.kind)}
 
 
 def _unlike_split(there: DataRecord, wanted: DataRecord) -> str | None:
-    for split in ("train", "test"):
+    for split in SPLITS:
         if there.digests.get(split) != wanted.digests.get(split):
-            return {"train": "training", "test": "test"}[split]
+            return "training" if split == "train" else split
     return None
 
 

@@ -25,15 +25,17 @@ SUPERNET = "supernet_"
 """What the figures of a search begin with: its last epoch trains a supernet, and no network yet."""
 
 WORDS = {
-    "accuracy": "test accuracy",
-    "top5_accuracy": "top-5 test accuracy",
+    "accuracy": "{split} accuracy",
+    "top5_accuracy": "top-5 {split} accuracy",
+    "validation_accuracy": "validation accuracy",
     f"{SUPERNET}accuracy": "supernet's training accuracy",
     f"{SUPERNET}held_out_accuracy": "supernet's held-out accuracy",
     f"{SUPERNET}loss": "supernet's training loss",
     f"{SUPERNET}held_out_loss": "supernet's held-out loss",
     "skips": "skips",
 }
-"""What means are taken of, where all seeds have it; accuracies are written in percent."""
+"""What means are taken of, where all seeds have it; accuracies are written in percent. `split`: the
+images that the networks are judged by."""
 
 
 @dataclass(frozen=True)
@@ -164,12 +166,14 @@ def _figures(kind: str, folder: Path, result: Result) -> dict[str, Any]:
 
 def in_words(summary: dict[str, Any]) -> str:
     """A line a seed and a line of means."""
-    lines = [f"{name}: {_line(run, {})}" for name, run in summary["runs"].items()]
-    mean = _line(summary["mean"], summary["std"])
+    runs = summary["runs"]
+    split = next((run["split"] for run in runs.values() if "split" in run), "test")
+    lines = [f"{name}: {_line(run, {}, split)}" for name, run in runs.items()]
+    mean = _line(summary["mean"], summary["std"], split)
     return "\n".join([*lines, f"mean ± sample std of {len(lines)}: {mean}"])
 
 
-def _line(figures: dict[str, Any], spread: dict[str, Any]) -> str:
+def _line(figures: dict[str, Any], spread: dict[str, Any], split: str) -> str:
     parts = []
     for name, words in WORDS.items():
         if name not in figures:
@@ -179,5 +183,5 @@ def _line(figures: dict[str, Any], spread: dict[str, Any]) -> str:
         more = "" if std is None else f" ± {scale * std:.2f}"
         value = figures[name]
         text = str(value) if isinstance(value, int) else f"{scale * value:.2f}"
-        parts.append(f"{words} {text}{more}{unit}")
+        parts.append(f"{words.format(split=split)} {text}{more}{unit}")
     return ", ".join(parts)

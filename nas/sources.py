@@ -8,9 +8,10 @@ from hw.console import note
 from hw.data import Dataset, ImageFolder
 from hw.errors import InputError
 from nas.batches import Images, ImageSet
-from nas.config import Config, Stream
+from nas.config import Config, Stream, TrainConfig
 from nas.data_record import DataRecord
 from nas.distributed import from_main
+from nas.hold_out import hold_out
 from nas.quantise import CALIBRATION_IMAGES
 from nas.stream import StreamedImages
 
@@ -21,19 +22,73 @@ STREAM_ABOVE = 1 << 30
 def open_data(
     data: str, split: str, config: Config, resized_crop: float = 0.0
 ) -> Dataset | ImageFolder:
-    """The split 'train' or 'test' of a named data set or a folder; an `ImageFolder` is streamed.
+    """A split of a named data set or a folder, see `open_splits`; an `ImageFolder` is streamed."""
+    return open_splits(data, (split,), config, resized_crop)[split]
+
+
+def open_splits(
+    data: str, wanted: tuple[str, ...], config: Config, resized_crop: float = 0.0
+) -> dict[str, Dataset | ImageFolder]:
+    """Those of the splits `wanted` that there are; one that is wanted alone must be there.
+
+    Validation images are the data's own, or a share of its training images (`train.validation`),
+    which then are the others.
 
     Parameters
     ----------
-    resized_crop: see `nas.config.TrainConfig`; more than 0 needs an image folder
+    resized_crop: see `nas.config.TrainConfig`, of the training images; more than 0 needs an image
+        folder
 
     Raises
     ------
-    InputError: there is no such data, or it is not as `config.expect` says
+    InputError: there is no such data, or it is not as `config.expect` says; a share is to be held
+        out of data that has validation images of its own, or leaves none
     """
-    folder = config.folder
-    source = datasets.find(data, split, size=(folder.size, folder.size))
-    image, expect = "x".join(str(side) for side in source.image_shape), config.expect
+    has, size = datasets.splits(data), (config.folder.size, config.folder.size)
+    found: dict[str, Dataset | ImageFolder] = {}
+    if config.train.validation and not {"train", "validation"}.isdisjoint(wanted):
+        if "validation" in has:
+            raise InputError(
+                f"train.validation: {config.train.validation:g}: {data} has validation images of "
+                "its own, in val; set train.validation=0, or call that folder test if that is what "
+                "it is"
+            )
+        found = _held_out(data, datasets.find(data, "train", size=size), config.train)
+    for split in wanted:
+        if split not in found and (split in has or len(wanted) == 1 or split == "train"):
+            found[split] = datasets.find(data, split, size=size)
+    return {
+        split: _opened(data, found[split], config, resized_crop if split == "train" else 0.0)
+        for split in wanted
+        if split in found
+    }
+
+
+def _held_out(
+    data: str, training: Dataset | ImageFolder, config: TrainConfig
+) -> dict[str, Dataset | ImageFolder]:
+    rest, chosen = hold_out(training.labels, config.validation, config.validation_seed)
+    if not len(chosen):
+        raise InputError(
+            f"data: {data}: train.validation: {config.validation:g} of {len(training)} training "
+            "images is none of any class; set a larger share, or 0"
+        )
+    return {"train": training.subset(rest), "validation": training.subset(chosen)}
+
+
+def evaluated(data: str, config: Config) -> str:
+    """The split that the network trained on `data` is judged by at last: test, else validation."""
+    if config.train.validation and "test" not in datasets.splits(data):
+        return "validation"
+    return datasets.evaluated(data)
+
+
+def _opened(
+    data: str, source: Dataset | ImageFolder, config: Config, resized_crop: float
+) -> Dataset | ImageFolder:
+    """Checked against what is expected, and read unless it is to be streamed."""
+    folder, expect = config.folder, config.expect
+    image = "x".join(str(side) for side in source.image_shape)
     for field, found, expected in (
         ("image", image, expect.image),
         ("classes", source.classes, expect.classes),

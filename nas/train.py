@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hw.console import note, progress
+from hw.data import SPLITS
 from hw.errors import InputError
 from hw.ir.format import Format
 from hw.ir.parameters import Rounding
@@ -33,16 +34,17 @@ from nas.runs import Run, Task, pick_device, restore_random_state
 from nas.shift import advance_weights
 from nas.sources import (
     calibration_images,
+    evaluated,
     load_images,
     note_large_batch,
-    open_data,
+    open_splits,
     record_data,
     require_learnable,
 )
 
 EVALUATION_BATCH = 500
 VALIDATION = "validation_"
-"""What the log's figures of test images begin with."""
+"""What the log's figures of validation images begin with."""
 
 
 def make_model(task: Task) -> GraphModel:
@@ -99,7 +101,8 @@ def train(
 
     The run's folder holds config.yaml, genotype.yaml, log.jsonl, checkpoint.pt and metrics.json. It
     is brought up to date after every epoch, so that a run cut short goes on with `resume` and ends
-    as it would have.
+    as it would have. Epochs are evaluated on validation images, if there are any, and the test
+    images are looked at once, after the last epoch.
     """
     if tensorboard:
         require_tensorboard()
@@ -109,15 +112,16 @@ def train(
             "freezes the last of them in the last epoch; expected at least 2, or layer ps or q"
         )
     crop = config.train.resized_crop
-    training = open_data(data, "train", config, resized_crop=crop)
+    final = evaluated(data, config)
+    splits = open_splits(data, SPLITS, config, resized_crop=crop)
+    training = splits["train"]
     require_learnable(training, data)
-    test = open_data(data, "test", config)
     device = distributed.join(pick_device(config.device))
     distributed.require_shares(config.train.batch, "train.batch")
     found = None if start is None else beginning.read(start)
     task = Task(
         "train",
-        record_data(data, train=training, test=test),
+        record_data(data, **splits),
         config,
         genotype,
         domain,
@@ -134,14 +138,26 @@ def train(
     network = TrainedNetwork(model, config.train.stem, config.train.auxiliary > 0)
     with closing(Run.start(out, task, resume=resume, force=force)) as run:
         run.keep_calibration(lambda: calibration_images(training))
-        tested = own_part(load_images(test, device, workers=workers))
+        held_out = {
+            split: own_part(load_images(source, device, workers=workers))
+            for split, source in splits.items()
+            if split != "train"
+        }
         with closing(Journal(run, device, tensorboard)) as journal:
-            seconds = _Trainer(journal, network.to(device), images, device).run_epochs(tested)
-        # The last epoch ended with the test.
-        tests = {k: v for k, v in journal.log[-1].items() if k.startswith(VALIDATION)}
+            trainer = _Trainer(journal, network.to(device), images, device)
+            seconds = trainer.run_epochs(held_out.get("validation"))
+        validated = {k: v for k, v in journal.log[-1].items() if k.startswith(VALIDATION)}
+        if final == "test":
+            tested = evaluate(model.eval(), held_out["test"], device).accuracies()
+        else:
+            # The last epoch ended with them.
+            tested = {k.removeprefix(VALIDATION): v for k, v in validated.items()}
+            validated = {}
         metrics = {
-            **{k.removeprefix(VALIDATION): v for k, v in tests.items()},
-            "images": len(test),
+            **tested,
+            "images": len(splits[final]),
+            "split": final,
+            **validated,
             "training_images": len(images),
             "weights": count(model.graph).weights,
             "epochs": config.train.epochs,
@@ -192,7 +208,7 @@ class _Trainer:
             if state["formats"] is not None:
                 self.model.formats = {k: Format(*v) for k, v in state["formats"].items()}
 
-    def run_epochs(self, test: ImageSet) -> float:
+    def run_epochs(self, validation: ImageSet | None) -> float:
         """Train the epochs that are left; seconds of all of them."""
         config = self.config
         steps = steps_of(len(self.images), config.batch, shuffle=True)
@@ -201,14 +217,18 @@ class _Trainer:
             for epoch in range(done, config.epochs):
                 with self.journal.epoch("train", epoch, config.epochs) as entry:
                     entry |= {"phase": "train", "lr": self._lr(epoch * steps, steps)}
-                    entry |= self._trained_epoch(epoch, steps, test, bar.advance)
+                    entry |= self._trained_epoch(epoch, steps, validation, bar.advance)
                 self.journal.keep(self._state())
         return sum(entry["seconds"] for entry in self.journal.log)
 
     def _trained_epoch(
-        self, epoch: int, steps: int, test: ImageSet, advance: Callable[..., None]
+        self,
+        epoch: int,
+        steps: int,
+        validation: ImageSet | None,
+        advance: Callable[..., None],
     ) -> dict[str, float]:
-        """Train an epoch and test; the figures, by name."""
+        """Train an epoch and validate, where there is something to; the figures, by name."""
         config = self.config
         advance_weights(self.network, epoch / max(1, config.epochs - 1))
         if epoch >= config.epochs - config.quantise_epochs and self.model.formats is None:
@@ -216,8 +236,9 @@ class _Trainer:
         trained = self._epoch(epoch, steps, advance)
         average_running_statistics(self.network)
         figures = {"loss": trained.loss, **trained.accuracies()}
-        tested = evaluate(self.model.eval(), test, self.device)
-        return figures | tested.accuracies(VALIDATION)
+        if validation is None:
+            return figures
+        return figures | evaluate(self.model.eval(), validation, self.device).accuracies(VALIDATION)
 
     def _calibrated(self) -> dict[str, Format]:
         pixels = self.images.sample(CALIBRATION_IMAGES)

@@ -46,7 +46,7 @@ def choose_data(name: str | None) -> str:
     """`name` where given, else Fashion-MNIST where it is or can be installed, else digits."""
     if name is not None:
         if name not in data.NAMES or not data.is_available(name):
-            data.load(name, "test")  # raises where it is not to be had, and says why
+            data.load(name, data.evaluated(name))  # raises where it is not to be had, and says why
         return name
     if data.is_available("fashion"):
         return "fashion"
@@ -157,6 +157,7 @@ def closing_table(done: dict[str, Done], *, data_set: str, board: str) -> dict[s
         "genotype": result["search"]["genotype"],
         "accuracy_float": result["export"]["accuracy_float"],
         "accuracy_integer": result["export"]["accuracy_integer"],
+        "split": result["export"]["split"],
         "weights": result["export"]["weights"],
         **{key: compared[key] for key in ("frames", "stalled_frames", "bits", "mismatches")},
         "cycles_per_frame": compared["cycles_per_frame"],

@@ -72,16 +72,18 @@ def genotypes(name: str | None, as_json: bool) -> None:
 @click.command("eval", cls=console.Command)
 @network_argument
 @click.option("--data", "data_set", metavar="D", required=True, help="Data set or folder.")
-@click.option("--images", type=click.IntRange(min=1), help="Only the first so many test images.")
+@click.option("--images", type=click.IntRange(min=1), help="Only the first so many images.")
 @console.json_option
 def evaluate(folder: Path, data_set: str, images: int | None, as_json: bool) -> None:
-    """Accuracy of the integer reference over the test images."""
+    """Accuracy of the integer reference over the test images, or the validation images of data
+    without any."""
     from hw import data
     from hw.ir import reference, serialize
 
     network = serialize.load(folder)
     shape = network.graph.input.shape
-    test = data.load(data_set, "test", size=shape[:2])
+    split = data.evaluated(data_set)
+    test = data.load(data_set, split, size=shape[:2])
     classes = network.graph.output.shape[2]
     if test.image_shape != shape:
         raise InputError(
@@ -99,9 +101,12 @@ def evaluate(folder: Path, data_set: str, images: int | None, as_json: bool) -> 
             bar.advance(len(chosen[batch]))
     accuracy = right / len(chosen)
     if as_json:
-        console.print_json({"accuracy": accuracy, "images": len(chosen), "right": right})
+        figures = {"accuracy": accuracy, "images": len(chosen), "right": right, "split": split}
+        console.print_json(figures)
     else:
-        click.echo(f"accuracy {100 * accuracy:.2f} % over {len(chosen)} test images of {test.name}")
+        click.echo(
+            f"accuracy {100 * accuracy:.2f} % over {len(chosen)} {split} images of {test.name}"
+        )
 
 
 def _by(shape: tuple[int, ...]) -> str:

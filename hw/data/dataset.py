@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -45,6 +45,12 @@ class Dataset:
     def read(self, index: np.ndarray) -> np.ndarray:
         """The images at `index`, uint8 NHWC."""
         return self.images[index]
+
+    def subset(self, index: np.ndarray) -> "Dataset":
+        """The images at `index`, in its order."""
+        if self.files_digest is not None:
+            raise ValueError("images of a folder: take the subset of its ImageFolder")
+        return replace(self, images=self.images[index], labels=self.labels[index])
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

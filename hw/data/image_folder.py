@@ -1,4 +1,4 @@
-"""Image folders as ImageNet's: train and val, one folder of images a class.
+"""Image folders as ImageNet's: train, val, test, whichever are there, one folder of images a class.
 
 What counts is what torchvision's ImageFolder counts: every folder is a class, and the images in
 folders within it are its own. What could be left out without a word is refused instead: a class
@@ -13,7 +13,7 @@ import json
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -27,8 +27,8 @@ from hw.errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SPLITS = {"train": ("train",), "test": ("val", "test")}
-"""Names of the folder of each split, the first that is there counts."""
+FOLDERS = {"train": "train", "validation": "val", "test": "test"}
+"""Split -> its folder."""
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """Endings of the images that are read, as torchvision has them."""
@@ -52,13 +52,9 @@ MEMORY_LIMIT = 16 << 30
 """Bytes of images that are loaded at most: they are held in memory."""
 
 
-def _split_folder(path: Path, split: str) -> Path | None:
-    return next((path / name for name in SPLITS[split] if (path / name).is_dir()), None)
-
-
-def found(path: Path) -> bool:
-    """Whether `path` has a folder for one of the splits."""
-    return any(_split_folder(path, split) for split in SPLITS)
+def splits(path: Path) -> tuple[str, ...]:
+    """The splits that `path` has a folder for."""
+    return tuple(split for split, name in FOLDERS.items() if (path / name).is_dir())
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +83,11 @@ class ImageFolder:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def subset(self, index: np.ndarray) -> "ImageFolder":
+        """The images at `index`, in its order."""
+        files = tuple(self.files[number] for number in index)
+        return replace(self, files=files, labels=self.labels[index])
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -152,12 +153,13 @@ def find(path: Path, split: str, size: tuple[int, int]) -> ImageFolder:
     """
     if importlib.util.find_spec("PIL") is None:
         raise InputError(f"{path}: an image folder needs Pillow; run: pip install pillow")
-    folder = _split_folder(path, split)
-    if folder is None:
-        raise InputError(
-            f"{path / SPLITS[split][0]}: missing; expected one folder of images a class"
-        )
-    numbers = {name: n for n, name in enumerate(_classes(_split_folder(path, "train") or folder))}
+    folder = path / FOLDERS[split]
+    if not folder.is_dir():
+        raise InputError(f"{folder}: missing; expected one folder of images a class")
+    training = path / FOLDERS["train"]
+    numbers = {
+        name: n for n, name in enumerate(_classes(training if training.is_dir() else folder))
+    }
     files: list[str] = []
     labels: list[int] = []
     for name in _classes(folder):

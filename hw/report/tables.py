@@ -81,7 +81,8 @@ def seeds(runs: Mapping[str, Run]) -> str:
     whose = _whose(next(iter(runs.values())))
     columns: list[tuple[str, Callable[[Run], float | None], str]] = [
         # title, value, how it is written
-        ("test accuracy, %", lambda run: _percent(run.metrics.get("accuracy")), ".2f"),
+        ("test accuracy, %", lambda run: _percent(_final(run, "test")), ".2f"),
+        ("validation accuracy, %", lambda run: _percent(_final(run, "validation")), ".2f"),
         (f"{whose}training loss", lambda run: run.log.last("loss"), ".4f"),
         (f"{whose}training accuracy, %", lambda run: _percent(run.log.last("accuracy")), ".2f"),
         (
@@ -149,15 +150,26 @@ def _head_rows(run: Run) -> list[tuple[str, str]]:
         ("time, all epochs", duration(_sum(log.values("seconds"))) if len(log) else None),
     ]
     if "accuracy" in run.metrics:
-        images = run.metrics.get("images")
-        of = f" of {grouped(images)} test images" if images else ""
-        rows.append(("test accuracy", f"{percent(run.metrics['accuracy'])}{of}"))
+        images, split = run.metrics.get("images"), _judged_by(run)
+        of = f" of {grouped(images)} {split} images" if images else ""
+        rows.append((f"{split} accuracy", f"{percent(run.metrics['accuracy'])}{of}"))
     if "weights" in run.metrics:
         rows.append(("weights", grouped(run.metrics["weights"])))
     if run.genotype is not None and searched:
         weights = grouped(weights_of_cifar10_network(run.genotype))
         rows.append(("weights", f"{weights} in its CIFAR-10 network of 36 channels and 20 cells"))
     return [(label, str(value)) for label, value in rows if value not in (None, "")]
+
+
+def _judged_by(run: Run) -> str:
+    """The split that the accuracy in a finished training's metrics is of."""
+    return run.metrics.get("split", "test")
+
+
+def _final(run: Run, split: str) -> float | None:
+    """Accuracy of the trained network on the images of `split`, None where it has none."""
+    key = "accuracy" if _judged_by(run) == split else f"{split}_accuracy"
+    return run.metrics.get(key)
 
 
 def _sizes(section: Mapping[str, Any]) -> str:

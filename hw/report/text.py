@@ -55,8 +55,9 @@ class Figure:
 FIGURES = (
     Figure("data", "data set", str),
     Figure("genotype", "genotype", _genotype),
-    Figure("accuracy_float", "test accuracy, float model", percent, True),
-    Figure("accuracy_integer", "test accuracy, integer model", percent, True),
+    Figure("accuracy_float", "accuracy, float model", percent, True),
+    Figure("accuracy_integer", "accuracy, integer model", percent, True),
+    Figure("split", "accuracies are of the", lambda split: f"{split} images"),
     Figure("weights", "weights", grouped, True),
     Figure("frames", "frames compared", grouped),
     Figure("stalled_frames", "of these under stalls", grouped),

@@ -270,7 +270,7 @@ def _images(data: str | None, file: Path | None) -> np.ndarray | None:
     if data is not None:
         from hw import data as data_sets
 
-        images = data_sets.load(data, split="test").images
+        images = data_sets.load(data, data_sets.evaluated(data)).images
     if file is not None:
         if data is not None:
             raise InputError("--images: --data names images too; give one of the two")

@@ -104,7 +104,7 @@ def test_without_its_data_a_run_is_exported_and_not_measured(moved, capsys):
     capsys.readouterr()
     network = export(run)
     assert network.digest == first.digest
-    measured = {"accuracy_float", "accuracy_integer", "test_images"}
+    measured = {"accuracy_float", "accuracy_integer", "split", "validation_images"}
     assert network.meta == {k: v for k, v in first.meta.items() if k not in measured}
     assert measured < first.meta.keys()
     said = capsys.readouterr().err
@@ -121,7 +121,9 @@ def test_with_its_data_at_another_place_it_is_measured(moved):
 def test_other_data_is_refused(moved, capsys):
     run, new, _ = moved
     (new / "val/n01440764/n01440764_1.jpg").unlink()
-    with pytest.raises(InputError, match="new: not the data of the run: its test images differ"):
+    with pytest.raises(
+        InputError, match="new: not the data of the run: its validation images differ"
+    ):
         export(run, data=str(new))
     with pytest.raises(InputError, match="digits: not the data of the run"):
         export(run, data="digits")
@@ -139,10 +141,10 @@ def test_the_command_says_that_nothing_was_measured(moved, tmp_path):
         COMMANDS["export"], [str(run), "--out", str(tmp_path / "b"), "--json"]
     )
     printed = json.loads(result.stdout)
-    measured = ("accuracy_float", "accuracy_integer", "test_images")
-    assert [printed[name] for name in measured] == [None] * 3
+    measured = ("accuracy_float", "accuracy_integer", "split", "test_images", "validation_images")
+    assert [printed[name] for name in measured] == [None] * 5
     assert printed["weights"] > 0
     result = CliRunner().invoke(
         COMMANDS["export"], [str(run), "--out", str(tmp_path / "c"), "--data", str(new)]
     )
-    assert result.exit_code == 0 and "accuracy on 10 test images" in result.output
+    assert result.exit_code == 0 and "accuracy on 10 validation images" in result.output

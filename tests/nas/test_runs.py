@@ -168,7 +168,7 @@ def test_calibration_images_are_kept_once(tmp_path):
         {"name": "x"},
         {**DIGITS.to_mapping(), "image": [8, 8]},
         {**DIGITS.to_mapping(), "classes": "ten"},
-        {**DIGITS.to_mapping(), "digests": {"validation": ""}},
+        {**DIGITS.to_mapping(), "digests": {"valid": ""}},
     ],
 )
 def test_damaged_record_of_the_data(tmp_path, content):

@@ -246,7 +246,7 @@ def test_other_data_is_refused_when_a_run_goes_on(image_folder, tmp_path):
     with pytest.raises(InputError) as caught:
         train(genotype, str(other), run, config, resume=True)
     assert str(caught.value) == (
-        f"{other}: not the data that {run} began with (test images differ from those once at "
+        f"{other}: not the data that {run} began with (validation images differ from those once at "
         f"{image_folder}); give --data, where they are now"
     )
     assert (run / "config.yaml").read_bytes() == before

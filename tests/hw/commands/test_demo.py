@@ -15,7 +15,7 @@ from hw.networks import genotypes
 RESULTS = {
     "search": {"genotype": genotypes.to_mapping(genotypes.get("ShiftNAS_C10"))},
     "train": {"accuracy": 0.87},
-    "export": {"accuracy_float": 0.87, "accuracy_integer": 0.868, "weights": 1234},
+    "export": {"accuracy_float": 0.87, "accuracy_integer": 0.868, "split": "test", "weights": 1234},
     "plan": {"lut": 1},
     "emit": {"files": []},
     "cosim": {

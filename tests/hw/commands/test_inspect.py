@@ -35,6 +35,7 @@ def test_eval_is_the_reference_over_the_test_images(net, monkeypatch):
     result = run("eval", net, "--data", "digits", "--json")
     assert result.exit_code == 0, result.output
     expected = {"accuracy": np.mean(right), "images": len(test), "right": np.sum(right)}
+    expected["split"] = "test"
     assert json.loads(result.stdout) == expected
     text = run("eval", net, "--data", "digits", "--images", 50).stdout
     assert text == f"accuracy {100 * np.mean(right[:50]):.2f} % over 50 test images of digits\n"

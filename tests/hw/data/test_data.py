@@ -17,7 +17,7 @@ def test_what_is_neither_name_nor_folder(tmp_path):
         InputError, match=r"^data: 'mnits' is neither a folder nor one of digits, mnist5k, fashion$"
     ):
         data.load("mnits")
-    with pytest.raises(InputError, match=r"^split: 'valid'; use train or test$"):
+    with pytest.raises(InputError, match=r"^split: 'valid'; use train, validation, test$"):
         data.load("digits", "valid")
 
 

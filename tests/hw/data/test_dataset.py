@@ -53,7 +53,7 @@ def test_of_images_in_memory():
 def test_of_an_image_folder_wherever_it_lies_and_however_it_is_read(folder, tmp_path):
     moved = tmp_path / "elsewhere"
     shutil.copytree(folder, moved)
-    assert digest(moved) == digest(folder) != digest(folder, "test")
+    assert digest(moved) == digest(folder) != digest(folder, "validation")
     assert data.load(folder, "train", size=(4, 4)).digest == digest(folder)
 
 

@@ -34,7 +34,7 @@ def test_both_splits(folder):
     assert train.images.shape == (3, 8, 8, 3)
     assert train.labels.tolist() == [0, 1, 1]  # by class, then by file name
     assert train.classes == 2
-    test = data.load(folder, "test", size=(8, 8))
+    test = data.load(folder, "validation", size=(8, 8))
     assert test.labels.tolist() == [1]
     assert test.classes == 2
     assert np.all(test.images == 77)
@@ -79,7 +79,7 @@ def test_what_is_wrong_is_named(folder, monkeypatch):
     save(folder / "val" / "c" / "1.png", np.zeros((8, 8, 3), np.uint8))
     message = f"{folder / 'val' / 'c'}: a class that the training split does not have"
     with pytest.raises(InputError, match=re.escape(message)):
-        data.load(folder, "test", size=(8, 8))
+        data.load(folder, "validation", size=(8, 8))
     monkeypatch.setattr(image_folder, "MEMORY_LIMIT", 575)
     with pytest.raises(InputError, match=r"3 images of 8x8 need 0 GiB of memory"):
         data.load(folder, "train", size=(8, 8))
@@ -91,8 +91,33 @@ def test_folders_without_images(tmp_path):
         InputError, match=r"train: no images; expected one folder of images a class"
     ):
         data.load(tmp_path, "train")
-    with pytest.raises(InputError, match=r"val: missing; expected one folder of images a class"):
-        data.load(tmp_path, "test")
+    for split, name in (("test", "test"), ("validation", "val")):
+        with pytest.raises(InputError, match=f"{name}: missing; expected one folder of images a"):
+            data.load(tmp_path, split)
+    with pytest.raises(InputError, match=f"^{tmp_path}/test: missing, and so is val; add one"):
+        data.evaluated(tmp_path)
+
+
+def test_each_folder_means_what_it_says(folder):
+    """Three folders, three splits, none of which stands in for another."""
+    assert data.splits(folder) == ("train", "validation")
+    assert data.evaluated(folder) == "validation"
+    save(folder / "test" / "a" / "1.png", np.full((8, 8, 3), 99, np.uint8))
+    assert data.splits(folder) == ("train", "validation", "test")
+    assert data.evaluated(folder) == "test"
+    by_split = {name: data.load(folder, name, size=(8, 8)) for name in data.splits(folder)}
+    assert np.all(by_split["validation"].images == 77) and np.all(by_split["test"].images == 99)
+    assert len({split.digest for split in by_split.values()}) == 3
+
+
+def test_a_subset_is_its_images_and_has_a_digest_of_its_own(folder):
+    whole = data.find(folder, "train", size=(8, 8))
+    part = whole.subset(np.array([2, 0]))
+    assert (part.files, part.labels.tolist()) == (("b/2.png", "a/9.jpeg"), [1, 0])
+    assert np.array_equal(part.load().images, whole.load().images[[2, 0]])
+    assert part.classes == 2 and part.load().digest == part.digest != whole.digest
+    with pytest.raises(ValueError, match="take the subset of its ImageFolder"):
+        whole.load().subset(np.array([0]))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +139,7 @@ def test_what_would_be_left_out_without_a_word(folder, stray, said):
     path.write_bytes(b"") if path.suffix else path.mkdir(parents=True)
     with pytest.raises(InputError, match=re.escape(f"{folder}/{said}")):
         data.find(folder, "train", size=(8, 8))
-        data.find(folder, "test", size=(8, 8))
+        data.find(folder, "validation", size=(8, 8))
 
 
 def test_what_systems_leave_behind_is_no_class_and_no_image(folder):
