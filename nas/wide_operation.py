@@ -38,7 +38,14 @@ class Order(Enum):
 
 
 class WideConv(nn.Module):
-    """A Conv or FactorizedReduce node on n edges; weights (n, out, in / groups, height, width)."""
+    """A Conv or FactorizedReduce node on n edges; weights (n, out, in / groups, height, width).
+
+    Parameters
+    ----------
+    node, edges, channels: the node, n, the channels that it reads on each edge
+    order: in which those of all edges come
+    last: nothing follows in the operation, so a batch norm does
+    """
 
     def __init__(
         self,
@@ -46,18 +53,19 @@ class WideConv(nn.Module):
         edges: int,
         channels: int,
         order: Order,
+        last: bool,
         settings: ShiftSettings,
         domain: str,
     ):
         super().__init__()
         self.node, self.order = node, order
-        groups = node.groups if isinstance(node, Conv) else 1
-        self.depthwise = groups == channels and groups > 1
+        self.groups = node.groups if isinstance(node, Conv) else 1
+        self.depthwise = self.groups == channels == node.shape[2] and channels > 1
         kernel = node.kernel if isinstance(node, Conv) else (1, 1)
-        shape = (edges, node.shape[2], channels // groups, *kernel)
-        fan_in = channels // groups * kernel[0] * kernel[1]
+        shape = (edges, node.shape[2], channels // self.groups, *kernel)
+        fan_in = channels // self.groups * kernel[0] * kernel[1]
         self.weight = make_weight(shape, settings, fan_in, domain)
-        norm = isinstance(node, FactorizedReduce) or node.batch_norm
+        norm = last or isinstance(node, FactorizedReduce) or node.batch_norm
         self.norm = mixing_norm(edges * node.shape[2]) if norm else None
 
     @property
@@ -76,12 +84,16 @@ class WideConv(nn.Module):
         if node.relu_in:
             x = functional.relu(x)
         if isinstance(node, FactorizedReduce):
-            kernel = torch.cat([factorized_kernel(edge) for edge in w])
-            return self._normalised(functional.conv2d(pad_to_even(x), kernel, stride=2), scale)
-        groups = x.shape[1] if self.depthwise else 1
-        x = functional.conv2d(
-            x, self._kernel(w), None, node.stride, node.padding, node.dilation, groups
-        )
+            w = torch.stack([factorized_kernel(edge) for edge in w])
+            x = functional.conv2d(pad_to_even(x), self._dense(w), stride=2)
+            return self._normalised(x, scale)
+        kernel, groups = self._dense, 1
+        if self.depthwise:
+            kernel, groups = self._by_channel, x.shape[1]
+        elif self.groups > 1:
+            x = edges_first(x, self.order, len(w))
+            kernel, groups = _flat, self.groups * len(w)
+        x = functional.conv2d(x, kernel(w), None, node.stride, node.padding, node.dilation, groups)
         return self._normalised(x, scale)
 
     def _normalised(self, x: Tensor, scale: Tensor | None) -> Tensor:
@@ -90,21 +102,54 @@ class WideConv(nn.Module):
             return x
         return self.norm(x, scale)
 
-    def _kernel(self, w: Tensor) -> Tensor:
-        if self.depthwise:
-            return (w if self.order is Order.EDGES_FIRST else w.transpose(0, 1)).flatten(0, 1)
+    def _by_channel(self, w: Tensor) -> Tensor:
+        """The kernel of a depthwise convolution."""
+        return _flat(w if self.order is Order.EDGES_FIRST else w.transpose(0, 1))
+
+    def _dense(self, w: Tensor) -> Tensor:
+        """The kernel of a convolution of all channels."""
         if self.order is Order.SHARED:
-            return w.flatten(0, 1)
+            return _flat(w)
         # Block-diagonal: an edge reads its own channels. One dense convolution beats a grouped one.
         own = torch.eye(len(w), dtype=w.dtype, device=w.device)
         blocks = "eofihw" if self.order is Order.EDGES_FIRST else "eoifhw"
         return torch.einsum(f"eoihw,ef->{blocks}", w, own).flatten(2, 3).flatten(0, 1)
 
 
+def _flat(w: Tensor) -> Tensor:
+    return w.flatten(0, 1)
+
+
+class WidePool(nn.Module):
+    """A MaxPool or AvgPool node on `channels` channels of all edges together."""
+
+    def __init__(self, node: MaxPool | AvgPool, channels: int, last: bool):
+        super().__init__()
+        self.pool = PoolUnit(node)
+        self.norm = mixing_norm(channels) if last else None
+
+    def forward(
+        self, x: Tensor, scale: Tensor | None = None, members: list[int] | None = None
+    ) -> Tensor:
+        """As of a `WideConv`: `scale` where a batch norm follows; the edges are those that come."""
+        del members
+        x = self.pool(x)
+        if self.norm is None:
+            assert scale is None
+            return x
+        return self.norm(x, scale)
+
+
 class WideOperation(nn.Module):
     """A candidate on the edges of one state: (N, C, H, W) to (N, n·C', H', W'), edge after edge.
 
     Each edge's block of channels is multiplied by its coefficient.
+
+    Parameters
+    ----------
+    nodes: a chain, see `hw.networks.space.OPERATIONS`
+    edges: n
+    channels: C
     """
 
     def __init__(
@@ -119,29 +164,46 @@ class WideOperation(nn.Module):
         self.steps = nn.ModuleList()
         order = Order.SHARED
         for node in nodes:
+            last = node is nodes[-1]
             if isinstance(node, MaxPool | AvgPool):
-                self.steps.append(PoolUnit(node, mixing_norm(node.shape[2])))
+                wide = channels if order is Order.SHARED else edges * channels
+                self.steps.append(WidePool(node, wide, last))
                 continue
             assert isinstance(node, Conv | FactorizedReduce)
-            step = WideConv(node, edges, channels, order, settings, domain)
+            step = WideConv(node, edges, channels, order, last, settings, domain)
             self.steps.append(step)
             order, channels = step.order_out, node.shape[2]
-        assert order is not Order.CHANNELS_FIRST
-        self.shared = order is Order.SHARED
+        self.order, self.channels = order, channels
+
+    @property
+    def shared(self) -> bool:
+        """No edge has weights of its own: all is computed once."""
+        return self.order is Order.SHARED
 
     def forward(self, x: Tensor, coefficients: Tensor, members: list[int] | None = None) -> Tensor:
         """`coefficients` (n), one an edge; `members`: the n edges computed, None: all."""
-        if self.shared:  # no weights of an edge's own: computed once
+        if self.shared:
             for step in self.steps:
                 x = step(x)
             return spread(x, coefficients)
         for step in self.steps[:-1]:
-            assert isinstance(step, WideConv)
             x = step(x, members=members)
-        last = self.steps[-1]
-        assert isinstance(last, WideConv)
         # The last step's batch norm multiplies anyway.
-        return last(x, coefficients.repeat_interleave(last.node.shape[2]), members)
+        by_edge = self.order is Order.EDGES_FIRST
+        repeated = coefficients.repeat_interleave if by_edge else coefficients.repeat
+        x = self.steps[-1](x, repeated(self.channels), members)
+        return edges_first(x, self.order, len(coefficients))
+
+
+def edges_first(x: Tensor, order: Order, edges: int) -> Tensor:
+    """`x` (N, channels, H, W), whose channels are in `order`, with those of n edges in order."""
+    match order:
+        case Order.EDGES_FIRST:
+            return x
+        case Order.SHARED:
+            return x.repeat(1, edges, 1, 1)
+        case Order.CHANNELS_FIRST:
+            return x.unflatten(1, (-1, edges)).transpose(1, 2).flatten(1, 2)
 
 
 def spread(x: Tensor, coefficients: Tensor) -> Tensor:
