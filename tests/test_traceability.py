@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.coverage.points import GROUPS
+from sim.coverage.points import groups
 from sim.formal.proofs import PROOFS
 
 ROOT = Path(__file__).parents[1]
@@ -52,9 +52,9 @@ def unknown(name: str) -> str:
         return "" if name.removeprefix("prove ") in PROOFS else "no proof of this name"
     if name.startswith("bin "):
         group, _, one = name.removeprefix("bin ").partition(": ")
-        if group not in GROUPS:
+        if group not in groups():
             return "no group of bins of this name"
-        return "" if one == ANY or one in GROUPS[group] else "no bin of this name"
+        return "" if one == ANY or one in groups()[group] else "no bin of this name"
     file, _, function = name.partition("::")
     path = ROOT / file
     if not path.is_file():

@@ -50,15 +50,15 @@ def make_operation(name: str, channels: int, stride: int, *, search: bool) -> nn
     """
     affine = not search
     match name.split("_"):
-        case ["sep", "conv", kernel]:
+        case ["sep", "conv", "3x3" | "5x5" as kernel]:
             first = _separable(channels, int(kernel[0]), stride, affine)
             return nn.Sequential(*first, *_separable(channels, int(kernel[0]), 1, affine))
-        case ["dil", "conv", kernel]:
+        case ["dil", "conv", "3x3" | "5x5" as kernel]:
             return nn.Sequential(*_separable(channels, int(kernel[0]), stride, affine, dilation=2))
-        case ["max", "pool", _]:
+        case ["max", "pool", "3x3"]:
             return _pool(nn.MaxPool2d(3, stride, 1), channels, search)
-        case ["avg", "pool", _]:
+        case ["avg", "pool", "3x3"]:
             return _pool(nn.AvgPool2d(3, stride, 1, count_include_pad=False), channels, search)
         case ["skip", "connect"]:
             return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
-    raise ValueError(f"{name}: not a candidate")
+    raise ValueError(f"{name}: no plain twin of this operation here; write one")

@@ -1,5 +1,7 @@
 """How the operations of the search space are written and coloured, in every picture alike."""
 
+import colorsys
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 
@@ -19,12 +21,17 @@ COLOURS = {
 }
 """Separable convolutions are blue, dilated ones orange, pools green, skips purple."""
 
-OTHER_COLOUR = "#5c6578"
-
 
 def colour(operation: str) -> str:
-    """#rrggbb."""
-    return COLOURS.get(operation, OTHER_COLOUR)
+    """#rrggbb; of an operation not in `COLOURS` one that follows from its name."""
+    if operation in COLOURS:
+        return COLOURS[operation]
+    # Yellow, violet, red and brown are left: which of them, how light and how strong.
+    draw = hashlib.sha256(operation.encode()).digest()
+    hues = (50, 265, 0, 85)
+    hue = (hues[draw[0] % len(hues)] + draw[1] % 21 - 10) % 360 / 360
+    parts = colorsys.hls_to_rgb(hue, 0.3 + 0.3 * draw[2] / 255, 0.45 + 0.3 * draw[3] / 255)
+    return "#" + "".join(f"{round(255 * part):02x}" for part in parts)
 
 
 def text_colour(background: str) -> str:

@@ -165,7 +165,7 @@ def cosim(
     from sim import gates as gate_level
     from sim.code_coverage import store as code_store
     from sim.cosim import Subject
-    from sim.coverage import store
+    from sim.coverage import hardware, store
     from sim.runner import Build
     from sim.simulation import RunFailed
 
@@ -200,6 +200,8 @@ def cosim(
         outputs.require_absent(out, force)
     check_junit(junit_file, force)
     network = serialize.load(folder)
+    if coverage_file is not None:
+        hardware.require_known(network)
     designs.chosen(network, level, only)
     images = default_images(network, _images(data, images_file), frames, seed)
     reference.check_images(network, images)

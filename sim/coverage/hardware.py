@@ -10,17 +10,36 @@ from hw.dataflow.design.design import Design
 from hw.dataflow.design.geometry import Geometry, store_of
 from hw.dataflow.fabric import LUT_RAM_DEPTH
 from hw.dataflow.plan import ElementKind
+from hw.errors import InputError
 from hw.ir.arithmetic import requantisation
-from hw.ir.graph import Add, AvgPool, Concat, Conv, FactorizedReduce, Linear, MaxPool, Node
+from hw.ir.graph import Add, Concat, Conv, FactorizedReduce, Linear, Node
 from hw.ir.network import Network
 from hw.ir.parameters import Rounding
 from hw.ir.weights import decode
-from sim.coverage.points import WINDOWS
+from sim.coverage.points import groups
 from sim.coverage.store import Coverage
+from sim.coverage.windows import sides_of, window_of
 
 _EDGE = re.compile(r"(?P<edge>cell\d+/edge\d+_(?P<operation>\w+))/")
 _ROUNDINGS = {Rounding.HALF_UP: "round half up", Rounding.FLOOR: "round down"}
 _STATE = re.compile(r"cell\d+/node\d+")
+
+
+def require_known(network: Network) -> None:
+    """InputError, naming the node, unless the coverage model has the network's operations and
+    windows: ask before long work.
+    """
+    known = groups()
+    seen = [(name, "operation", name) for name in operations(network)]
+    seen += [
+        (node.name, "padding", bin) for node in network.graph for bin in padding(network, node)
+    ]
+    for where, group, name in seen:
+        if name not in known[group]:
+            raise InputError(
+                f"coverage: {where}: no bin {name!r} in group {group}: no operation of the search "
+                "space has it; register the operation by --plugin, or leave --coverage out"
+            )
 
 
 def measure(coverage: Coverage, network: Network, design: Design) -> None:
@@ -87,18 +106,6 @@ def _cell(concat: Node, states: list[str]) -> Iterator[str]:
     yield "concatenation of some states" if some else "concatenation of all states"
 
 
-def window_of(node: Node) -> str | None:
-    """Name of a node's window among `points.WINDOWS`."""
-    if isinstance(node, FactorizedReduce):
-        return "factorized reduce"
-    if not isinstance(node, Conv | MaxPool | AvgPool):
-        return None
-    (kh, kw), dilation = node.kernel, node.dilation[0] if isinstance(node, Conv) else 1
-    name = f"{kh}x{kw}" + (f" dilation {dilation}" if dilation > 1 else "")
-    kind = {MaxPool: "max pool ", AvgPool: "average pool "}.get(type(node), "")
-    return kind + name if kind + name in WINDOWS else None
-
-
 def padding(network: Network, node: Node) -> Iterator[str]:
     """The padding bins of a node's window."""
     window = window_of(node)
@@ -108,9 +115,9 @@ def padding(network: Network, node: Node) -> Iterator[str]:
 
 def sides(network: Network, node: Node) -> Iterator[str]:
     """At which sides some window of the node reaches into the padding, and whether one does not:
-    those of its window's sides in `points.WINDOWS`.
+    those of `windows.sides_of`.
     """
-    known = WINDOWS[window_of(node) or ""]
+    known = sides_of(node)
     g = Geometry.of(network.graph, node)
     inside = []
     for axis, (first, last) in enumerate((("top", "bottom"), ("left", "right"))):

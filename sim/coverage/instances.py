@@ -18,10 +18,10 @@ from hw.ir.network import Network
 from hw.ir.reference import operation
 from sim.coverage import reach
 from sim.coverage.group import Group
-from sim.coverage.hardware import sides, window_of
-from sim.coverage.points import WINDOWS
+from sim.coverage.hardware import sides
 from sim.coverage.store import Coverage, Groups
 from sim.coverage.values import rounded_kind
+from sim.coverage.windows import sides_of, window_of
 from sim.harness import LAST_SEEN
 
 CLAMP = (
@@ -49,12 +49,11 @@ def _group(network: Network, node: Node) -> Group:
     bins: dict[str, str | None] = {}
     for source in dict.fromkeys(node.inputs):
         bins |= dict.fromkeys(f"reads {source}: {end}" for end in ("smallest", "zero", "largest"))
-    window = window_of(node)
-    if window is not None:
+    if window_of(node) is not None:
         there = set(sides(network, node))
         bins |= {
             f"window {side}": None if side in there else "no window of this layer lies there"
-            for side in WINDOWS[window]
+            for side in sides_of(node)
         }
     if rounded_kind(node) is not None:
         bins |= dict(_clamp(network, node)) | dict(_rounding(network, node))

@@ -4,26 +4,32 @@ It is written from the search space and the number formats, not from any network
 never tried shows.
 """
 
+from collections.abc import Iterator
+
+from hw.ir.graph import Node
 from hw.ir.weights import P_MIN
-from hw.networks.space import OPERATIONS
+from hw.networks.space import OPERATIONS, operation_nodes
+from sim.coverage.windows import sides_of, window_of
 
 STRIDES = (1, 2)
 
-SIDES = ("top", "bottom", "left", "right", "inside")
-"""Where a window reaches into the padding; inside: it does not."""
 
-WINDOWS = {
-    "3x3": SIDES,
-    "5x5": SIDES,
-    "7x7": SIDES,
-    "3x3 dilation 2": SIDES,
-    "5x5 dilation 2": SIDES,
-    "1x7": ("left", "right", "inside"),
-    "7x1": ("top", "bottom", "inside"),
-    "max pool 3x3": SIDES,
-    "average pool 3x3": SIDES,
-    "factorized reduce": ("bottom", "right", "inside"),
-}
+def operation_nodes_of(stride: int) -> Iterator[Node]:
+    """Nodes of every operation of the search space at that stride."""
+    for operation in OPERATIONS:
+        yield from operation_nodes(operation, "edge", "state", (8, 8, 4), 4, stride)
+
+
+def windows() -> dict[str, tuple[str, ...]]:
+    """Every window of the search space -> the sides at which it may reach into the padding."""
+    found: dict[str, dict[str, None]] = {}
+    for stride in STRIDES:
+        for node in operation_nodes_of(stride):
+            window = window_of(node)
+            if window is not None:
+                found.setdefault(window, {}).update(dict.fromkeys(sides_of(node)))
+    return {window: tuple(sides) for window, sides in found.items()}
+
 
 KINDS = (
     "Conv",
@@ -42,8 +48,7 @@ ROUNDED = ("Conv with batch norm", "Conv without", "FactorizedReduce", "Add", "C
 
 JOINS = ("Add", "Concat")
 
-GROUPS: dict[str, tuple[str, ...]] = {
-    "operation": tuple(f"{name} stride {s}" for name in OPERATIONS for s in STRIDES),
+_GROUPS: dict[str, tuple[str, ...]] = {
     "structure": (
         "stem cifar",
         "stem imagenet",
@@ -56,7 +61,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "identity into an addition",
         "one state read twice by an addition",
     ),
-    "padding": tuple(f"{window} {side}" for window, sides in WINDOWS.items() for side in sides),
     "image": (
         *(f"{n} channels" for n in range(1, 5)),
         "square",
@@ -125,4 +129,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "frames": ("one after the other without a gap", "under stalls"),
 }
-"""Group -> its bins."""
+
+
+def groups() -> dict[str, tuple[str, ...]]:
+    """Group -> its bins; those of operations and of their windows are of all there are now."""
+    sides = [f"{window} {side}" for window, known in windows().items() for side in known]
+    operations = [f"{name} stride {s}" for name in OPERATIONS for s in STRIDES]
+    return {"operation": tuple(operations), "padding": tuple(sides), **_GROUPS}

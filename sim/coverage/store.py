@@ -10,7 +10,7 @@ from hw import documents
 from hw.errors import InputError
 from hw.outputs import write_atomic
 from sim.coverage.group import Group, is_counts
-from sim.coverage.points import GROUPS
+from sim.coverage.points import groups
 
 SCHEMA_VERSION = 2
 
@@ -24,13 +24,13 @@ class Coverage:
 
     Parameters
     ----------
-    hits: group -> bin -> times, of a campaign over many networks; all groups of `points.GROUPS`
+    hits: group -> bin -> times, of a campaign over many networks; all groups of `points.groups`
     networks: digest of a network -> a group for each of its layers that was simulated
     testbenches: the groups of users' own testbenches
     """
 
     hits: dict[str, dict[str, int]] = field(
-        default_factory=lambda: {group: dict.fromkeys(bins, 0) for group, bins in GROUPS.items()}
+        default_factory=lambda: {group: dict.fromkeys(bins, 0) for group, bins in groups().items()}
     )
     networks: dict[str, Groups] = field(default_factory=dict)
     testbenches: Groups = field(default_factory=dict)
@@ -104,11 +104,16 @@ def load(path: Path) -> Coverage:
     hits = content.get("hits")
     if not isinstance(hits, dict) or not all(map(is_counts, hits.values())):
         raise InputError(f"{path}: hits: expected groups of bins with counts; {again}")
-    if set(hits) - set(GROUPS):
+    known = groups()
+    if set(hits) - set(known):
         raise InputError(f"{path}: hits: of another version of shiftnas; {again}")
-    for group, bins in GROUPS.items():
-        if set(hits.get(group, ())) != set(bins):
-            raise InputError(f"{path}: hits: {group}: of another version of shiftnas; {again}")
+    for group, bins in known.items():
+        unlike = set(hits.get(group, ())) ^ set(bins)
+        if unlike:
+            raise InputError(
+                f"{path}: hits: {group}: {min(unlike)}: of another version of shiftnas, or of "
+                f"other operations; {again}"
+            )
     try:
         networks = content.get("networks")
         if not isinstance(networks, Mapping):

@@ -15,10 +15,7 @@ from sim.fuzz.plan_edits import POLICIES
 from sim.fuzz.workers import Result
 from sim.level import Level
 
-STRIDED = [f"{operation}/{stride}" for operation in OPERATIONS for stride in (1, 2)]
-
-AXES: dict[str, list[Any]] = {
-    "operation/stride": STRIDED,
+_AXES: dict[str, list[Any]] = {
     "stem": [*map(str, Stem)],
     "nodes in a cell": [1, 2, 3, 4, 5, 6],
     "cells": [1, 2, 3, 4, 5],
@@ -36,7 +33,12 @@ AXES: dict[str, list[Any]] = {
     "weights": ["fixed", "loaded"],
     "level": [*map(str, Level)],
 }
-"""What is varied, and the values that a long run should meet."""
+
+
+def axes() -> dict[str, list[Any]]:
+    """What is varied, and the values that a long run should meet."""
+    strided = [f"{operation}/{stride}" for operation in OPERATIONS for stride in (1, 2)]
+    return {"operation/stride": strided, **_AXES}
 
 
 @dataclass
@@ -62,7 +64,7 @@ class Tally:
     layers: int = 0
     cycles: int = 0
     cpu_seconds: float = 0.0
-    hits: dict[str, Counter] = field(default_factory=lambda: {axis: Counter() for axis in AXES})
+    hits: dict[str, Counter] = field(default_factory=lambda: {axis: Counter() for axis in axes()})
     failures: list[dict[str, Any]] = field(default_factory=list)
     coverage: Coverage = field(default_factory=Coverage)
 
@@ -97,7 +99,7 @@ class Tally:
         """Values of each axis that no case had."""
         gaps = {
             axis: [value for value in known if not self.hits[axis][value]]
-            for axis, known in AXES.items()
+            for axis, known in axes().items()
         }
         return {axis: values for axis, values in gaps.items() if values}
 
@@ -110,7 +112,7 @@ class Tally:
             "cpu_seconds": round(self.cpu_seconds, 1),
             "hits": {
                 axis: {str(value): self.hits[axis][value] for value in known}
-                for axis, known in AXES.items()
+                for axis, known in axes().items()
             },
             "missing": {axis: list(map(str, gaps)) for axis, gaps in self.missing().items()},
             "failures": self.failures,
@@ -137,7 +139,7 @@ def values_of(case: Case) -> Mapping[str, set[Any]]:
         "weight bits": {case.weight_bits},
         **plan,
         "stalls": {stall},
-        "scales": {AXES["scales"][round(2 * case.negative)]},
+        "scales": {_AXES["scales"][round(2 * case.negative)]},
         "weights": {"loaded" if case.loaded else "fixed"},
         "level": {case.level},
     }

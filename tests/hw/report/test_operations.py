@@ -1,6 +1,7 @@
 """Names, colours and words for operations."""
 
 import itertools
+import re
 
 import pytest
 
@@ -24,12 +25,23 @@ def test_short_names(operation, label):
     assert short(operation) == label
 
 
+def distance(one, other):
+    return sum(abs(int(one[i : i + 2], 16) - int(other[i : i + 2], 16)) for i in (1, 3, 5))
+
+
 def test_every_operation_has_a_colour_of_its_own():
-    assert set(OPERATIONS) < set(COLOURS)
-    for one, other in itertools.combinations(COLOURS.values(), 2):
-        apart = [abs(int(one[i : i + 2], 16) - int(other[i : i + 2], 16)) for i in (1, 3, 5)]
-        assert sum(apart) > 60, (one, other)
-    assert colour("something_new") not in COLOURS.values()
+    colours = {name: colour(name) for name in (*OPERATIONS, *COLOURS)}
+    for one, other in itertools.combinations(colours.values(), 2):
+        assert distance(one, other) > 60, (one, other)
+
+
+def test_an_operation_added_gets_a_colour_that_stays_and_is_no_others():
+    names = [f"own_{word}_{k}x{k}" for word in ("conv", "pool", "blur", "shift") for k in (1, 3, 5)]
+    drawn = [colour(name) for name in names]
+    assert drawn == [colour(name) for name in names] and len(set(drawn)) == len(drawn)
+    for name, one in zip(names, drawn, strict=True):
+        assert re.fullmatch("#[0-9a-f]{6}", one)
+        assert min(distance(one, known) for known in COLOURS.values()) > 30, name
 
 
 def test_text_reads_on_its_ground():

@@ -7,7 +7,7 @@ from itertools import islice
 from hw.networks import genotypes
 from sim.fuzz.case import as_dict, graph_of
 from sim.fuzz.draw import MOST_NODES, MOST_STEPS, attempts, draw, steps
-from sim.fuzz.tally import AXES, values_of
+from sim.fuzz.tally import axes, values_of
 
 CASES = 400
 
@@ -28,7 +28,7 @@ def test_seeds_numbers_and_attempts_differ():
 
 
 def test_draws_are_valid_and_reach_the_whole_space():
-    missing = {axis: set(values) for axis, values in AXES.items()}
+    missing = {axis: set(values) for axis, values in axes().items()}
     for number in range(CASES):
         case = draw(5, number)
         graph = graph_of(case)
