@@ -1,6 +1,7 @@
 """The wiring of cells, checked against the DARTS network written down by hand."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -238,6 +239,12 @@ def test_search_space_of_the_paper():
     assert [has_weights(name) for name in PAPER_CANDIDATES] == [True] * 4 + [False] * 3
     assert candidate_edges(2) == ((0, 0), (1, 0), (0, 1), (1, 1), (2, 1))
     assert len(candidate_edges(4)) == 14
+
+
+def test_the_page_of_the_command_lists_every_operation():
+    page = (Path(__file__).parents[3] / "docs/cli.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^Operations: ((?:`\w+`(?:, )?)+)\.", page, re.MULTILINE)
+    assert tuple(re.findall(r"`(\w+)`", line)) == tuple(OPERATIONS)
 
 
 def test_nodes_of_so_many_edges():

@@ -60,9 +60,7 @@ def test_what_the_model_does_not_know_is_refused_by_name(monkeypatch):
     monkeypatch.setitem(space.OPERATIONS, "wide_pool", wide_pool)
     network = made((("wide_pool", 0), ("skip_connect", 1)))
     monkeypatch.undo()
-    with pytest.raises(
-        InputError, match="no bin 'wide_pool stride 2' in group operation: .*--plug"
-    ):
+    with pytest.raises(InputError, match="no bin 'wide_pool stride 2' in group operation: "):
         hardware.require_known(network)
 
 

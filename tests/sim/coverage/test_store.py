@@ -7,12 +7,13 @@ import pytest
 from hw.errors import InputError
 from sim.coverage import store
 from sim.coverage.group import Group
+from sim.coverage.points import groups
 from sim.coverage.store import Coverage
 
 
 def test_nothing_seen_is_all_missing():
-    groups = Coverage().groups()
-    assert {group.name: tuple(group.missing()) for group in groups} == groups()
+    found = Coverage().groups()
+    assert {group.name: tuple(group.missing()) for group in found} == groups()
 
 
 def test_sum_of_two_runs():
@@ -67,7 +68,7 @@ def test_file_there_and_back(tmp_path):
      "node: hits: expected bins with counts"),
     (lambda c: c["networks"].update(abc={"node": {"hits": {"a": 1}, "out_of_reach": {"b": "x"}}}),
      "node: no bin 'b'"),
-    (lambda c: c["hits"]["image"].pop("square"), "hits: image: of another version"),
+    (lambda c: c["hits"]["image"].pop("square"), "hits: image: square: of another version"),
     (lambda c: c["hits"]["image"].update(square=-1), "hits: expected groups of bins"),
     (lambda c: c.pop("hits"), "hits: expected groups of bins"),
 ])  # fmt: skip
