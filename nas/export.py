@@ -81,6 +81,8 @@ def export(
         "genotype": genotypes.to_mapping(genotype),
         "data": task.data.name,
         "classes": task.data.classes,
+        "class_names": list(task.data.class_names),
+        "digests": dict(task.data.digests),
         "preprocessing": dict(task.data.preprocessing),
         "channels": train.channels,
         "cells": train.cells,
@@ -107,6 +109,9 @@ def _images(task: Task, data: str | None) -> tuple[str, Dataset | ImageFolder] |
         split = evaluated(place, task.config)
         images = open_data(place, split, anything)
         digests = task.data.digests
+        unlike = images.known_classes.difference(task.data.known_classes)
+        if unlike is not None:
+            raise InputError(f"{place}: not the data of the run: {unlike}")
         # A run of an older version called the images of a folder without `test` its test images.
         if images.digest != digests.get(split, digests.get("test")):
             raise InputError(f"{place}: not the data of the run: its {split} images differ")

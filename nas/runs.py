@@ -223,11 +223,11 @@ def _goes_on(path: Path, resume: bool, force: bool) -> bool:
 
 def _require_same(path: Path, there: Task, wanted: Task) -> None:
     """InputError unless the run in `path`, whose task is `there`, is the one wanted."""
-    unlike = _unlike_split(there.data, wanted.data)
+    unlike = _unlike_data(there.data, wanted.data)
     if unlike is not None and _unlike_setting(there, wanted) is None:
         raise InputError(
-            f"{wanted.data.place}: not the data that {path} began with ({unlike} images differ "
-            f"from those once at {there.data.place}); give --data, where they are now"
+            f"{wanted.data.place}: not the data that {path} began with, once at "
+            f"{there.data.place} ({unlike}); give --data, where that is now"
         )
     unlike = difference(there, wanted)
     if unlike is not None:
@@ -242,9 +242,9 @@ def difference(there: Task, wanted: Task) -> str | None:
     setting = _unlike_setting(there, wanted)
     if setting is not None:
         return setting
-    split = _unlike_split(there.data, wanted.data)
-    if split is not None:
-        return f"other {split} images"
+    unlike = _unlike_data(there.data, wanted.data)
+    if unlike is not None:
+        return f"other data: {unlike}"
     return None if there.genotype == wanted.genotype else "another genotype"
 
 
@@ -267,10 +267,17 @@ def _decisive(task: Task) -> dict[str, Any]:
     return {**own, **held_out, **decisive(task.config, task.kind)}
 
 
-def _unlike_split(there: DataRecord, wanted: DataRecord) -> str | None:
+def _unlike_data(there: DataRecord, wanted: DataRecord) -> str | None:
+    """The first thing in which the content of the data wanted is not what it was."""
+    classes = wanted.known_classes.difference(there.known_classes)
+    if classes is not None:
+        return classes
+    if wanted.digests.keys() != there.digests.keys():
+        splits = (", ".join(sorted(one.digests, key=SPLITS.index)) for one in (wanted, there))
+        return "it has {}, expected {}".format(*splits)
     for split in SPLITS:
         if there.digests.get(split) != wanted.digests.get(split):
-            return "training" if split == "train" else split
+            return f"its {'training' if split == 'train' else split} images differ"
     return None
 
 

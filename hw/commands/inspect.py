@@ -1,6 +1,7 @@
 """Subcommands that look and change nothing: doctor, genotypes, eval."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -9,6 +10,10 @@ from hw import console
 from hw.commands.options import network_argument
 from hw.errors import CheckFailed, InputError
 from hw.networks.genotypes import CIFAR10, IMAGENET
+
+if TYPE_CHECKING:
+    from hw.data import Classes
+    from hw.ir.network import Network
 
 PAPER_MILLIONS = {
     "NASNet": 3.3,
@@ -73,8 +78,15 @@ def genotypes(name: str | None, as_json: bool) -> None:
 @network_argument
 @click.option("--data", "data_set", metavar="D", required=True, help="Data set or folder.")
 @click.option("--images", type=click.IntRange(min=1), help="Only the first so many images.")
+@click.option(
+    "--other-images",
+    is_flag=True,
+    help="Images of the same classes other than those the network was exported with.",
+)
 @console.json_option
-def evaluate(folder: Path, data_set: str, images: int | None, as_json: bool) -> None:
+def evaluate(
+    folder: Path, data_set: str, images: int | None, other_images: bool, as_json: bool
+) -> None:
     """Accuracy of the integer reference over the test images, or the validation images of data
     without any."""
     from hw import data
@@ -84,14 +96,19 @@ def evaluate(folder: Path, data_set: str, images: int | None, as_json: bool) -> 
     shape = network.graph.input.shape
     split = data.evaluated(data_set)
     test = data.load(data_set, split, size=shape[:2])
-    classes = network.graph.output.shape[2]
     if test.image_shape != shape:
         raise InputError(
             f"{data_set}: images are {_by(test.image_shape)}, {folder} takes {_by(shape)}; "
             "use the data it was trained on"
         )
-    if test.classes > classes:
-        raise InputError(f"{data_set}: {test.classes} classes, {folder} tells {classes} apart")
+    unlike = test.known_classes.difference(_recorded_classes(network, folder))
+    if unlike is not None:
+        raise InputError(f"{data_set}: not the classes that {folder} tells apart: {unlike}")
+    if not other_images and _recorded_digest(network, split) not in (None, test.digest):
+        raise InputError(
+            f"{data_set}: not the {split} images that {folder} was exported with: other content; "
+            "--other-images evaluates on others of the same classes"
+        )
     chosen, labels = test.images[:images], test.labels[:images]
     right = 0
     with console.progress("eval", len(chosen)) as bar:
@@ -107,6 +124,22 @@ def evaluate(folder: Path, data_set: str, images: int | None, as_json: bool) -> 
         click.echo(
             f"accuracy {100 * accuracy:.2f} % over {len(chosen)} {split} images of {test.name}"
         )
+
+
+def _recorded_classes(network: "Network", folder: Path) -> "Classes":
+    """Those that the network tells apart, with their names if it was exported with them."""
+    from hw.data import Classes
+
+    try:
+        return Classes.from_plain(network.graph.output.shape[2], network.meta.get("class_names"))
+    except ValueError as error:
+        raise InputError(f"{folder / 'network.json'}: meta: {error}; export it again") from error
+
+
+def _recorded_digest(network: "Network", split: str) -> str | None:
+    """Of the images that the network's run had for `split`; None where nothing is recorded."""
+    digests = network.meta.get("digests")
+    return digests.get(split) if isinstance(digests, dict) else None
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hw.data import cifar, idx, image_folder, shipped
+from hw.data.classes import Classes as Classes
 from hw.data.dataset import Dataset
 from hw.data.image_folder import ImageFolder
 from hw.errors import InputError

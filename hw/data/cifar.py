@@ -9,6 +9,7 @@ import pickle
 import pickletools
 import tarfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -27,6 +28,8 @@ class _Layout:
     batches: dict[str, tuple[str, ...]]
     labels: bytes
     classes: int
+    meta: str
+    label_names: bytes
 
 
 _LAYOUTS = (
@@ -40,6 +43,8 @@ _LAYOUTS = (
         },
         labels=b"labels",
         classes=10,
+        meta="batches.meta",
+        label_names=b"label_names",
     ),
     _Layout(
         name="cifar100",
@@ -48,8 +53,14 @@ _LAYOUTS = (
         batches={"train": ("train",), "test": ("test",)},
         labels=b"fine_labels",
         classes=100,
+        meta="meta",
+        label_names=b"fine_label_names",
     ),
 )
+
+
+_Read = Callable[[Path, _Layout, str], tuple[str, bytes]]
+"""Where a file of the data set is, in words, and its content."""
 
 
 class _Dtype:
@@ -135,7 +146,10 @@ def found(path: Path) -> bool:
 
 
 def load(path: Path, split: str) -> Dataset:
-    """The split in the batches at `path`; 32x32x3, fine labels for CIFAR-100."""
+    """The split in the batches at `path`; 32x32x3, fine labels for CIFAR-100.
+
+    The names of the classes are in a file beside the batches, and unknown without it.
+    """
     located = _locate(path)
     if located is None:
         raise InputError(f"{path}: no CIFAR-10 or CIFAR-100 python batches")
@@ -153,13 +167,38 @@ def load(path: Path, split: str) -> Dataset:
         labels=np.concatenate(labels),
         classes=layout.classes,
         preprocessing={"dataset": layout.name, "bytes": "as stored"},
+        class_names=_class_names(place, layout, read),
     )
+
+
+class _Missing(InputError):
+    """A file of the data set is not there."""
+
+
+def _class_names(place: Path, layout: _Layout, read: _Read) -> tuple[str, ...]:
+    """Of all classes, () where the file that has them is missing."""
+    try:
+        where, content = read(place, layout, layout.meta)
+    except _Missing:
+        return ()
+    names = _field(_unpickled(where, content), layout.label_names)
+    if isinstance(names, list):
+        names = [name.decode() if isinstance(name, bytes) else name for name in names]
+    if (
+        not isinstance(names, list)
+        or len(names) != layout.classes
+        or not all(isinstance(name, str) for name in names)
+    ):
+        raise InputError(f"{where}: {layout.label_names.decode()}: expected {layout.classes} names")
+    return tuple(names)
 
 
 def _from_folder(folder: Path, layout: _Layout, batch: str) -> tuple[str, bytes]:
     path = folder / batch
     try:
         return str(path), path.read_bytes()
+    except FileNotFoundError as error:
+        raise _Missing(f"{path}: {error.strerror}; {layout.name} needs it") from error
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; {layout.name} needs it") from error
 
@@ -172,7 +211,7 @@ def _from_archive(archive: Path, layout: _Layout, batch: str) -> tuple[str, byte
             wanted = PurePosixPath(layout.folder, batch)
             member = next((one for one in tar if PurePosixPath(one.name) == wanted), None)
             if member is None:
-                raise InputError(f"{where}: missing; {layout.name} needs it")
+                raise _Missing(f"{where}: missing; {layout.name} needs it")
             file = tar.extractfile(member)
             if file is None:
                 raise InputError(f"{where}: not a file")
@@ -195,14 +234,19 @@ _BROKEN: tuple[type[Exception], ...] = (
 """What unpickling damaged bytes can end in."""
 
 
-def _parse(where: str, content: bytes, layout: _Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, 32, 32, 3) and labels (N,) of one batch."""
+def _unpickled(where: str, content: bytes) -> dict[Any, Any]:
     try:
         batch = _unpickle(content)
     except _BROKEN as error:
         raise InputError(f"{where}: not a CIFAR batch ({error}); fetch it anew") from error
     if not isinstance(batch, dict):
         raise InputError(f"{where}: not a CIFAR batch; fetch it anew")
+    return batch
+
+
+def _parse(where: str, content: bytes, layout: _Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Images (N, 32, 32, 3) and labels (N,) of one batch."""
+    batch = _unpickled(where, content)
     data, labels = (_field(batch, key) for key in (b"data", layout.labels))
     label_name = layout.labels.decode()
     if not isinstance(data, _Bytes) or data.array is None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from hw.data.classes import Classes
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -19,6 +21,7 @@ class Dataset:
     images: uint8, (count, height, width, channels)
     labels: int64, (count,), each in [0, classes)
     classes: number of classes
+    class_names: of each class, in the order of the labels; () where the data does not say
     preprocessing: how the stored images became these bytes, JSON-serialisable; a network records it
     files_digest: of the files that the images were decoded from, where they were, see `digest`
     """
@@ -29,6 +32,7 @@ class Dataset:
     classes: int
     preprocessing: dict[str, Any] = field(default_factory=dict)
     files_digest: str | None = None
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
@@ -38,9 +42,15 @@ class Dataset:
             raise ValueError(f"labels are {labels.dtype} {labels.shape}, expected int64, one each")
         if labels.size and not 0 <= labels.min() <= labels.max() < self.classes:
             raise ValueError(f"labels span [{labels.min()}, {labels.max()}], of {self.classes}")
+        Classes(self.classes, self.class_names)
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def known_classes(self) -> Classes:
+        """`classes` and `class_names`, to be compared."""
+        return Classes(self.classes, self.class_names)
 
     def read(self, index: np.ndarray) -> np.ndarray:
         """The images at `index`, uint8 NHWC."""

@@ -35,10 +35,13 @@ def found(path: Path) -> bool:
     return _root(path) is not None
 
 
-def load(path: Path, split: str, name: str | None = None) -> Dataset:
+def load(
+    path: Path, split: str, name: str | None = None, class_names: tuple[str, ...] = ()
+) -> Dataset:
     """The split in the idx files of folder `path`; greyscale, one channel.
 
-    The number of classes is one more than the largest label of both splits.
+    The number of classes is one more than the largest label of both splits. The files do not say
+    what they are called: `class_names`.
     """
     folder = _root(path)
     if folder is None:
@@ -66,6 +69,7 @@ def load(path: Path, split: str, name: str | None = None) -> Dataset:
         labels=labels.astype(np.int64),
         classes=1 + max(int(part.max(initial=0)) for part in both),
         preprocessing={"dataset": name, "bytes": "as stored"},
+        class_names=class_names,
     )
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hw.data import decode
+from hw.data.classes import Classes
 from hw.data.dataset import Dataset
 from hw.errors import InputError
 
@@ -67,7 +68,7 @@ class ImageFolder:
 
     Parameters
     ----------
-    name, labels, classes: see `Dataset`
+    name, labels, classes, class_names: see `Dataset`
     folder: of the split
     files: one an image, in the order of the labels: class/name or class/folder/name; text, for a
         million Paths take a gigabyte
@@ -79,6 +80,7 @@ class ImageFolder:
     files: tuple[str, ...]
     labels: np.ndarray
     classes: int
+    class_names: tuple[str, ...]
     size: tuple[int, int]
 
     def __len__(self) -> int:
@@ -88,6 +90,11 @@ class ImageFolder:
         """The images at `index`, in its order."""
         files = tuple(self.files[number] for number in index)
         return replace(self, files=files, labels=self.labels[index])
+
+    @property
+    def known_classes(self) -> Classes:
+        """As of `Dataset`."""
+        return Classes(self.classes, self.class_names)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -142,7 +149,13 @@ class ImageFolder:
             )
         images = self.read(np.arange(len(self)))
         return Dataset(
-            self.name, images, self.labels, self.classes, self.preprocessing, self.digest
+            self.name,
+            images,
+            self.labels,
+            self.classes,
+            self.preprocessing,
+            self.digest,
+            self.class_names,
         )
 
 
@@ -157,9 +170,8 @@ def find(path: Path, split: str, size: tuple[int, int]) -> ImageFolder:
     if not folder.is_dir():
         raise InputError(f"{folder}: missing; expected one folder of images a class")
     training = path / FOLDERS["train"]
-    numbers = {
-        name: n for n, name in enumerate(_classes(training if training.is_dir() else folder))
-    }
+    names = _classes(training if training.is_dir() else folder)
+    numbers = {name: number for number, name in enumerate(names)}
     files: list[str] = []
     labels: list[int] = []
     for name in _classes(folder):
@@ -180,7 +192,8 @@ def find(path: Path, split: str, size: tuple[int, int]) -> ImageFolder:
         folder=folder,
         files=tuple(files),
         labels=np.array(labels, np.int64),
-        classes=len(numbers),
+        classes=len(names),
+        class_names=tuple(names),
         size=size,
     )
 

@@ -20,6 +20,14 @@ TEST_EVERY = 5
 """Where a data set has no split of its own, every fifth image is a test image."""
 
 
+DIGITS = tuple("0123456789")
+FASHION = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+"""Names of the classes, in the order of their labels."""
+
+
 @dataclass(frozen=True)
 class Loader:
     """A named data set: whether its package is there, and the split it gives."""
@@ -36,7 +44,14 @@ def _small(name: str, stored: str, images: np.ndarray, labels: np.ndarray, split
     """The split of ten classes of digits; `stored`: how their bytes come about."""
     chosen = (np.arange(len(images)) % TEST_EVERY == TEST_EVERY - 1) == (split == "test")
     preprocessing = {"dataset": name, "bytes": stored}
-    return Dataset(name, images[chosen], labels[chosen].astype(np.int64), 10, preprocessing)
+    return Dataset(
+        name,
+        images[chosen],
+        labels[chosen].astype(np.int64),
+        len(DIGITS),
+        preprocessing,
+        class_names=DIGITS,
+    )
 
 
 def _digits(split: str) -> Dataset:
@@ -75,7 +90,7 @@ def _fashion(split: str) -> Dataset:
         raise InputError(
             f"data: fashion is not in {FASHION_FOLDER}; run: apt-get install dataset-fashion-mnist"
         )
-    return idx.load(FASHION_FOLDER, split, name="fashion")
+    return idx.load(FASHION_FOLDER, split, name="fashion", class_names=FASHION)
 
 
 LOADERS: dict[str, Loader] = {

@@ -203,7 +203,7 @@ def cosim(
     if coverage_file is not None:
         hardware.require_known(network)
     designs.chosen(network, level, only)
-    images = default_images(network, _images(data, images_file), frames, seed)
+    images = default_images(network, _images(network, data, images_file), frames, seed)
     reference.check_images(network, images)
     if rtl is None:
         emission, design, edited = None, built(network, plan_file), []
@@ -266,13 +266,14 @@ def _find_tools(simulator: str) -> None:
         tools.find_icarus()
 
 
-def _images(data: str | None, file: Path | None) -> np.ndarray | None:
+def _images(network: Any, data: str | None, file: Path | None) -> np.ndarray | None:
     """The images that the call names; None: random ones are wanted."""
     images = None
     if data is not None:
         from hw import data as data_sets
 
-        images = data_sets.load(data, data_sets.evaluated(data)).images
+        size = network.graph.input.shape[:2]
+        images = data_sets.load(data, data_sets.evaluated(data), size=size).images
     if file is not None:
         if data is not None:
             raise InputError("--images: --data names images too; give one of the two")

@@ -85,7 +85,7 @@ def test_checkpoint_of_another_version(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (Task("search", OTHER, load_config("tiny")), "other training images"),
+        (Task("search", OTHER, load_config("tiny")), "other data: its training images differ"),
         (
             Task("search", DIGITS, load_config("tiny", ("search.cells=5",))),
             "search.cells is 5 there, 2 here",

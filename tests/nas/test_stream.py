@@ -246,8 +246,8 @@ def test_other_data_is_refused_when_a_run_goes_on(image_folder, tmp_path):
     with pytest.raises(InputError) as caught:
         train(genotype, str(other), run, config, resume=True)
     assert str(caught.value) == (
-        f"{other}: not the data that {run} began with (validation images differ from those once at "
-        f"{image_folder}); give --data, where they are now"
+        f"{other}: not the data that {run} began with, once at {image_folder} (its validation "
+        "images differ); give --data, where that is now"
     )
     assert (run / "config.yaml").read_bytes() == before
 

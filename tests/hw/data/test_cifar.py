@@ -198,3 +198,39 @@ def test_missing_batch_is_named(tmp_path):
     with pytest.raises(InputError, match=r"data_batch_5: No such file or directory; cifar10 needs"):
         data.load(tmp_path, "train")
     assert len(data.load(tmp_path, "test")) == 4
+
+
+NAMES = {
+    "cifar-10-batches-py": ("batches.meta", b"label_names", 10),
+    "cifar-100-python": ("meta", b"fine_label_names", 100),
+}
+
+
+@pytest.mark.parametrize("folder", NAMES)
+@pytest.mark.parametrize("packed", [False, True])
+def test_names_of_the_classes_are_those_beside_the_batches(tmp_path, folder, packed):
+    meta, key, classes = NAMES[folder]
+    place = tmp_path / folder
+    place.mkdir()
+    if folder == "cifar-10-batches-py":
+        write10(place)
+    else:
+        for name in ("train", "test"):
+            (place / name).write_bytes(python2(batch(1, 4, 100, b"fine_labels")))
+    assert data.load(place, "test").class_names == ()
+    names = [b"class %d" % number for number in range(classes)]
+    (place / meta).write_bytes(python2({key: names}))
+    where = place
+    if packed:
+        where = tmp_path / {10: "cifar-10-python.tar.gz", 100: "cifar-100-python.tar.gz"}[classes]
+        with tarfile.open(where, "w:gz") as archive:
+            archive.add(place, arcname=folder)
+    assert data.load(where, "train").class_names == tuple(f"class {n}" for n in range(classes))
+
+
+@pytest.mark.parametrize("content", [{}, {b"label_names": [b"a"] * 9}, {b"label_names": [1] * 10}])
+def test_damaged_names(tmp_path, content):
+    write10(tmp_path)
+    (tmp_path / "batches.meta").write_bytes(python2(content))
+    with pytest.raises(InputError, match=r"batches\.meta: label_names: expected 10 names"):
+        data.load(tmp_path, "test")

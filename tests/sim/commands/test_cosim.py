@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from mutant_cases import adder_of
+from PIL import Image
 
 from hw.dataflow import plan_file
 from hw.dataflow.check import check
 from hw.ir import serialize
+from hw.networks import genotypes
+from hw.networks.cells import build
+from hw.networks.random_network import random_network
 from hw.verilog import emit
-from sim.commands.cosim import cosim
+from sim.commands.cosim import _images, cosim
 from sim.mutation import schemata
 
 
@@ -171,3 +175,12 @@ def test_parts_one_after_the_other(folder):
     assert all(name.startswith(("stem/", "cell0/")) for name in result["compared"])
     code, _, err = call(folder / "net", "--plan", folder / "plan.yaml", "--each")
     assert code == 2 and "--each: is for the parts of a level" in err
+
+
+def test_a_folders_images_have_the_networks_size(tmp_path):
+    graph = build(genotypes.get("GDAS_V1"), channels=1, cells=1, image=(8, 12, 3), classes=2)
+    for name in ("a", "b"):
+        (tmp_path / "test" / name).mkdir(parents=True)
+        Image.new("RGB", (20, 30)).save(tmp_path / "test" / name / "1.png")
+    images = _images(random_network(graph, seed=1), str(tmp_path), None)
+    assert images is not None and images.shape == (2, 8, 12, 3)
