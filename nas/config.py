@@ -25,8 +25,8 @@ from hw.networks.cells import Stem
 from hw.networks.space import OPERATIONS, unknown
 from nas.decisive import FREE, of_kind
 from nas.optimise import Optimiser, Regularisation
+from nas.origin import Origin
 from nas.precision import Precision
-from nas.provenance import Provenance
 from nas.search_config import Decay, SearchConfig
 from nas.shift import GradRule, Init, Layer, ShiftSettings
 from nas.strategies.registry import STRATEGIES
@@ -247,23 +247,23 @@ def load_config(source: str | Path | None = None, overrides: tuple[str, ...] = (
     ------
     InputError: naming the file and the field
     """
-    layers: list[tuple[Provenance, Any]] = []
+    layers: list[tuple[Origin, Any]] = []
     if source is not None:
         layers.append(_read(source))
-    layers += [(Provenance("--set"), _override(override)) for override in overrides]
+    layers += [(Origin("--set"), _override(override)) for override in overrides]
     chosen = Config()
     for where, values in layers:
         chosen = merge(chosen, values, where)
     strategy = chosen.search.strategy
     defaults = documents.load_yaml(_preset(f"strategies/{strategy}")) or {}
-    config = merge(Config(), defaults, Provenance(strategy))
+    config = merge(Config(), defaults, Origin(strategy))
     for where, values in layers:
         config = merge(config, values, where)
-    _check_together(config, layers[-1][0] if layers else Provenance("config"))
+    _check_together(config, layers[-1][0] if layers else Origin("config"))
     return config
 
 
-def _check_together(config: Config, where: Provenance) -> None:
+def _check_together(config: Config, where: Origin) -> None:
     """What no field can say alone; InputErrors begin with `where`."""
     train = config.train
     if train.quantise_epochs and train.activations != Activations.CALIBRATED:
@@ -280,7 +280,7 @@ def _check_together(config: Config, where: Provenance) -> None:
     _check_pdarts(config.search, where)
 
 
-def _check_candidates(search: SearchConfig, where: Provenance) -> None:
+def _check_candidates(search: SearchConfig, where: Origin) -> None:
     for name, operations in asdict(search.candidates).items():
         at = where.at(f"search.candidates.{name}")
         for operation in operations or ():
@@ -292,7 +292,7 @@ def _check_candidates(search: SearchConfig, where: Provenance) -> None:
             )
 
 
-def _check_pdarts(search: SearchConfig, where: Provenance) -> None:
+def _check_pdarts(search: SearchConfig, where: Origin) -> None:
     pdarts, stages = search.pdarts, len(search.pdarts.cells)
 
     def at(name: str) -> str:
@@ -337,7 +337,7 @@ def _preset(name: str) -> str:
     return resources.files("nas").joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def _read(source: str | Path) -> tuple[Provenance, Any]:
+def _read(source: str | Path) -> tuple[Origin, Any]:
     """A preset or a file, and where its fields stand."""
     path = Path(source)
     try:
@@ -352,10 +352,10 @@ def _read(source: str | Path) -> tuple[Provenance, Any]:
         values = documents.load_yaml(text)
     except yaml.YAMLError as error:
         raise InputError(f"{source}: not valid YAML: {documents.reason(error)}") from error
-    return Provenance.of_yaml(str(source), text), {} if values is None else values
+    return Origin.of_yaml(str(source), text), {} if values is None else values
 
 
-def merge(section: Any, values: Any, where: Provenance, prefix: str = "") -> Any:
+def merge(section: Any, values: Any, where: Origin, prefix: str = "") -> Any:
     """`section`, a configuration dataclass, with the fields in `values` replaced.
 
     InputErrors begin with `where`; `prefix` is the section's own path.
@@ -379,7 +379,7 @@ def merge(section: Any, values: Any, where: Provenance, prefix: str = "") -> Any
     return replace(section, **changes)
 
 
-def _checked(value: Any, kind: Any, name: str, where: Provenance) -> Any:
+def _checked(value: Any, kind: Any, name: str, where: Origin) -> Any:
     for one in typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,):
         if typing.get_origin(one) is tuple and (value is not None or one is kind):
             return _checked_list(value, typing.get_args(one)[0], name, where)
@@ -415,7 +415,7 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
-def _checked_list(value: Any, kind: type, name: str, where: Provenance) -> tuple:
+def _checked_list(value: Any, kind: type, name: str, where: Origin) -> tuple:
     if not isinstance(value, list | tuple):
         raise InputError(f"{where.at(name)}: expected a list, found {value!r}")
     checked = tuple(_checked(item, kind, name, where) for item in value)
@@ -428,7 +428,7 @@ def _checked_list(value: Any, kind: type, name: str, where: Provenance) -> tuple
     return checked
 
 
-def _check_number(value: float, name: str, where: Provenance) -> None:
+def _check_number(value: float, name: str, where: Origin) -> None:
     key = name.rpartition(".")[2]
     least = _LEAST.get(key, 0)
     if value != value or value in (float("inf"), float("-inf")) or value < least:

@@ -26,7 +26,7 @@ from nas.data_record import DataRecord
 from nas.decisive import decisive
 from nas.distributed import from_main
 from nas.lock import LOCK, FolderLock
-from nas.provenance import Provenance
+from nas.origin import Origin
 
 CONFIG, GENOTYPE, LOG, METRICS = "config.yaml", "genotype.yaml", "log.jsonl", "metrics.json"
 CALIBRATION = "calibration.npz"
@@ -313,7 +313,7 @@ def _read_task(values: Any, path: Path, genotype: Genotype | None = None) -> Tas
     start = values.pop("start", None)
     if start is not None and not isinstance(start, str):
         raise InputError(f"{path}: start: expected the SHA-256 of a checkpoint")
-    config = merge(Config(), values, Provenance(str(path)))
+    config = merge(Config(), values, Origin(str(path)))
     return Task(head["kind"], data, config, genotype, head["domain"], start)
 
 

@@ -16,8 +16,8 @@ from nas.auxiliary_head import AuxiliaryHead
 from nas.config import PRESETS, Config, ExpectConfig, load_config, merge
 from nas.data_record import DataRecord
 from nas.optimise import ShiftOptimiser, StepSettings
+from nas.origin import Origin
 from nas.precision import autocast
-from nas.provenance import Provenance
 from nas.runs import Task
 from nas.search_config import PdartsConfig, SearchConfig
 from nas.shift import Linear, ShiftSettings, latent_gradients, make_weight
@@ -176,7 +176,7 @@ def test_missing_file_lists_the_presets():
 
 def test_merge_leaves_the_original_alone():
     original = Config()
-    changed = merge(original, yaml.safe_load("search: {cells: 5}"), Provenance("here"))
+    changed = merge(original, yaml.safe_load("search: {cells: 5}"), Origin("here"))
     assert changed.search.cells == 5 and original.search == SearchConfig()
 
 

@@ -7,7 +7,7 @@ import yaml
 
 
 @dataclass(frozen=True)
-class Provenance:
+class Origin:
     """A file of settings, or the option that gave one.
 
     Parameters
@@ -20,7 +20,7 @@ class Provenance:
     lines: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of_yaml(cls, name: str, text: str) -> "Provenance":
+    def of_yaml(cls, name: str, text: str) -> "Origin":
         """`text` is valid YAML."""
         return cls(name, dict(_lines(yaml.compose(text, yaml.SafeLoader), "")))
 
