@@ -6,8 +6,9 @@ from typing import assert_never
 import torch
 from torch import Tensor
 
+from hw.ir.clip import clipped_format
 from hw.ir.format import Format
-from hw.ir.graph import AvgPool, GlobalPool, Graph, Input, Linear, MaxPool, Node
+from hw.ir.graph import AvgPool, GlobalPool, Graph, MaxPool, Node, Rounded
 from hw.ir.paper import PAPER_FORMAT
 from hw.ir.parameters import Rounding
 
@@ -16,14 +17,28 @@ Formats = Mapping[str, Format]
 
 
 def paper_formats(graph: Graph) -> dict[str, Format]:
-    """Q16.16, the paper's 32-bit activations, for every tensor but the image and the logits.
+    """Q16.16, the paper's 32-bit activations, for every tensor but the image and the logits;
+    unsigned where a tensor is clipped.
 
     A float32 has 24 significant bits: it holds numbers of less than 2**8 to the last of the 16,
     larger ones as finely as a float32 can.
     """
-    return {
-        node.name: PAPER_FORMAT for node in graph if not isinstance(node, Input | MaxPool | Linear)
-    }
+    width, frac = PAPER_FORMAT.width, PAPER_FORMAT.frac
+    formats: dict[str, Format] = {}
+    for node in graph:
+        match node:
+            case Rounded():
+                formats[node.name] = clipped_format(node.clip, width, frac)
+            case AvgPool() | GlobalPool():
+                formats[node.name] = formats.get(_rounded_source(graph, node), PAPER_FORMAT)
+    return formats
+
+
+def _rounded_source(graph: Graph, node: Node) -> str:
+    """The tensor whose format a pool's has: pools of pools keep it."""
+    while isinstance(node, MaxPool | AvgPool | GlobalPool):
+        node = graph[node.inputs[0]]
+    return node.name
 
 
 class _FakeQuantise(torch.autograd.Function):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hw.ir.clip import Clip
 from hw.ir.graph import (
     Add,
     AvgPool,
@@ -22,6 +23,7 @@ from hw.ir.graph import (
     Linear,
     MaxPool,
     Node,
+    Rounded,
 )
 from hw.ir.parameters import Rounding
 from hw.networks import parts
@@ -51,7 +53,7 @@ class ConvUnit(nn.Module):
             node.padding,
             node.dilation,
             node.groups,
-            bias=False,
+            bias=node.bias,
             settings=settings,
             domain=domain,
         )
@@ -186,6 +188,13 @@ def weight_of(unit: nn.Module) -> ShiftWeight | RealWeight | None:
     return None
 
 
+def activated(x: Tensor, clip: Clip | None) -> Tensor:
+    """`x` behind the activation function of a node, see `hw.ir.clip`."""
+    if clip is None:
+        return x
+    return functional.relu(x) if clip.upper is None else x.clamp(0, clip.upper)
+
+
 class Tensors(dict[str, Tensor]):
     """Tensors by node name; the ReLU of each is computed once, however many nodes read it."""
 
@@ -233,6 +242,8 @@ def evaluate_nodes(
                 relu = isinstance(node, Conv | FactorizedReduce) and node.relu_in
                 x = tensors.rectified(source) if relu else tensors[source]
                 tensors[node.name] = units[node.name](x)
+        if isinstance(node, Rounded):
+            tensors[node.name] = activated(tensors[node.name], node.clip)
         if formats is not None:
             tensors[node.name] = rounded_tensor(tensors[node.name], node, formats, rounding)
 

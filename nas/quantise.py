@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hw.errors import InputError
 from hw.ir.arithmetic import accumulation
 from hw.ir.calibrate import choose_frac
+from hw.ir.clip import clipped_format
 from hw.ir.fold import Scales, fixed_point, fold, unit_scales
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import (
@@ -20,6 +21,7 @@ from hw.ir.graph import (
     Linear,
     MaxPool,
     Node,
+    Rounded,
     Weighted,
 )
 from hw.ir.network import Network
@@ -53,10 +55,12 @@ def calibrate(
                 formats[node.name] = formats[node.inputs[0]]
             case Linear():
                 continue
-            case _:
+            case Rounded():
                 values = tensors[node.name].double().cpu().numpy()
-                best = choose_frac(values, width, signed=True) if frac is None else frac
-                formats[node.name] = Format(signed=True, width=width, frac=best)
+                best = frac
+                if best is None:
+                    best = choose_frac(values, width, signed=node.clip is None)
+                formats[node.name] = clipped_format(node.clip, width, best)
     return formats
 
 
@@ -112,7 +116,9 @@ def _fold_layer(model: GraphModel, network: Network, node: Node) -> LayerParams:
     assert isinstance(unit, ConvUnit | ReduceUnit)
     norm = unit.norm
     if not isinstance(norm, nn.BatchNorm2d):
-        return _layer(codes, unit_scales(len(codes)))
+        bias = unit.conv.bias
+        values = () if bias is None else bias.tolist()
+        return _layer(codes, unit_scales(len(codes), values, acc.frac))
     assert norm.running_mean is not None and norm.running_var is not None
     scales = fold(
         norm.weight.tolist(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -279,10 +280,10 @@ class _Trainer:
             "formats": self._plain_formats(),
         }
 
-    def _plain_formats(self) -> dict[str, tuple[bool, int, int]] | None:
+    def _plain_formats(self) -> dict[str, tuple] | None:
         if self.model.formats is None:
             return None
-        return {k: (f.signed, f.width, f.frac) for k, f in self.model.formats.items()}
+        return {k: astuple(f) for k, f in self.model.formats.items()}
 
 
 def load_trained(folder: str | Path) -> GraphModel:

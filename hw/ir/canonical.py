@@ -8,7 +8,6 @@ exceed 64 bits: it is stored as little-endian two's complement limbs of 64 bits,
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,7 @@ import numpy as np
 from hw.ir.format import Format
 from hw.ir.graph import Graph
 from hw.ir.parameters import Arithmetic, LayerParams
-
-SCHEMA_VERSION = 1
+from hw.ir.schema import stored, version_of
 
 ARRAYS = {"codes": "|u1", "scale_sign": "|i1", "scale_exp": "<i2", "bias": "<u8"}
 """Arrays of a node with weights and their types as stored."""
@@ -29,15 +27,15 @@ def content(
     graph: Graph,
     formats: Mapping[str, Format],
     arithmetic: Arithmetic,
-    stored: Mapping[str, np.ndarray],
+    packed: Mapping[str, np.ndarray],
 ) -> dict[str, Any]:
     """The document without `meta` and what depends on how the arrays are packed."""
     return {
-        "schema_version": SCHEMA_VERSION,
-        "arithmetic": _fields(arithmetic),
-        "nodes": [{"type": type(node).__name__, **_fields(node)} for node in graph],
-        "formats": {name: _fields(found) for name, found in formats.items()},
-        "weights": {"arrays": {name: _array_digest(array) for name, array in stored.items()}},
+        "schema_version": version_of(arithmetic, *graph, *formats.values()),
+        "arithmetic": stored(arithmetic),
+        "nodes": [{"type": type(node).__name__, **stored(node)} for node in graph],
+        "formats": {name: stored(found) for name, found in formats.items()},
+        "weights": {"arrays": {name: _array_digest(array) for name, array in packed.items()}},
     }
 
 
@@ -45,10 +43,6 @@ def digest(document: Mapping[str, Any]) -> str:
     """SHA-256 (hexadecimal) of `content`."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _fields(instance: Any) -> dict[str, Any]:
-    return {field.name: getattr(instance, field.name) for field in fields(instance)}
 
 
 def _array_digest(array: np.ndarray) -> str:
@@ -62,7 +56,7 @@ def arrays(graph: Graph, parameters: Mapping[str, LayerParams]) -> dict[str, np.
     for node in graph:
         if node.name in parameters:
             params = parameters[node.name]
-            values = {**_fields(params), "bias": _limbs(params.bias)}
+            values = {**vars(params), "bias": _limbs(params.bias)}
             for key, dtype in ARRAYS.items():
                 found[f"{node.name}/{key}"] = np.ascontiguousarray(values[key], dtype)
     return found

@@ -108,10 +108,16 @@ def fold(
     return Scales(sign=signs, exp=exps, bias=bias)
 
 
-def unit_scales(channels: int) -> Scales:
-    """Scale 1 and bias 0: the requantisation of a convolution without batch norm."""
+def unit_scales(channels: int, bias: Sequence[float] = (), frac: int = 0) -> Scales:
+    """Scale 1: the requantisation of a convolution without batch norm.
+
+    Parameters
+    ----------
+    bias: real values, one a channel; none: 0
+    frac: fractional bits of the accumulator
+    """
     return Scales(
         sign=np.ones((channels, 1), np.int8),
         exp=np.zeros((channels, 1), np.int16),
-        bias=(0,) * channels,
+        bias=tuple(fixed_point(b, frac) for b in bias) if len(bias) else (0,) * channels,
     )

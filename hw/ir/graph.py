@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from hw.ir.clip import Clip
+from hw.ir.schema import since
+
 Pair = tuple[int, int]
 Shape = tuple[int, int, int]
 """Height, width, channels of a feature map. Streams and arrays keep this order (NHWC)."""
@@ -36,12 +39,28 @@ class Input(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conv(Node):
+class Rounded(Node):
+    """A node that rounds what it computes to its tensor's format, and may clip it there.
+
+    Parameters
+    ----------
+    clip: the activation function behind it
+    """
+
+    clip: Clip | None = field(default=None, metadata=since(2))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv(Rounded):
     """Convolution with shift weights, then requantisation with the batch norm (if any) folded in.
 
-    Weights have the shape (channels out, channels in / groups, kernel height, kernel width). No
-    bias of its own. Zero padding on both sides;
+    Weights have the shape (channels out, channels in / groups, kernel height, kernel width). Zero
+    padding on both sides;
     output side = (in + 2·padding − dilation·(kernel − 1) − 1) // stride + 1.
+
+    Parameters
+    ----------
+    bias: whether it has a bias of its own; with a batch norm it needs none
     """
 
     kernel: Pair = (1, 1)
@@ -51,10 +70,11 @@ class Conv(Node):
     groups: int = 1
     relu_in: bool = False
     batch_norm: bool = True
+    bias: bool = field(default=False, metadata=since(2))
 
 
 @dataclass(frozen=True, kw_only=True)
-class FactorizedReduce(Node):
+class FactorizedReduce(Rounded):
     """Stride-2 skip as one layer: ReLU, then two 1×1 stride-2 convolutions.
 
     Their taps at (2i, 2j) and (2i+1, 2j+1) give the first C//2 and the remaining channels. Odd
@@ -84,12 +104,12 @@ class AvgPool(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Add(Node):
+class Add(Rounded):
     """Sum of two or more tensors of one shape."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Concat(Node):
+class Concat(Rounded):
     """Concatenation along the channels, in input order."""
 
 
@@ -113,8 +133,10 @@ Weighted = Conv | FactorizedReduce | Linear
 
 
 def has_scale(node: Node) -> bool:
-    """Whether a node has scales of its own: a weighted one with batch norm."""
-    return isinstance(node, FactorizedReduce) or (isinstance(node, Conv) and node.batch_norm)
+    """Whether a node has scales and biases of its own: one with batch norm, or with a bias."""
+    return isinstance(node, FactorizedReduce) or (
+        isinstance(node, Conv) and (node.batch_norm or node.bias)
+    )
 
 
 @dataclass(frozen=True)

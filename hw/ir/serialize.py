@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
+from types import UnionType
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -21,11 +22,12 @@ import numpy as np
 from hw import documents
 from hw.errors import InputError
 from hw.ir import canonical
-from hw.ir.canonical import ARRAYS, SCHEMA_VERSION
+from hw.ir.canonical import ARRAYS
 from hw.ir.format import Format
 from hw.ir.graph import NODE_TYPES, Graph, Node
 from hw.ir.network import Network
 from hw.ir.parameters import Arithmetic, LayerParams
+from hw.ir.schema import NEWEST, optional
 from hw.ir.validate import NAME, Reporter, validate
 
 NODES: dict[str, type[Node]] = {kind.__name__: kind for kind in NODE_TYPES}
@@ -138,13 +140,13 @@ def _read_document(folder: Path, report: Reporter) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise report.network("JSON", f"expected an object; {EXPORT_AGAIN}")
     version = _member(document, "schema_version", int, report)
-    if version > SCHEMA_VERSION:
+    if version > NEWEST:
         raise report.network(
             "schema_version",
-            f"{version} is newer than {SCHEMA_VERSION}, the newest one known here; update shiftnas",
+            f"{version} is newer than {NEWEST}, the newest one known here; update shiftnas",
         )
     if version < 1:
-        raise report.network("schema_version", f"{version}; expected 1 to {SCHEMA_VERSION}")
+        raise report.network("schema_version", f"{version}; expected 1 to {NEWEST}")
     known = {
         "schema_version", "arithmetic", "nodes", "formats", "weights", "meta", "digest"
     }  # fmt: skip
@@ -183,24 +185,27 @@ def _node(entry: Any, where: str, report: Reporter) -> Node:
 
 
 def _build(kind: type[Any], entry: Any, where: str, report: Reporter) -> Any:
-    """An instance of the dataclass `kind`; every field must be there, with its type."""
+    """An instance of the dataclass `kind`; every field that is not optional must be there, with its
+    type."""
     if not isinstance(entry, dict):
         raise report.network(where, "expected an object")
-    names = [field.name for field in fields(kind)]
+    known = {field.name: field for field in fields(kind)}
     for key in entry:
-        if key not in names:
+        if key not in known:
             raise report.network(f"{where}: {key}", f"unknown field of a {kind.__name__}")
     values: dict[str, Any] = {}
-    for key in names:
+    for key, field in known.items():
         if key not in entry:
+            if optional(field):
+                continue
             raise report.network(f"{where}: {key}", "missing")
         values[key] = _convert(entry[key], _HINTS[kind][key], f"{where}: {key}", report)
     return kind(**values)
 
 
 def _convert(value: Any, hint: Any, where: str, report: Reporter) -> Any:
-    """A JSON value as the type `hint`: bool, int, str, an enumeration of strings, int | None, a
-    tuple of ints or strings."""
+    """A JSON value as the type `hint`: bool, int, str, an enumeration of strings, one of these or
+    None, a tuple of ints or strings."""
     if hint in (bool, int, str):
         if type(value) is not hint:
             raise report.network(where, f"{value!r}; expected {_KINDS[hint]}")
@@ -209,8 +214,9 @@ def _convert(value: Any, hint: Any, where: str, report: Reporter) -> Any:
         if value not in tuple(hint):
             raise report.network(where, f"{value!r}; expected {' or '.join(hint)}")
         return hint(value)
-    if hint == int | None:
-        return None if value is None else _convert(value, int, where, report)
+    if isinstance(hint, UnionType):
+        (kind,) = (one for one in hint.__args__ if one is not type(None))
+        return None if value is None else _convert(value, kind, where, report)
     item, *others = hint.__args__
     length = None if others == [Ellipsis] else 1 + len(others)
     if not isinstance(value, list) or length not in (None, len(value)):

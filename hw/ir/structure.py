@@ -3,20 +3,20 @@ hardware, and the first thing in which two of them differ."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from hw.errors import InputError
 from hw.ir.format import Format
 from hw.ir.network import Network
+from hw.ir.schema import stored
 
 
 def structure(network: Network) -> dict[str, Any]:
     """What networks must have in common to run on the same loadable hardware; of JSON types."""
     content = {
-        "nodes": [{"type": type(node).__name__, **asdict(node)} for node in network.graph],
-        "formats": {name: asdict(fmt) for name, fmt in sorted(network.formats.items())},
-        "arithmetic": asdict(network.arithmetic),
+        "nodes": [{"type": type(node).__name__, **stored(node)} for node in network.graph],
+        "formats": {name: stored(fmt) for name, fmt in sorted(network.formats.items())},
+        "arithmetic": stored(network.arithmetic),
     }
     return json.loads(json.dumps(content))
 

@@ -1,13 +1,14 @@
 """Checks that a network is well formed: graph, shapes, formats, parameters."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 import numpy as np
 
 from hw.errors import InputError
-from hw.ir.format import IMAGE_FORMAT
+from hw.ir.clip import clipped_format
+from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import (
     Add,
     AvgPool,
@@ -20,8 +21,10 @@ from hw.ir.graph import (
     Linear,
     MaxPool,
     Node,
+    Rounded,
     Shape,
     Weighted,
+    has_scale,
 )
 from hw.ir.network import Network
 from hw.ir.parameters import LayerParams, Rounding
@@ -192,6 +195,10 @@ def check_window(node: Conv | MaxPool | AvgPool, report: Reporter) -> None:
                 f"{list(pair)}; expected two integers {smallest} to {MAX_SIDE}",
             )
     if isinstance(node, Conv):
+        if node.bias and node.batch_norm:
+            raise report.network(
+                f"nodes: {node.name}: bias", "with a batch norm, which has its own; leave one out"
+            )
         if not (_is_int(node.groups) and node.groups >= 1):
             raise report.network(
                 f"nodes: {node.name}: groups", f"{node.groups}; expected an integer 1 or more"
@@ -254,12 +261,32 @@ def check_formats(network: Network, report: Reporter) -> None:
             raise report.network(
                 f"{where}: frac", f"{found.frac!r}; expected an integer -{MAX_FRAC} to {MAX_FRAC}"
             )
+        _check_limit(node, found, where, report)
         if isinstance(node, Input) and found != IMAGE_FORMAT:
             raise report.network(where, f"{found}; an image's format is {IMAGE_FORMAT}")
         if isinstance(node, MaxPool | AvgPool | GlobalPool):
             source = network.formats[node.inputs[0]]
             if found != source:
                 raise report.network(where, f"{found}; a pool keeps its input's format {source}")
+
+
+def _check_limit(node: Node, found: Format, where: str, report: Reporter) -> None:
+    """A clipped tensor's range is the clip's, another's the width's; a pool's is its input's."""
+    if found.limit is not None and not (_is_int(found.limit) and 0 < found.limit < found.widest):
+        raise report.network(
+            f"{where}: limit",
+            f"{found.limit!r}; expected an integer 1 to {found.widest - 1}, or none",
+        )
+    if not isinstance(node, Rounded):
+        return
+    if node.clip is None:
+        expected = replace(found, limit=None)
+    else:
+        expected = clipped_format(node.clip, found.width, found.frac)
+    if found != expected:
+        raise report.network(
+            where, f"{found}; a tensor clipped by {node.clip or 'nothing'} has {expected}"
+        )
 
 
 def weight_shape(network: Network, node: Node) -> tuple[int, ...]:
@@ -331,11 +358,7 @@ def _check_scales(params: LayerParams, node: Node, report: Reporter) -> None:
         )
     if ((sign[:, :-1] == 0) & (sign[:, 1:] != 0)).any():
         raise report.weights(f"{node.name}/scale_sign", "unused terms must come last")
-    if (
-        isinstance(node, Conv)
-        and not node.batch_norm
-        and ((sign != 1).any() or (exp != 0).any() or any(params.bias))
-    ):
-        raise report.weights(
-            f"{node.name}/scale_sign", "a layer without batch norm has the scale 1 and no bias"
-        )
+    if isinstance(node, Conv) and not node.batch_norm and ((sign != 1).any() or (exp != 0).any()):
+        raise report.weights(f"{node.name}/scale_sign", "without batch norm the scale is 1")
+    if not has_scale(node) and not isinstance(node, Linear) and any(params.bias):
+        raise report.weights(f"{node.name}/bias", "a layer without batch norm and bias has none")

@@ -20,12 +20,12 @@ class Count:
     Parameters
     ----------
     nodes: name to size, for every node of the graph
-    weights: trainable ones: of the convolutions, two a batch-norm channel, of the classifier and
-        its bias. A (sign, exponent) pair is one weight.
+    weights: trainable ones: of the convolutions, two a batch-norm channel, of the classifier, and
+        biases. A (sign, exponent) pair is one weight.
     additions: for one image. A convolution or the classifier has one for every weight and output
         pixel it meets, padding included: what is published as multiply-accumulates, which in the
-        bit-shift domain are shifts and additions. Average pools add what they read, an Add one
-        less than it has inputs. Requantisation is not counted.
+        bit-shift domain are shifts and additions. A bias is one more, average pools add what they
+        read, an Add one less than it has inputs. Requantisation is not counted.
     """
 
     nodes: dict[str, NodeCount]
@@ -48,9 +48,10 @@ def _count(graph: Graph, node: Node) -> NodeCount:
     height, width, channels = node.shape
     pixels = height * width
     match node:
-        case Conv(kernel=(rows, columns), groups=groups, batch_norm=batch_norm):
+        case Conv(kernel=(rows, columns), groups=groups):
             kernel = channels * (_channels_in(graph, node) // groups) * rows * columns
-            return NodeCount(kernel + 2 * channels * batch_norm, kernel * pixels)
+            own = channels * (2 * node.batch_norm + node.bias)
+            return NodeCount(kernel + own, (kernel + channels * node.bias) * pixels)
         case FactorizedReduce():
             kernel = channels * _channels_in(graph, node)
             return NodeCount(kernel + 2 * channels, kernel * pixels)

@@ -14,6 +14,7 @@ import numpy as np
 from hw.errors import CheckFailed, InputError
 from hw.ir.arithmetic import Accumulation, accumulation
 from hw.ir.calibrate import choose_frac
+from hw.ir.clip import clipped, clipped_format
 from hw.ir.fold import Scales, fixed_point, fold, power_terms, unit_scales
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import (
@@ -28,6 +29,7 @@ from hw.ir.graph import (
     Linear,
     MaxPool,
     Node,
+    Rounded,
     Shape,
     Weighted,
 )
@@ -195,11 +197,11 @@ class _Maker:
                 return self.checked(node, lambda net: requantise(net, name, acc)(total))
             case Add():
                 real = reduce(np.add, (self.real(source) for source in node.inputs))
-                formats[name] = self.choose(name, real)
+                formats[name] = self.choose(node, real)
                 return self.checked(node, lambda net: operation(net, name)(sources))
             case Concat():
                 real = np.concatenate([self.real(source) for source in node.inputs], axis=3)
-                formats[name] = self.choose(name, real)
+                formats[name] = self.choose(node, real)
                 return self.checked(node, lambda net: operation(net, name)(sources))
         return operation(self.network, name)(sources)
 
@@ -207,19 +209,22 @@ class _Maker:
         """Values that the codes of a tensor stand for."""
         return self.tensors[name].astype(np.float64) * 2.0 ** -self.network.formats[name].frac
 
-    def choose(self, name: str, values: np.ndarray) -> Format:
-        """Format of a tensor that takes these values, unless it is given.
+    def choose(self, node: Rounded, values: np.ndarray) -> Format:
+        """Format of a node's tensor that takes these values before they are clipped, unless given.
 
         It has the least squared error of those that saturate on few enough (of all, but for
         formats of two to four bits).
         """
         if self.formats is not None:
-            return self.formats[name]
+            return self.formats[node.name]
         if self.paper:
-            return PAPER_FORMAT
-        found = Format(True, self.width, choose_frac(values, self.width, signed=True))
+            return clipped_format(node.clip, PAPER_FORMAT.width, PAPER_FORMAT.frac)
+        values = clipped(values, node.clip)
+        frac = choose_frac(values, self.width, signed=node.clip is None)
+        found = clipped_format(node.clip, self.width, frac)
         while saturated_share(values, found) >= MOST_SATURATED:
-            found = replace(found, frac=found.frac - 1)
+            frac -= 1
+            found = clipped_format(node.clip, self.width, frac)
         return found
 
     def draw_live(
@@ -260,8 +265,9 @@ class _Maker:
         """Random batch norm around the accumulators' statistics, folded; the output's format."""
         channels = node.shape[2]
         if isinstance(node, Conv) and not node.batch_norm:
-            self.network.formats[node.name] = self.choose(node.name, real)
-            self.fix(node, unit_scales(channels))
+            bias = self.rng.normal(size=channels) * real.std() / 8 if node.bias else np.zeros(0)
+            self.network.formats[node.name] = self.choose(node, real + bias if node.bias else real)
+            self.fix(node, unit_scales(channels, bias.tolist(), acc.frac))
             return
         mean, var = real.mean(axis=(0, 1, 2)), real.var(axis=(0, 1, 2))
         # A channel that never changes has nothing to normalise: it stays dead.
@@ -272,7 +278,7 @@ class _Maker:
             sum(sign * 2.0**exp for sign, exp in power_terms(value, terms))
             for value in (gamma / np.sqrt(var + EPS)).tolist()
         ]
-        target = self.choose(node.name, (real - mean) * scale + beta)
+        target = self.choose(node, (real - mean) * scale + beta)
         self.network.formats[node.name] = target
         self.fix(node, fold(gamma, beta, mean, var, EPS, acc=acc, out=target, terms=terms))
 
@@ -284,18 +290,22 @@ class _Maker:
             bias=scales.bias,
         )
 
-    def checked(self, node: Node, compute: Callable[[Network], Integers]) -> Integers:
+    def checked(self, node: Rounded, compute: Callable[[Network], Integers]) -> Integers:
         """Output of a node whose format was chosen; CheckFailed if the format does not suit it."""
         target = self.network.formats[node.name]
         codes = compute(self.network)
         if self.paper or self.formats is not None:
             return codes
         # The same tensor with more bits to the left shows what the format cuts off.
-        wide = replace(target, width=target.width + 32)
+        wide = Format(True, target.width + 32, target.frac)
         unbounded = replace(self.network, formats={**self.network.formats, node.name: wide})
-        saturated = float(np.mean(compute(unbounded) != codes))
+        # What is cut off by intention does not count.
+        real = compute(unbounded).astype(np.float64) * 2.0**-target.frac
+        saturated = saturated_share(clipped(real, node.clip), target)
         # Of the half on the larger side: a tensor may well have one sign only.
-        used = max(int(codes.max()) / target.qmax, int(codes.min()) / target.qmin)
+        used = int(codes.max()) / target.qmax
+        if target.signed:
+            used = max(used, int(codes.min()) / target.qmin)
         if used < LEAST_RANGE or saturated >= MOST_SATURATED:
             raise CheckFailed(
                 f"{node.name}: {used:.0%} of its {target} range used (at least "

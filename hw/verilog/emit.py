@@ -36,6 +36,7 @@ from hw.errors import InputError
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import Node
 from hw.ir.network import Network
+from hw.ir.schema import stored
 from hw.verilog import identifiers, licence, roms, waivers
 from hw.verilog.convert import modules, to_rtlil
 from hw.verilog.header import describe, header, layer_note
@@ -234,8 +235,9 @@ def _layers(design: Design) -> Iterator[dict[str, Any]]:
     graph, plan = design.graph, design.plan
     for node in graph.nodes[1:]:
         kind = type(node).__name__
-        own = {field.name for field in fields(node)} - {field.name for field in fields(Node)}
-        attributes = {name: getattr(node, name) for name in sorted(own, key=_rank)}
+        known = {field.name for field in fields(Node)}
+        attributes = {n: v for n, v in stored(node).items() if n not in known}
+        attributes = dict(sorted(attributes.items(), key=lambda item: _rank(item[0])))
         entry = {
             "name": node.name,
             "path": node.name.replace("/", "."),
@@ -265,7 +267,7 @@ def _rank(attribute: str) -> tuple[int, str]:
 
 
 def _format(fmt: Format) -> dict[str, Any]:
-    return {"width": fmt.width, "signed": fmt.signed, "frac": fmt.frac}
+    return {"width": fmt.width, **stored(fmt)}
 
 
 def _fifos(design: Design) -> dict[str, list[dict[str, int]]]:

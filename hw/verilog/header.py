@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
+from hw.ir.format import Format
 from hw.verilog.licence import NOTE as LICENCE_NOTE
 from hw.verilog.roms import SUFFIX, folder_macro
 
@@ -147,4 +148,4 @@ def _pair(pair: Any) -> str:
 
 
 def _format(fmt: Mapping[str, Any]) -> str:
-    return f"{'s' if fmt['signed'] else 'u'}{fmt['width']}.{fmt['frac']}"
+    return str(Format(fmt["signed"], fmt["width"], fmt["frac"], fmt.get("limit")))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from hw.ir.arithmetic import out_format
+from hw.ir.format import Format
 from hw.ir.graph import Add, Concat, Conv, FactorizedReduce, Node
 from hw.ir.network import Network
 from hw.ir.reference import operation
@@ -52,7 +53,7 @@ def saturated(network: Network, node: Node, inputs: Sequence[np.ndarray]) -> tup
     """How many codes of a node's output are clamped, at the low and at the high end."""
     fmt = network.formats[node.name]
     wide = replace(network, formats=network.formats | {
-        node.name: replace(fmt, width=fmt.width + HEADROOM)
+        node.name: Format(True, fmt.width + HEADROOM, fmt.frac)
     })  # fmt: skip
     values = operation(wide, node.name)(inputs)
     return int(np.count_nonzero(values < fmt.qmin)), int(np.count_nonzero(values > fmt.qmax))

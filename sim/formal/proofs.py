@@ -31,6 +31,8 @@ X3, U3, X8 = signed(3), unsigned(3), signed(8)
 S3, F3, S5, S8 = (Format(s, w, 0) for s, w in ((True, 3), (False, 3), (True, 5), (True, 8)))
 
 FORMATS = [Format(is_signed, width, 0) for is_signed in (False, True) for width in (2, 3, 4)]
+CLIPPED = [Format(False, width, 0, limit) for width, limit in ((2, 1), (3, 6), (4, 9))]
+"""Largest codes below those of the width: tensors that are clipped."""
 
 PAIR = (
     (Channel((Term(1, 0), Term(1, 2)), 3), Channel((Term(-1, 1),), -6)),
@@ -131,8 +133,8 @@ PROOFS = {
         ),
         Proof(
             "shift",
-            "shift_saturate of 6 bits, shifts -2 to 7, signed and unsigned formats of 2 to 4 bits",
-            lambda: requantisers.rounding_shift(6, range(-2, 8), FORMATS),
+            "shift_saturate of 6 bits, shifts -2 to 7, all kinds of formats of 2 to 4 bits",
+            lambda: requantisers.rounding_shift(6, range(-2, 8), FORMATS + CLIPPED),
         ),
         Proof(
             "shift-8",

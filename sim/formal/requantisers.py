@@ -39,7 +39,10 @@ def rounding_shift(width: int, shifts: Sequence[int], formats: Sequence[Format])
     value = bench.free("value", signed(width))
     for shift in shifts:
         for fmt in formats:
-            name = f"{'s' if fmt.signed else 'u'}{fmt.width}_by_{shift}".replace("-", "left_")
+            kind = f"{'s' if fmt.signed else 'u'}{fmt.width}"
+            if fmt.limit is not None:
+                kind += f"_to_{fmt.limit}"
+            name = f"{kind}_by_{shift}".replace("-", "left_")
             result = bench.named(
                 name, rounding.shift_saturate(bench.module, value, shift, fmt, name=f"cut_{name}")
             )

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hw import data
 from hw.errors import InputError
 from hw.ir import reference
+from hw.ir.clip import Clip
 from hw.ir.format import IMAGE_FORMAT, Format
-from hw.ir.graph import Add, AvgPool, Concat, Conv, GlobalPool, Graph, Input
+from hw.ir.graph import Add, AvgPool, Concat, Conv, GlobalPool, Graph, Input, Linear
 from hw.ir.network import Network
 from hw.ir.parameters import Arithmetic, LayerParams, Rounding
+from hw.ir.validate import validate
 from hw.ir.weights import decode
 from hw.networks import genotypes
 from hw.networks.cells import build
@@ -282,3 +284,54 @@ def test_a_sum_that_float64_does_not_hold_is_refused_by_name():
     network = Network(Graph(nodes), formats, {}, Arithmetic())
     with pytest.raises(InputError, match="pool: the sum of 2,100,225 values of 32 bits needs more"):
         ExactModel(Stored(network), network).codes(np.zeros((1, 2049, 1025, 1), np.uint8))
+
+
+# --- activation functions and biases -------------------------------------------------------------
+
+SIDE = (8, 8, 4)
+RESIDUAL = Graph(
+    (
+        Input(name="input", inputs=(), shape=(8, 8, 1)),
+        Conv(
+            name="stem", inputs=("input",), shape=SIDE, batch_norm=False, bias=True, clip=Clip.RELU
+        ),
+        Conv(name="conv", inputs=("stem",), shape=SIDE, kernel=(3, 3), padding=(1, 1)),
+        Add(name="sum", inputs=("stem", "conv", "conv", "conv"), shape=SIDE, clip=Clip.RELU6),
+        AvgPool(name="mean", inputs=("sum",), shape=(4, 4, 4), stride=(2, 2)),
+        Concat(name="concat", inputs=("mean", "mean"), shape=(4, 4, 8), clip=Clip.RELU6),
+        GlobalPool(name="global_pool", inputs=("concat",), shape=(1, 1, 8)),
+        Linear(name="classifier", inputs=("global_pool",), shape=(1, 1, 10)),
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def residual() -> GraphModel:
+    torch.manual_seed(1)
+    model = trained_like(GraphModel(RESIDUAL))
+    model.units["stem"].conv.bias.data.normal_(0, 0.1)
+    return model
+
+
+@pytest.mark.parametrize("numbers", [(8, None), (4, None), (32, 16)])
+def test_clipped_tensors_and_biases(residual, images, numbers):
+    width, frac = numbers
+    x = image_tensor(torch.from_numpy(images))
+    formats = calibrate(residual, x, width, frac)
+    assert not any(formats[name].signed for name in ("stem", "sum", "mean", "concat"))
+    assert formats["conv"].signed and formats["sum"].limit is not None
+    network = quantise(residual, formats, Arithmetic())
+    validate(network)
+    assert any(network.params["stem"].bias)
+    assert_equal_everywhere(residual, network, images)
+    codes = reference.run(network, images, ["sum"])["sum"]
+    assert (codes == formats["sum"].limit).any() and (codes == 0).any()
+
+
+def test_the_float_model_clips_what_it_trains_on(residual, images):
+    """Against torch's own functions."""
+    with torch.no_grad():
+        tensors = residual.tensors(image_tensor(torch.from_numpy(images)))
+    total = tensors["stem"] + 3 * tensors["conv"]
+    assert torch.allclose(tensors["sum"], torch.nn.functional.relu6(total), atol=1e-5)
+    assert tensors["stem"].min() == 0 and tensors["conv"].min() < 0

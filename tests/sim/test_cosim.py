@@ -11,11 +11,24 @@ from mutant_cases import adder_of
 
 from hw.board.boards import device
 from hw.dataflow.design.design import design
-from hw.dataflow.layers import requantise, rounding
+from hw.dataflow.layers import joins, requantise, rounding
 from hw.dataflow.planner import propose
 from hw.errors import CheckFailed, InputError
+from hw.ir import reference
 from hw.ir.arithmetic import out_format, requantisation
-from hw.ir.graph import AvgPool, Conv, FactorizedReduce
+from hw.ir.clip import Clip
+from hw.ir.graph import (
+    Add,
+    AvgPool,
+    Concat,
+    Conv,
+    FactorizedReduce,
+    GlobalPool,
+    Graph,
+    Input,
+    Linear,
+    MaxPool,
+)
 from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
@@ -223,3 +236,53 @@ def test_one_part_has_the_corners_it_has_among_all(hardware):
     one = designs.bench(network, built, "op", only=[POINTWISE]).corners
     both = designs.bench(network, built, "op", only=["stem/conv", POINTWISE]).corners
     assert one[POINTWISE].reached == both[POINTWISE].reached
+
+
+# --- activation functions and biases --------------------------------------------------------------
+
+SIDE = (5, 6, 4)
+RESIDUAL = Graph(
+    (
+        Input(name="input", inputs=(), shape=(5, 6, 2)),
+        Conv(
+            name="stem", inputs=("input",), shape=SIDE, batch_norm=False, bias=True, clip=Clip.RELU
+        ),
+        Conv(name="conv", inputs=("stem",), shape=SIDE, kernel=(3, 3), padding=(1, 1)),
+        Add(name="sum", inputs=("stem", "conv", "conv", "conv"), shape=SIDE, clip=Clip.RELU6),
+        MaxPool(name="pool", inputs=("sum",), shape=(3, 3, 4), stride=(2, 2)),
+        AvgPool(name="mean", inputs=("sum",), shape=(3, 3, 4), stride=(2, 2)),
+        Concat(name="concat", inputs=("pool", "mean"), shape=(3, 3, 8), clip=Clip.RELU6),
+        GlobalPool(name="global_pool", inputs=("concat",), shape=(1, 1, 8)),
+        Linear(name="classifier", inputs=("global_pool",), shape=(1, 1, 3)),
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def residual():
+    network = random_network(RESIDUAL, seed=4)
+    assert network.formats["sum"].limit is not None
+    assert not network.formats["stem"].signed and any(network.params["stem"].bias)
+    return network
+
+
+def test_clipped_tensors_and_biases(residual):
+    built = propose(residual, device("ulx3s-85f"))
+    result = cosim(residual, built, stimuli(residual, 2, stall=0.3))
+    assert (result.frames, result.mismatches) == (4, 0)
+    (clipped,) = reference.run(residual, random_images(residual, 2, seed=1), ["sum"]).values()
+    assert (clipped == residual.formats["sum"].limit).any() and (clipped == 0).any()
+
+
+def test_a_limit_wrong_by_one_is_found(residual, monkeypatch):
+    right = rounding.shift_saturate
+
+    def wrong(m, value, shift, fmt, *, name):
+        if fmt.limit is not None:
+            fmt = dataclasses.replace(fmt, limit=fmt.limit + 1)
+        return right(m, value, shift, fmt, name=name)
+
+    monkeypatch.setattr(joins, "shift_saturate", wrong)
+    built = propose(residual, device("ulx3s-85f"))
+    with pytest.raises(CheckFailed, match="sum"):
+        cosim(residual, built, stimuli(residual, 2, stall=0))

@@ -11,6 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from hw.ir.arithmetic import accumulation
+from hw.ir.clip import Clip, clipped_format
 from hw.ir.format import IMAGE_FORMAT, Format
 from hw.ir.graph import (
     Add,
@@ -24,6 +25,7 @@ from hw.ir.graph import (
     Linear,
     MaxPool,
     Node,
+    Rounded,
     Shape,
     Weighted,
 )
@@ -54,6 +56,17 @@ def formats(draw: Any) -> Format:
     return Format(draw(st.integers(0, 4)) > 0, width, frac)
 
 
+@st.composite
+def clipped_formats(draw: Any) -> Format:
+    """Formats as above, and those of tensors that are clipped."""
+    drawn = draw(formats())
+    clip = draw(st.sampled_from((None, *Clip)))
+    if clip is None:
+        return drawn
+    # Few fractional bits are enough for six.
+    return clipped_format(clip, drawn.width, draw(st.integers(-3, drawn.width + 2)))
+
+
 def arithmetics() -> st.SearchStrategy[Arithmetic]:
     return st.builds(
         Arithmetic,
@@ -73,12 +86,15 @@ def nodes(draw: Any, kind: type[Node], name: str, inputs: tuple[str, ...], shape
             "relu_in": draw(st.booleans()),
             "batch_norm": draw(st.integers(0, 3)) > 0,
         }
+        fields["bias"] = not fields["batch_norm"] and draw(st.booleans())
         depth = shapes[0][2]
         fields["groups"] = draw(st.sampled_from([g for g in range(1, depth + 1) if not depth % g]))
     elif kind in (MaxPool, AvgPool):
         fields |= _windows(draw, shapes[0], dilations=False)
     elif kind is FactorizedReduce:
         fields["relu_in"] = draw(st.booleans())
+    if issubclass(kind, Rounded):
+        fields["clip"] = draw(st.sampled_from((None, None, *Clip)))
     out = fields.get("groups", 1) * draw(channels)
     trial = kind(**fields | {"shape": (*shapes[0][:2], out)})
     shape = expected_shape(trial, shapes)
@@ -114,7 +130,7 @@ def one_operation(draw: Any, kind: type[Node]) -> One:
     names = tuple(f"i{k}" for k in range(count))
     inputs = [Input(name=n, inputs=(), shape=s) for n, s in zip(names, shapes, strict=True)]
     node = draw(nodes(kind, "x", names, shapes))
-    known = {name: draw(formats()) for name in names}
+    known = {name: draw(clipped_formats()) for name in names}
     rng = random.Random(draw(st.integers(0, 2**32)))
     network = Network(Graph((*inputs, node)), known, {}, draw(arithmetics()))
     _finish(draw, network, node, rng)
@@ -154,8 +170,12 @@ def _finish(draw: Any, network: Network, node: Node, rng: random.Random) -> None
     """Parameters and format of a node whose inputs have theirs."""
     if isinstance(node, KEEP_FORMAT):
         network.formats[node.name] = network.formats[node.inputs[0]]
-    elif not isinstance(node, Linear):
-        network.formats[node.name] = draw(formats())
+    elif isinstance(node, Rounded):
+        drawn = draw(formats())
+        if node.clip is not None:
+            frac = draw(st.one_of(st.just(drawn.frac), st.integers(-3, drawn.width + 2)))
+            drawn = clipped_format(node.clip, drawn.width, max(-3, frac))
+        network.formats[node.name] = drawn
     if isinstance(node, Weighted):
         spread = draw(st.sampled_from((2, 5, 15, 30)))
         network.params[node.name] = _params(rng, network, node, spread)
@@ -191,7 +211,8 @@ def _params(rng: random.Random, network: Network, node: Node, spread: int) -> La
         return LayerParams(weights, *none, tuple(rng.randint(-size, size) for _ in range(count)))
     if isinstance(node, Conv) and not node.batch_norm:
         one = np.ones((count, 1))
-        return LayerParams(weights, one.astype(np.int8), 0 * one.astype(np.int16), (0,) * count)
+        bias = tuple(rng.randint(-size, size) if node.bias else 0 for _ in range(count))
+        return LayerParams(weights, one.astype(np.int8), 0 * one.astype(np.int16), bias)
     target = network.formats[node.name]
     top = acc.frac - target.frac + target.width - size.bit_length() + rng.randint(-3, 3)
     top += rng.choice((0, 0, 0, 0, -20, 20, 40))

@@ -80,6 +80,7 @@ def clamp(value: int, target: Any) -> int:
         low, high = -(2 ** (target.width - 1)), 2 ** (target.width - 1) - 1
     else:
         low, high = 0, 2**target.width - 1
+    high = high if target.limit is None else target.limit
     return low if value < low else high if value > high else value
 
 

@@ -2,7 +2,7 @@
 
 from amaranth import *
 
-from hw.ir.format import Format
+from hw.ir.format import Format, width_of
 
 
 def signed_of(fmt: Format) -> Shape:
@@ -26,20 +26,21 @@ def shift_saturate(m: Module, value: Value, shift: int, fmt: Format, *, name: st
         shifted = Cat(Const(0, -shift), value).as_signed()
     result = Signal(signed_of(fmt), name=f"{name}_q")
     sign = shifted[-1]
-    if len(shifted) < fmt.width + (not fmt.signed):
+    if len(shifted) < width_of(fmt.qmin, fmt.qmax):
         m.d.comb += result.eq(shifted if fmt.signed else Mux(sign, 0, shifted))
         return result
-    above = shifted[fmt.width - fmt.signed : -1]
-    if not fmt.signed:
-        with m.If(sign):
-            m.d.comb += result.eq(0)
-        with m.Elif(above.any()):
-            m.d.comb += result.eq(fmt.qmax)
-        with m.Else():
-            m.d.comb += result.eq(shifted)
-    else:
+    if fmt.signed:
+        above = shifted[fmt.width - 1 : -1]
         overflow = Signal(name=f"{name}_overflow")
         m.d.comb += overflow.eq(Mux(sign, ~above.all(), above.any()) if len(above) else 0)
         extreme = Cat(~sign.replicate(fmt.width - 1), sign)
         m.d.comb += result.eq(Mux(overflow, extreme, shifted))
+        return result
+    beyond = shifted[fmt.width : -1].any() if fmt.limit is None else shifted[:-1] > fmt.limit
+    with m.If(sign):
+        m.d.comb += result.eq(0)
+    with m.Elif(beyond):
+        m.d.comb += result.eq(fmt.qmax)
+    with m.Else():
+        m.d.comb += result.eq(shifted)
     return result

@@ -10,6 +10,7 @@ import pytest
 
 from hw.errors import InputError
 from hw.ir import serialize
+from hw.ir.clip import Clip
 from hw.ir.graph import (
     Add,
     AvgPool,
@@ -200,8 +201,8 @@ def test_weights_of_another_network(folder, tmp_path):
 
 
 def test_newer_version(folder):
-    edit(folder, lambda d: d.update(schema_version=2, nonsense=1))
-    refused(folder, r"schema_version: 2 is newer than 1.*update shiftnas")
+    edit(folder, lambda d: d.update(schema_version=3, nonsense=1))
+    refused(folder, r"schema_version: 3 is newer than 2.*update shiftnas")
 
 
 @pytest.mark.parametrize(
@@ -215,7 +216,10 @@ def test_newer_version(folder):
         (lambda d: d.update(extra=1), r"extra: unknown field"),
         (lambda d: d["nodes"][1].update(type="Conv3D"), r"nodes\[1\]: type: expected one of Input"),
         (lambda d: d["nodes"][1].pop("stride"), r"nodes\[1\]: stride: missing"),
-        (lambda d: d["nodes"][1].update(bias=1), r"nodes\[1\]: bias: unknown field of a Conv"),
+        (lambda d: d["nodes"][1].update(pad=1), r"nodes\[1\]: pad: unknown field of a Conv"),
+        (lambda d: d["nodes"][1].update(bias=1), r"nodes\[1\]: bias: 1; expected true or false"),
+        (lambda d: d["nodes"][1].update(clip="relu7"), r"clip: 'relu7'; expected relu or relu6"),
+        (lambda d: d["formats"]["stem/conv"].update(limit=3.5), r"limit: 3.5; expected an integer"),
         (lambda d: d["nodes"][1].update(stride=[1]), r"stride: \[1\]; expected a list of 2"),
         (lambda d: d["nodes"][1].update(groups=True), r"groups: True; expected an integer"),
         (lambda d: d["nodes"][1].update(inputs="input"), r"inputs: 'input'; expected a list"),
@@ -282,3 +286,34 @@ def test_weights_that_are_no_archive(folder, data):
 def test_pickled_objects_are_refused(folder):
     repack(folder, lambda a: a.update({"classifier/bias": np.array([{}], object)}))
     refused(folder, r"weights\.npz: npz: cannot be read")
+
+
+# What came with version 2 ----------------------------------------------------------------------
+
+NEW = Graph(
+    (
+        Input(name="input", inputs=(), shape=(6, 6, 2)),
+        Conv(name="a", inputs=("input",), shape=SHAPE, batch_norm=False, bias=True, clip=Clip.RELU),
+        Conv(name="b", inputs=("a",), shape=SHAPE, kernel=(3, 3), padding=(1, 1), clip=Clip.RELU6),
+        Add(name="sum", inputs=("a", "b"), shape=SHAPE, clip=Clip.RELU6),
+        GlobalPool(name="global_pool", inputs=("sum",), shape=(1, 1, 4)),
+        Linear(name="classifier", inputs=("global_pool",), shape=(1, 1, 3)),
+    )
+)
+
+
+def test_clips_and_biases_go_round(tmp_path):
+    network = random_network(NEW, seed=4)
+    serialize.save(network, tmp_path)
+    document = json.loads((tmp_path / "network.json").read_text())
+    assert document["schema_version"] == 2
+    assert_same(serialize.load(tmp_path), network)
+    assert any(network.params["a"].bias)
+
+
+def test_what_needs_nothing_new_is_of_version_1_with_its_old_digest(folder, network):
+    document = json.loads((folder / "network.json").read_text())
+    assert document["schema_version"] == 1
+    assert not any({"clip", "bias"} & node.keys() for node in document["nodes"])
+    # Of the commit before there was a second version.
+    assert network.digest == "953ba0909859ca36125bc47c0ce5f1b6689638f13393d22751eb48badd88d958"

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hw.errors import InputError
+from hw.ir.clip import Clip
 from hw.ir.format import Format
 from hw.ir.graph import Add, AvgPool, Concat, Conv, GlobalPool, Graph, Input, Linear, MaxPool
 from hw.ir.parameters import Arithmetic
@@ -168,8 +169,8 @@ def filled(network, name, key, index, value):
         ),
         ("conv", lambda n: {"bias": (0,) * 3}, "conv/bias: 3 values; expected 4"),
         ("conv", lambda n: {"bias": (1 << 600, 0, 0, 0)}, "conv/bias: a value has more than 512"),
-        ("dw", lambda n: {"bias": (1, 0, 0, 0)}, "without batch norm has the scale 1"),
-        ("dw", lambda n: filled(n, "dw", "scale_exp", (0, 0), 1), "without batch norm"),
+        ("dw", lambda n: {"bias": (1, 0, 0, 0)}, "without batch norm and bias has none"),
+        ("dw", lambda n: filled(n, "dw", "scale_exp", (0, 0), 1), "without batch norm the scale"),
         (
             "linear",
             lambda n: {"scale_sign": np.zeros((3, 1), np.int8)},
@@ -188,3 +189,43 @@ def test_params_of_the_wrong_nodes(network):
     refused(dataclasses.replace(network, params=params), "dw/codes: is missing")
     params = {**network.params, "pool": network.params["dw"]}
     refused(dataclasses.replace(network, params=params), "pool/codes: belongs to no node")
+
+
+# Clips and biases ------------------------------------------------------------------------------
+
+CLIPPED = edited(CONV, clip=Clip.RELU6)
+BIASED = edited(DEPTHWISE, bias=True)
+
+
+@pytest.fixture(scope="module")
+def clipped():
+    return random_network(Graph((INPUT, CLIPPED, BIASED, POOL, LINEAR)), seed=0)
+
+
+def test_clips_and_biases_are_valid(clipped):
+    validate(clipped)
+    assert not clipped.formats["conv"].signed and any(clipped.params["dw"].bias)
+
+
+@pytest.mark.parametrize(
+    ("name", "fmt", "pattern"),
+    [
+        ("conv", Format(True, 8, 3), r"conv: s8.3; a tensor clipped by relu6 has u8.3<=48"),
+        ("conv", Format(False, 8, 3), r"conv: u8.3; a tensor clipped by relu6 has u8.3<=48"),
+        ("conv", Format(False, 8, 7, 128), r"conv: u8.7<=128; a tensor clipped by relu6 has u8.7"),
+        ("conv", Format(False, 8, -6, 0), r"conv: limit: 0; expected an integer 1 to 254"),
+        ("conv", Format(False, 8, 3, True), r"conv: limit: True; expected an integer"),
+        ("dw", Format(False, 8, 3, 48), r"dw: u8.3<=48; a tensor clipped by nothing has u8.3"),
+        ("pool", Format(False, 8, 3, 48), r"pool: u8.3<=48; a pool keeps its input's format"),
+    ],
+)
+def test_formats_of_clipped_tensors(clipped, name, fmt, pattern):
+    formats = {**clipped.formats, name: fmt}
+    if name == "dw":
+        formats["pool"] = fmt
+    refused(dataclasses.replace(clipped, formats=formats), pattern)
+
+
+def test_a_bias_beside_a_batch_norm(clipped):
+    nodes = (INPUT, edited(CLIPPED, bias=True), BIASED, POOL, LINEAR)
+    refused(dataclasses.replace(clipped, graph=Graph(nodes)), "conv: bias: with a batch norm")

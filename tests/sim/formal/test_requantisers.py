@@ -10,10 +10,11 @@ MUTANTS = [
     (
         "shift",
         rounding.shift_saturate,
-        "m.Elif(above.any())",
-        "m.Elif(above.all())",
+        "shifted[fmt.width : -1].any()",
+        "shifted[fmt.width : -1].all()",
     ),
     ("shift", rounding.shift_saturate, "result.eq(fmt.qmax)", "result.eq(fmt.qmax - 1)"),
+    ("shift", rounding.shift_saturate, "> fmt.limit", ">= fmt.limit + 2"),
     (
         "shift",
         rounding.shift_saturate,

@@ -8,6 +8,7 @@ from hw.dataflow.layers.rounding import shift_saturate
 from hw.ir.format import Format
 
 FORMATS = [Format(is_signed, width, 0) for is_signed in (False, True) for width in (2, 3, 6)]
+FORMATS += [Format(False, width, 0, limit) for width, limit in ((2, 2), (3, 4), (6, 40))]
 
 
 @pytest.mark.parametrize("fmt", FORMATS, ids=str)
