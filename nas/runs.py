@@ -17,6 +17,7 @@ from hw import documents
 from hw.data import SPLITS
 from hw.errors import InputError
 from hw.networks import genotypes
+from hw.networks.inside import INSIDE, Inside
 from hw.networks.space import Genotype
 from hw.outputs import write_atomic
 from nas import checkpoint, events
@@ -31,7 +32,7 @@ from nas.origin import Origin
 CONFIG, GENOTYPE, LOG, METRICS = "config.yaml", "genotype.yaml", "log.jsonl", "metrics.json"
 CALIBRATION = "calibration.npz"
 
-FILES = (CONFIG, GENOTYPE, LOG, METRICS, CALIBRATION, *checkpoint.NAMES)
+FILES = (CONFIG, GENOTYPE, LOG, METRICS, INSIDE, CALIBRATION, *checkpoint.NAMES)
 """What a run writes, `events.FOLDER` aside."""
 
 
@@ -130,6 +131,10 @@ class Run:
     @from_main
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         write_atomic(self.folder / METRICS, json.dumps(metrics, indent=2) + "\n")
+
+    @from_main
+    def write_inside(self, inside: Inside) -> None:
+        write_atomic(self.folder / INSIDE, json.dumps(inside.to_mapping()) + "\n")
 
     @from_main
     def keep_calibration(self, choose: Callable[[], np.ndarray]) -> None:

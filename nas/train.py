@@ -17,6 +17,7 @@ from hw.ir.format import Format
 from hw.ir.parameters import Rounding
 from hw.networks.cells import build
 from hw.networks.counts import count
+from hw.networks.inside import Inside
 from hw.networks.space import Genotype
 from nas import beginning, distributed
 from nas.auxiliary_head import TrainedNetwork
@@ -24,6 +25,7 @@ from nas.batches import Augmentation, ImageSet, own_part, steps_of
 from nas.config import Activations, Config
 from nas.events import require_tensorboard
 from nas.fake_quantise import paper_formats
+from nas.inside import exponents_of
 from nas.journal import Journal
 from nas.meter import Meter
 from nas.model import GraphModel, count_weights, image_tensor
@@ -74,10 +76,16 @@ def make_model(task: Task) -> GraphModel:
 
 @torch.no_grad()
 def evaluate(
-    logits_of: Callable[[Tensor], Tensor], images: ImageSet, device: torch.device
+    logits_of: Callable[[Tensor], Tensor],
+    images: ImageSet,
+    device: torch.device,
+    classes: int | None = None,
 ) -> Meter:
-    """Loss and accuracies over all images; the class is the first largest logit."""
-    meter = Meter(device)
+    """Loss and accuracies over all images; the class is the first largest logit.
+
+    `classes`: so many, where a confusion matrix is wanted too.
+    """
+    meter = Meter(device, classes)
     for pixels, labels in images.batches(EVALUATION_BATCH):
         logits = logits_of(image_tensor(pixels))
         meter.update(functional.cross_entropy(logits, labels), logits, labels)
@@ -100,7 +108,8 @@ def train(
 
     `start`: a run, or a checkpoint, of a training whose weights it begins with.
 
-    The run's folder holds config.yaml, genotype.yaml, log.jsonl, checkpoint.pt and metrics.json. It
+    The run's folder holds config.yaml, genotype.yaml, log.jsonl, checkpoint.pt, and in the end
+    metrics.json and inside.json. It
     is brought up to date after every epoch, so that a run cut short goes on with `resume` and ends
     as it would have. Epochs are evaluated on validation images, if there are any, and the test
     images are looked at once, after the last epoch.
@@ -148,17 +157,12 @@ def train(
             trainer = _Trainer(journal, network.to(device), images, device)
             seconds = trainer.run_epochs(held_out.get("validation"))
         validated = {k: v for k, v in journal.log[-1].items() if k.startswith(VALIDATION)}
-        if final == "test":
-            tested = evaluate(model.eval(), held_out["test"], device).accuracies()
-        else:
-            # The last epoch ended with them.
-            tested = {k.removeprefix(VALIDATION): v for k, v in validated.items()}
-            validated = {}
+        tested = evaluate(model.eval(), held_out[final], device, training.classes)
         metrics = {
-            **tested,
+            **tested.accuracies(),
             "images": len(splits[final]),
             "split": final,
-            **validated,
+            **(validated if final == "test" else {}),
             "training_images": len(images),
             "weights": count(model.graph).weights,
             "epochs": config.train.epochs,
@@ -167,6 +171,7 @@ def train(
         }
         if network.head is not None:
             metrics["auxiliary_weights"] = count_weights(network.head)
+        run.write_inside(Inside(exponents_of(model), tested.confusion))
         run.write_metrics(metrics)
     return metrics
 

@@ -118,7 +118,7 @@ def of_inside(run: Run) -> Iterator[Picture]:
         f"{prefix}-confusion",
         "Which classes are taken for which",
         partial(inside.confusion, counts, run.class_names),
-        f"{counts.sum():,} test images.",
+        f"{counts.sum():,} {run.metrics.get('split', 'test')} images.",
     )
     if layers:
         yield Picture(

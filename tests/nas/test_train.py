@@ -3,19 +3,24 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from interrupted import InterruptedRun, interrupt_after, tensors_of, without_times
 
+from hw.data import load
 from hw.errors import InputError
+from hw.ir.format import Format
+from hw.ir.paper import PAPER_FORMAT
 from hw.ir.parameters import Rounding
 from hw.networks import genotypes
 from hw.networks.counts import count
+from hw.networks.inside import Inside
 from nas import train as training
 from nas.config import load_config
 from nas.data_record import DataRecord
 from nas.export import export
-from nas.model import count_weights
+from nas.model import count_weights, image_tensor
 from nas.runs import Task
 from nas.train import load_trained, make_model, train
 
@@ -123,7 +128,7 @@ def test_the_papers_activations_from_the_first_epoch(tmp_path):
     assert model.rounding is Rounding.FLOOR and model.formats
     assert all(str(target) == "s32.16" for target in model.formats.values())
     state = torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)
-    assert state["formats"]["stem/conv"] == (True, 32, 16)
+    assert Format(*state["formats"]["stem/conv"]) == PAPER_FORMAT
     train(GENOTYPE, "digits", tmp_path / "off", load_config("tiny", SHORT))
     # A last bit of 2**-16 changes the numbers and little else.
     losses = [
@@ -131,6 +136,32 @@ def test_the_papers_activations_from_the_first_epoch(tmp_path):
         for name in ("run", "off")
     ]
     assert losses[0] != losses[1] and abs(losses[0] - losses[1]) < 0.05
+
+
+@pytest.mark.parametrize("domain", ["shift", "real"])
+def test_what_is_kept_of_the_inside(tmp_path, domain):
+    """Beside the trained network itself, image by image."""
+    config = load_config("tiny", SHORT)
+    metrics = train(GENOTYPE, "digits", tmp_path / "run", config, domain=domain)
+    kept = Inside.from_mapping(json.loads((tmp_path / "run/inside.json").read_text()))
+    model, test = load_trained(tmp_path / "run"), load("digits", "test")
+    found = [
+        int(model(image_tensor(torch.from_numpy(image[None]))).argmax()) for image in test.images
+    ]
+    wanted = np.zeros((10, 10), int)
+    for label, cls in zip(test.labels, found, strict=True):
+        wanted[label, cls] += 1
+    assert np.array_equal(kept.confusion, wanted)
+    assert np.trace(wanted) / len(test) == pytest.approx(metrics["accuracy"])
+    weights = {name: weight() for name, weight in model.shift_weights().items()}
+    assert kept.exponents.keys() == weights.keys()
+    for name, weight in weights.items():
+        layer = kept.exponents[name]
+        assert layer.zeros == int((weight == 0).sum())
+        for p, (negative, positive) in layer.powers.items():
+            assert (negative, positive) == tuple(
+                int((weight == sign * 2.0**p).sum()) for sign in (-1, 1)
+            )
 
 
 def test_sgd_trains(tmp_path):
