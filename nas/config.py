@@ -7,7 +7,7 @@ Longer than other files, so that every field stands in one place with what it me
 import re
 import types
 import typing
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from importlib import resources
@@ -238,8 +238,13 @@ _RATES = (
 _IMAGE = re.compile(r"[1-9]\d*x[1-9]\d*x[1-9]\d*")
 
 
-def load_config(source: str | Path | None = None, overrides: tuple[str, ...] = ()) -> Config:
-    """A preset or a YAML file, with `section.field=value` overrides on top.
+def load_config(
+    source: str | Path | None = None,
+    overrides: tuple[str, ...] = (),
+    layers: Sequence[tuple[Origin, Any]] = (),
+) -> Config:
+    """A preset or a YAML file, with `section.field=value` overrides on top, and `layers` on those:
+    nested mappings, and where they stand.
 
     Beneath them lie the defaults of the search strategy that they name.
 
@@ -247,10 +252,12 @@ def load_config(source: str | Path | None = None, overrides: tuple[str, ...] = (
     ------
     InputError: naming the file and the field
     """
-    layers: list[tuple[Origin, Any]] = []
-    if source is not None:
-        layers.append(_read(source))
-    layers += [(Origin("--set"), _override(override)) for override in overrides]
+    read = [] if source is None else [_read(source)]
+    layers = [
+        *read,
+        *((Origin("--set"), _override(override)) for override in overrides),
+        *layers,
+    ]
     chosen = Config()
     for where, values in layers:
         chosen = merge(chosen, values, where)

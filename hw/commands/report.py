@@ -20,7 +20,7 @@ from hw.commands.options import FOLDER, OUTPUT, out_option
 @console.force_option
 @console.json_option
 def report(run: Path, out: Path | None, plots: Path | None, force: bool, as_json: bool) -> None:
-    """One self-contained HTML page about a demo, a search or a training."""
+    """One self-contained HTML page about a demo, a search, a training, a comparison."""
     from hw.report import page
 
     target = outputs.require_absent(out or run / "report.html", force, page.MARKS)

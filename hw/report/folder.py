@@ -1,4 +1,4 @@
-"""What the folder of a run holds: of a search, a training, several seeds of either, or a demo."""
+"""What a folder holds: a search, a training, several seeds of either, a comparison, or a demo."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,9 @@ from hw.errors import InputError
 from hw.networks import genotypes
 from hw.networks.inside import INSIDE, Inside
 from hw.networks.space import Genotype
+from hw.report import comparison
 from hw.report import log as logs
+from hw.report.comparison import Comparison
 from hw.report.log import Log
 
 TITLES = {"search": "Search", "train": "Training"}
@@ -77,12 +79,14 @@ class Content:
     runs: a search, a training, or both, in this order
     seeds: name of the seed's folder -> its run
     record: content of demo.json, empty where it is no demo
+    comparison: where the folder is that of one
     """
 
     name: str
     runs: tuple[Run, ...] = ()
     seeds: Mapping[str, Run] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
+    comparison: Comparison | None = None
 
     @property
     def genotype(self) -> Genotype | None:
@@ -103,11 +107,12 @@ def read(folder: str | Path) -> Content:
     places = (folder / "search", folder / "train", folder)
     runs = tuple(_run(place) for place in places if _is_run(place))
     seeds = {place.name: _run(place) for place in _seed_folders(folder)}
-    if not record and not runs and not seeds:
+    found = comparison.read(folder)
+    if not record and not runs and not seeds and found is None:
         raise InputError(
-            f"{folder}: neither demo.json nor log.jsonl in it; it is not a run's folder"
+            f"{folder}: none of demo.json, log.jsonl, compare.json in it; it is not a run's folder"
         )
-    return Content(folder.resolve().name, runs, seeds, record)
+    return Content(folder.resolve().name, runs, seeds, record, found)
 
 
 def _is_run(place: Path) -> bool:

@@ -1,7 +1,8 @@
 """The page itself: from what a run left in its folder to one HTML file.
 
 A demo's folder has everything (see `hw.commands.demo`); the folder of a search or of a training has
-the curves, the architecture and the cells. What is not there is left out.
+the curves, the architecture and the cells; that of a comparison its table. What is not there is
+left out.
 """
 
 import base64
@@ -11,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 from hw.outputs import write_atomic
-from hw.report import demo, pictures, tables
+from hw.report import comparison, demo, pictures, tables
 from hw.report.folder import Content, Run, read
 from hw.report.plotting import Picture, render
 
@@ -55,7 +56,7 @@ def page(content: Content) -> str:
                 f"<section><h2>The two cells</h2>{_figures(pictures.cells(genotype))}"
                 f"{CELL_NOTE}</section>"
             )
-    sections += [_cells_of_seeds(content)]
+    sections += [_cells_of_seeds(content), _comparison(content)]
     sections += [demo.checks(table), demo.closing_table(table)]
     sections += [demo.layers(content.record), demo.steps(content.record)]
     return (
@@ -80,10 +81,14 @@ WARMUP_NOTE = (
 
 def _head(content: Content) -> str:
     table = content.record.get("table", {})
-    data = f" on {escape(str(table['data']))}" if "data" in table else ""
     lead = "From images to a bitstream in one run" if table else "Curves and cells of one run"
+    place = table.get("data")
     if content.seeds:
         lead = f"Curves and cells of {len(content.seeds)} seeds"
+    if content.comparison is not None:
+        lead = f"{len(content.comparison.arms)} ways to a network compared"
+        place = content.comparison.content["data"]
+    data = "" if place is None else f" on {escape(str(place))}"
     caution = (
         '<p class="note">The search and the training of a demo are small by configuration: they '
         "show the tool at work, not what the search is worth.</p>"
@@ -98,7 +103,10 @@ def _head(content: Content) -> str:
 
 def _weights_in_words(content: Content) -> str:
     runs = [*content.runs, *content.seeds.values()]
-    if any(run.config.get("domain") == "real" for run in runs):
+    domains = {run.config.get("domain") for run in runs}
+    if content.comparison is not None:
+        domains.update(content.comparison.content["domains"])
+    if "real" in domains:
         return ""
     return (
         " Every weight is 0 or ±2<sup>p</sup>, so that a multiplication is a shift and an addition."
@@ -127,6 +135,16 @@ def _seeds(content: Content) -> str:
         f"<section><h2>{escape(first.title)} with several seeds</h2>"
         f"{tables.header(first, several=True)}{tables.seeds(content.seeds)}"
         f"{_figures(pictures.of_seeds(content))}</section>"
+    )
+
+
+def _comparison(content: Content) -> str:
+    found = content.comparison
+    if found is None:
+        return ""
+    return (
+        f"<section><h2>Comparison</h2>{comparison.section(found)}"
+        f"{_figures(pictures.of_comparison(found))}</section>"
     )
 
 

@@ -5,7 +5,8 @@ from functools import partial
 
 from hw.networks.exponents import together
 from hw.networks.space import Genotype
-from hw.report import architecture, cell, curves, inside
+from hw.report import architecture, arms, cell, curves, inside
+from hw.report.comparison import Comparison
 from hw.report.folder import Content, Run
 from hw.report.log import Log
 from hw.report.operations import in_words
@@ -19,6 +20,13 @@ SEED_FIELDS = (
     ("loss", 1.0, "loss on training images (cross entropy)", "Training loss of all seeds"),
 )
 
+ARM_FIELDS = (
+    # field of a training's log, factor, label of the axis, title
+    ("validation_accuracy", 100.0, "accuracy on validation images (%)", "Validation accuracy"),
+    ("accuracy", 100.0, "accuracy on training images (%)", "Training accuracy"),
+    ("loss", 1.0, "loss on training images (cross entropy)", "Training loss"),
+)
+
 
 def every(content: Content) -> list[Picture]:
     """All pictures of a folder, as files of these names."""
@@ -26,6 +34,8 @@ def every(content: Content) -> list[Picture]:
     for run in content.runs:
         found += [*of_curves(run), *of_architecture(run), *of_inside(run)]
     found += of_seeds(content)
+    if content.comparison is not None:
+        found += of_comparison(content.comparison)
     for name, run in content.seeds.items():
         if run.genotype is not None:
             found += cells(run.genotype, f"{name}-")
@@ -138,6 +148,38 @@ def of_seeds(content: Content) -> list[Picture]:
         for key, factor, label, title in SEED_FIELDS
         if logs and all(log.has(key) for log in logs.values())
     ]
+
+
+def of_comparison(comparison: Comparison) -> Iterator[Picture]:
+    """Of each domain: accuracies, differences to the baseline, training curves by arm."""
+    content = comparison.content
+    for domain in comparison.domains:
+        of = f", {domain} weights" if len(content["domains"]) > 1 else ""
+        known = {arm: comparison.accuracies(arm, domain) for arm in comparison.arms}
+        split = content["split"]
+        yield Picture(
+            f"compare-{split}-accuracy-{domain}",
+            f"{split.capitalize()} accuracy{of}",
+            partial(arms.accuracies, known, split),
+        )
+        found = comparison.differences(domain)
+        if found:
+            draw = partial(arms.differences, found, content["baseline"], content["confidence"])
+            title = f"Difference to {content['baseline']} in {split} accuracy{of}"
+            yield Picture(f"compare-difference-{domain}", title, draw)
+        logs = {
+            arm: comparison.logs[arm, domain]
+            for arm in comparison.arms
+            if (arm, domain) in comparison.logs
+        }
+        for key, factor, label, title in ARM_FIELDS:
+            if all(log.has(key) for of_arm in logs.values() for log in of_arm):
+                yield Picture(
+                    f"compare-curves-{key.replace('_', '-')}-{domain}",
+                    f"{title}{of}",
+                    partial(arms.bands, logs, key, factor, label),
+                    "Mean of each arm's trainings; shaded: a sample standard deviation.",
+                )
 
 
 def _overlay(logs: dict[str, Log], key: str, factor: float, label: str) -> Callable:

@@ -1,0 +1,1 @@
+"""Comparisons: strategies and genotypes by settings by seeds, one table (`shiftnas compare`)."""

@@ -1,0 +1,359 @@
+"""What is compared: a YAML file, read strictly. docs/search.md has an example and every field."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hw import documents
+from hw.data import NAMES
+from hw.errors import InputError
+from hw.networks import genotypes
+from hw.networks.space import Genotype
+from nas.config import MAX_SEED, PRESETS, Config, load_config
+from nas.decisive import decisive
+from nas.origin import Origin
+from nas.shift import Layer
+from nas.strategies.registry import STRATEGIES
+
+DOMAINS = ("shift", "real")
+
+FIELDS = ("data", "config", "set", "seeds", "domains", "arms", "baseline", "equal_training",
+          "hardware")  # fmt: skip
+ARM_FIELDS = ("strategy", "genotype", "set", "seeds", "search_domain", "domains")
+HARDWARE_FIELDS = ("board", "luts")
+
+MOST_SEEDS = 1000
+"""Of one arm, where their number is given."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row of the table: where architectures come from.
+
+    Parameters
+    ----------
+    strategy: that searches them; None where the genotype is given
+    genotype, genotype_name: that is given, and how the file calls it
+    seeds: of search and training alike
+    search_domain: weights of the supernet, "shift" or "real"
+    search: settings of the searches
+    train: domain of the weights trained -> settings of the trainings
+    """
+
+    name: str
+    strategy: str | None
+    genotype: Genotype | None
+    genotype_name: str | None
+    seeds: tuple[int, ...]
+    search_domain: str
+    search: Config
+    train: Mapping[str, Config]
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What the networks are planned for. `board`: a name or "none"; `luts`: see `plan --luts`."""
+
+    board: str
+    luts: int | None = None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A comparison.
+
+    Parameters
+    ----------
+    text: of the file
+    data: name or path of the data set
+    arms: by name, in the order of the table
+    baseline: the arm that the others are compared with
+    hardware: None: networks are not exported
+    unequal: domain -> setting of the training -> arm -> value, of the settings that differ;
+        empty where all networks are trained alike
+    """
+
+    text: str
+    data: str
+    arms: Mapping[str, Arm]
+    baseline: str
+    hardware: Hardware | None
+    unequal: Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+    @property
+    def domains(self) -> list[str]:
+        """Of all trainings, in the order of the file."""
+        return list(dict.fromkeys(domain for arm in self.arms.values() for domain in arm.train))
+
+
+def load(path: Path, data: str | None = None) -> Spec:
+    """The comparison in a file; `data` stands for the file's own.
+
+    Paths in it are relative to its folder.
+
+    Raises
+    ------
+    InputError: naming file, line and field
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: expected a YAML file that says what to compare; {documents.reason(error)}"
+        ) from error
+    try:
+        values = documents.load_yaml(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {documents.reason(error)}") from error
+    return _Reader(path, text).spec(values, data)
+
+
+class _Reader:
+    def __init__(self, path: Path, text: str):
+        self.path, self.text = path, text
+        self.where = Origin.of_yaml(str(path), text)
+
+    def wrong(self, name: str, message: str) -> InputError:
+        return InputError(f"{self.where.at(name)}: {message}")
+
+    def spec(self, values: Any, data: str | None) -> Spec:
+        top = self._section("", values, FIELDS)
+        data = data or self._data(top)
+        domains = self._domains(top.get("domains"))
+        seeds = top.get("seeds", 1)
+        arms = {
+            name: self._arm(name, value, top, seeds, domains)
+            for name, value in self._mapping("arms", top.get("arms")).items()
+        }
+        if len(arms) < 2:
+            raise self.wrong("arms", f"expected two or more to compare, found {len(arms)}")
+        baseline = top.get("baseline", next(iter(arms)))
+        if baseline not in arms:
+            raise self.wrong(
+                "baseline", f"expected one of the arms {', '.join(arms)}, found {baseline!r}"
+            )
+        unequal = _unequal(arms)
+        equal = top.get("equal_training", True)
+        if not isinstance(equal, bool):
+            raise self.wrong("equal_training", f"expected true or false, found {equal!r}")
+        if equal:
+            self._require_equal(unequal)
+        hardware = self._hardware(top.get("hardware"))
+        return Spec(self.text, data, arms, baseline, hardware, unequal)
+
+    # --- the parts -----------------------------------------------------------------------
+
+    def _data(self, top: Mapping[str, Any]) -> str:
+        data = top.get("data")
+        if not isinstance(data, str):
+            raise self.wrong("data", f"expected the name or folder of a data set, found {data!r}")
+        return self._place(data, NAMES)
+
+    def _place(self, name: str, known: Collection[str]) -> str:
+        """A known name, or a path beside the file if there is one, else as it is."""
+        beside = self.path.parent / name
+        return str(beside) if name not in known and beside.exists() else name
+
+    def _domains(self, value: Any) -> Mapping[str, Any]:
+        """Domain -> settings of its trainings."""
+        if value is None:
+            return {"shift": {}}
+        found = self._section("domains", value, DOMAINS)
+        if not found:
+            raise self.wrong("domains", f"expected {' or '.join(DOMAINS)}, found none")
+        for name, settings in found.items():
+            for key in self._mapping(f"domains.{name}", {} if settings is None else settings):
+                if key in ("search", "seed"):
+                    raise self.wrong(
+                        f"domains.{name}.{key}", "settings of a domain are of its trainings alone"
+                    )
+            self._require_same_images(f"domains.{name}", settings or {})
+        return {name: settings or {} for name, settings in found.items()}
+
+    def _arm(
+        self,
+        name: str,
+        value: Any,
+        top: Mapping[str, Any],
+        seeds: Any,
+        domains: Mapping[str, Any],
+    ) -> Arm:
+        at = f"arms.{name}"
+        if not _NAME.fullmatch(name):
+            raise self.wrong(at, "expected a name of letters, digits, - and _: it names a folder")
+        fields = self._section(at, value, ARM_FIELDS)
+        strategy, genotype_name = fields.get("strategy"), fields.get("genotype")
+        if (strategy is None) == (genotype_name is None):
+            raise self.wrong(at, "expected either strategy or genotype")
+        genotype, settings = None, self._mapping(f"{at}.set", fields.get("set", {}))
+        own: dict[str, Any] = {}
+        if strategy is not None:
+            self._choice(f"{at}.strategy", strategy, STRATEGIES)
+            if isinstance(settings.get("search"), dict) and "strategy" in settings["search"]:
+                raise self.wrong(f"{at}.set.search.strategy", f"{at}.strategy says it already")
+            own = {"search": {"strategy": strategy}}
+        else:
+            genotype = self._genotype(f"{at}.genotype", genotype_name)
+            for field in ("search_domain", "set.search"):
+                if field in fields or ("search" in settings and field == "set.search"):
+                    raise self.wrong(f"{at}.{field}", "of a genotype that is given: no search")
+        if "seed" in settings:
+            raise self.wrong(f"{at}.set.seed", f"seeds of an arm are in {at}.seeds")
+        self._require_same_images(f"{at}.set", settings)
+        search = self._config(top, (f"{at}.strategy", own), (f"{at}.set", settings))
+        trained = self._trained(f"{at}.domains", fields.get("domains"), domains)
+        search_domain = fields.get("search_domain", "shift")
+        self._choice(f"{at}.search_domain", search_domain, DOMAINS)
+        if strategy is not None and search_domain == "shift" and search.shift.layer == Layer.INQ:
+            raise self.wrong(
+                f"{at}.set" if "set" in fields else at,
+                "shift.layer: inq does not search; set it for the training, in domains.shift",
+            )
+        own_seeds = "seeds" in fields
+        return Arm(
+            name=name,
+            strategy=strategy,
+            genotype=genotype,
+            genotype_name=genotype_name,
+            seeds=self._seeds(
+                f"{at}.seeds" if own_seeds else "seeds",
+                fields["seeds"] if own_seeds else seeds,
+                search.seed,
+            ),
+            search_domain=search_domain,
+            search=search,
+            train={
+                domain: self._config(
+                    top, (f"{at}.set", settings), (f"domains.{domain}", domains[domain])
+                )
+                for domain in trained
+            },
+        )
+
+    def _config(self, top: Mapping[str, Any], *layers: tuple[str, Any]) -> Config:
+        """The file's configuration, its `set`, and the settings that stand at these fields."""
+        source = top.get("config")
+        if source is not None and not isinstance(source, str):
+            raise self.wrong("config", f"expected a preset or a YAML file, found {source!r}")
+        if source is not None:
+            source = self._place(source, PRESETS)
+        common = self._mapping("set", top.get("set", {}))
+        return load_config(
+            source,
+            layers=[(self._inside(name), values) for name, values in (("set", common), *layers)],
+        )
+
+    def _inside(self, name: str) -> Origin:
+        """Where the fields below `name` stand."""
+        lines = {
+            key.removeprefix(f"{name}."): line
+            for key, line in self.where.lines.items()
+            if key.startswith(f"{name}.")
+        }
+        return Origin(self.where.name, lines)
+
+    def _genotype(self, name: str, value: Any) -> Genotype:
+        if not isinstance(value, str):
+            raise self.wrong(name, f"expected the name or file of a genotype, found {value!r}")
+        try:
+            return genotypes.get(self._place(value, genotypes.published()))
+        except InputError as error:
+            raise self.wrong(name, str(error).removeprefix("genotype: ")) from error
+
+    def _seeds(self, name: str, value: Any, first: int) -> tuple[int, ...]:
+        """A number of seeds from the configuration's on, or the seeds themselves."""
+        seeds: list[Any] = value if isinstance(value, list) else []
+        if type(value) is int and 0 < value <= MOST_SEEDS:
+            seeds = list(range(first, first + value))
+        if not seeds or not all(type(seed) is int and 0 <= seed <= MAX_SEED for seed in seeds):
+            raise self.wrong(name, f"expected a number of seeds or a list of them, found {value!r}")
+        if len(set(seeds)) < len(seeds):
+            raise self.wrong(name, f"expected each seed once, found {value}")
+        return tuple(seeds)
+
+    def _trained(self, name: str, value: Any, known: Mapping[str, Any]) -> Sequence[str]:
+        """Domains in which an arm's networks are trained."""
+        if value is None:
+            return list(known)
+        if not isinstance(value, list) or not value or not set(value) <= known.keys():
+            raise self.wrong(name, f"expected a list of {', '.join(known)}, found {value!r}")
+        return [domain for domain in known if domain in value]
+
+    def _hardware(self, value: Any) -> Hardware | None:
+        if value is None:
+            return None
+        fields = self._section("hardware", value, HARDWARE_FIELDS)
+        board, luts = fields.get("board", "none"), fields.get("luts")
+        if not isinstance(board, str):
+            raise self.wrong("hardware.board", f"expected the name of a board, found {board!r}")
+        if luts is not None and (type(luts) is not int or luts < 1):
+            raise self.wrong("hardware.luts", f"expected a number of LUT sites, found {luts!r}")
+        return Hardware(board, luts)
+
+    def _require_same_images(self, name: str, settings: Mapping[str, Any]) -> None:
+        for key in settings.get("train") or {}:
+            if key.startswith("validation"):
+                raise self.wrong(
+                    f"{name}.train.{key}", "validation images are the same for all: put it into set"
+                )
+
+    def _require_equal(self, unequal: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+        for settings in unequal.values():
+            setting, values = next(iter(settings.items()))
+            (first, usual), *others = values.items()
+            arm, value = next((arm, value) for arm, value in others if value != usual)
+            lines = self.where.lines
+            written = [f"arms.{name}.set.{setting}" for name in (arm, first)]
+            at = next((name for name in written if name in lines), f"arms.{arm}")
+            raise self.wrong(
+                at,
+                f"{setting} is {value!r} in trainings of {arm}, {usual!r} in those of {first}: "
+                "networks that are compared are trained alike; put it into set or domains, or say "
+                "equal_training: false",
+            )
+
+    # --- values --------------------------------------------------------------------------
+
+    def _choice(self, name: str, value: Any, choices: Collection[str]) -> None:
+        if value not in choices:
+            raise self.wrong(name, f"expected one of {', '.join(choices)}, found {value!r}")
+
+    def _mapping(self, name: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.wrong(name, f"expected a mapping, found {value!r}")
+        for key in value:
+            if not isinstance(key, str):
+                raise self.wrong(f"{name}.{key}", "expected a name; put it into quotes")
+        return value
+
+    def _section(self, name: str, value: Any, known: Sequence[str]) -> dict[str, Any]:
+        """A mapping that has no keys but the known ones."""
+        if not name and not isinstance(value, dict):
+            raise InputError(f"{self.path}: expected a mapping with data and arms")
+        for key in self._mapping(name, value):
+            if key not in known:
+                full = f"{name}.{key}" if name else key
+                raise self.wrong(full, f"not a field; expected one of {', '.join(known)}")
+        return value
+
+
+def _unequal(arms: Mapping[str, Arm]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Domain -> setting -> arm -> value, of the settings in which trainings differ."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for domain in DOMAINS:
+        settings = {
+            name: decisive(arm.train[domain], "train")
+            for name, arm in arms.items()
+            if domain in arm.train
+        }
+        for key in next(iter(settings.values()), {}):
+            values = {name: of[key] for name, of in settings.items()}
+            if any(value != next(iter(values.values())) for value in values.values()):
+                found.setdefault(domain, {})[key] = values
+    return found

@@ -1,0 +1,124 @@
+"""Tables of figures that are known: what is written, and that nothing is lost in LaTeX or CSV."""
+
+import csv
+import io
+import re
+
+import pytest
+
+from nas.compare import tables
+from nas.compare.results import summed_up
+
+ARMS = {
+    name: {"strategy": name, "genotype": None, "search_domain": "shift", "seeds": [1, 2, 3]}
+    for name in ("shift_nas", "random-1")
+}
+ACCURACIES = {"shift_nas": (0.75, 0.76, 0.77), "random-1": (0.76, 0.78, 0.80)}
+
+
+def content(planned=12, unequal=None, validation=False, domains=("shift",), split="test"):
+    runs = [
+        {
+            "arm": arm,
+            "domain": domain,
+            "seed": seed,
+            "accuracy": accuracy - (0.1 if domain == "real" else 0),
+            **({"validation_accuracy": 0.9 - accuracy / 10} if validation else {}),
+            "weights": 15000 + seed,
+            "folder": f"runs/{arm}/seed{seed}/train-{domain}",
+        }
+        for domain in domains
+        for arm, accuracies in ACCURACIES.items()
+        for seed, accuracy in enumerate(accuracies, 1)
+    ]
+    head = {
+        "data": "digits",
+        "split": split,
+        "baseline": "random-1",
+        "planned": planned,
+        "done": 12,
+    }
+    return summed_up(head, ARMS, list(domains), unequal or {}, runs)
+
+
+def test_markdown_by_hand():
+    """Differences −1, −2, −3 points: mean −2, ± 4.303/√3."""
+    lines = tables.markdown(content()).splitlines()
+    assert lines[:4] == [
+        "| arm | n | test accuracy, % | median | difference to random-1, points | weights |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| shift_nas | 3 | 76.00 ± 1.00 | 76.00 | −2.00 [−4.48, 0.48] p | 15,002 ± 1 |",
+        "| random-1 | 3 | 78.00 ± 2.00 | 78.00 | – | 15,002 ± 1 |",
+    ]
+    assert not any("Unfinished" in line or "alike" in line or "Best" in line for line in lines)
+
+
+def test_what_must_be_said():
+    unequal = {"shift": {"train.lr": {"shift_nas": 0.1, "random-1": 0.2}}}
+    text = tables.markdown(content(planned=14, unequal=unequal, validation=True))
+    assert "Unfinished: 12 of 14 runs are done." in text
+    assert "Not trained alike: train.lr of shift weights: 0.1 (shift_nas), 0.2 (random-1)." in text
+    # Chosen by the validation images, on which the first seed is best, not by the test images.
+    best = "Best of random-1 by validation images, shift weights: seed 1, test accuracy 76.00 %."
+    assert best in text
+    assert "| validation accuracy, % |" in text
+
+
+def test_one_seed_has_no_deviation_and_no_interval():
+    found = content()
+    runs = [run for run in found["runs"] if run["seed"] == 2]
+    head = {key: found[key] for key in ("data", "split", "baseline", "planned", "done")}
+    text = tables.markdown(summed_up(head, ARMS, ["shift"], {}, runs))
+    assert "| shift_nas | 1 | 76.00 | 76.00 | −2.00 | 15,002 |" in text
+
+
+def test_validation_is_not_called_test():
+    """Of data without test images."""
+    text = tables.markdown(content(split="validation"))
+    assert "| validation accuracy, % |" in text and "test" not in text
+
+
+def test_both_domains():
+    text = tables.markdown(content(domains=("shift", "real")))
+    assert "| shift_nas | real | 3 | 66.00 ± 1.00 |" in text
+    said = "shift_nas: test accuracy in shift minus real weights, points: +10.00 [10.00, 10.00] p."
+    assert said in text
+
+
+def test_csv_keeps_every_digit():
+    found = content()
+    rows = list(csv.DictReader(io.StringIO(tables.summary_csv(found))))
+    assert len(rows) == 4
+    (row,) = (r for r in rows if (r["arm"], r["figure"]) == ("shift_nas", "accuracy"))
+    entry = found["table"][0]
+    assert float(row["mean"]) == entry["figures"]["accuracy"]["mean"]
+    assert float(row["low"]) == entry["differences"]["accuracy"]["low"]
+    assert (row["n"], row["baseline"], row["paired"]) == ("3", "random-1", "True")
+    assert [r["difference"] for r in rows if r["arm"] == "random-1"] == ["", ""]
+    runs = list(csv.DictReader(io.StringIO(tables.runs_csv(found))))
+    assert [float(run["accuracy"]) for run in runs] == [run["accuracy"] for run in found["runs"]]
+    assert runs[0]["folder"] == "runs/shift_nas/seed1/train-shift"
+
+
+@pytest.mark.parametrize("domains", [("shift",), ("shift", "real")])
+def test_latex_has_the_same_cells(domains):
+    found = content(domains=domains)
+    text = tables.latex(found)
+    body = [line for line in text.splitlines() if line.endswith(r"\\")]
+    shown = [found["shown"]["head"], *found["shown"]["rows"]]
+    assert len(body) == len(shown)
+    (columns,) = re.findall(r"\\begin{tabular}{(\w+)}", text)
+    assert len(columns) == len(shown[0])
+    plain = [
+        line.removesuffix(r" \\")
+        .replace(r"$\pm$", "±")
+        .replace("$-$", "−")
+        .replace("--", "–")
+        .replace("\\", "")
+        .split(" & ")
+        for line in body
+    ]
+    assert plain == shown
+    for line in body:
+        special = re.sub(r"\\[%_]|\$\\pm\$|\$-\$", "", line.removesuffix(r"\\"))
+        assert not re.search(r"[%_$#\\−±–]", special)
