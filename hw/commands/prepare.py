@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 
@@ -18,11 +19,12 @@ from hw.commands.options import (
 )
 from hw.dataflow.fabric import CLOCK_MHZ
 from hw.errors import InputError
-from hw.ir.graph import Shape
+from hw.ir.graph import Graph, Shape
 from hw.ir.paper import refuse_beside_paper
 from hw.ir.parameters import Rounding
 from hw.ir.validate import MAX_GUARD
 from hw.networks.cells import Stem
+from hw.networks.conventional import MODELS
 
 ACT_BITS, WEIGHT_BITS = 8, 5
 
@@ -35,11 +37,22 @@ COUNT = click.IntRange(min=1)
     "genotype_name",
     type=FILE_OR_NAME,
     metavar="G",
-    required=True,
-    help="Name or file.",
+    help="A network of these cells: a genotype's name or file.",
 )
-@click.option("--channels", type=COUNT, required=True, help="C, of the first cells' nodes.")
-@click.option("--cells", type=COUNT, required=True, help="L.")
+@click.option("--channels", type=COUNT, help="C, of the first cells' nodes.")
+@click.option("--cells", type=COUNT, help="L.")
+@click.option(
+    "--model",
+    "model_name",
+    type=click.Choice(tuple(MODELS)),
+    metavar="M",
+    help=f"A conventional network instead: {', '.join(MODELS)}.",
+)
+@click.option(
+    "--width",
+    type=Number(min=0, min_open=True),
+    help="Of a conventional network's layers, as a share of the published channels; default: 1.",
+)
 @click.option("--image", type=ImageShape(), required=True, help="Such as 28x28x1.")
 @click.option("--classes", type=COUNT, required=True)
 @click.option("--stem", type=click.Choice([*map(str, Stem)]), default=str(Stem.CIFAR))
@@ -62,9 +75,11 @@ COUNT = click.IntRange(min=1)
 @console.force_option
 @console.json_option
 def network(
-    genotype_name: str,
-    channels: int,
-    cells: int,
+    genotype_name: str | None,
+    channels: int | None,
+    cells: int | None,
+    model_name: str | None,
+    width: float | None,
     image: Shape,
     classes: int,
     stem: str,
@@ -82,8 +97,6 @@ def network(
 ) -> None:
     """Make a NETWORK with random weights and fitting formats, without training."""
     from hw.ir import constant, reference, serialize
-    from hw.networks import genotypes
-    from hw.networks.cells import build
     from hw.networks.counts import count
     from hw.networks.random_network import arithmetic_of, random_network
 
@@ -96,9 +109,12 @@ def network(
         raise InputError(
             "--act-bits: --formats brings the tensors' widths; leave one of the two out"
         )
-    genotype = genotypes.get(genotype_name)
-    sizes = {"channels": channels, "cells": cells, "image": image, "classes": classes}
-    graph = build(genotype, **sizes, stem=stem)
+    frame = _Frame(image, classes, Stem(stem))
+    if model_name is None:
+        graph, meta = _of_cells(frame, genotype_name, channels, cells, width)
+    else:
+        given = {"genotype": genotype_name, "channels": channels, "cells": cells}
+        graph, meta = _conventional(frame, model_name, width, given)
     settings = {
         "scale_terms": scale_terms,
         "guard": guard,
@@ -113,8 +129,7 @@ def network(
     made = random_network(
         graph, seed=seed, act_bits=act_bits or ACT_BITS, **settings, formats=formats
     )
-    meta = {"genotype": genotypes.to_mapping(genotype), **sizes, "stem": stem, "seed": seed}
-    meta["weights"] = "random"
+    meta |= {"image": image, "classes": classes, "stem": stem, "seed": seed, "weights": "random"}
     with outputs.folder(out, force) as folder:
         serialize.save(replace(made, meta=meta), folder)
     images = constant.probes(made.graph.input.shape, seed)
@@ -127,6 +142,52 @@ def network(
         console.print_json(result)
     else:
         click.echo(f"{out}: {result['nodes']} nodes, {result['weights']:,} weights")
+
+
+class _Frame(NamedTuple):
+    """What every network has, whatever stands between image and logits."""
+
+    image: Shape
+    classes: int
+    stem: Stem
+
+
+def _of_cells(
+    frame: _Frame,
+    genotype: str | None,
+    channels: int | None,
+    cells: int | None,
+    width: float | None,
+) -> tuple[Graph, dict[str, Any]]:
+    """Graph of a genotype, and what its network says of where it is from."""
+    from hw.networks import genotypes
+    from hw.networks.cells import build
+
+    if genotype is None:
+        raise click.UsageError("--genotype or --model: give one of them, the network to make")
+    if width is not None:
+        raise click.UsageError("--width: of --model; a network of cells has --channels")
+    if channels is None or cells is None:
+        missing = "--channels" if channels is None else "--cells"
+        raise click.UsageError(f"{missing}: a network of cells needs it")
+    found = genotypes.get(genotype)
+    graph = build(found, channels=channels, cells=cells, **frame._asdict())
+    origin = {"genotype": genotypes.to_mapping(found), "channels": channels, "cells": cells}
+    return graph, origin
+
+
+def _conventional(
+    frame: _Frame, name: str, width: float | None, given: dict[str, Any]
+) -> tuple[Graph, dict[str, Any]]:
+    """The same of a conventional network; `given`: options that are not its own."""
+    from hw.networks.conventional import model
+    from hw.networks.conventional.sizes import Sizes
+
+    for option, value in given.items():
+        if value is not None:
+            raise click.UsageError(f"--{option}: not beside --model; its size is --width")
+    width = 1.0 if width is None else width
+    return model(name, Sizes(*frame, width)), {"model": name, "width": width}
 
 
 @click.command(cls=console.Command)

@@ -45,6 +45,34 @@ def test_network_is_repeatable(net, tmp_path):
     assert serialize.load(tmp_path / "other").digest != loaded.digest
 
 
+MODEL = ("--model", "resnet8", "--width", "0.25", "--image", "9x8x3", "--classes", "4")
+
+
+def test_a_conventional_network(tmp_path):
+    result = run("network", *MODEL, "--out", tmp_path / "net")
+    assert result.exit_code == 0, result.output
+    network = serialize.load(tmp_path / "net")
+    assert network.graph["stage3/block0/sum"].shape == (3, 2, 16)
+    assert (network.meta["model"], network.meta["width"]) == ("resnet8", 0.25)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (TINY[2:], "--genotype or --model: give one of them"),
+        (TINY[:2] + TINY[4:], "--channels: a network of cells needs it"),
+        ((*TINY, "--width", "2"), "--width: of --model; a network of cells has --channels"),
+        ((*MODEL, *TINY[:2]), "--genotype: not beside --model; its size is --width"),
+        ((*MODEL, "--cells", "3"), "--cells: not beside --model; its size is --width"),
+        ((*MODEL, "--model", "vgg16"), "image: 9x8 is too small"),
+    ],
+)
+def test_options_of_cells_and_of_conventional_networks(tmp_path, options, said):
+    result = run("network", *options, "--out", tmp_path / "net")
+    assert result.exit_code == 2 and said in result.output + str(result.exception)
+    assert not (tmp_path / "net").exists()
+
+
 def test_network_settings_reach_the_network(tmp_path):
     settings = ("--act-bits", 6, "--scale-terms", 2, "--guard", 4, "--weight-bits", 6)
     assert run("network", *TINY, *settings, "--out", tmp_path / "net").exit_code == 0

@@ -1,0 +1,36 @@
+"""Conventional networks by name: the ones that the paper compares with, as graphs of operations."""
+
+from collections.abc import Callable
+
+from hw.errors import InputError
+from hw.ir.graph import Graph
+from hw.networks.conventional.mobilenet import mobilenet_v2
+from hw.networks.conventional.resnet import basic, bottleneck, resnet, small_resnet
+from hw.networks.conventional.sizes import Sizes
+from hw.networks.conventional.vgg import vgg
+
+MODELS: dict[str, Callable[[Sizes], Graph]] = {
+    "resnet8": small_resnet(1),
+    "resnet18": resnet((2, 2, 2, 2), basic),
+    "resnet20": small_resnet(3),
+    "resnet50": resnet((3, 4, 6, 3), bottleneck),
+    "resnet56": small_resnet(9),
+    "resnet101": resnet((3, 4, 23, 3), bottleneck),
+    "resnet152": resnet((3, 8, 36, 3), bottleneck),
+    "vgg16": vgg((2, 2, 3, 3, 3)),
+    "vgg19": vgg((2, 2, 4, 4, 4)),
+    "mobilenet_v2": mobilenet_v2,
+}
+"""Every name there is, and what makes its graph."""
+
+
+def model(name: str, sizes: Sizes) -> Graph:
+    """The graph of a conventional network.
+
+    Raises
+    ------
+    InputError: no such network, or images that are too small for it
+    """
+    if name not in MODELS:
+        raise InputError(f"model: {name!r} is not known; use one of {', '.join(MODELS)}")
+    return MODELS[name](sizes)

@@ -1,0 +1,118 @@
+"""A graph under construction: each call adds a node behind the tensors named, and names its own."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hw.errors import InputError
+from hw.ir.clip import Clip
+from hw.ir.graph import (
+    Add,
+    AvgPool,
+    Concat,
+    Conv,
+    GlobalPool,
+    Graph,
+    Input,
+    Linear,
+    MaxPool,
+    Node,
+    Pair,
+    Shape,
+)
+from hw.ir.validate import expected_shape
+
+IMAGE = "input"
+
+
+@dataclass
+class Wiring:
+    """The nodes so far; begins with an image (height, width, channels)."""
+
+    image: Shape
+    nodes: dict[str, Node] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.nodes[IMAGE] = Input(name=IMAGE, inputs=(), shape=self.image)
+
+    def shape(self, name: str) -> Shape:
+        return self.nodes[name].shape
+
+    def channels(self, name: str) -> int:
+        return self.shape(name)[2]
+
+    def conv(
+        self,
+        name: str,
+        source: str,
+        channels: int,
+        kernel: int | Pair = 1,
+        *,
+        stride: int = 1,
+        padding: int | None = None,
+        groups: int = 1,
+        bias: bool = False,
+        clip: Clip | None = None,
+    ) -> str:
+        """A convolution with batch norm, or with a bias instead.
+
+        `padding`: None keeps the sides at stride 1
+        """
+        sides = (kernel, kernel) if isinstance(kernel, int) else kernel
+        around = tuple((side - 1) // 2 if padding is None else padding for side in sides)
+        return self._add(
+            Conv,
+            name,
+            (source,),
+            channels,
+            kernel=sides,
+            stride=(stride, stride),
+            padding=around,
+            groups=groups,
+            batch_norm=not bias,
+            bias=bias,
+            clip=clip,
+        )
+
+    def max_pool(self, name: str, source: str, kernel: int, stride: int, padding: int = 0) -> str:
+        return self._pool(MaxPool, name, source, kernel, stride, padding)
+
+    def average_pool(
+        self, name: str, source: str, kernel: int, stride: int, padding: int = 0
+    ) -> str:
+        return self._pool(AvgPool, name, source, kernel, stride, padding)
+
+    def add(self, name: str, *sources: str, clip: Clip | None = None) -> str:
+        return self._add(Add, name, sources, 0, clip=clip)
+
+    def concat(self, name: str, *sources: str) -> str:
+        return self._add(Concat, name, sources, 0)
+
+    def classify(self, source: str, classes: int) -> Graph:
+        """The graph whole: mean over all pixels, then a classifier."""
+        pooled = self._add(GlobalPool, "global_pool", (source,), 0)
+        self._add(Linear, "classifier", (pooled,), classes)
+        return self.graph()
+
+    def graph(self) -> Graph:
+        return Graph(tuple(self.nodes.values()))
+
+    def _pool(
+        self, kind: type[Node], name: str, source: str, kernel: int, stride: int, padding: int
+    ) -> str:
+        windows = {"kernel": kernel, "stride": stride, "padding": padding}
+        return self._add(kind, name, (source,), 0, **{k: (v, v) for k, v in windows.items()})
+
+    def _add(
+        self, kind: type[Any], name: str, sources: tuple[str, ...], channels: int, **fields: Any
+    ) -> str:
+        shapes = tuple(self.shape(source) for source in sources)
+        trial = kind(name=name, inputs=sources, shape=(1, 1, channels), **fields)
+        shape = expected_shape(trial, shapes)
+        assert shape is not None, f"{name}: {shapes} do not go together"
+        if min(shape) < 1:
+            height, width, _ = self.image
+            raise InputError(
+                f"image: {height}x{width} is too small: nothing would be left behind {name}"
+            )
+        self.nodes[name] = kind(name=name, inputs=sources, shape=shape, **fields)
+        return name
