@@ -2,7 +2,7 @@
 
 Each is a `Design` with agents on its ports. Parts are fed with the reference's tensors, so that a
 mistake in one cannot hide behind another one, and all of them are found at once. Layers and
-processing elements get corners of their own after these (`sim.corners`).
+processing elements get corners of their own after these (`hw.corners`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +13,7 @@ import numpy as np
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
+from hw.corners.frames import Corners, frames_for, make, with_corners
 from hw.dataflow.design.design import Design
 from hw.dataflow.layers.component import component
 from hw.dataflow.loading.addresses import AddressMap, address_map
@@ -20,13 +21,12 @@ from hw.dataflow.top import children_of
 from hw.errors import InputError
 from hw.ir.graph import Add, Concat, Node
 from hw.ir.network import Network
-from hw.verilog import assertions, emit
+from hw.verilog import assertions, cut, emit
 from hw.verilog.convert import to_verilog
-from sim import cut, processing_elements
-from sim.corners.frames import Corners, fed, frames_for, make, with_corners
+from hw.verilog.statements import Module, read
+from sim import processing_elements
 from sim.harness import Dut, Stream
 from sim.level import Level
-from sim.mutation.verilog import read
 
 Tensors = Mapping[str, np.ndarray]
 """Integers of each stream, by label, frame after frame."""
@@ -207,28 +207,39 @@ def _cut(made: Bench, names: Sequence[str], emission: emit.Emission) -> Bench:
     designs, sources = [], dict(emission.files)
     for part, name in zip(made.designs, names, strict=True):
         module = cut.module_in(modules, f"{emission.top}.{name}")
-        sources[f"{part.module}.v"] = cut.wrapper(part.module, module, part.sources, part.sinks)
-        designs.append(cut.moved(part))
+        inside, sources[f"{part.module}.v"] = wrapped(part, module)
+        designs.append(inside)
     return replace(made, designs=designs, sources=sources)
+
+
+def wrapped(design: Dut, module: Module) -> tuple[Dut, str]:
+    """The design with this module of emitted Verilog inside, and the Verilog around it: taps, FIFOs
+    and engines are below the wrapper."""
+
+    def below(path: str) -> str:
+        return ".".join(filter(None, [cut.INSIDE, path]))
+
+    sources, sinks = (
+        {stream.port: stream.width for stream in streams}
+        for streams in (design.sources, design.sinks)
+    )
+    inside = replace(
+        design,
+        taps=[replace(tap, port=below(tap.port)) for tap in design.taps],
+        fifos=[(label, below(path), depth) for label, path, depth in design.fifos],
+        engines=[(label, below(path), has) for label, path, has in design.engines],
+    )
+    return inside, cut.wrapper(design.module, module, sources, sinks)
 
 
 def _carried(
     network: Network, emission: emit.Emission, made: Mapping[str, Corners]
 ) -> dict[str, Corners]:
-    """The corners as modules of the RTL take them, which leave out of their ports the bits that
-    nothing before them ever gives.
-    """
+    """The corners as modules of the RTL take them."""
     modules, found = read(emission.verilog), {}
     for name, corners in made.items():
-        node = network.graph[name]
         module = cut.module_in(modules, f"{emission.top}.{name.replace('/', '.')}")
-        joins = isinstance(node, Add | Concat)
-        ports = [f"i{k}" if joins else "i" for k in range(len(node.inputs))]
-        bits = [cut.carried(module, f"{port}__payload") for port in ports]
-        if bits != [None] * len(ports):
-            inputs = [cut.as_carried(*pair) for pair in zip(corners.inputs, bits, strict=True)]
-            corners = fed(network, node, inputs)
-        found[name] = corners
+        found[name] = cut.corners_as_taken(network, network.graph[name], module, corners)
     return found
 
 

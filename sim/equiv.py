@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hw import outputs
 from hw.errors import InputError
 from hw.verilog import edits
@@ -89,16 +87,6 @@ def compare(
     with outputs.temporary_folder() as folder:
         found = _on_stimulus((one, two), stimuli, folder)
     return replace(found, modules=modules)
-
-
-def images(emission: Emission, frames: int, seed: int) -> np.ndarray:
-    """Random images of full range, uint8 (frames, H, W, C), all dark and all bright ones second and
-    third.
-    """
-    shape = (frames, *emission.manifest["input_shape"])
-    found = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-    found[1:2], found[2:3] = 0, 255
-    return found
 
 
 def require_comparable(one: Emission, two: Emission) -> None:

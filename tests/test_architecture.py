@@ -32,7 +32,7 @@ MAY_IMPORT = {
 ROOMS = ("errors", "documents", "streams", "processes", "outputs", "console", "cache")
 """What everybody in hw/ uses; they use each other from left to right."""
 
-WINGS = ("ir", "networks", "dataflow", "verilog", "build", "board")
+WINGS = ("ir", "networks", "dataflow", "corners", "verilog", "build", "board")
 """Folders of hw/ in their order: each imports only what stands left of it, and the rooms."""
 
 EDGES = {

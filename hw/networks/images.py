@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from hw.errors import InputError
+from hw.ir.graph import Shape
 from hw.ir.network import Network
 
 FRAMES, MORE_FRAMES = 4, 8
@@ -21,7 +22,12 @@ def random_images(network: Network, count: int, seed: int) -> np.ndarray:
 
     The corners are all 0, all 255, and a checkerboard of both.
     """
-    height, width, channels = network.graph.input.shape
+    return full_range(network.graph.input.shape, count, seed)
+
+
+def full_range(shape: Shape, count: int, seed: int) -> np.ndarray:
+    """The same for images of a shape."""
+    height, width, channels = shape
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (count, height, width, channels), dtype=np.uint8)
     rows, columns = np.indices((height, width))

@@ -24,19 +24,18 @@ from typing import Any
 from hw.dataflow.fabric import LUT_RAM_DEPTH
 from hw.verilog.emit import Emission
 from hw.verilog.licence import DEFAULT
+from hw.verilog.modules import NAME, escaped, modules, plain
 
 SUFFIX = "_sva.sv"
 """Of the file's name, behind the top module's."""
 
-_NAME = r"(?:\\\S+ |[A-Za-z_][\w$]*)"
-_MODULE = re.compile(rf"^module ({_NAME})\s*\(\n(.*?)^\);\n(.*?)^endmodule", re.M | re.S)
 _SIGNAL = re.compile(
     rf"^  (?:input|output|wire|reg) (?:reg )?(?P<signed>signed )?(?:\[(?P<high>\d+):0\] )?"
-    rf"(?P<name>{_NAME})(?: = \S+?)?[,;]?$",
+    rf"(?P<name>{NAME})(?: = \S+?)?[,;]?$",
     re.M,
 )
 _MEMORY = re.compile(
-    rf"^  reg (?:signed )?(?:\[\d+:0\] )?(?P<name>{_NAME}) ?\[(?P<last>\d+):0\];$", re.M
+    rf"^  reg (?:signed )?(?:\[\d+:0\] )?(?P<name>{NAME}) ?\[(?P<last>\d+):0\];$", re.M
 )
 
 
@@ -53,7 +52,7 @@ class _Module:
     def widths(self) -> dict[str, tuple[int, bool]]:
         """Bits of each signal, and whether it is signed."""
         return {
-            _plain(match["name"]): (int(match["high"] or 0) + 1, bool(match["signed"]))
+            plain(match["name"]): (int(match["high"] or 0) + 1, bool(match["signed"]))
             for text in (self.ports, self.body)
             for match in _SIGNAL.finditer(text)
         }
@@ -69,13 +68,13 @@ class _Module:
         joined = {"clk": "clk", "rst": self.reset, **ports}
         connections = ", ".join(f".{port}({value})" for port, value in joined.items())
         given = f" #({values})" if values else ""
-        return f"bind {_escaped(self.name)} {checker}{given} sva__{name} (\n    {connections});\n"
+        return f"bind {escaped(self.name)} {checker}{given} sva__{name} (\n    {connections});\n"
 
 
 def assertions(emission: Emission) -> str:
     """The text of the file."""
     top = emission.top
-    modules = {module.path: module for module in _modules(emission)}
+    found = {module.path: module for module in _modules(emission)}
     layers = emission.manifest["layers"]
     fifos = {
         f"{layer['path']}.fifo{k}": fifo["depth"]
@@ -84,7 +83,7 @@ def assertions(emission: Emission) -> str:
     }
     binds = []
     paths = {layer["path"] for layer in layers}
-    for path, module in modules.items():
+    for path, module in found.items():
         # What a requantiser gives is its layer's output.
         if not path.endswith(".requantise"):
             binds += _streams(module, top, path in paths)
@@ -99,8 +98,8 @@ def assertions(emission: Emission) -> str:
     counters = [counter for layer in layers for counter in _counters(layer, fifos)]
     counters.append(("", "beat", emission.manifest["output"]["count"] - 1))
     for path, name, most in counters:
-        if path in modules:
-            binds += _range(modules[path], top, name, most)
+        if path in found:
+            binds += _range(found[path], top, name, most)
     return _FILE.format(
         licence=emission.manifest.get("licence", DEFAULT),
         top=top,
@@ -109,17 +108,9 @@ def assertions(emission: Emission) -> str:
 
 
 def _modules(emission: Emission) -> Iterator[_Module]:
-    for match in _MODULE.finditer(emission.verilog):
-        name = _plain(match[1])
-        yield _Module(name, name.removeprefix(emission.top).removeprefix("."), match[2], match[3])
-
-
-def _plain(name: str) -> str:
-    return name.strip().removeprefix("\\")
-
-
-def _escaped(name: str) -> str:
-    return f"\\{name} " if "." in name else name
+    for name, text in modules(emission.verilog):
+        ports, _, body = text.partition("\n);\n")
+        yield _Module(name, name.removeprefix(emission.top).removeprefix("."), ports, body)
 
 
 def _streams(module: _Module, top: str, is_layer: bool) -> Iterator[str]:
@@ -163,7 +154,7 @@ def _fork(module: _Module, top: str) -> Iterator[str]:
 def _addresses(module: _Module) -> Iterator[tuple[str, str]]:
     """A name and a condition for each address of a memory that could lie behind its last word."""
     for memory in _MEMORY.finditer(module.body):
-        name, last = _plain(memory["name"]), int(memory["last"])
+        name, last = plain(memory["name"]), int(memory["last"])
         used = re.findall(rf"(?<![\w.]){re.escape(name)} ?\[([A-Za-z_]\w*)\]", module.body)
         for address in dict.fromkeys(used):
             width, _ = module.widths.get(address, (0, False))

@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 
 from hw.verilog.emit import Emission
+from hw.verilog.modules import modules
 
-_MODULE = re.compile(r"^module (?P<name>\\\S+|\w+).*?^endmodule$", re.M | re.S)
 _COMMENT = re.compile(r"//.*$", re.M)
 
 
@@ -67,6 +67,5 @@ def differing(before: str, after: str) -> list[str]:
 def bodies(text: str) -> dict[str, str]:
     """Each module's text by its name, without comments, with single blanks."""
     return {
-        match["name"].removeprefix("\\"): " ".join(_COMMENT.sub("", match[0]).split())
-        for match in _MODULE.finditer(text)
+        module.name: " ".join(_COMMENT.sub("", module.text).split()) for module in modules(text)
     }

@@ -15,34 +15,33 @@ from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 
 from hw.verilog import choices
+from hw.verilog.modules import NAME, modules, plain
 
-_NAME = r"(?:\\\S+ |(?<!['\w$])[A-Za-z_][\w$]*)"
-_TOKEN = re.compile(_NAME)
-_PORT = re.compile(rf"  (input|output) (signed )?(\[\d+:\d+\] )?({_NAME});\n")
-_DECLARED = re.compile(rf"  (wire|reg) (signed )?(\[-?\d+:\d+\] )?({_NAME})( = \S+)?;\n")
-_MODULE = re.compile(rf"^module ({_NAME}).*?^endmodule\n", re.M | re.S)
-_HEADER = re.compile(rf"module ({_NAME})\s*\(.*?\);\n", re.S)
-_REGISTER = re.compile(rf"  always @\(posedge clk\)\n    ({_NAME})\s*<= ({_NAME});\n")
+_TOKEN = re.compile(NAME)
+_PORT = re.compile(rf"  (input|output) (signed )?(\[\d+:\d+\] )?({NAME});\n")
+_DECLARED = re.compile(rf"  (wire|reg) (signed )?(\[-?\d+:\d+\] )?({NAME})( = \S+)?;\n")
+_HEADER = re.compile(rf"module ({NAME})\s*\(.*?\);\n", re.S)
+_REGISTER = re.compile(rf"  always @\(posedge clk\)\n    ({NAME})\s*<= ({NAME});\n")
 _TRIGGER = re.compile(r"\\\$auto\$verilog_backend\S+ ")
 _BLOCK = re.compile(
     rf"  always @\* begin\n    if \({_TRIGGER.pattern}\) begin end\n((?:    .*\n)*?)  end\n"
 )
-_ASSIGN = re.compile(rf"  assign ({_NAME}) *= (.*);\n")
+_ASSIGN = re.compile(rf"  assign ({NAME}) *= (.*);\n")
 _FILL = re.compile(
-    rf"  initial begin\n(    ({_NAME})\[0\] = (\d+'h[0-9a-f]+);\n(?:    .*\n)*)  end\n"
+    rf"  initial begin\n(    ({NAME})\[0\] = (\d+'h[0-9a-f]+);\n(?:    .*\n)*)  end\n"
 )
 _NOISE = re.compile(r"^  \(\* (?:init|enum_\w+) = .* \*\)\n", re.M)
 """Attributes that repeat a register's declaration or name the values of an enumeration."""
 _ATTRIBUTES = re.compile(r"(?:^  \(\* \w+ = .* \*\)\n)+(?=  reg )", re.M)
 
-_NOT = re.compile(rf"(  assign {_NAME} *= )! (.*);\n")
-_SHIFT = re.compile(rf"(  assign ({_NAME}) *= )([^$].*?) >> (.*);\n")
+_NOT = re.compile(rf"(  assign {NAME} *= )! (.*);\n")
+_SHIFT = re.compile(rf"(  assign ({NAME}) *= )([^$].*?) >> (.*);\n")
 _CASE = re.compile(r" +casez? \(")
 _ARM = re.compile(r" +(?P<patterns>default|\d+'[hb][0-9a-f?x]+(, \d+'[hb][0-9a-f?x]+)*):\n")
 _FULL = re.compile(r" +\(\* full_case = .* \*\)\n")
 
 _TEMPORARY = re.compile(r"\\\$(\d+) ")
-_READ = re.compile(rf"    +(_\d+_) <= ({_NAME})\[")
+_READ = re.compile(rf"    +(_\d+_) <= ({NAME})\[")
 
 _INDEX = "word"
 
@@ -60,8 +59,8 @@ _UNARY = {"~": "not", "-": "neg", "&": "all", "|": "any", "^": "parity", "!": "z
 def tidy(verilog: str) -> Iterator[tuple[str, str]]:
     """Name and text of each module of Yosys' output, in its order."""
     # Yosys' first line names the compiler that built it, which is nobody's business here.
-    for module in _MODULE.finditer(verilog):
-        yield module[1].strip().removeprefix("\\"), _module(module[0])
+    for name, text in modules(verilog):
+        yield name, _module(text)
 
 
 def _module(text: str) -> str:
@@ -72,7 +71,7 @@ def _module(text: str) -> str:
     text = _name_temporaries(text)
     text = _fill(text)
     widths = {
-        match[4].strip().removeprefix("\\"): _width(match[3])
+        plain(match[4]): _width(match[3])
         for pattern in (_DECLARED, _PORT)
         for match in pattern.finditer(text)
     }
@@ -149,7 +148,7 @@ def _without(statement: re.Pattern[str], group: int, names: Container[str], text
 
 def _target(line: str) -> str | None:
     """The name that a statement assigns to, whole or in part."""
-    match = re.match(rf"\s+({_NAME})(?:\[[^\]]*\])? *= ", line)
+    match = re.match(rf"\s+({NAME})(?:\[[^\]]*\])? *= ", line)
     return match and match[1]
 
 

@@ -1,8 +1,9 @@
 """A testbench beside the Verilog that needs no Python: plain SystemVerilog, vectors, scripts.
 
-RTL/testbench/NAME_tb.sv            the testbench
+RTL/testbench/NAME_tb.sv            the testbench of the network
 RTL/testbench/NAME_tb_images.hex    images, a byte a line
 RTL/testbench/NAME_tb_logits.hex    what the integer reference makes of them, a logit a line
+RTL/testbench/NAME_layers_tb*       that of its layers, see `hw.verilog.layer_testbench`
 RTL/testbench/NAME_tb.vlt           Verilator's control file, for -Wall
 RTL/testbench/NAME_sva.sv           assertions to bind, see `hw.verilog.assertions`
 RTL/testbench/*.sh                  a script a simulator, see `hw.verilog.scripts`
@@ -17,7 +18,7 @@ import numpy as np
 from hw.errors import InputError
 from hw.ir import reference
 from hw.ir.network import Network
-from hw.verilog import assertions, scripts, waivers
+from hw.verilog import assertions, layer_testbench, scripts, waivers
 from hw.verilog.emit import Emission
 
 FOLDER = "testbench"
@@ -55,9 +56,10 @@ def files(emission: Emission, network: Network, images: np.ndarray, seed: int) -
     width = ports["m_axis_tdata"]["width"]
     digits, mask = -(-width // 4), (1 << width) - 1
     control = module + waivers.SUFFIX
-    bench, asserted = f"{module}.sv", emission.top + assertions.SUFFIX
+    layers = emission.top + layer_testbench.MODULE_SUFFIX
+    asserted = emission.top + assertions.SUFFIX
     made = {
-        bench: _BENCH.format(
+        f"{module}.sv": _BENCH.format(
             licence=emission.manifest["licence"],
             top=emission.top,
             module=module,
@@ -75,9 +77,10 @@ def files(emission: Emission, network: Network, images: np.ndarray, seed: int) -
         f"{module}_logits.hex": "".join(
             f"{int(logit) & mask:0{digits}x}\n" for logit in logits.ravel()
         ),
+        **layer_testbench.files(emission, network, seed),
         asserted: assertions.assertions(emission),
         control: waivers.control_file(f"{emission.top}_*.sv", _WAIVED),
-        **scripts.files(emission.top, module, bench, control, asserted),
+        **scripts.files(emission.top, (module, layers), control, asserted),
     }
     return {f"{FOLDER}/{name}": text for name, text in made.items()}
 

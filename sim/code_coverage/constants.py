@@ -14,9 +14,10 @@ from hw import cache, processes
 from hw.errors import CheckFailed
 from hw.verilog import yosys
 from hw.verilog.emit import VERILOG_SUFFIX, Emission
+from hw.verilog.modules import plain
+from hw.verilog.statements import INSTANCE, names, read
 from sim.code_coverage.exclusions import Excluded
 from sim.code_coverage.points import Counts, Kind, Point
-from sim.mutation.verilog import INSTANCE, names, plain, read
 
 REASON = "a constant, whatever the inputs do (proved)"
 

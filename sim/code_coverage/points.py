@@ -14,8 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from hw.errors import CheckFailed
+from hw.verilog import statements
 from hw.verilog.emit import VERILOG_SUFFIX
-from sim.mutation import verilog
 
 FILE, START = "coverage.dat", "coverage_start.dat"
 """That a model writes into the folder it runs in: in the end, and when signals have the values that
@@ -92,7 +92,7 @@ def read(folder: Path, sources: Mapping[str, str]) -> Counts:
         (module.name, word)
         for name, source in sources.items()
         if name.endswith(VERILOG_SUFFIX)
-        for module in verilog.read(source).values()
+        for module in statements.read(source).values()
         for word in module.words
     }
     counts = _read(folder / FILE, sources, memories)

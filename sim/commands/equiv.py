@@ -67,6 +67,7 @@ def equiv(
 
     A and B may have other plans, other versions, or have been edited.
     """
+    from hw.networks.images import full_range
     from hw.verilog import edits, emit
     from sim import equiv as equivalence
     from sim import tools
@@ -83,7 +84,7 @@ def equiv(
     for line in edited:
         console.note(f"equiv: {line}")
     start = time.monotonic()
-    images = equivalence.images(first, frames, seed)
+    images = full_range(tuple(first.manifest["input_shape"]), frames, seed)
     stimuli = Stimuli(images, stall, seed=seed, resets=2)
     with junit.report(junit_file, "equiv") as cases:
         found = equivalence.compare(first, second, stimuli, prove_seconds=prove)

@@ -15,14 +15,14 @@ from hw.dataflow import cost
 from hw.dataflow.design.design import Design
 from hw.errors import InputError
 from hw.ir.network import Network
-from hw.verilog import emit
-from sim import cut, designs
+from hw.verilog import cut, emit
+from hw.verilog.statements import Module, read
+from sim import designs
 from sim.designs import Bench
 from sim.mutation import equivalence, parts, schemata
 from sim.mutation.sample import sample
 from sim.mutation.sites import Mutant, sites
 from sim.mutation.trial import Kill, Trial
-from sim.mutation.verilog import Module, read
 from sim.simulation import Simulation
 from sim.stimuli import RESETS, Stimuli, random_images
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from hw import outputs, processes
 from hw.verilog import yosys
+from hw.verilog.modules import plain
+from hw.verilog.statements import CONNECTION, INSTANCE, Module, read, subtree
 from sim.mutation import schemata
 from sim.mutation.sites import Mutant
-from sim.mutation.verilog import CONNECTION, INSTANCE, Module, plain, read, subtree
 
 SECONDS = 60
 """Time for one proof."""

@@ -2,7 +2,7 @@
 they are.
 
 Fed with values of its own at its own pace, a part is driven into corners that its neighbours keep
-it from: those that are solved from its weights (`sim.corners`), FIFOs that run full and empty, one
+it from: those that are solved from its weights (`hw.corners`), FIFOs that run full and empty, one
 reader that waits for another. And its own pace shows.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from hw.corners.frames import make
 from hw.dataflow.design.design import Design
 from hw.dataflow.flow.contract import processes
 from hw.dataflow.flow.schedule import busy
@@ -19,11 +20,9 @@ from hw.ir.graph import Graph, Node
 from hw.ir.integers import Integers
 from hw.ir.network import Network
 from hw.verilog.emit import Emission
-from sim import cut
-from sim.corners.frames import make
-from sim.designs import Bench, Tensors
+from hw.verilog.statements import Module
+from sim.designs import Bench, Tensors, wrapped
 from sim.harness import Dut, Stream
-from sim.mutation.verilog import Module
 
 FORK = "fork_"
 
@@ -63,8 +62,8 @@ def bench(
         else:
             made.append(_forked(network.graph, name))
             part = _fork(design, instance, outside, name, module)
-        sources[f"{outside}.v"] = cut.wrapper(outside, module, part.sources, part.sinks)
-        designs.append(cut.moved(part))
+        inside, sources[f"{outside}.v"] = wrapped(part, module)
+        designs.append(inside)
     forks = set(modules) - set(layers)
 
     def data(tensors: Tensors) -> Tensors:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hw.verilog import emit
+from hw.verilog.statements import ARM, read
 from sim.mutation.sites import Mutant
-from sim.mutation.verilog import ARM, read
 
 BESIDE = {
     "mutants.vlt": """\

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sim.mutation.verilog import LITERAL, NAME, Module, Statement, live, names, read
+from hw.verilog.modules import NAME
+from hw.verilog.statements import LITERAL, Module, Statement, live, names, read
 
 HANDSHAKE = re.compile(r"valid|ready|accept|advance|take|room|issue|move|leave|put|get|_en$")
 """Names of signals that let a beat pass, or not."""

@@ -9,6 +9,7 @@ from hw.board.boards import device
 from hw.dataflow.design.design import design
 from hw.dataflow.planner import propose
 from hw.errors import InputError
+from hw.networks.images import full_range
 from hw.verilog import emit
 from sim import equiv
 from sim.mutation import schemata
@@ -18,7 +19,7 @@ LAYER = "cell0/edge0_sep_conv_3x3/dw1"
 
 
 def compare(one, two, **options):
-    images = equiv.images(one, 3, 1)
+    images = full_range(tuple(one.manifest["input_shape"]), 3, 1)
     return equiv.compare(one, two, Stimuli(images, resets=2), **options)
 
 

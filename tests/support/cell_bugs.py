@@ -19,7 +19,7 @@ UNSEEN = (
     "exactly +128 wraps in a pointwise layer",  # no image gets there
     "FIFO one beat shallower than its pointers",  # all beats come, later
 )
-"""Of the common ones. The assertions see the second."""
+"""Of the common ones. The testbench of single layers sees them."""
 
 
 def small_cell() -> tuple[Network, Design]:

@@ -4,9 +4,9 @@ import pytest
 
 from hw.errors import CheckFailed
 from hw.verilog.emit import Emission
+from hw.verilog.statements import names, read
 from sim.code_coverage import constants
 from sim.code_coverage.points import Kind, Point
-from sim.mutation.verilog import names, read
 
 COUNTER = """\
 module top (

@@ -11,13 +11,13 @@ from hw.dataflow import plan_file
 from hw.dataflow.design.design import design
 from hw.errors import CheckFailed, InputError
 from hw.ir import serialize
+from hw.verilog.statements import read
 from shiftnas import subcommand
 from sim.cosim import Subject, cosim
 from sim.mutation import campaign, report, schemata
 from sim.mutation.campaign import Campaign, Verdict
 from sim.mutation.sites import Mutant
 from sim.mutation.trial import Kill
-from sim.mutation.verilog import read
 from sim.stimuli import Stimuli, random_images
 
 TOP = "shiftnas_top"

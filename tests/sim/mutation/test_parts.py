@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from hw.dataflow.design.design import design
+from hw.verilog.statements import read
 from sim.mutation import parts
-from sim.mutation.verilog import read
 from sim.simulation import Simulation
 from sim.stimuli import Stimuli, random_images
 

@@ -1,6 +1,9 @@
 """Emitted Verilog read as statements."""
 
-from sim.mutation.verilog import live, names, read
+from cell_bugs import small_cell
+
+from hw.verilog import emit
+from hw.verilog.statements import live, names, read
 
 TEXT = """\
 module top(
@@ -90,8 +93,8 @@ def test_signals_that_nothing_reads_are_not_live():
         assert place in found
 
 
-def test_every_assignment_of_an_emission_is_read(hardware):
-    text = hardware.emission.verilog
+def test_every_assignment_of_an_emission_is_read():
+    text = emit.emit(small_cell()[1]).verilog
     read_lines = {s.line for module in read(text).values() for s in module.statements}
     choices = []
     for number, line in enumerate(text.split("\n")):

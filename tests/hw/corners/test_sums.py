@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.corners.sums import Sum, Target
+from hw.corners.sums import Sum, Target
 
 TERMS = st.lists(
     st.tuples(st.integers(-5, 2), st.integers(0, 6), st.integers(0, 7)), min_size=0, max_size=4

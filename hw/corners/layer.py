@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hw.corners.rules import LARGEST, SMALLEST, Greatest, Rule
+from hw.corners.sums import Sum, Target
 from hw.ir.graph import Pair
-from sim.corners.rules import LARGEST, SMALLEST, Greatest, Rule
-from sim.corners.sums import Sum, Target
 
 
 class Taps(NamedTuple):

@@ -8,14 +8,14 @@ from zlib import crc32
 
 import numpy as np
 
+from hw.corners.layer import Layer, Place
+from hw.corners.nodes import kinds_of, layer_of, shares_of, spacing_of
 from hw.ir import reference
 from hw.ir.arithmetic import in_formats, out_format
 from hw.ir.format import Format
 from hw.ir.graph import Node
 from hw.ir.integers import codes_of
 from hw.ir.network import Network
-from sim.corners.layer import Layer, Place
-from sim.corners.nodes import kinds_of, layer_of, shares_of, spacing_of
 
 PLAIN = 2
 """The first frames, where there are more: all codes the smallest, all the largest."""

@@ -9,9 +9,9 @@ from math import gcd
 
 import numpy as np
 
+from hw.corners.sums import Sum, Target
 from hw.ir.arithmetic import average
 from hw.ir.format import Format
-from sim.corners.sums import Sum, Target
 
 ABOVE, UPPER = "just above the upper clamp", "just below the upper clamp"
 LOWER, BELOW = "just above the lower clamp", "just below the lower clamp"

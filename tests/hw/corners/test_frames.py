@@ -8,16 +8,17 @@ import layer_cases
 import numpy as np
 import plain_numerics
 import pytest
+from cell_bugs import small_cell
 from layer_cases import LAYERS, S8, layer_network
 
+from hw.corners import rules
+from hw.corners.frames import PLAIN, frames_for, make, with_corners
 from hw.ir.arithmetic import in_formats, operand_range, requantisation
 from hw.ir.format import Format
 from hw.ir.graph import Add, AvgPool, Concat, Conv, FactorizedReduce, GlobalPool, MaxPool
 from hw.ir.network import Network
 from hw.ir.parameters import Arithmetic, Rounding
 from hw.ir.reference import operation
-from sim.corners import rules
-from sim.corners.frames import PLAIN, frames_for, make, with_corners
 
 ARITHMETIC = {
     "exact": Arithmetic(),
@@ -177,11 +178,10 @@ def test_corners_follow_the_tensors():
     assert with_corners(node, tensors, None)[1] is tensors["x"]
 
 
-def test_frames_where_no_number_is_given(hardware):
-    names = [node.name for node in hardware.network.graph.nodes[1:]]
-    frames = frames_for(hardware.network, names)
+def test_frames_where_no_number_is_given():
+    network, _ = small_cell()
+    names = [node.name for node in network.graph.nodes[1:]]
+    frames = frames_for(network, names)
     assert 8 <= frames <= 32
-    left = [
-        make(hardware.network, hardware.network.graph[name], frames, 1).no_room for name in names
-    ]
+    left = [make(network, network.graph[name], frames, 1).no_room for name in names]
     assert not any(left)

@@ -1,4 +1,4 @@
-"""Modules of emitted Verilog on their own: what `cosim --rtl` simulates below the whole network.
+"""Modules of emitted Verilog on their own: what is simulated below the whole network.
 
 A module in the text has only the signals that somebody needs: bits of a payload that repeat its
 sign are left out of its ports, a payload that a fork does not look at goes past it, what a loader
@@ -6,17 +6,18 @@ would write comes in beside the streams. A wrapper gives it all signals of its s
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 
 import numpy as np
 
+from hw.corners.frames import Corners, fed
 from hw.errors import InputError
-from sim.harness import Dut, Stream
-from sim.mutation.verilog import Module
+from hw.ir.graph import Add, Concat, Node
+from hw.ir.network import Network
+from hw.verilog.statements import Module
 
 INSIDE = "part"
-"""Instance of the module in its wrapper; paths of taps and FIFOs begin with it."""
+"""Instance of the module in its wrapper."""
 
 _BITS = re.compile(r"(?P<signal>.*__payload)_(?P<high>\d+)(_(?P<low>\d+))?")
 
@@ -61,15 +62,35 @@ def as_carried(values: np.ndarray, bits: int | None) -> np.ndarray:
     return (values + half & 2 * half - 1) - half
 
 
+def input_ports(node: Node) -> list[str]:
+    """Prefixes of the input streams of a layer's module."""
+    return [f"i{k}" for k in range(len(node.inputs))] if isinstance(node, Add | Concat) else ["i"]
+
+
+def corners_as_taken(network: Network, node: Node, module: Module, corners: Corners) -> Corners:
+    """The corners of a layer as its module in the RTL takes them, which leaves out of its ports the
+    bits that nothing before it ever gives.
+    """
+    bits = [carried(module, f"{port}__payload") for port in input_ports(node)]
+    if bits == [None] * len(bits):
+        return corners
+    inputs = [as_carried(*pair) for pair in zip(corners.inputs, bits, strict=True)]
+    return fed(network, node, inputs)
+
+
 def takes_all(module: Module) -> bool:
     """Whether the module takes all bits of its inputs."""
     payloads = [name for name in module.widths if re.fullmatch(r"i\d*__payload", name)]
     return all(carried(module, name) is None for name in payloads)
 
 
-def wrapper(name: str, module: Module, sources: Iterable[Stream], sinks: Iterable[Stream]) -> str:
+def wrapper(name: str, module: Module, sources: Mapping[str, int], sinks: Mapping[str, int]) -> str:
     """Verilog of a module `name` that has `module` inside, with clk, rst and all signals of the
     streams.
+
+    Parameters
+    ----------
+    sources, sinks: bits of the payload of each stream, by the prefix of its signals ("i", "i0")
 
     Raises
     ------
@@ -77,10 +98,10 @@ def wrapper(name: str, module: Module, sources: Iterable[Stream], sinks: Iterabl
     """
     inputs, outputs = {"clk": 1, "rst": 1}, {}
     for streams, ahead, back in ((sources, inputs, outputs), (sinks, outputs, inputs)):
-        for stream in streams:
-            ahead[stream.signal("valid")] = 1
-            ahead[stream.signal("payload")] = stream.data_width
-            back[stream.signal("ready")] = 1
+        for stream, width in streams.items():
+            ahead[f"{stream}__valid"] = 1
+            ahead[f"{stream}__payload"] = width
+            back[f"{stream}__ready"] = 1
     ports = [f"  input {_bits(width)}{port}" for port, width in inputs.items()]
     ports += [f"  output {_bits(width)}{port}" for port, width in outputs.items()]
     joined = []
@@ -106,19 +127,6 @@ def wrapper(name: str, module: Module, sources: Iterable[Stream], sinks: Iterabl
             "endmodule",
             "",
         ]
-    )
-
-
-def moved(design: Dut) -> Dut:
-    """The design with its taps, FIFOs and engines where they are below the wrapper."""
-    return replace(
-        design,
-        taps=[replace(tap, port=f"{INSIDE}.{tap.port}") for tap in design.taps],
-        fifos=[(label, f"{INSIDE}.{path}", depth) for label, path, depth in design.fifos],
-        engines=[
-            (label, ".".join(filter(None, [INSIDE, path])), has)
-            for label, path, has in design.engines
-        ],
     )
 
 

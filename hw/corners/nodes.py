@@ -4,6 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from hw.corners.layer import Layer, Taps
+from hw.corners.rules import Greatest, Mean, Plain, Scaled, greatest_kinds
 from hw.dataflow.design.geometry import Geometry
 from hw.dataflow.design.program import Weights
 from hw.ir.arithmetic import (
@@ -30,8 +32,6 @@ from hw.ir.graph import (
     Pair,
 )
 from hw.ir.network import Network
-from sim.corners.layer import Layer, Taps
-from sim.corners.rules import Greatest, Mean, Plain, Scaled, greatest_kinds
 
 
 def shares_of(node: Node) -> list[list[int]]:

@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-NAME = r"(?:\\\S+ |(?<!['\w$])[A-Za-z_][\w$]*)"
+from hw.verilog.modules import NAME, plain
+
 LITERAL = re.compile(r"(?P<width>\d+)'(?P<signed>s?)(?P<base>[bdh])(?P<digits>[0-9a-f]+)")
 
 _MODULE = re.compile(rf"module ({NAME})\s*\(")
@@ -89,11 +90,6 @@ class Module:
     def written_memories(self) -> set[str]:
         """Memories that are RAM: some statement writes to them after the start."""
         return {s.target for s in self.statements if s.kind == "clocked"} & self.words
-
-
-def plain(name: str) -> str:
-    """A name without Verilog's escape."""
-    return name.strip().removeprefix("\\")
 
 
 def names(expression: str) -> set[str]:
