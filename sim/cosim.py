@@ -256,8 +256,8 @@ def _coverage(
 
 
 def _code_coverage(bench: designs.Bench, folder: Path) -> CodeCoverage:
-    counts = points.read(folder, bench.sources)
-    return CodeCoverage(digest_of(bench.sources), counts)
+    counts = points.read(folder, bench.rtl)
+    return CodeCoverage(digest_of(bench.rtl), counts)
 
 
 def _figures(simulation: Simulation, run: Run, stimuli: Stimuli) -> dict[str, Any]:

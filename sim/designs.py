@@ -47,6 +47,7 @@ class Bench:
     corners: by node, the frames that `data` adds to those of the images, as many for each
     cold: whether registers begin as a reset leaves them; a netlist's begin as the device loads
     them, which is not simulated
+    rtl: those of the sources that are files of an emission; none where parts are made anew
     """
 
     designs: Sequence[Dut]
@@ -54,6 +55,7 @@ class Bench:
     data: Callable[[Tensors], Tensors] = dict
     corners: Mapping[str, Corners] = field(default_factory=dict)
     cold: bool = True
+    rtl: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def corner_frames(self) -> int:
@@ -111,7 +113,7 @@ def bench(
         sources = dict(emission.files)
         if asserted:
             sources[emission.top + assertions.SUFFIX] = assertions.assertions(emission)
-        return Bench([whole(design, emission)], sources)
+        return Bench([whole(design, emission)], sources, rtl=emission.files)
     if asserted:
         raise InputError("assertions: are bound to the whole network; give level network")
     made = _bench(network, design, level, wanted, corners, seed, emission)
@@ -209,7 +211,7 @@ def _cut(made: Bench, names: Sequence[str], emission: emit.Emission) -> Bench:
         module = cut.module_in(modules, f"{emission.top}.{name}")
         inside, sources[f"{part.module}.v"] = wrapped(part, module)
         designs.append(inside)
-    return replace(made, designs=designs, sources=sources)
+    return replace(made, designs=designs, sources=sources, rtl=emission.files)
 
 
 def wrapped(design: Dut, module: Module) -> tuple[Dut, str]:

@@ -346,7 +346,7 @@ def build(bench: Bench, how: Build = Build()) -> Program:
     if any(design.load_address for design in bench.designs):
         sources["master.sv"] = master
     if how.code_coverage:
-        sources["counted.vlt"] = _counted(sources, set(bench.sources))
+        sources["counted.vlt"] = _counted(sources, set(bench.rtl))
     model = runner.build(
         sources, harness.TOP, how, public=harness.CONTROLS, visible=harness.REPORTS
     )

@@ -14,7 +14,8 @@ from hw.corners.frames import Corners, fed
 from hw.errors import InputError
 from hw.ir.graph import Add, Concat, Node
 from hw.ir.network import Network
-from hw.verilog.statements import Module
+from hw.verilog.modules import plain
+from hw.verilog.statements import CONNECTION, INSTANCE, Module, read
 
 INSIDE = "part"
 """Instance of the module in its wrapper."""
@@ -82,6 +83,37 @@ def takes_all(module: Module) -> bool:
     """Whether the module takes all bits of its inputs."""
     payloads = [name for name in module.widths if re.fullmatch(r"i\d*__payload", name)]
     return all(carried(module, name) is None for name in payloads)
+
+
+def alone(text: str, scope: str) -> str:
+    """A module without its submodules: their outputs become its inputs, their inputs its
+    outputs."""
+    modules = read(text)
+    module, lines = modules[scope], text.split("\n")
+    ports, body = [], []
+    instance = child = ""
+    for line in lines[module.first + 1 : module.last + 1]:
+        if match := INSTANCE.match(line):
+            instance, child = plain(match["name"]), plain(match["module"])
+        elif instance and line == "  );":
+            instance = ""
+        elif instance and (match := CONNECTION.fullmatch(line)):
+            port = plain(match["port"])
+            below = modules[child]
+            name, bits = f"{instance}.{port}", f"[{below.widths[port] - 1}:0]"
+            if below.directions[port] == "output":
+                ports.append(f"  input {bits} {_named(name)},")
+                body.append(f"  assign {match['value']} = {_named(name)};")
+            elif port not in ("clk", "rst"):
+                ports.append(f"  output {bits} {_named(name)},")
+                body.append(f"  assign {_named(name)} = {match['value']};")
+        else:
+            body.append(line)
+    return "\n".join([lines[module.first], *ports, *body])
+
+
+def _named(name: str) -> str:
+    return f"\\{name} "
 
 
 def wrapper(name: str, module: Module, sources: Mapping[str, int], sinks: Mapping[str, int]) -> str:

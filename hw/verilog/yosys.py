@@ -40,6 +40,13 @@ def version() -> str:
     return package_version("pyosys")
 
 
+def _home() -> Path:
+    version()
+    spec = importlib.util.find_spec("pyosys")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent
+
+
 def share() -> Path:
     """Folder of Yosys' own files: techniques of mapping, simulation models of cells.
 
@@ -47,10 +54,7 @@ def share() -> Path:
     ------
     InputError: `pyosys` is not installed.
     """
-    version()
-    spec = importlib.util.find_spec("pyosys")
-    assert spec is not None and spec.origin is not None
-    return Path(spec.origin).parent / "share"
+    return _home() / "share"
 
 
 def run(script: str, folder: Path) -> str:
@@ -72,6 +76,21 @@ def run(script: str, folder: Path) -> str:
     if done.returncode:
         raise YosysError(_reason(done))
     return done.stdout
+
+
+def abc(script: str, folder: Path, timeout: float | None = None) -> str:
+    """What ABC, which comes with Yosys, says to a script with `folder` as working directory; "" if
+    it took longer than `timeout` seconds.
+
+    Raises
+    ------
+    InputError: `pyosys` is not installed.
+    """
+    command = [_home() / "yosys-abc", "-c", script]
+    try:
+        return processes.run(command, folder, timeout=timeout).stdout
+    except subprocess.TimeoutExpired:
+        return ""
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:

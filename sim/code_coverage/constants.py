@@ -5,12 +5,11 @@ inputs free to do anything, reset included. ABC's signal correspondence (inducti
 registers at once) finds the outputs that are the same in every cycle, from the initial state on.
 """
 
-import importlib.util
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hw import cache, processes
+from hw import cache
 from hw.errors import CheckFailed
 from hw.verilog import yosys
 from hw.verilog.emit import VERILOG_SUFFIX, Emission
@@ -66,7 +65,7 @@ def excluded(emission: Emission, counts: Counts) -> Excluded:
     """
     found: Excluded = {}
     lines = emission.verilog.split("\n")
-    bits = {point: _bit(point, lines) for point in counts if point.kind == Kind.TOGGLE}
+    bits = {point: bit_of(point, lines) for point in counts if point.kind == Kind.TOGGLE}
     proved = _proved(emission, sorted(set(bits.values())))
     for point, bit in bits.items():
         if bit in proved:
@@ -76,7 +75,7 @@ def excluded(emission: Emission, counts: Counts) -> Excluded:
     return found
 
 
-def _bit(point: Point, lines: Sequence[str]) -> Bit:
+def bit_of(point: Point, lines: Sequence[str]) -> Bit:
     """The bit that changes at a point, `beat[3]:0->1`, declared in one of the lines.
 
     A signal's own name may end in brackets.
@@ -110,8 +109,7 @@ def _proved(emission: Emission, bits: list[Bit]) -> set[Bit]:
 
 def _prove(emission: Emission, bits: list[Bit], folder: Path) -> set[Bit]:
     for name, text in emission.files.items():
-        # What has no value at first begins at 0 in the model: to Yosys it would be as it likes.
-        (folder / name).write_text(_UNSET.sub(r"\1 = 0;", text), encoding="utf-8")
+        (folder / name).write_text(set_at_first(text), encoding="utf-8")
     paths = instances(emission.verilog, emission.top)
     places = {
         ".".join(filter(None, (path, signal))): (module, signal)
@@ -124,7 +122,9 @@ def _prove(emission: Emission, bits: list[Bit], folder: Path) -> set[Bit]:
         f"read_verilog {name}" for name in emission.files if name.endswith(VERILOG_SUFFIX)
     )
     yosys.run(_SCRIPT.format(files=files, top=emission.top), folder)
-    _abc(folder)
+    said = yosys.abc(_ABC, folder)
+    if not (folder / "proved.aig").is_file():
+        raise yosys.YosysError(f"ABC wrote nothing: {(said.splitlines() or [''])[-1]}")
     modules = read(emission.verilog)
     top = modules[emission.top].directions
     shown = {**places, **{name: (emission.top, name) for name in top}}
@@ -133,7 +133,7 @@ def _prove(emission: Emission, bits: list[Bit], folder: Path) -> set[Bit]:
         for name, (module, signal) in shown.items()
         if top.get(name) != "input"
     )
-    literals = _outputs((folder / "proved.aig").read_bytes())
+    literals = outputs_of((folder / "proved.aig").read_bytes())
     if len(literals) != expected:
         raise yosys.YosysError(f"{expected} bits became {len(literals)} outputs of a graph")
     changing = set()
@@ -144,6 +144,12 @@ def _prove(emission: Emission, bits: list[Bit], folder: Path) -> set[Bit]:
             changing.add((*places[name], int(bit)))
     # What Yosys itself has seen to be a constant is an output too, but has no line in the map.
     return {bit for bit in bits if bit not in changing}
+
+
+def set_at_first(text: str) -> str:
+    """Verilog in which registers that have no value at first begin at 0, as in the model: to Yosys
+    they would be as it likes."""
+    return _UNSET.sub(r"\1 = 0;", text)
 
 
 def instances(text: str, top: str) -> Mapping[str, list[str]]:
@@ -169,15 +175,7 @@ def instances(text: str, top: str) -> Mapping[str, list[str]]:
     return found
 
 
-def _abc(folder: Path) -> None:
-    spec = importlib.util.find_spec("pyosys")
-    assert spec is not None and spec.origin is not None
-    done = processes.run([Path(spec.origin).parent / "yosys-abc", "-c", _ABC], folder)
-    if not (folder / "proved.aig").is_file():
-        raise yosys.YosysError(f"ABC wrote nothing: {(done.stdout.splitlines() or [''])[-1]}")
-
-
-def _outputs(graph: bytes) -> list[int]:
+def outputs_of(graph: bytes) -> list[int]:
     """The literals of the outputs of an AIGER file: 0 and 1 are the constants."""
     head, _, rest = graph.partition(b"\n")
     _, _, _, latches, count, *_ = head.split()

@@ -33,24 +33,33 @@ class CodeCoverage:
     counts: Counts = field(default_factory=dict)
 
     def add(self, other: "CodeCoverage") -> None:
-        """Add another run.
+        """Add another run, of the same modules or of others.
 
         Raises
         ------
-        InputError: it was of other RTL, or of other points in it
+        InputError: it was of other RTL, or of other points in a module
         """
         if other.rtl != self.rtl:
             raise InputError(
                 f"code coverage: of the RTL {self.rtl[:12]} and of {other.rtl[:12]}; runs of one "
                 "RTL add up, keep a file for each"
             )
-        if other.counts.keys() != self.counts.keys():
-            raise InputError(
-                "code coverage: other points in one run than in another; write both with one "
-                "version of Verilator"
-            )
+        mine, theirs = _by_module(self.counts), _by_module(other.counts)
+        for module in mine.keys() & theirs.keys():
+            if mine[module] != theirs[module]:
+                raise InputError(
+                    f"code coverage: {module}: other points in one run than in another; write both "
+                    "with one version of Verilator"
+                )
         for point, count in other.counts.items():
-            self.counts[point] += count
+            self.counts[point] = self.counts.get(point, 0) + count
+
+
+def _by_module(counts: Counts) -> dict[str, set[Point]]:
+    found: dict[str, set[Point]] = {}
+    for point in counts:
+        found.setdefault(point.module, set()).add(point)
+    return found
 
 
 MARKS = (b'"schema_version": ', b'"rtl": ', b'"points": ')

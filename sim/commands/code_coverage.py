@@ -10,6 +10,9 @@ from hw import console, outputs
 from hw.commands.options import FOLDER, OUTPUT, Number
 from hw.errors import CheckFailed, InputError
 
+SECONDS = 60
+"""Time for the proofs of a layer."""
+
 SHOWN = 40
 """Modules and points that are named: those that miss most."""
 
@@ -24,6 +27,16 @@ INFO_MARKS = (b"TN:shiftnas\n",)
     "--rtl",
     type=FOLDER,
     help="The RTL folder that was simulated: bits that nothing can change are found by proof.",
+)
+@click.option(
+    "--prove",
+    "seconds",
+    type=click.IntRange(min=0),
+    metavar="SECONDS",
+    default=SECONDS,
+    show_default=True,
+    help="With --rtl: time for the proofs of a layer that what was not counted there cannot come; "
+    "0: constants only.",
 )
 @click.option(
     "--line-bar",
@@ -48,6 +61,7 @@ def code_coverage(
     files: tuple[Path, ...],
     exclude: Path | None,
     rtl: Path | None,
+    seconds: int,
     line_bar: float,
     toggle_bar: float,
     info: Path | None,
@@ -58,7 +72,7 @@ def code_coverage(
 ) -> None:
     """Merge the code coverage of runs of one RTL; show by module what was never exercised."""
     from hw.verilog import emit
-    from sim.code_coverage import constants, exclusions, page, store, summary
+    from sim.code_coverage import constants, exclusions, impossible, page, store, summary
     from sim.code_coverage import info as tracefile
 
     for path, marks in ((info, INFO_MARKS), (html, page.MARKS), (out, store.MARKS)):
@@ -69,12 +83,17 @@ def code_coverage(
     for file in files[1:]:
         total.add(store.load(file))
     excluded: exclusions.Excluded = {}
+    proved = None
     if rtl is not None:
         emission = emit.read(rtl)
         if store.digest_of(emission.files) != total.rtl:
             raise InputError(f"--rtl: {rtl}: not the RTL that {files[0]} is of; give that one")
         excluded |= constants.excluded(emission, total.counts)
-    excluded |= exclusions.excluded(listed, total.counts, excluded)
+        proved = impossible.found(emission, total.counts, excluded, seconds)
+        excluded |= proved.excluded
+    theirs = exclusions.excluded(listed, total.counts, excluded)
+    excluded |= theirs
+    left = {} if proved is None else proved.left_without(theirs)
     whole = summary.summary("all", total.counts, excluded)
     modules = summary.by_module(total.counts, excluded)
     if out is not None:
@@ -84,9 +103,9 @@ def code_coverage(
     if html is not None:
         outputs.write_atomic(html, page.page(total.rtl, whole, modules, excluded))
     if as_json:
-        console.print_json(_content(len(files), total.rtl, whole, modules, excluded))
+        console.print_json(_content(len(files), total.rtl, whole, modules, excluded, left))
     else:
-        _print(whole, modules, excluded)
+        _print(whole, modules, excluded, left)
     for what, share, bar in (
         ("lines", whole.lines, line_bar),
         ("bits", whole.toggles, toggle_bar),
@@ -98,7 +117,12 @@ def code_coverage(
 
 
 def _content(
-    files: int, rtl: str, whole: Any, modules: Sequence[Any], excluded: dict[Any, str]
+    files: int,
+    rtl: str,
+    whole: Any,
+    modules: Sequence[Any],
+    excluded: dict[Any, str],
+    left: dict[str, int],
 ) -> dict[str, Any]:
     """The documented JSON."""
     from sim.code_coverage.exclusions import reasons
@@ -108,6 +132,7 @@ def _content(
         "rtl": rtl,
         **_figures(whole),
         "reasons": dict(reasons(excluded)),
+        "left": left,
         "modules": [{"name": module.name} | _figures(module) for module in modules],
         "missing": [str(point) for point in whole.missing],
     }
@@ -121,7 +146,9 @@ def _figures(row: Any) -> dict[str, Any]:
     } | {"excluded": row.excluded}
 
 
-def _print(whole: Any, modules: Sequence[Any], excluded: dict[Any, str]) -> None:
+def _print(
+    whole: Any, modules: Sequence[Any], excluded: dict[Any, str], left: dict[str, int]
+) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -152,6 +179,8 @@ def _print(whole: Any, modules: Sequence[Any], excluded: dict[Any, str]) -> None
         click.echo(f"missing   {len(whole.missing) - SHOWN} more; --json and --html name them")
     for reason, count in reasons(excluded):
         click.echo(f"excluded  {count} points: {reason}")
+    for reason, count in left.items():
+        click.echo(f"left      {count} changes of bits: {reason}")
 
 
 def _share(share: Any) -> str:

@@ -187,8 +187,10 @@ def cosim(
          f"--stall-pattern: {stall_pattern} is for the second pass, which --stall 0 leaves out"),
         (code_file is not None and simulator != Simulator.VERILATOR,
          "--code-coverage: Verilator counts it; leave --simulator out"),
-        (code_file is not None and (gates or level != Level.NETWORK),
-         "--code-coverage: is of the whole network's Verilog; leave --gates and --level out"),
+        (code_file is not None and (gates or each),
+         "--code-coverage: is of the Verilog, in one model; leave --gates and --each out"),
+        (code_file is not None and level != Level.NETWORK and rtl is None,
+         "--code-coverage: parts of a network are counted in its own Verilog; add --rtl"),
     )  # fmt: skip
     _find_tools(simulator)
     if coverage_file is not None:

@@ -7,16 +7,12 @@ The prover is ABC's, as it comes with Yosys: latch correspondence, then property
 reachability.
 """
 
-import importlib.util
 import re
-import subprocess
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
-from hw import outputs, processes
-from hw.verilog import yosys
-from hw.verilog.modules import plain
-from hw.verilog.statements import CONNECTION, INSTANCE, Module, read, subtree
+from hw import outputs
+from hw.verilog import cut, yosys
+from hw.verilog.statements import Module, read, subtree
 from sim.mutation import schemata
 from sim.mutation.sites import Mutant
 
@@ -114,47 +110,13 @@ def _equivalent(
         except yosys.YosysError:
             # A mutant may close a combinational loop, which has no place in an and-inverter graph.
             return False
-        said = _abc(_ABC.format(seconds=seconds), folder, seconds)
+        said = yosys.abc(_ABC.format(seconds=seconds), folder, 4 * seconds)
         return any(word in said for word in _PROVED)
 
 
 def _alone(text: str, scope: str) -> Side:
-    """A module without its submodules: their outputs become its inputs, their inputs its
-    outputs."""
-    modules = read(text)
-    module, lines = modules[scope], text.split("\n")
-    ports, body = [], []
-    instance = child = ""
-    for line in lines[module.first + 1 : module.last + 1]:
-        if match := INSTANCE.match(line):
-            instance, child = plain(match["name"]), plain(match["module"])
-        elif instance and line == "  );":
-            instance = ""
-        elif instance and (match := CONNECTION.fullmatch(line)):
-            port = plain(match["port"])
-            below = modules[child]
-            name, bits = f"{instance}.{port}", f"[{below.widths[port] - 1}:0]"
-            if below.directions[port] == "output":
-                ports.append(f"  input {bits} {_escaped(name)},")
-                body.append(f"  assign {match['value']} = {_escaped(name)};")
-            elif port not in ("clk", "rst"):
-                ports.append(f"  output {bits} {_escaped(name)},")
-                body.append(f"  assign {_escaped(name)} = {match['value']};")
-        else:
-            body.append(line)
-    alone = "\n".join([lines[module.first], *ports, *body])
+    alone = cut.alone(text, scope)
     return alone, [read(alone)[scope]]
-
-
-def _abc(script: str, folder: Path, seconds: int) -> str:
-    spec = importlib.util.find_spec("pyosys")
-    assert spec is not None and spec.origin is not None
-    program = Path(spec.origin).parent / "yosys-abc"
-    try:
-        done = processes.run([program, "-c", script], folder, timeout=4 * seconds)
-    except subprocess.TimeoutExpired:
-        return ""
-    return done.stdout
 
 
 def _modules(text: str, inside: list[Module], prefix: str) -> str:

@@ -28,9 +28,18 @@ def test_other_rtl_and_other_points_are_refused(tmp_path):
     store.add(CodeCoverage("abc", {BIT: 2}), file)
     with pytest.raises(InputError, match="of the RTL abc and of def"):
         store.add(CodeCoverage("def", {BIT: 2}), file)
-    with pytest.raises(InputError, match="other points"):
+    with pytest.raises(InputError, match="top: other points"):
         store.add(CodeCoverage("abc", {BLOCK: 2}), file)
     assert store.load(file).counts == {BIT: 2}
+
+
+def test_runs_of_other_modules_add_to_a_file(tmp_path):
+    """A layer on its own has its own modules only, and it may come first."""
+    file = tmp_path / "code.json"
+    other = Point("top.v", "top.layer", 9, 1, Kind.LINE, "block", "9")
+    store.add(CodeCoverage("abc", {other: 1}), file)
+    store.add(CodeCoverage("abc", {BIT: 2, BLOCK: 0, other: 3}), file)
+    assert store.load(file).counts == {BIT: 2, BLOCK: 0, other: 4}
 
 
 @pytest.mark.parametrize(("change", "message"), [

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from hw.dataflow import plan_file
 from hw.ir import serialize
 from hw.verilog import emit
-from sim.code_coverage import constants, store
+from sim.code_coverage import constants, impossible, store
 from sim.code_coverage.points import Kind, Point
 from sim.code_coverage.store import CodeCoverage
 from sim.commands.code_coverage import code_coverage
@@ -44,13 +44,23 @@ def test_of_a_network(hardware, tmp_path):
     assert code == 0, err
     twice = store.load(file)
     assert all(twice.counts[point] >= count for point, count in once.counts.items())
+    # A layer on its own adds to the counts of its modules, and to no others.
+    code, _, err = call(cosim, *run, "--level", "op", "--only", "classifier", "--corners", 2)
+    assert code == 0, err
+    thrice = store.load(file)
+    assert thrice.counts.keys() == twice.counts.keys()
+    more = {point.module for point, count in thrice.counts.items() if count > twice.counts[point]}
+    assert more == {name for name in instances if name.startswith("shiftnas_top.classifier")}
     code, out, err = call(
         code_coverage, file, "--rtl", tmp_path / "rtl", "--info", info, "--html", html, "--json"
     )
     assert code == 0, err
     content = json.loads(out)
     assert content["lines"]["share"] > 95 and content["toggles"]["share"] > 85
-    assert content["excluded"] == sum(content["reasons"].values()) > 0
+    assert content["excluded"] == sum(content["reasons"].values())
+    assert set(content["reasons"]) == {constants.REASON, impossible.REASON}
+    bits = content["toggles"]
+    assert sum(content["left"].values()) == bits["of"] - bits["hit"]
     lines = [line for line in info.read_text().splitlines() if line.startswith("DA:")]
     assert len(lines) > content["lines"]["of"]
     assert "Code coverage" in html.read_text()
@@ -95,7 +105,9 @@ def test_wrong_calls(file, hardware, tmp_path):
         (cosim, (tmp_path / "net", "--code-coverage", file, "--simulator", "icarus"),
          "Verilator counts it"),
         (cosim, (tmp_path / "net", "--code-coverage", file, "--level", "op"),
-         "of the whole network's Verilog"),
+         "parts of a network are counted in its own Verilog; add --rtl"),
+        (cosim, (tmp_path / "net", "--code-coverage", file, "--level", "op", "--each"),
+         "in one model; leave --gates and --each out"),
         (cosim, (tmp_path / "net", "--code-coverage", tmp_path / "rtl" / "manifest.json"),
          "expected rtl and points"),
     ):  # fmt: skip
