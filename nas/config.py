@@ -137,6 +137,8 @@ class Config:
     seed: of every random draw
     device: "auto" (a GPU if there is one), "cpu", "cuda"; a run goes on on the kind of device that
         it began on (see `nas.journal`)
+    threads: of a process, for a CPU's sums; null: torch's choice, a thread a core, but with
+        `--seeds` one. Another number gives other last bits, and with them other genotypes
     precision: "float32" or "bfloat16", of convolutions alone (see `nas.precision`); bfloat16 is
         slower than float32 on most CPUs
     sync_batch_norm: batch norms take the statistics of the batch of all processes; else every
@@ -148,6 +150,7 @@ class Config:
 
     seed: int = 1
     device: str = field(default="auto", metadata=FREE)
+    threads: int | None = field(default=None, metadata=FREE)
     precision: str = "float32"
     sync_batch_norm: bool = True
     expect: ExpectConfig = field(default_factory=ExpectConfig)
@@ -215,6 +218,7 @@ _LEAST: dict[str, float] = {
     "act_bits": 2,
     "classes": 1,
     "size": 1,
+    "threads": 1,
 }
 """Smallest value of a number, by field; 0 where not listed."""
 

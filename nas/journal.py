@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
+from hw.console import note
 from hw.errors import CheckFailed, InputError
+from nas import provenance
 from nas.checkpoint import CHECKPOINT
 from nas.distributed import MAIN, rank
 from nas.events import Events
@@ -37,6 +39,7 @@ class Journal:
     def __init__(self, run: Run, device: torch.device, tensorboard: bool = False):
         self.run, self.device = run, device
         self.log: list[dict[str, Any]] = []
+        self._calls: list[dict[str, Any]] = []
         self._tensorboard = tensorboard and rank() == MAIN
         self._events: Events | None = None
 
@@ -55,8 +58,20 @@ class Journal:
                 f"figures are others; go on with device={state['device']}, or begin again with "
                 "--force"
             )
+        call = provenance.provenance(self.device, self.run.task.data)
+        note(f"{self.run.task.kind}: {provenance.in_words(call)}")
         if state is not None:
             self.log = state["log"]
+            # Checkpoints of older versions know nothing of it.
+            self._calls = state.get("provenance", [])
+            unlike = provenance.difference(self._calls[-1], call) if self._calls else None
+            if unlike is not None:
+                note(
+                    f"{self.run.folder}: goes on with {unlike}: it may not end in the same bits as "
+                    "in one piece"
+                )
+        self._calls.append(call)
+        self.run.write_provenance(self._calls)
         # Also where there is nothing to train: an empty log.
         self.run.write_log(self.log)
         if self._tensorboard:
@@ -82,7 +97,8 @@ class Journal:
         self.log.append(entry)
 
     def keep(self, state: dict[str, Any]) -> None:
-        """Write the log, and a checkpoint of `state`, the random generators and the log.
+        """Write the log, and a checkpoint of `state`, the random generators, the log and what
+        computed it.
 
         Raises
         ------
@@ -90,7 +106,12 @@ class Journal:
         """
         if not _is_finite(state):
             raise self._diverged(self.log.pop(), "last step: a weight became NaN or infinite")
-        kept = {"device": self.device.type, "random": random_state(self.device), "log": self.log}
+        kept = {
+            "device": self.device.type,
+            "random": random_state(self.device),
+            "log": self.log,
+            "provenance": self._calls,
+        }
         self.run.save({**state, **kept})
         self.run.write_log(self.log)
         if self._events is not None:

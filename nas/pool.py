@@ -21,6 +21,10 @@ from hw.errors import CheckFailed, InputError, Interrupted
 ROOT = Path(__file__).parents[1]
 ERROR = "shiftnas: error: "
 
+THREADS = {"OMP_NUM_THREADS": "1"}
+"""Of each process, unless its configuration says otherwise (`threads`): however many are at work at
+a time, on however many cores, each computes the same bits."""
+
 Result = dict[str, Any]
 """The JSON object that a command printed."""
 
@@ -121,7 +125,7 @@ class Pool:
                 raise InputError(f"{call.name}: not begun")
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "nas.child", *call.words, "--json"],
-                env={**os.environ, **self._threads(), **place, "PYTHONPATH": _python_path()},
+                env={**os.environ, **THREADS, **place, "PYTHONPATH": _python_path()},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -151,12 +155,6 @@ class Pool:
         reason = last.removeprefix(ERROR) if code in (1, 2) else f"ended with exit code {code}"
         error = InputError if code not in (EXIT_CHECK_FAILED, EXIT_INTERRUPTED) else CheckFailed
         raise error(f"{call.name}: {reason}; what the others did is kept")
-
-    def _threads(self) -> dict[str, str]:
-        """A share of the cores, unless the user wants fewer."""
-        share = max(1, len(os.sched_getaffinity(0)) // self._jobs)
-        wanted = os.environ.get("OMP_NUM_THREADS", "")
-        return {"OMP_NUM_THREADS": str(min(share, int(wanted) if wanted.isdigit() else share))}
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -30,9 +30,9 @@ from nas.lock import LOCK, FolderLock
 from nas.origin import Origin
 
 CONFIG, GENOTYPE, LOG, METRICS = "config.yaml", "genotype.yaml", "log.jsonl", "metrics.json"
-CALIBRATION = "calibration.npz"
+CALIBRATION, PROVENANCE = "calibration.npz", "provenance.json"
 
-FILES = (CONFIG, GENOTYPE, LOG, METRICS, INSIDE, CALIBRATION, *checkpoint.NAMES)
+FILES = (CONFIG, GENOTYPE, LOG, METRICS, INSIDE, CALIBRATION, PROVENANCE, *checkpoint.NAMES)
 """What a run writes, `events.FOLDER` aside."""
 
 
@@ -135,6 +135,11 @@ class Run:
     @from_main
     def write_inside(self, inside: Inside) -> None:
         write_atomic(self.folder / INSIDE, json.dumps(inside.to_mapping()) + "\n")
+
+    @from_main
+    def write_provenance(self, calls: list[dict[str, Any]]) -> None:
+        """One entry for each call that worked on the run, see `nas.provenance`."""
+        write_atomic(self.folder / PROVENANCE, json.dumps({"calls": calls}, indent=2) + "\n")
 
     @from_main
     def keep_calibration(self, choose: Callable[[], np.ndarray]) -> None:
@@ -337,6 +342,14 @@ def restore_random_state(state: dict[str, torch.Tensor], device: torch.device) -
     torch.set_rng_state(state["cpu"])
     if device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def set_up(config: Config) -> torch.device:
+    """The device to compute on; this process computes with `config.threads` from now on."""
+    device = pick_device(config.device)
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    return device
 
 
 def pick_device(name: str) -> torch.device:

@@ -27,7 +27,7 @@ from nas.model import image_tensor
 from nas.norm import normalise_apart
 from nas.optimise import ShiftOptimiser, StepSettings, cosine
 from nas.precision import autocast
-from nas.runs import Run, Task, pick_device, restore_random_state
+from nas.runs import Run, Task, restore_random_state, set_up
 from nas.shift import Domain, Layer
 from nas.sources import (
     load_images,
@@ -68,7 +68,7 @@ def search(
         require_tensorboard()
     training = open_data(data, "train", config)
     require_learnable(training, data)
-    device = distributed.join(pick_device(config.device))
+    device = distributed.join(set_up(config))
     distributed.require_shares(config.search.batch, "search.batch")
     task = Task("search", record_data(data, train=training), config, domain=domain)
     with closing(Run.start(out, task, resume=resume, force=force)) as run:

@@ -33,7 +33,7 @@ from nas.norm import average_running_statistics, normalise_apart
 from nas.optimise import ShiftOptimiser, StepSettings, cosine
 from nas.precision import autocast
 from nas.quantise import CALIBRATION_IMAGES, calibrate
-from nas.runs import Run, Task, pick_device, restore_random_state
+from nas.runs import Run, Task, restore_random_state, set_up
 from nas.shift import advance_weights
 from nas.sources import (
     calibration_images,
@@ -126,7 +126,7 @@ def train(
     splits = open_splits(data, SPLITS, config, resized_crop=crop)
     training = splits["train"]
     require_learnable(training, data)
-    device = distributed.join(pick_device(config.device))
+    device = distributed.join(set_up(config))
     distributed.require_shares(config.train.batch, "train.batch")
     found = None if start is None else beginning.read(start)
     task = Task(
