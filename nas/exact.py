@@ -7,6 +7,7 @@ computes shifts and additions of int64 (up to 63 bits) or of Python integers. Be
 tensors are real values in float64 again: formats have 32 bits at the most.
 """
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from typing import assert_never
 
@@ -42,6 +43,7 @@ from hw.ir.integers import codes_of
 from hw.ir.network import Network
 from hw.ir.parameters import Rounding
 from nas.model import GraphModel, pad_to_even
+from nas.padding import padded, torch_padding, window_sums
 from nas.shift import ShiftWeight
 
 FLOAT_BITS, INT_BITS = 53, 63
@@ -109,7 +111,8 @@ class ExactModel:
             case Conv() | FactorizedReduce():
                 return self._convolution(node, inputs[0])
             case MaxPool():
-                return functional.max_pool2d(inputs[0], node.kernel, node.stride, node.padding)
+                x = padded(inputs[0], node, -math.inf)
+                return functional.max_pool2d(x, node.kernel, node.stride, torch_padding(node))
             case AvgPool() | GlobalPool():
                 return self._average(node, inputs[0])
             case Add():
@@ -184,7 +187,13 @@ class ExactModel:
             halves = ((x, kernel[:half]), (x[:, :, 1:, 1:], kernel[half:]))
             return torch.cat([functional.conv2d(q, w, stride=2) for q, w in halves if len(w)], 1)
         return functional.conv2d(
-            x, kernel, None, node.stride, node.padding, node.dilation, node.groups
+            padded(x, node),
+            kernel,
+            None,
+            node.stride,
+            torch_padding(node),
+            node.dilation,
+            node.groups,
         )
 
     def _wide_convolution(self, node: Conv | FactorizedReduce, x: Tensor, frac: int) -> np.ndarray:
@@ -259,13 +268,11 @@ class ExactModel:
     def _average(self, node: AvgPool | GlobalPool, x: Tensor) -> Tensor:
         """Sum of real pixels times a constant that stands for 1 / n (never a float division)."""
         target = self.network.formats[node.name]
-        if isinstance(node, GlobalPool):
-            kernel, stride, padding = tuple(x.shape[2:]), (1, 1), (0, 0)
-        else:
-            kernel, stride, padding = node.kernel, node.stride, node.padding
 
         def sums(values: Tensor) -> Tensor:
-            return functional.avg_pool2d(values, kernel, stride, padding, divisor_override=1)
+            if isinstance(node, GlobalPool):
+                return values.sum((2, 3), keepdim=True)
+            return window_sums(values, node)
 
         counts = sums(torch.ones(1, 1, *x.shape[2:], dtype=torch.float64)).long()
         most = int(counts.max())
@@ -370,8 +377,9 @@ def _windows(
     if isinstance(node, FactorizedReduce):
         q = _padded(q, (0, q.shape[2] % 2), (0, q.shape[3] % 2))
     else:
-        (py, px), (sy, sx), (dy, dx) = node.padding, node.stride, node.dilation
-        q = _padded(q, (py, py), (px, px))
+        (sy, sx), (dy, dx) = node.stride, node.dilation
+        rows, columns = zip(node.padding, node.end, strict=True)
+        q = _padded(q, rows, columns)
     for out, i, ky, kx in sign.nonzero().tolist():
         if isinstance(node, FactorizedReduce):
             tap = 0 if out < len(sign) // 2 else 1

@@ -4,6 +4,7 @@ Feature maps are (N, C, H, W) tensors stored channels_last. Images enter as q·2
 hardware sees them.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -30,6 +31,7 @@ from hw.networks import parts
 from nas import distributed, shift
 from nas.fake_quantise import Formats, rounded_tensor
 from nas.norm import BatchNorm2d
+from nas.padding import padded, torch_padding, window_sums
 from nas.shift import Domain, RealWeight, ShiftSettings, ShiftWeight
 
 
@@ -45,12 +47,13 @@ class ConvUnit(nn.Module):
         self, node: Conv, channels: int, domain: str, affine: bool, settings: ShiftSettings
     ):
         super().__init__()
+        self.node = node
         self.conv = shift.Conv2d(
             channels,
             node.shape[2],
             node.kernel,
             node.stride,
-            node.padding,
+            torch_padding(node),
             node.dilation,
             node.groups,
             bias=node.bias,
@@ -64,7 +67,7 @@ class ConvUnit(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.conv(x))
+        return self.norm(self.conv(padded(x, self.node)))
 
 
 class ReduceUnit(nn.Module):
@@ -126,11 +129,14 @@ class PoolUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         node = self.node
         if isinstance(node, MaxPool):
-            x = functional.max_pool2d(x, node.kernel, node.stride, node.padding)
-        else:
+            x = padded(x, node, -math.inf)
+            x = functional.max_pool2d(x, node.kernel, node.stride, torch_padding(node))
+        elif node.is_even:
             x = functional.avg_pool2d(
                 x, node.kernel, node.stride, node.padding, count_include_pad=False
             )
+        else:
+            x = window_sums(x, node) / window_sums(torch.ones_like(x[:1, :1]), node)
         return self.norm(x)
 
 

@@ -51,21 +51,45 @@ class Rounded(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conv(Rounded):
+class Windowed(Node):
+    """A node whose output pixels look at windows of the input, pairs of rows and columns.
+
+    output side = (in + padding + padding_end − dilation·(kernel − 1) − 1) // stride + 1.
+
+    Parameters
+    ----------
+    padding: above and to the left
+    padding_end: below and to the right; None: as above and to the left
+    """
+
+    kernel: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    padding_end: Pair | None = field(default=None, metadata=since(2))
+
+    @property
+    def end(self) -> Pair:
+        """Padding below and to the right."""
+        return self.padding if self.padding_end is None else self.padding_end
+
+    @property
+    def is_even(self) -> bool:
+        """Whether opposite sides have equal padding."""
+        return self.end == self.padding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conv(Windowed, Rounded):
     """Convolution with shift weights, then requantisation with the batch norm (if any) folded in.
 
-    Weights have the shape (channels out, channels in / groups, kernel height, kernel width). Zero
-    padding on both sides;
-    output side = (in + 2·padding − dilation·(kernel − 1) − 1) // stride + 1.
+    Weights have the shape (channels out, channels in / groups, kernel height, kernel width). What
+    is padded is zero.
 
     Parameters
     ----------
     bias: whether it has a bias of its own; with a batch norm it needs none
     """
 
-    kernel: Pair = (1, 1)
-    stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
     relu_in: bool = False
@@ -86,20 +110,18 @@ class FactorizedReduce(Rounded):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaxPool(Node):
+class MaxPool(Windowed):
     """Maximum over the window, padding ignored."""
 
     kernel: Pair = (3, 3)
-    stride: Pair = (1, 1)
     padding: Pair = (1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AvgPool(Node):
+class AvgPool(Windowed):
     """Mean over the window's real pixels (padding not counted)."""
 
     kernel: Pair = (3, 3)
-    stride: Pair = (1, 1)
     padding: Pair = (1, 1)
 
 

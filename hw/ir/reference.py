@@ -40,6 +40,7 @@ from hw.ir.graph import (
     MaxPool,
     Node,
     Pair,
+    Windowed,
 )
 from hw.ir.integers import (
     Integers,
@@ -255,7 +256,7 @@ def _multiply(node: Node, q: Integers, w: Integers) -> Integers:
 
 def _convolve(node: Conv, q: Integers, w: Integers) -> Integers:
     """Convolution of q (N, H, W, C_in) with w (C_out, C_in / groups, kh, kw)."""
-    taps = list(_taps(q, node.kernel, node.stride, node.padding, node.shape, node.dilation))
+    taps = list(_taps(q, node, dilation=node.dilation))
     if w.shape[1] == 1 and node.groups == w.shape[0]:
         kernels = w.reshape(node.groups, -1).T
         total = taps[0] * kernels[0]
@@ -274,21 +275,16 @@ def _convolve(node: Conv, q: Integers, w: Integers) -> Integers:
 
 
 def _taps(
-    q: Integers,
-    kernel: Pair,
-    stride: Pair,
-    padding: Pair,
-    shape: tuple[int, int, int],
-    dilation: Pair = (1, 1),
-    fill: int = 0,
+    q: Integers, node: Windowed, *, dilation: Pair = (1, 1), fill: int = 0
 ) -> Iterator[Integers]:
     """For each kernel position, in raster order, what it sees of q at every output pixel."""
-    (py, px), (sy, sx), (dy, dx) = padding, stride, dilation
-    q = pad(q, (py, py), (px, px), fill)
-    for ky in range(kernel[0]):
-        for kx in range(kernel[1]):
+    (sy, sx), (dy, dx), (height, width, _) = node.stride, dilation, node.shape
+    rows, columns = zip(node.padding, node.end, strict=True)
+    q = pad(q, rows, columns, fill)
+    for ky in range(node.kernel[0]):
+        for kx in range(node.kernel[1]):
             y, x = ky * dy, kx * dx
-            yield q[:, y : y + sy * (shape[0] - 1) + 1 : sy, x : x + sx * (shape[1] - 1) + 1 : sx]
+            yield q[:, y : y + sy * (height - 1) + 1 : sy, x : x + sx * (width - 1) + 1 : sx]
 
 
 def requantise(
@@ -335,9 +331,7 @@ def _align(derived: Alignment, target: Format) -> Operation:
 def _max_pool(node: MaxPool, source: Format) -> Operation:
     def apply(sources: Sequence[Integers]) -> Integers:
         # Every window has a real pixel, and none is below qmin: padding never wins.
-        taps = _taps(
-            sources[0], node.kernel, node.stride, node.padding, node.shape, fill=source.qmin
-        )
+        taps = _taps(sources[0], node, fill=source.qmin)
         result = next(taps)
         for tap in taps:
             result = np.maximum(result, tap)
@@ -358,7 +352,7 @@ def _average_pool(node: AvgPool, source: Format, shape: tuple[int, int, int]) ->
 
     def apply(sources: Sequence[Integers]) -> Integers:
         q = cast(sources[0], dtype)
-        return mean(_sum(_taps(q, node.kernel, node.stride, node.padding, node.shape)))
+        return mean(_sum(_taps(q, node)))
 
     return apply
 

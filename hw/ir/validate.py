@@ -187,6 +187,8 @@ def check_window(node: Conv | MaxPool | AvgPool, report: Reporter) -> None:
     least = {"kernel": 1, "stride": 1, "padding": 0}
     if isinstance(node, Conv):
         least["dilation"] = 1
+    if node.padding_end is not None:
+        least["padding_end"] = 0
     for key, smallest in least.items():
         pair = getattr(node, key)
         if len(pair) != 2 or not all(_is_int(v) and smallest <= v <= MAX_SIDE for v in pair):
@@ -209,6 +211,11 @@ def check_window(node: Conv | MaxPool | AvgPool, report: Reporter) -> None:
             f"nodes: {node.name}: padding",
             f"{list(node.padding)}; a pool's must be at most half of its kernel",
         )
+    elif any(p >= k for p, k in zip(node.end, node.kernel, strict=True)):
+        raise report.network(
+            f"nodes: {node.name}: padding_end",
+            f"{list(node.end)}; a pool's must be smaller than its kernel",
+        )
 
 
 def expected_shape(node: Node, shapes: tuple[Shape, ...]) -> Shape | None:
@@ -218,7 +225,7 @@ def expected_shape(node: Node, shapes: tuple[Shape, ...]) -> Shape | None:
         case Conv() | MaxPool() | AvgPool():
             dilation = node.dilation if isinstance(node, Conv) else (1, 1)
             sides = [
-                (side + 2 * node.padding[i] - dilation[i] * (node.kernel[i] - 1) - 1)
+                (side + node.padding[i] + node.end[i] - dilation[i] * (node.kernel[i] - 1) - 1)
                 // node.stride[i]
                 + 1
                 for i, side in enumerate((height, width))

@@ -15,7 +15,8 @@ def window_of(node: Node) -> str | None:
     if isinstance(node, Conv) and node.dilation != (1, 1):
         rows, columns = node.dilation
         name += f" dilation {rows if rows == columns else _pair(node.dilation)}"
-    return None if node.kernel == (1, 1) and node.padding == (0, 0) else name
+    bare = node.padding == node.end == (0, 0)
+    return None if node.kernel == (1, 1) and bare else name
 
 
 def sides_of(node: Node) -> tuple[str, ...]:
@@ -23,8 +24,9 @@ def sides_of(node: Node) -> tuple[str, ...]:
     if isinstance(node, FactorizedReduce):
         return "bottom", "right", "inside"
     assert isinstance(node, Conv | MaxPool | AvgPool)
-    rows, columns = node.padding
-    return ("top", "bottom") * (rows > 0) + ("left", "right") * (columns > 0) + ("inside",)
+    (top, left), (bottom, right) = node.padding, node.end
+    sizes = {"top": top, "bottom": bottom, "left": left, "right": right}
+    return (*(side for side, size in sizes.items() if size), "inside")
 
 
 def _pair(pair: tuple[int, int]) -> str:

@@ -286,3 +286,33 @@ def test_a_limit_wrong_by_one_is_found(residual, monkeypatch):
     built = propose(residual, device("ulx3s-85f"))
     with pytest.raises(CheckFailed, match="sum"):
         cosim(residual, built, stimuli(residual, 2, stall=0))
+
+
+UNEVEN = Graph(
+    (
+        Input(name="input", inputs=(), shape=(6, 5, 2)),
+        Conv(
+            name="conv", inputs=("input",), shape=(6, 4, 3), kernel=(3, 2), padding=(2, 0),
+            padding_end=(0, 0),
+        ),
+        MaxPool(
+            name="pool", inputs=("conv",), shape=(3, 2, 3), stride=(2, 2), padding=(0, 0),
+            padding_end=(1, 1),
+        ),
+        AvgPool(
+            name="mean", inputs=("pool",), shape=(2, 1, 3), kernel=(2, 2), stride=(2, 2),
+            padding=(0, 0), padding_end=(1, 0),
+        ),
+        GlobalPool(name="global_pool", inputs=("mean",), shape=(1, 1, 3)),
+        Linear(name="classifier", inputs=("global_pool",), shape=(1, 1, 3)),
+    )
+)  # fmt: skip
+
+
+def test_padding_that_differs_by_side():
+    network = random_network(UNEVEN, seed=4)
+    built = propose(network, device("ulx3s-85f"))
+    result = cosim(network, built, stimuli(network, 2, stall=0.3))
+    assert (result.frames, result.mismatches) == (4, 0)
+    result = cosim(network, built, stimuli(network, 1), Subject("op"))
+    assert result.mismatches == 0

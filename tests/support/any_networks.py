@@ -103,7 +103,7 @@ def nodes(draw: Any, kind: type[Node], name: str, inputs: tuple[str, ...], shape
 
 
 def _windows(draw: Any, shape: Shape, *, dilations: bool) -> dict[str, Any]:
-    kernel, stride, padding, dilation = [], [], [], []
+    kernel, stride, padding, end, dilation = [], [], [], [], []
     for side in shape[:2]:
         dilation.append(draw(st.integers(1, 2)) if dilations else 1)
         most = 5 if dilations else 3
@@ -114,8 +114,11 @@ def _windows(draw: Any, shape: Shape, *, dilations: bool) -> dict[str, Any]:
         if least > limit:  # a pool's window larger than its map
             kernel[-1], least, limit = 1, 0, 0
         padding.append(draw(st.integers(least, limit)))
+        end.append(draw(st.integers(least, limit)))
         stride.append(draw(st.integers(1, 3)))
     found = {"kernel": tuple(kernel), "stride": tuple(stride), "padding": tuple(padding)}
+    if draw(st.integers(0, 2)) == 0:
+        found["padding_end"] = tuple(end)
     return found | ({"dilation": tuple(dilation)} if dilations else {})
 
 

@@ -229,3 +229,28 @@ def test_formats_of_clipped_tensors(clipped, name, fmt, pattern):
 def test_a_bias_beside_a_batch_norm(clipped):
     nodes = (INPUT, edited(CLIPPED, bias=True), BIASED, POOL, LINEAR)
     refused(dataclasses.replace(clipped, graph=Graph(nodes)), "conv: bias: with a batch norm")
+
+
+# Padding that differs by side --------------------------------------------------------------------
+
+WIDE = MaxPool(name="max", inputs=("conv",), shape=(3, 2, 4), kernel=(2, 2), stride=(2, 2),
+               padding=(0, 0), padding_end=(1, 0))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("node", "pattern"),
+    [
+        (edited(WIDE, padding_end=(2, 0)), r"max: padding_end: \[2, 0\]; a pool's must be smaller"),
+        (edited(WIDE, padding_end=(0, 0)), r"max: shape: \[3, 2, 4\]; its inputs make \[2, 2, 4\]"),
+        (
+            edited(WIDE, padding_end=(-1, 0)),
+            r"max: padding_end: \[-1, 0\]; expected two integers 0",
+        ),
+    ],
+)
+def test_padding_at_the_end(node, pattern):
+    nodes = (INPUT, CONV, WIDE, edited(POOL, inputs=("max",)), LINEAR)
+    network = random_network(Graph(nodes), seed=0)
+    validate(network)
+    broken = Graph(tuple(node if one is WIDE else one for one in nodes))
+    refused(dataclasses.replace(network, graph=broken), pattern)
