@@ -316,7 +316,8 @@ class GraphModel(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes)."""
-        return self.tensors(x)[self.live.output.name]
+        # Means may be the logits: (N, classes, 1, 1).
+        return self.tensors(x)[self.live.output.name].flatten(1)
 
     def shift_weights(self) -> dict[str, ShiftWeight]:
         """The shift weight of every weighted node that has one, by node name."""

@@ -265,7 +265,11 @@ class _Maker:
         """Random batch norm around the accumulators' statistics, folded; the output's format."""
         channels = node.shape[2]
         if isinstance(node, Conv) and not node.batch_norm:
-            bias = self.rng.normal(size=channels) * real.std() / 8 if node.bias else np.zeros(0)
+            bias = np.zeros(0)
+            if node.bias:
+                # Each channel around zero, as a batch norm would have it: none is cut off whole.
+                spread = self.rng.normal(size=channels) / 4
+                bias = spread * real.std() - real.mean(axis=(0, 1, 2))
             self.network.formats[node.name] = self.choose(node, real + bias if node.bias else real)
             self.fix(node, unit_scales(channels, bias.tolist(), acc.frac))
             return

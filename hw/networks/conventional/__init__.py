@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 from hw.errors import InputError
 from hw.ir.graph import Graph
+from hw.networks.conventional.googlenet import googlenet
 from hw.networks.conventional.mobilenet import mobilenet_v2
 from hw.networks.conventional.resnet import basic, bottleneck, resnet, small_resnet
 from hw.networks.conventional.sizes import Sizes
+from hw.networks.conventional.squeezenet import squeezenet1_0
 from hw.networks.conventional.vgg import vgg
 
 MODELS: dict[str, Callable[[Sizes], Graph]] = {
@@ -20,6 +22,8 @@ MODELS: dict[str, Callable[[Sizes], Graph]] = {
     "vgg16": vgg((2, 2, 3, 3, 3)),
     "vgg19": vgg((2, 2, 4, 4, 4)),
     "mobilenet_v2": mobilenet_v2,
+    "googlenet": googlenet,
+    "squeezenet1_0": squeezenet1_0,
 }
 """Every name there is, and what makes its graph."""
 

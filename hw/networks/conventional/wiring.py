@@ -7,7 +7,6 @@ from hw.errors import InputError
 from hw.ir.clip import Clip
 from hw.ir.graph import (
     Add,
-    AvgPool,
     Concat,
     Conv,
     GlobalPool,
@@ -73,13 +72,40 @@ class Wiring:
             clip=clip,
         )
 
-    def max_pool(self, name: str, source: str, kernel: int, stride: int, padding: int = 0) -> str:
-        return self._pool(MaxPool, name, source, kernel, stride, padding)
-
-    def average_pool(
-        self, name: str, source: str, kernel: int, stride: int, padding: int = 0
+    def max_pool(
+        self,
+        name: str,
+        source: str,
+        kernel: int,
+        stride: int,
+        padding: int = 0,
+        *,
+        ceil: bool = False,
     ) -> str:
-        return self._pool(AvgPool, name, source, kernel, stride, padding)
+        """`ceil`: a last window that reaches beyond the padding counts, if it begins before it."""
+        around = (padding, padding)
+        end = tuple(
+            self._reach(side, kernel, stride, padding) if ceil else padding
+            for side in self.shape(source)[:2]
+        )
+        return self._add(
+            MaxPool,
+            name,
+            (source,),
+            0,
+            kernel=(kernel, kernel),
+            stride=(stride, stride),
+            padding=around,
+            padding_end=None if end == around else end,
+        )
+
+    @staticmethod
+    def _reach(side: int, kernel: int, stride: int, padding: int) -> int:
+        """Padding at the end that a last, partial window asks for."""
+        steps = -(-(side + 2 * padding - kernel) // stride)
+        if steps * stride >= side + padding:  # it would begin in the padding
+            steps -= 1
+        return max(padding, steps * stride + kernel - side - padding)
 
     def add(self, name: str, *sources: str, clip: Clip | None = None) -> str:
         return self._add(Add, name, sources, 0, clip=clip)
@@ -89,18 +115,14 @@ class Wiring:
 
     def classify(self, source: str, classes: int) -> Graph:
         """The graph whole: mean over all pixels, then a classifier."""
-        pooled = self._add(GlobalPool, "global_pool", (source,), 0)
-        self._add(Linear, "classifier", (pooled,), classes)
+        self._add(Linear, "classifier", (self.global_pool(source),), classes)
         return self.graph()
+
+    def global_pool(self, source: str) -> str:
+        return self._add(GlobalPool, "global_pool", (source,), 0)
 
     def graph(self) -> Graph:
         return Graph(tuple(self.nodes.values()))
-
-    def _pool(
-        self, kind: type[Node], name: str, source: str, kernel: int, stride: int, padding: int
-    ) -> str:
-        windows = {"kernel": kernel, "stride": stride, "padding": padding}
-        return self._add(kind, name, (source,), 0, **{k: (v, v) for k, v in windows.items()})
 
     def _add(
         self, kind: type[Any], name: str, sources: tuple[str, ...], channels: int, **fields: Any

@@ -34,6 +34,8 @@ WEIGHTS = [
     ("vgg16", IMAGENET, 138_357_544),
     ("vgg19", IMAGENET, 143_667_240),
     ("mobilenet_v2", IMAGENET, 3_504_872),
+    ("googlenet", IMAGENET, 6_624_904),
+    ("squeezenet1_0", IMAGENET, 1_248_424),
 ]
 
 
