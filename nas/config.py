@@ -81,7 +81,8 @@ class TrainConfig:
         hold out the same ones
     epochs: of those images
     warmup_epochs: the learning rate rises linearly over these, then falls on a cosine to 0
-    lr, weight_decay, regularisation, clip, optimiser, momentum: as in the search
+    lr, weight_decay, weight_decay_norms, regularisation, clip, optimiser, momentum: as in the
+        search
     drop_path: rate at the last epoch, risen linearly from 0
     crop: pixels of zero padding before a random crop; 0: no crop
     flip: random left-right flips
@@ -110,6 +111,7 @@ class TrainConfig:
     warmup_epochs: int = 0
     lr: float = 0.01
     weight_decay: float = 3e-4
+    weight_decay_norms: bool = True
     regularisation: str = "weight"
     clip: float = 5.0
     optimiser: str = "radam"

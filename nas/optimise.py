@@ -32,6 +32,11 @@ class Optimiser(StrEnum):
     SGD = "sgd"
 
 
+NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+"""Modules whose parameters `StepSettings.weight_decay_norms` is about: batch norms of all kinds
+first."""
+
+
 def flatten(parameters: list[nn.Parameter], device: torch.device) -> tuple[nn.Parameter, Tensor]:
     """Lay parameters and their gradients end to end; views of the two tensors returned."""
     total = sum(p.numel() for p in parameters)
@@ -60,6 +65,7 @@ class StepSettings:
         gradients (eq. 15); "latent": the conventional lambda/2·(P² + S²), of the trained numbers
         whatever they are; "none". Other parameters (batch norm, bias, real weights) have plain L2
         in all but "none"
+    weight_decay_norms: scales and shifts of norms are among these; else they have none
     clip: largest norm of the loss gradient, before the regularisation; 0 switches clipping off
     optimiser: "radam" (rectified Adam, the paper's) or "sgd"
     momentum: of "sgd"
@@ -70,6 +76,7 @@ class StepSettings:
     clip: float = 5.0
     optimiser: str = "radam"
     momentum: float = 0.9
+    weight_decay_norms: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,9 @@ class ShiftOptimiser(torch.optim.Optimizer):
         latent = {id(p) for m in shift_weights(module) for p in m.latents}
         others = [p for p in module.parameters() if id(p) not in latent]
         self._other, self._other_gradient = flatten(others, device)
+        self._decayed = (
+            None if settings.weight_decay_norms else _outside_norms(module, others, device)
+        )
         flat = [value for group in self._latents for value in group.values]
         self._gradients = [g for group in self._latents for g in group.gradients]
         self._gradients.append(self._other_gradient)
@@ -145,7 +155,8 @@ class ShiftOptimiser(torch.optim.Optimizer):
         decay, kind = self.settings.weight_decay, self.settings.regularisation
         if kind == Regularisation.NONE or not decay:
             return
-        self._other_gradient.add_(self._other, alpha=decay)
+        other = self._other if self._decayed is None else self._other * self._decayed
+        self._other_gradient.add_(other, alpha=decay)
         for group in self._latents:
             match kind:
                 case Regularisation.LATENT:
@@ -160,6 +171,17 @@ class ShiftOptimiser(torch.optim.Optimizer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._steps.load_state_dict(state_dict)
         self._share()
+
+
+def _outside_norms(
+    module: nn.Module, parameters: list[nn.Parameter], device: torch.device
+) -> Tensor:
+    """1 for each number of `parameters`, laid end to end, that is not a norm's; 0 for those."""
+    norms = {
+        id(p) for m in module.modules() if isinstance(m, NORMS) for p in m.parameters(recurse=False)
+    }
+    parts = [torch.full((p.numel(),), float(id(p) not in norms)) for p in parameters]
+    return torch.cat([torch.empty(0), *parts]).to(device)
 
 
 def _flat_latents(module: nn.Module, device: torch.device) -> list[_Latents]:

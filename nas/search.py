@@ -161,6 +161,7 @@ class _Searcher:
             config.clip,
             config.optimiser,
             config.momentum,
+            config.weight_decay_norms,
         )
         parameters = list(architecture.parameters())
         return _Active(

@@ -102,7 +102,7 @@ class SearchConfig:
     bilevel: weights and alpha are trained on two random halves (eq. 5), else both on all images
     lr: first learning rate of the weights, cosine to 0
     lr_reset: a new cosine for each stage; else one cosine over all
-    weight_decay, regularisation: see `nas.optimise.StepSettings`
+    weight_decay, weight_decay_norms, regularisation: see `nas.optimise.StepSettings`
     clip: largest gradient norm; 0 switches clipping off
     optimiser, momentum: of the weights: "radam", or "sgd" with this momentum
     arch_lr, arch_decay: Adam's, for alpha and beta
@@ -131,6 +131,7 @@ class SearchConfig:
     lr: float = 0.01
     lr_reset: bool = True
     weight_decay: float = 3e-4
+    weight_decay_norms: bool = True
     regularisation: str = "weight"
     clip: float = 5.0
     optimiser: str = "radam"

@@ -194,6 +194,7 @@ class _Trainer:
             self.config.clip,
             self.config.optimiser,
             self.config.momentum,
+            self.config.weight_decay_norms,
         )
         self.optimiser = ShiftOptimiser(
             self.network, self.config.lr, settings, run.task.config.shift

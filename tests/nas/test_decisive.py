@@ -23,6 +23,7 @@ def test_every_setting_decides_but_these():
             "expect.image",
             "folder.stream",
             "folder.workers",
+            "threads",
         }
         assert decisive(Config(), kind).keys() < own
 

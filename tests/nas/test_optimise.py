@@ -4,6 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from hw.networks.genotypes import get
+from nas import search as searching
+from nas import train as training
+from nas.config import load_config
+from nas.norm import BatchNorm2d
 from nas.optimise import (
     Optimiser,
     ShiftOptimiser,
@@ -193,3 +198,46 @@ def test_schedulers_and_closures_of_torch_work_on_it(optimiser):
     kept = [parameter.clone() for parameter in layer.parameters()]
     mine.step(loss)
     assert all(map(torch.equal, kept, layer.parameters())), "loaded groups are those of the steps"
+
+
+@pytest.mark.parametrize("norms", [True, False])
+@pytest.mark.parametrize("domain", ["shift", "real"])
+def test_weight_decay_of_norms_is_a_choice(norms, domain):
+    """By value, of a step without a gradient: x becomes x·(1 - lr·decay) or stays."""
+    torch.manual_seed(0)
+    weight = Linear(4, 3) if domain == "shift" else nn.Linear(4, 3)
+    net = nn.Sequential(weight, nn.BatchNorm1d(3), nn.Linear(3, 2), BatchNorm2d(2), nn.LayerNorm(2))
+    for part in (1, 3, 4):
+        nn.init.uniform_(net[part].weight, 1, 2)
+        nn.init.uniform_(net[part].bias, 1, 2)
+    settings = StepSettings(
+        0.5, "weight", 0.0, optimiser="sgd", momentum=0.0, weight_decay_norms=norms
+    )
+    optimiser = ShiftOptimiser(net, 0.1, settings, ShiftSettings())
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    optimiser.zero_grad()
+    optimiser.step()
+    for name, p in net.named_parameters():
+        if name.startswith("0.") and domain == "shift" and "bias" not in name:
+            continue
+        kept = not norms and name[0] in "134"
+        torch.testing.assert_close(p, before[name] * (1 if kept else 0.95), msg=name)
+
+
+def test_the_configuration_says_whether_norms_decay(tmp_path, monkeypatch):
+    found = []
+
+    def watched(module, lr, settings, shift):
+        found.append(settings.weight_decay_norms)
+        return ShiftOptimiser(module, lr, settings, shift)
+
+    for module in (searching, training):
+        monkeypatch.setattr(module, "ShiftOptimiser", watched)
+    short = ("search.images=16", "train.images=16", "train.epochs=1")
+    switched = ("search.weight_decay_norms=false", "train.weight_decay_norms=false")
+    for number, more in enumerate(((), switched)):
+        config = load_config("tiny", (*short, *more))
+        searching.search("digits", tmp_path / f"search{number}", config)
+        training.train(get("GDAS_V1"), "digits", tmp_path / f"train{number}", config)
+    # Two stages of a search and a training.
+    assert found == [True] * 3 + [False] * 3
