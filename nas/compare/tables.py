@@ -79,12 +79,17 @@ def notes(content: Mapping[str, Any]) -> list[str]:
         for setting, values in settings.items():
             shown = ", ".join(f"{value} ({arm})" for arm, value in values.items())
             said.append(f"Not trained alike: {setting} of {domain} weights: {shown}.")
-    for entry in content["table"]:
-        if "chosen" in entry:
-            chosen = entry["chosen"]
+    for domain in content["domains"]:
+        chosen = [
+            f"{entry['arm']}: seed {entry['chosen']['seed']}, "
+            f"{100 * entry['chosen']['accuracy']:.2f} %"
+            for entry in content["table"]
+            if entry["domain"] == domain and "chosen" in entry
+        ]
+        if chosen:
             said.append(
-                f"Best of {entry['arm']} by validation images, {entry['domain']} weights: seed "
-                f"{chosen['seed']}, {content['split']} accuracy {100 * chosen['accuracy']:.2f} %."
+                f"Chosen by validation images, of {domain} weights, with their test accuracy: "
+                f"{'; '.join(chosen)}."
             )
     for entry in content["between_domains"]:
         first, second = content["domains"]

@@ -50,7 +50,7 @@ def test_markdown_by_hand():
         "| shift_nas | 3 | 76.00 ± 1.00 | 76.00 | −2.00 [−4.48, 0.48] p | 15,002 ± 1 |",
         "| random-1 | 3 | 78.00 ± 2.00 | 78.00 | – | 15,002 ± 1 |",
     ]
-    assert not any("Unfinished" in line or "alike" in line or "Best" in line for line in lines)
+    assert not any("Unfinished" in line or "alike" in line or "Chosen" in line for line in lines)
 
 
 def test_what_must_be_said():
@@ -59,8 +59,10 @@ def test_what_must_be_said():
     assert "Unfinished: 12 of 14 runs are done." in text
     assert "Not trained alike: train.lr of shift weights: 0.1 (shift_nas), 0.2 (random-1)." in text
     # Chosen by the validation images, on which the first seed is best, not by the test images.
-    best = "Best of random-1 by validation images, shift weights: seed 1, test accuracy 76.00 %."
-    assert best in text
+    assert (
+        "Chosen by validation images, of shift weights, with their test accuracy: "
+        "shift_nas: seed 1, 75.00 %; random-1: seed 1, 76.00 %."
+    ) in text
     assert "| validation accuracy, % |" in text
 
 
