@@ -173,7 +173,7 @@ class _Reader:
                     raise self.wrong(
                         f"domains.{name}.{key}", "settings of a domain are of its trainings alone"
                     )
-            self._require_same_images(f"domains.{name}", settings or {})
+            self._require_common(f"domains.{name}", settings or {})
         return {name: settings or {} for name, settings in found.items()}
 
     def _arm(
@@ -205,7 +205,7 @@ class _Reader:
                     raise self.wrong(f"{at}.{field}", "of a genotype that is given: no search")
         if "seed" in settings:
             raise self.wrong(f"{at}.set.seed", f"seeds of an arm are in {at}.seeds")
-        self._require_same_images(f"{at}.set", settings)
+        self._require_common(f"{at}.set", settings)
         search = self._config(top, (f"{at}.strategy", own), (f"{at}.set", settings))
         trained = self._trained(f"{at}.domains", fields.get("domains"), domains)
         search_domain = fields.get("search_domain", "shift")
@@ -296,12 +296,14 @@ class _Reader:
             raise self.wrong("hardware.luts", f"expected a number of LUT sites, found {luts!r}")
         return Hardware(board, luts)
 
-    def _require_same_images(self, name: str, settings: Mapping[str, Any]) -> None:
-        for key in settings.get("train") or {}:
-            if key.startswith("validation"):
-                raise self.wrong(
-                    f"{name}.train.{key}", "validation images are the same for all: put it into set"
-                )
+    def _require_common(self, name: str, settings: Mapping[str, Any]) -> None:
+        """InputError where `settings` has what no part of a comparison may have for itself."""
+        own = [key for key in ("device", "threads") if key in settings]
+        train = settings.get("train")
+        if isinstance(train, dict):
+            own += [f"train.{key}" for key in train if str(key).startswith("validation")]
+        if own:
+            raise self.wrong(f"{name}.{own[0]}", "is the same for all: put it into set")
 
     def _require_equal(self, unequal: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
         for settings in unequal.values():

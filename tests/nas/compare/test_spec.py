@@ -154,9 +154,11 @@ def test_files_are_looked_for_beside_the_spec(tmp_path):
         (
             "{lr_reset: false}",
             "{lr_reset: false}\n      train: {validation: 0.1}",
-            "line 15: arms.no-reset.set.train.validation: validation images are the same for all",
+            "line 15: arms.no-reset.set.train.validation: is the same for all: put it into set",
         ),
-        ("{lr: 0.001}", "{validation_seed: 1}", "line 8: domains.real.train.validation_seed: v"),
+        ("{lr: 0.001}", "{validation_seed: 1}", "line 8: domains.real.train.validation_seed: is"),
+        ("{train: {lr: 0.001}}", "{threads: 2}", "line 8: domains.real.threads: is the same for"),
+        ("{train: {lr: 0.001}}", "{train: 3}", "line 8: train: expected a mapping"),
         ("seeds: 2", "equal_training: 3", "line 5: equal_training: expected true or false"),
     ],
 )
