@@ -26,8 +26,8 @@ def _case(parity: int, negative: bool) -> str:
 
 
 HALVES = {case: f"exactly half above an {_case(*case)}" for case in _CASES}
-UP = {case: f"smallest mean to round up from an {_case(*case)}" for case in _CASES}
-DOWN = {case: f"largest mean to round down to an {_case(*case)}" for case in _CASES}
+UP = {case: f"smallest sum to round up from an {_case(*case)}" for case in _CASES}
+DOWN = {case: f"largest sum to round down to an {_case(*case)}" for case in _CASES}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,10 @@ class Scaled:
     shift: int
     target: Format
 
-    kinds = (ABOVE, UPPER, LOWER, BELOW, LARGEST, SMALLEST, *HALVES.values())
+    kinds = (
+        *(ABOVE, UPPER, LOWER, BELOW, LARGEST, SMALLEST),
+        *(*HALVES.values(), *UP.values(), *DOWN.values()),
+    )
 
     def code(self, total: int, terms: int = 1) -> int:
         """The code of a sum of so many terms, before the clamp."""
@@ -49,7 +52,7 @@ class Scaled:
 
     def targets(self, total: Sum) -> dict[str, Target]:
         """The totals of each kind, reachable or not."""
-        found = dict(self._halves())
+        found = dict(self._halves()) | dict(self._beside_halves(total))
         qmin, qmax = self.target.qmin, self.target.qmax
         above, upper = self._sides(total, qmax + 1)
         lower, below = self._sides(total, qmin)
@@ -74,6 +77,25 @@ class Scaled:
             return total.first(edge, total.most), total.last(total.least, edge - 1)
         edge = least // self.scale
         return total.last(total.least, edge), total.first(edge + 1, total.most)
+
+    def _beside_halves(self, total: Sum) -> Iterator[tuple[str, Target]]:
+        """The totals on both sides of where a code of the parity and sign ends, for one code that
+        has both: exactly half is often no total, these are."""
+        if self.shift < 1:
+            return
+        ends = sorted((self.code(total.least), self.code(total.most)))
+        for parity, negative in _CASES:
+            low, high = (self.target.qmin, -1) if negative else (0, self.target.qmax - 1)
+            low, high = max(low, ends[0]), min(high, ends[1] - 1)
+            middle = (low + high) // 2
+            for code in (middle - (middle - parity) % 2, middle + 2 - (middle - parity) % 2):
+                up, down = self._sides(total, code + 1)
+                if up is None or down is None or not low <= code <= high:
+                    continue
+                if (self.code(down), self.code(up)) == (code, code + 1):
+                    yield UP[parity, negative], Target(up, up)
+                    yield DOWN[parity, negative], Target(down, down)
+                    break
 
     def _halves(self) -> Iterator[tuple[str, Target]]:
         """Totals whose value lies exactly between the code k and the next: those that solve

@@ -171,7 +171,7 @@ def cosim(
 
     both = simulator == BOTH
     _refuse(
-        (each and (level == Level.NETWORK or rtl is not None),
+        (each and level == Level.NETWORK,
          "--each: is for the parts of a level; give --level cell, op or pe"),
         (each and both, "--each: takes one simulator at a time; give --simulator verilator"),
         (bool(corners) and level not in (Level.OP, Level.PE),

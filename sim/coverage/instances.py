@@ -34,6 +34,8 @@ CLAMP = (
 )
 """Where a number lies before the clamp; the second and the fifth are clamped too."""
 
+ONE_BELOW, ONE_ABOVE = CLAMP[1], CLAMP[4]
+
 ROUNDED = ("rounded down", "exactly half", "rounded up")
 
 STREAM = {"held_back": "output held back", "starved": "output waited for"}
@@ -66,6 +68,11 @@ def _group(network: Network, node: Node) -> Group:
         bins |= dict.fromkeys(f"tlast {how}" for how in LAST_SEEN)
     reasons = {name: reason for name, reason in bins.items() if reason is not None}
     return Group.of(node.name, bins, reasons)
+
+
+def clamp_out_of_reach(network: Network, node: Node) -> dict[str, str]:
+    """The bins of a rounding layer's clamp that it cannot hit, each with the reason."""
+    return {name: reason for name, reason in _clamp(network, node) if reason is not None}
 
 
 def fifo_labels(node: Node) -> list[str]:

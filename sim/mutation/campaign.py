@@ -13,13 +13,13 @@ from pathlib import Path
 from hw import console, outputs
 from hw.dataflow import cost
 from hw.dataflow.design.design import Design
-from hw.errors import InputError
+from hw.errors import CheckFailed, InputError
 from hw.ir.network import Network
 from hw.verilog import cut, emit
 from hw.verilog.statements import Module, read
 from sim import designs
 from sim.designs import Bench
-from sim.mutation import equivalence, parts, schemata
+from sim.mutation import equivalence, out_of_reach, parts, schemata
 from sim.mutation.sample import sample
 from sim.mutation.sites import Mutant, sites
 from sim.mutation.trial import Kill, Trial
@@ -47,6 +47,7 @@ class Verdict:
     run: in which it was killed: "network", "network again", "part"
     kill: None for a survivor
     equivalent: module within which it was proved to be no change, None without a proof
+    out_of_reach: why its layer never has the value at which it is wrong, "" where it may
     """
 
     number: int
@@ -55,6 +56,12 @@ class Verdict:
     run: str = ""
     kill: Kill | None = None
     equivalent: str | None = None
+    out_of_reach: str = ""
+
+    @property
+    def no_change(self) -> bool:
+        """Whether it is known to change nothing in this network."""
+        return self.equivalent is not None or bool(self.out_of_reach)
 
 
 @dataclass(frozen=True)
@@ -92,19 +99,24 @@ class Campaign:
         return [verdict for verdict in self.survivors if verdict.equivalent]
 
     @property
+    def out_of_reach(self) -> list[Verdict]:
+        """Survivors without such a proof, wrong at a value that their layer never has."""
+        return [v for v in self.survivors if v.out_of_reach and not v.equivalent]
+
+    @property
     def raw_score(self) -> float:
         """Share of all mutants that was killed."""
         return len(self.killed) / len(self.verdicts)
 
     @property
     def changes(self) -> int:
-        """Number of mutants, those proved equivalent left out."""
-        return len(self.verdicts) - len(self.equivalent)
+        """Number of mutants, those known to be no change left out."""
+        return len(self.verdicts) - len(self.equivalent) - len(self.out_of_reach)
 
     @property
     def score(self) -> float:
-        """Share of the mutants that was killed, those proved equivalent left out; 0 where there is
-        no other."""
+        """Share of the mutants that was killed, those known to be no change left out; 0 where there
+        is no other."""
         return len(self.killed) / self.changes if self.changes else 0.0
 
 
@@ -167,7 +179,7 @@ def run(
     with outputs.temporary_folder() as temporary:
         desk = _Desk(network, design, combined, temporary, jobs, seed, note)
         verdicts = {
-            number: Verdict(number, mutant, _layer(network, emission, mutant))
+            number: _verdict(network, emission, number, mutant)
             for number, mutant in enumerate(chosen, start=1)
         }
         note(f"mutate: building one model of {len(chosen)} mutants")
@@ -192,6 +204,13 @@ def run(
         whole.original.cycles,
         tuple(verdicts.values()),
     )
+
+
+def _verdict(network: Network, emission: emit.Emission, number: int, mutant: Mutant) -> Verdict:
+    """Of a mutant that was not tried yet."""
+    layer = _layer(network, emission, mutant)
+    beyond = out_of_reach.reason(network, layer, mutant)
+    return Verdict(number, mutant, layer, out_of_reach=beyond)
 
 
 def _layer(network: Network, emission: emit.Emission, mutant: Mutant) -> str:
@@ -244,6 +263,11 @@ class _Desk:
             kills = trial.kills(alive, self.jobs, display.advance)
         for number, kill in kills.items():
             if kill is not None:
+                if verdicts[number].out_of_reach:
+                    raise CheckFailed(
+                        f"mutate: {number}: was noticed, but is said to change nothing "
+                        f"({verdicts[number].out_of_reach}): what says so is wrong"
+                    )
                 verdicts[number] = replace(verdicts[number], run=name, kill=kill)
 
     def parts(self, verdicts: dict[int, Verdict]) -> dict[str, Module]:

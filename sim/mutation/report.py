@@ -21,6 +21,7 @@ def as_dict(campaign: Campaign) -> dict[str, Any]:
         "killed": len(campaign.killed),
         "survived": len(campaign.survivors),
         "equivalent": len(campaign.equivalent),
+        "out_of_reach": len(campaign.out_of_reach),
         "score": round(campaign.score, 4),
         "raw_score": round(campaign.raw_score, 4),
         "sites": campaign.sites,
@@ -33,6 +34,7 @@ def as_dict(campaign: Campaign) -> dict[str, Any]:
                 "mutants": len(verdicts),
                 "killed": sum(v.kill is not None for v in verdicts),
                 "equivalent": sum(v.equivalent is not None for v in verdicts),
+                "out_of_reach": sum(v in campaign.out_of_reach for v in verdicts),
                 "checks": _checks(verdicts),
             }
             for kind, verdicts in _by_kind(campaign).items()
@@ -67,6 +69,8 @@ def explanation(verdict: Verdict) -> str:
             "no change: proved that the outputs can never differ, on any input; "
             f"looked at {verdict.equivalent}"
         )
+    if verdict.out_of_reach:
+        return f"no change in this network: {verdict.out_of_reach}"
     return "not known: no run noticed it, and no proof was found that none could"
 
 
@@ -83,7 +87,7 @@ def _case(verdict: Verdict, fails: bool) -> Case:
     if kill is not None:
         return Case("mutate", name)
     said = f"{explanation(verdict)}\n- {mutant.before}\n+ {mutant.after}"
-    if fails and not verdict.equivalent:
+    if fails and not verdict.no_change:
         return Case("mutate", name, failure=f"survived: {said}", kind="survivor")
     return Case("mutate", name, skipped=f"survived: {said}")
 
@@ -131,7 +135,7 @@ def table(campaign: Campaign) -> str:
 
 def _row(kind: str, verdicts: Sequence[Verdict]) -> list[str]:
     killed = sum(v.kill is not None for v in verdicts)
-    proved = sum(v.equivalent is not None for v in verdicts)
+    proved = sum(v.kill is None and v.no_change for v in verdicts)
     survived = len(verdicts) - killed - proved
     shown = ", ".join(f"{check} {count}" for check, count in _checks(verdicts).items())
     return [kind, *map(str, (len(verdicts), killed, proved, survived)), shown]
@@ -139,7 +143,7 @@ def _row(kind: str, verdicts: Sequence[Verdict]) -> list[str]:
 
 def _score(campaign: Campaign) -> list[str]:
     total, killed = len(campaign.verdicts), len(campaign.killed)
-    proved = len(campaign.equivalent)
+    changes = campaign.changes
     pace = (
         "the predicted pace is a check"
         if campaign.paced
@@ -147,7 +151,7 @@ def _score(campaign: Campaign) -> list[str]:
     )
     runs = ", ".join(f"{run} {count}" for run, count in _runs(campaign).items())
     return [
-        f"score   {campaign.score:.1%}: {killed} of {total - proved} that are a change ({runs})",
+        f"score   {campaign.score:.1%}: {killed} of {changes} that are a change ({runs})",
         f"        {campaign.raw_score:.1%}: {killed} of all {total}",
         f"        {campaign.sites:,} lines could be changed in {campaign.forms:,} ways; {pace}",
     ]

@@ -27,6 +27,9 @@ _SLICE = re.compile(rf"(?P<name>{NAME})\[(?P<high>\d+)(:(?P<low>\d+))?\]")
 _WORD_READ = re.compile(rf"(?P<name>{NAME})\[(?P<index>.*)\]")
 
 
+CLAMP = "clamp wrong at one value"
+"""A kind of mutant: a clamp through which one value slips."""
+
 CONDITIONS = ("if", "condition")
 """Kinds of statements whose value only chooses."""
 
@@ -493,7 +496,7 @@ KINDS: dict[str, Callable[[Place], Iterator[str]]] = {
     "mask of an odd side": mask,
     "rounding dropped": rounding,
     "saturation dropped": saturation,
-    "clamp wrong at one value": clamp,
+    CLAMP: clamp,
     "tlast misplaced": tlast,
     "tlast early at a burst's end": tlast_of_a_burst,
 }

@@ -89,6 +89,11 @@ def test_what_is_said_to_be_reached_is_reached(name, arithmetic):
                     code = value >> shift
                     assert value == (code << shift) + half
                     assert (code % 2, code < 0) == (parity, negative)
+            for kinds, rise in ((rules.UP, 1), (rules.DOWN, 0)):
+                for case, kind in kinds.items():
+                    if corner.kind == kind:
+                        code = corner.code - rise
+                        assert (code % 2, code < 0) == case
 
 
 def _check_pools(node, q, plain, reached, frame):
@@ -143,9 +148,26 @@ def test_out_of_reach_is_what_no_input_gives(seed):
         above, below = own[own > fmt.qmax], own[own < fmt.qmin]
         _same(reached, out, (channel, rules.ABOVE), above.min() if len(above) else None)
         _same(reached, out, (channel, rules.BELOW), below.max() if len(below) else None)
+        _nearest_to_a_half(network, every, corners, channel)
         assert {reached[channel, rules.LARGEST], reached[channel, rules.SMALLEST]} == {
             own.min(), own.max()
         }  # fmt: skip
+
+
+def _nearest_to_a_half(network, every, corners, channel):
+    """Of all inputs none lies nearer to where a code ends."""
+    shift = max(0, requantisation(network, "x").shift)
+    fmt = network.formats["x"]
+    wide = replace(fmt, width=fmt.width + 64, frac=fmt.frac + shift)
+    exactly = operation(replace(network, formats=network.formats | {"x": wide}), "x")
+    values = exactly([every]).reshape(len(every), -1)[:, channel]
+    rounding = (1 << shift >> 1) if network.arithmetic.rounding == Rounding.HALF_UP else 0
+    own, codes = exactly(list(corners.inputs)), (values + rounding) >> shift
+    for kinds, nearest in ((rules.UP, np.min), (rules.DOWN, np.max)):
+        for one in corners.reached:
+            if one.channel == channel and one.kind in kinds.values():
+                value = own[one.frame, one.y, one.x, one.channel]
+                assert value == nearest(values[codes == one.code])
 
 
 def _same(reached, out, key, code):

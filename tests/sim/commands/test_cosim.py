@@ -162,7 +162,7 @@ def test_no_compiler_is_one_line(folder, monkeypatch):
     ]
 
 
-def test_parts_one_after_the_other(folder):
+def test_parts_one_after_the_other(folder, hardware):
     arguments = (folder / "net", "--plan", folder / "plan.yaml", "--frames", 1, "--level", "cell")
     code, out, err = call(*arguments, "--each", "--only", "stem", "--only", "cell0", "--json")
     assert code == 0, err
@@ -173,6 +173,13 @@ def test_parts_one_after_the_other(folder):
         assert result[key] == sum(part[key] for part in result["parts"]) > 0
     assert result["mismatches"] == 0
     assert all(name.startswith(("stem/", "cell0/")) for name in result["compared"])
+    # The same of an RTL folder: its modules, one after the other.
+    (folder / "rtl").mkdir()
+    emit.write(hardware.emission, folder / "rtl")
+    words = (folder / "net", "--rtl", folder / "rtl", "--frames", 1, "--level", "op")
+    code, out, err = call(*words, "--each", "--only", "classifier", "--json")
+    assert code == 0, err
+    assert [part["name"] for part in json.loads(out)["parts"]] == ["classifier"]
     code, _, err = call(folder / "net", "--plan", folder / "plan.yaml", "--each")
     assert code == 2 and "--each: is for the parts of a level" in err
 
