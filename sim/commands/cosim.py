@@ -12,7 +12,15 @@ import numpy as np
 
 from hw import console, outputs
 from hw.commands.build import built
-from hw.commands.options import DATA, FOLDER, OUTPUT, Number, network_argument, plan_option
+from hw.commands.options import (
+    DATA,
+    FOLDER,
+    OUTPUT,
+    Number,
+    network_argument,
+    plan_option,
+    plugin_option,
+)
 from hw.errors import CheckFailed, InputError
 from sim import junit
 from sim.commands.options import check_junit, junit_option
@@ -126,6 +134,7 @@ SHOWN = {
 )
 @junit_option("stream that is compared")
 @console.seed_option
+@plugin_option
 @console.force_option
 @console.json_option
 def cosim(

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from hw import console, documents, outputs
-from hw.commands.options import FOLDER, OUTPUT
+from hw.commands.options import FOLDER, OUTPUT, plugin_option
 from hw.errors import CheckFailed, InputError
 from sim import junit
 from sim.commands.options import check_junit, junit_option
@@ -85,6 +85,7 @@ class Duration(click.ParamType):
 )
 @junit_option("case")
 @console.seed_option
+@plugin_option
 @console.force_option
 @console.json_option
 def fuzz(
