@@ -165,7 +165,8 @@ def _digest(module: ModuleType) -> str:
 def _refused(place: str, error: Exception) -> InputError:
     """One line: where in the plug-in, and what."""
     frames = traceback.extract_tb(error.__traceback__)
-    inside = [frame.lineno for frame in frames if Path(frame.filename).name == Path(place).name]
+    own = Path(place).stem if place.endswith(".py") else place.rpartition(".")[2]
+    inside = [frame.lineno for frame in frames if Path(frame.filename).stem == own]
     line = error.lineno if isinstance(error, SyntaxError) else next(reversed(inside), None)
     where = f"--plugin {place}: " + ("" if line is None else f"line {line}: ")
     if isinstance(error, InputError):
