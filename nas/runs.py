@@ -254,6 +254,8 @@ def _require_same(path: Path, there: Task, wanted: Task) -> None:
 def difference(there: Task, wanted: Task) -> str | None:
     """The first thing by which two tasks do different work."""
     setting = _unlike_setting(there, wanted)
+    if setting is None:
+        setting = plugins.unlike(there.plugins, wanted.plugins)
     if setting is not None:
         return setting
     unlike = _unlike_data(there.data, wanted.data)

@@ -1,7 +1,5 @@
 """Successive halving (Jamieson and Talwalkar 2016) over genotypes that share a supernet's weights.
-
-Each stage trains the genotypes left, one a step; the better half, by the held-out images, goes on.
-"""
+Each stage trains those left, one a step, and keeps the better half by the held-out images."""
 
 from dataclasses import dataclass, replace
 
@@ -23,6 +21,8 @@ class Options:
 
 
 class Survivors(RandomArchitecture):
+    left: torch.Tensor
+
     def __init__(self, candidates, left):
         super().__init__(candidates)
         self.register_buffer("left", left)  # in the checkpoint: a search that goes on finds them
@@ -31,8 +31,8 @@ class Survivors(RandomArchitecture):
         return self.mixture_of(self.left[torch.randint(len(self.left), ())].tolist())
 
     def ranked(self, evaluate):
-        accuracies = [evaluate(*self.mixture_of(one)) for one in self.left.tolist()]
-        return self.left[torch.tensor(accuracies).argsort(descending=True, stable=True)]
+        accuracies = torch.tensor([evaluate(*self.mixture_of(one)) for one in self.left.tolist()])
+        return self.left[accuracies.argsort(descending=True, stable=True)]
 
 
 class Halving(Strategy):
@@ -44,16 +44,16 @@ class Halving(Strategy):
         self.start = search_space(replace(config, zero=False))
         self.left = torch.tensor([draw(self.start) for _ in range(self.count)])
         rungs = range(self.count.bit_length() - 1)
-        self.stages = tuple(Stage(f"rung{n}", 0, epochs, level=Level.WEIGHTS) for n in rungs)
+        self.stages = tuple(Stage(f"rung{n}", 0, epochs, Level.WEIGHTS) for n in rungs)
 
     def architecture(self, index, candidates):
         return Survivors(candidates, self.left[: self.count >> index])
 
-    def retained(self, last, evaluate):
+    def retained(self, last: Survivors, evaluate):
         self.left = last.ranked(evaluate)[: len(last.left) // 2].cpu()
         return self.start
 
-    def choose(self, last, evaluate):
+    def choose(self, last: Survivors, evaluate):
         return last.genotype_of(last.ranked(evaluate)[0].tolist())
 
 

@@ -109,3 +109,20 @@ def test_seeds_and_processes(tmp_path):
     resumed = [word for word in WORDS if word not in ("--plugin", FILE)]
     refused = run(tmp_path, *resumed, "--out", "two", "--resume")
     assert refused.returncode == 2 and "'halving' is not one of" in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_comparison_runs_it_beside_those_that_ship(tmp_path):
+    (tmp_path / "spec.yaml").write_text(
+        "data: digits\nconfig: tiny\nset: {search: {images: 32, cells: 1}, train: {images: 64}}\n"
+        "seeds: 1\narms: {own: {strategy: halving}, chance: {strategy: random}}\n"
+    )
+    words = ("compare", "spec.yaml", "--out", "out", "--json")
+    refused = run(tmp_path, *words)
+    assert refused.returncode == 2 and "halving" in refused.stderr
+    done = run(tmp_path, *words, "--plugin", FILE)
+    assert done.returncode == 0, done.stderr
+    again = run(tmp_path, *words, "--plugin", FILE, "--resume")
+    assert again.returncode == 0, again.stderr
+    refused = run(tmp_path, *words, "--resume")
+    assert refused.returncode == 2 and refused.stderr.count("\n") == 1

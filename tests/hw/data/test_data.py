@@ -10,7 +10,7 @@ from hw.errors import InputError
 
 
 def test_names():
-    assert data.NAMES == ("digits", "mnist5k", "fashion")
+    assert tuple(data.NAMES) == ("digits", "mnist5k", "fashion")
     assert data.is_available("digits")
 
 
