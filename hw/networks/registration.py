@@ -69,6 +69,8 @@ def _check(name: str, nodes: Callable[[Site], list[Node]], site: Site) -> None:
             raise InputError(
                 f"{where}: {kind}: expected nodes of Conv, FactorizedReduce, MaxPool and AvgPool"
             )
+        if getattr(node, "clip", None) is not None or getattr(node, "bias", False):
+            raise InputError(f"{where}: {kind} {node.name!r}: expected one without clip and bias")
         if not node.name.startswith(f"{site.name}/"):
             raise InputError(f"{where}: {kind} {node.name!r}: expected the name '{site.name}/…'")
         if node.inputs != (before,):

@@ -7,6 +7,7 @@ import pytest
 from own_plugins import forgotten
 
 from hw.errors import InputError
+from hw.ir.clip import Clip
 from hw.ir.graph import Add, Conv, GlobalPool, MaxPool
 from hw.networks import genotypes, space
 from hw.networks.cells import build
@@ -88,6 +89,8 @@ def test_registered_twice():
         (lambda site: pool(site, inputs=("input",)), "cell0/edge0/pool: reads input; expected a "),
         (lambda site: pool(site, 4), "at stride 1 on 8x8x4: cell0/edge0/pool: shape"),
         (lambda site: pool(site, padding=(0, 0)), "cell0/edge0/pool: shape: [8, 8, 4]; its inputs"),
+        (lambda site: pointwise(site, bias=True), "'cell0/edge0/conv': expected one without clip"),
+        (lambda site: pointwise(site, clip=Clip.RELU6), "expected one without clip and bias"),
         (lambda site: pointwise(site, groups=3), "cell0/edge0/conv: groups: 3 must divide"),
         (
             lambda site: pointwise(site, shape=(*strided(site.shape, 1, site.stride)[:2], 9)),
