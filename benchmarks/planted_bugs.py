@@ -2,8 +2,8 @@
 
     python benchmarks/planted_bugs.py [--testbench] [--out DIR]
 
-Makes a network of one cell for images of 5×7×2, emits it, and plants twelve bugs, one at a time, by
-editing the text as a person would. Each goes through the runs that a designer makes, with their
+Makes a network of one cell for images of 5×7×2, emits it, and plants fourteen bugs, one at a time,
+by editing the text as a person would. Each goes through the runs that a designer makes, with their
 defaults, until one finds it: `cosim` of the whole network, `cosim --level op`, `cosim --level pe`,
 all with `--rtl RTL --allow-edited`. Prints a line a bug: the run that found it, the seconds since
 the first one began (models are built anew for each bug), and the message. Exit code 1 where a bug
@@ -148,6 +148,20 @@ BUGS = (
         "",
         r"assign m_axis_tlast = beat == 2'h2;",
         "assign m_axis_tlast = beat == (s_axis_tvalid ? 2'h2 : 2'h1);",
+    ),
+    Bug(
+        "tlast waits for ready",
+        "",
+        r"assign m_axis_tlast = beat == 2'h2;",
+        "assign m_axis_tlast = beat == 2'h2 & m_axis_tready;",
+    ),
+    Bug(
+        "tlast a cycle late where the beat is held back",
+        "",
+        r"  assign m_axis_tlast = beat == 2'h2;",
+        "  reg held = 1'h0;\n"
+        "  always @(posedge clk) held <= !rst & m_axis_tvalid & !m_axis_tready;\n"
+        "  assign m_axis_tlast = beat == 2'h2 & (m_axis_tready | held);",
     ),
     Bug(
         "padding at the right of an odd width taken for real",

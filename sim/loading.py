@@ -19,6 +19,16 @@ LIST, RESULT = "load.txt", "load_result.txt"
 WRITE, READ, POLL = range(3)
 """Kinds of accesses."""
 
+RULES = {
+    "bvalid_early": "bvalid comes before address and data are taken",
+    "rvalid_early": "rvalid comes before the address is taken",
+    "bvalid_withdrawn": "bvalid is withdrawn before it is taken",
+    "rvalid_withdrawn": "rvalid is withdrawn before it is taken",
+    "bresp_changed": "bresp changes before it is taken",
+    "rdata_changed": "rdata or rresp changes before it is taken",
+}
+"""What a response may not do, by the master's name for it."""
+
 
 @dataclass(frozen=True)
 class Access:
@@ -73,7 +83,12 @@ def failure(folder: Path) -> str | None:
     verdict, number, *rest = (folder / RESULT).read_text(encoding="utf-8").split()
     if verdict == "ok":
         return None if int(number) == len(lines) else f"load: {number} of {len(lines)} accesses"
+    if verdict == "rule" and int(number) == len(lines):
+        return f"load: after the last access: {RULES[rest[0]]}"
     kind, address, data, response = lines[int(number)].split()
+    if verdict == "rule":
+        access = "write to" if int(kind) == WRITE else "read of"
+        return f"load: {access} 0x{address}: {RULES[rest[0]]}"
     value, answer = rest
     if int(kind) == WRITE:
         return f"load: write to 0x{address}: expected response {response}, got {answer}"

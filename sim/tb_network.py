@@ -175,9 +175,11 @@ def breach(report: str) -> str:
 
 
 def misplaced(report: str) -> str:
-    """What has been written about a tlast: beat in its frame, frame, level, cycle."""
-    beat, frame, last, cycle = map(int, report.split())
-    return f"frame {frame}, beat {beat}: tlast is {last}, expected {1 - last} (cycle {cycle})"
+    """What has been written about a tlast: beat in its frame, frame, level, the level expected,
+    whether the beat is held back, cycle."""
+    beat, frame, last, expected, held, cycle = report.split()
+    when = ", while the beat waits to be taken" if int(held) else ""
+    return f"frame {frame}, beat {beat}: tlast is {last}, expected {expected}{when} (cycle {cycle})"
 
 
 def first_run(

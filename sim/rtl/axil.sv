@@ -4,7 +4,9 @@
 // A line of FILE: kind, byte address, data, response. Kind 0 writes the data; 1 reads and compares;
 // 2 reads again and again until the data are there. Without the file there is nothing to do.
 // RESULT: "ok", the accesses done and the cycles they took; or "bad", the number of the line (from
-// 0), what was read and the response.
+// 0), what was read and the response; or "rule", the number of the line and what a response has done
+// against the rules: `bvalid_early`, `rvalid_early` (it came before the access was taken, or without
+// one), `bvalid_withdrawn`, `rvalid_withdrawn`, `bresp_changed`, `rdata_changed` (before it was taken).
 module axil_master #(
     parameter int ADDRESS = 32,
     parameter FILE = "load.txt",
@@ -43,7 +45,11 @@ module axil_master #(
   state_t state;
   int file, result, kind, number, response, fields;
   bit [31:0] address, data, random;
-  bit address_sent, data_sent;
+  bit address_sent, data_sent, asked;
+  // A response that was on offer in the last cycle and not taken, and what it said.
+  bit answer_waits, read_waits;
+  bit [1:0] answered;
+  bit [33:0] shown;
   longint cycles;
   int idle;
 
@@ -64,6 +70,23 @@ module axil_master #(
     done <= 1;
   endtask
 
+  task automatic breach(string what);
+    result = $fopen(RESULT, "w");
+    $fdisplay(result, "rule %0d %0s", number, what);
+    $fclose(result);
+    done <= 1;
+  endtask
+
+  wire taken = state == WRITE && (address_sent || awvalid && awready) && (data_sent || wvalid && wready);
+
+  always @(posedge clk)
+    if (!rst && !done) begin
+      answer_waits <= bvalid && !bready;
+      read_waits <= rvalid && !rready;
+      answered <= bresp;
+      shown <= {rresp, rdata};
+    end
+
   always @(posedge clk)
     if (rst) random <= agents::start(seed, 32'h4158);
     else if (!done) begin
@@ -71,7 +94,13 @@ module axil_master #(
       cycles <= cycles + 1;
       idle <= state == NEXT ? 0 : idle + 1;
       if (idle == PATIENCE) finish("bad", 0, 0);
-      case (state)
+      if (bvalid && !taken) breach("bvalid_early");
+      else if (rvalid && !(state == READ && (asked || arvalid && arready))) breach("rvalid_early");
+      else if (answer_waits && !bvalid) breach("bvalid_withdrawn");
+      else if (read_waits && !rvalid) breach("rvalid_withdrawn");
+      else if (answer_waits && bresp != answered) breach("bresp_changed");
+      else if (read_waits && {rresp, rdata} != shown) breach("rdata_changed");
+      else case (state)
         NEXT: begin
           fields = $fscanf(file, "%d %h %h %d", kind, address, data, response);
           if (fields != 4) finish("ok", 0, 0);
@@ -87,6 +116,7 @@ module axil_master #(
             end else begin
               araddr <= address[ADDRESS-1:0];
               arvalid <= 1;
+              asked <= 0;
               state <= READ;
             end
           end
@@ -109,12 +139,17 @@ module axil_master #(
           end
         end
         READ: begin
-          if (arvalid && arready) arvalid <= 0;
+          if (arvalid && arready) begin
+            arvalid <= 0;
+            asked <= 1;
+          end
           rready <= !pause;
           if (rvalid && rready) begin
             rready <= 0;
-            if (kind == 2 && rdata != data) arvalid <= 1;
-            else begin
+            if (kind == 2 && rdata != data) begin
+              arvalid <= 1;
+              asked <= 0;
+            end else begin
               if (rdata != data || int'(rresp) != response) finish("bad", rdata, rresp);
               number <= number + 1;
               state <= NEXT;

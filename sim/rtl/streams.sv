@@ -322,9 +322,11 @@ module stream_tap #(
   end
 endmodule
 
-// Checks that tlast comes with the last beat of each frame and with no other. The first breach is
-// written to REPORT as: beat in its frame, frame, tlast, cycle. `seen`: last beats were held back,
-// were taken in the cycle in which they were offered.
+// Checks that tlast comes with the last beat of each frame and with no other, in every cycle in which
+// the beat is on offer: like the payload it may neither come late nor wait for ready. The first breach
+// is written to REPORT as: beat in its frame, frame, tlast, tlast expected, whether the beat is held
+// back, cycle. `seen`: last beats were held back, were taken in the cycle in which they were
+// offered.
 module stream_last #(
     parameter int BEATS = 1,
     parameter REPORT = ""
@@ -334,27 +336,31 @@ module stream_last #(
     input longint cycle,
     input bit valid,
     input bit ready,
-    input bit last,
+    input logic last,
     output bit wrong,
     output bit [1:0] seen
 );
   int report, beat, frame;
   bit waiting;
+  wire due = beat == BEATS - 1;
 
   always @(posedge clk) begin
     waiting <= !rst && valid && !ready;
     if (rst) seen <= 0;
-    else if (valid && beat == BEATS - 1) seen <= seen | {ready && !waiting, !ready};
+    else if (valid && due) seen <= seen | {ready && !waiting, !ready};
     if (rst) begin
       beat  <= 0;
       frame <= 0;
-    end else if (valid && ready) begin
-      beat <= beat == BEATS - 1 ? 0 : beat + 1;
-      if (beat == BEATS - 1) frame <= frame + 1;
-      if (!wrong && last != (beat == BEATS - 1)) begin
+    end else if (valid) begin
+      if (ready) begin
+        beat <= due ? 0 : beat + 1;
+        if (due) frame <= frame + 1;
+      end
+      // An unknown level is wrong as well, where the simulator knows X.
+      if (!wrong && last !== due) begin
         wrong  <= 1;
         report = $fopen(REPORT, "w");
-        $fwrite(report, "%0d %0d %0d %0d\n", beat, frame, last, cycle);
+        $fwrite(report, "%0d %0d %b %b %b %0d\n", beat, frame, last, due, !ready, cycle);
         $fclose(report);
       end
     end

@@ -1,6 +1,10 @@
 """Weights loaded through AXI4-Lite in co-simulation: bit-exact, read back, and a fault seen."""
 
 import dataclasses
+import os
+import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from loadable_cases import other_weights, wider
@@ -10,7 +14,7 @@ from hw.dataflow.design.design import design
 from hw.dataflow.planner import propose
 from hw.errors import CheckFailed, InputError
 from hw.verilog import emit
-from sim import loading
+from sim import harness, loading, tools
 from sim.cosim import Subject, cosim
 from sim.loading import Access
 from sim.stimuli import Stimuli, random_images
@@ -72,6 +76,40 @@ def test_another_network_has_to_be_loaded(loadable):
         cosim(other, design(other, plan), stimuli, Subject(load=(other,)))
 
 
+@pytest.fixture(scope="module")
+def slave(tmp_path_factory):
+    """The program with the master and a slave that is wrong on demand."""
+    folder = tmp_path_factory.mktemp("slave")
+    support = Path(__file__).parents[1] / "support"
+    found = tools.find()
+    arguments = [found.verilator, "--binary", "--timing", "-Wno-fatal", "--top-module"]
+    arguments += ["axil_bench", "-CFLAGS", "-O0", harness.AGENTS, loading.MASTER]
+    environment = os.environ | tools.verilator_environment()
+    subprocess.run(
+        [*arguments, support / "axil_faults.sv"], cwd=folder, env=environment, check=True
+    )
+    return folder / "obj_dir" / "Vaxil_bench"
+
+
+@pytest.mark.parametrize(("fault", "message"), [
+    (0, None),
+    (1, r"load: write to 0x0: bvalid comes before address and data are taken"),
+    (2, r"load: write to 0x0: rvalid comes before the address is taken"),
+    (3, r"load: write to 0x\w+: bvalid is withdrawn before it is taken"),
+    (4, r"load: read of 0x\w+: rvalid is withdrawn before it is taken"),
+    (5, r"load: write to 0x\w+: bresp changes before it is taken"),
+    (6, r"load: read of 0x\w+: rdata or rresp changes before it is taken"),
+    (7, r"load: read of 0x\w+: rdata or rresp changes before it is taken"),
+    (9, r"load: \w+ \w+ 0x\w+: bvalid comes before address and data are taken"),
+])  # fmt: skip
+def test_the_master_holds_responses_to_their_rules(slave, tmp_path, fault, message):
+    lines = [Access(kind, 4 * k, 77 * k) for _ in range(9) for kind in (0, 1) for k in range(4)]
+    (tmp_path / loading.LIST).write_text("".join(one.line for one in lines))
+    subprocess.run([slave, f"+fault={fault}"], cwd=tmp_path, check=True)
+    found = loading.failure(tmp_path)
+    assert found is None if message is None else re.fullmatch(message, found or "")
+
+
 def test_verdicts_of_the_master(tmp_path):
     assert loading.failure(tmp_path) is None
     assert loading.cycles(tmp_path) == 0
@@ -85,6 +123,11 @@ def test_verdicts_of_the_master(tmp_path):
         (
             "bad 1 000000aa 0",
             "load: read of 0x40: expected 0x000000ab and response 0, got 0x000000aa and 0",
+        ),
+        ("rule 1 rdata_changed", "load: read of 0x40: rdata or rresp changes before it is taken"),
+        (
+            "rule 2 bvalid_early",
+            "load: after the last access: bvalid comes before address and data are taken",
         ),
     ):
         (tmp_path / loading.RESULT).write_text(text)

@@ -93,7 +93,14 @@ def test_right_design_passes(tmp_path):
 
 
 @pytest.mark.parametrize(("faults", "message"), [
-    ({"last": "last && !late"}, r"m_axis: frame 1, beat 5: tlast is 0, expected 1 \(cycle \d+\)"),
+    ({"last": "last && !late"},
+     r"m_axis: frame 1, beat 5: tlast is 0, expected 1, while .* \(cycle \d+\)"),
+    ({"last": "last && m_axis_tready"},
+     r"m_axis: frame 0, beat 5: tlast is 0, expected 1, while the beat waits to be taken"),
+    ({"last": "last && (m_axis_tready || waited != 0)"},
+     r"m_axis: frame 0, beat 5: tlast is 0, expected 1, while the beat waits to be taken"),
+    ({"last": "last || waited == 1"},
+     r"m_axis: frame \d, beat [0-4]: tlast is 1, expected 0(, while the beat waits to be taken)?"),
     ({"valid": "full && waited != 2"}, r"x: beat \d+: valid withdrawn before .* \(offered 0x\w+\)"),
     ({"full": "count == 17"}, "x: a beat more than the frames have"),
     ({"data": "m_axis_tdata ^ 8'd4"}, r"x: frame \d, pixel \(0, \d\), channel \d: expected"),
