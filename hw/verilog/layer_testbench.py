@@ -16,7 +16,7 @@ import numpy as np
 from hw.corners.frames import frames_for, make
 from hw.ir.graph import Concat, Node
 from hw.ir.network import Network
-from hw.verilog import cut
+from hw.verilog import arguments, cut
 from hw.verilog.emit import Emission
 from hw.verilog.statements import Module, read
 
@@ -144,6 +144,8 @@ def files(emission: Emission, network: Network, seed: int) -> dict[str, str]:
     left_out = f" ({count - len(tested)} more are too large for the vectors)"
     text = _BENCH.format(
         licence=emission.manifest["licence"],
+        argument=arguments.FUNCTION,
+        read_arguments=arguments.READ,
         top=emission.top,
         module=module,
         layers=f"{len(tested)} of {count} layers{left_out if count > len(tested) else ''}",
@@ -324,6 +326,7 @@ module {module};
   bit [31:0] resets = 6;
   bit [31:0] random;
 
+{argument}
   // Marsaglia's xorshift: a linear-feedback shift register, many steps at once.
   function automatic bit [31:0] step(input bit [31:0] x);
     bit [31:0] y;
@@ -338,9 +341,7 @@ module {module};
       $display("FAIL: {module}_vectors.hex: not found or cut short");
       $fatal(1);
     end
-    if ($value$plusargs("seed=%d", seed)) $display("seed %0d", seed);
-    if ($value$plusargs("resets=%d", resets)) $display("resets %0d", resets);
-    random = step(step((seed + 1) * 32'h9E3779B9 | 1));
+{read_arguments}    random = step(step((seed + 1) * 32'h9E3779B9 | 1));
   end
 
   // --- The run: which it is, and when it ends

@@ -81,12 +81,22 @@ here=$(cd "$(dirname "$0")" && pwd)
 rtl=$(dirname "$here")
 : "${{ARGUMENTS:=}}"
 : "${{BENCHES:={benches}}}"
+work=
+# Whatever goes wrong (a tool that is missing gives 127), the exit code is 1.
+trap 'code=$?
+  if [ -n "$work" ]; then rm -rf "$work"; fi
+  if [ "$code" != 0 ]; then exit 1; fi' EXIT
+for word in $ARGUMENTS; do
+  case $word in
+    +seed=* | +resets=* | +*+*) ;;
+    +*=*) echo "FAIL: $word: the testbenches take +seed=N and +resets=N"; exit 1 ;;
+  esac
+done
 if [ $# -gt 0 ]; then
   mkdir -p "$1"
   cd "$1"
 else
   work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT
   cd "$work"
 fi
 for file in "$here"/*.hex "$rtl"/*.hex; do

@@ -18,7 +18,7 @@ import numpy as np
 from hw.errors import InputError
 from hw.ir import reference
 from hw.ir.network import Network
-from hw.verilog import assertions, layer_testbench, scripts, waivers
+from hw.verilog import arguments, assertions, layer_testbench, scripts, waivers
 from hw.verilog.emit import Emission
 
 FOLDER = "testbench"
@@ -61,6 +61,8 @@ def files(emission: Emission, network: Network, images: np.ndarray, seed: int) -
     made = {
         f"{module}.sv": _BENCH.format(
             licence=emission.manifest["licence"],
+            argument=arguments.FUNCTION,
+            read_arguments=arguments.READ,
             top=emission.top,
             module=module,
             weights=_weights(emission),
@@ -142,7 +144,8 @@ _BENCH = """\
 // until it is taken; nothing unknown on the streams (where the simulator knows X); no logit before
 // its frame, none too many; a watchdog. It ends with a line `PASS: ...` and $finish, or at the
 // first difference with a line `FAIL: ...` and $fatal. Arguments of the simulation: +seed=N for
-// other stalls and moments of resets, +resets=N for the number of runs that are cut off.
+// other stalls and moments of resets, +resets=N for the number of runs that are cut off; a value
+// that is no whole number ends it. Names that it does not know are the scripts' to find.
 
 `timescale 1ns / 1ps
 
@@ -179,6 +182,7 @@ module {module};
   bit [31:0] resets = 6;
   bit [31:0] random;
 
+{argument}
   // Marsaglia's xorshift: a linear-feedback shift register, many steps at once.
   function automatic bit [31:0] step(input bit [31:0] x);
     bit [31:0] y;
@@ -194,9 +198,7 @@ module {module};
       $display("FAIL: {module}_images.hex or {module}_logits.hex: not found or cut short");
       $fatal(1);
     end
-    if ($value$plusargs("seed=%d", seed)) $display("seed %0d", seed);
-    if ($value$plusargs("resets=%d", resets)) $display("resets %0d", resets);
-    random = step(step((seed + 1) * 32'h9E3779B9 | 1));
+{read_arguments}    random = step(step((seed + 1) * 32'h9E3779B9 | 1));
   end
 
   // --- The run: how far it is, and when a reset cuts it off

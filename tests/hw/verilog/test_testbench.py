@@ -152,6 +152,34 @@ def test_other_stalls_and_resets_by_arguments(with_files):
 
 
 @pytest.mark.icarus
+@pytest.mark.parametrize("bench", ["tb", "layers_tb"])
+@pytest.mark.parametrize("argument", ["+resets=-1", "+seed=abc", "+seed=", "+seed=4294967296"])
+def test_arguments_that_are_no_numbers_fail(with_files, bench, argument):
+    done = with_files.run("icarus", ARGUMENTS=argument, BENCHES=f"net_b_{bench}")
+    assert done.returncode == 1
+    assert f"FAIL: {argument}: expected a whole number from 0 to 4294967295" in done.stdout
+
+
+def test_arguments_that_nobody_knows_fail(with_files):
+    done = with_files.run("icarus", ARGUMENTS="+seed=3 +sed=7")
+    assert (done.returncode, done.stdout) == (
+        1, "FAIL: +sed=7: the testbenches take +seed=N and +resets=N\n"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("script", ["icarus", "verilator"])
+def test_a_tool_that_is_missing_is_exit_code_1(with_files, tmp_path, script):
+    """And the temporary folder goes."""
+    for name in ("cp", "rm", "mktemp", "dirname", "cat", "grep", "mkdir", "sh"):
+        (tmp_path / name).symlink_to(shutil.which(name) or pytest.fail(name))
+    (tmp_path / "tmp").mkdir()
+    paths = {"PATH": str(tmp_path), "TMPDIR": str(tmp_path / "tmp"), "VERILATOR": "verilator"}
+    done = with_files.run(script, **paths)
+    assert done.returncode == 1 and "not found" in done.stderr
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.icarus
 @pytest.mark.parametrize("lost", ["images", "logits"])
 def test_vectors_that_are_missing_fail(with_files, lost, tmp_path):
     given = copied(with_files, tmp_path)
