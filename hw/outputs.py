@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -57,7 +57,7 @@ class NameOrPath(click.ParamType):
 
     name = "text"
 
-    def __init__(self, names: Collection[str] | None = None):
+    def __init__(self, names: Sequence[str] | None = None):
         self.names = names
 
     def path(self, value: str) -> Path | None:
@@ -201,8 +201,7 @@ def folder(path: str | Path, force: bool = False, *, maker: str | None = None) -
     path = Path(path)
     maker = _maker() if maker is None else maker
     _require_replaceable(path, force, maker)
-    temporary = path
-    with naming(path, lambda: temporary):
+    with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
@@ -245,8 +244,7 @@ def _move(temporary: Path, path: Path) -> None:
 def write_atomic(path: str | Path, content: str | bytes) -> None:
     """Write a file whole or not at all, replacing what is there. Creates the folders above it."""
     path = Path(path)
-    temporary = path
-    with naming(path, lambda: temporary):
+    with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         temporary = Path(name)
@@ -284,25 +282,31 @@ def temporary_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def naming(path: Path, place: Callable[[], Path] | None = None) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Errors of the system in the block name the output `path`.
 
-    They have no name where a write fails, and a name that nobody knows in the temporary folder or
-    file that `place()` is.
+    They have no name where a write fails, and a name that nobody knows in its temporary folder or
+    file, or where that cannot be made.
     """
     try:
         yield
     except OSError as error:
-        if not _concerns(error, place() if place else path):
+        if not _concerns(error, path):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _concerns(error: OSError, place: str | Path) -> bool:
-    """Whether an error is about a file in `place`, as far as it says: a failed write names none."""
+    """Whether an error is about a file in `place`, or in what is made beside it until it is whole,
+    as far as it says: a failed write names none."""
     if not isinstance(error.filename, str | bytes):
         return error.errno in ADVICE
-    return Path(os.fsdecode(error.filename)).is_relative_to(place)
+    ours, theirs = Path(place).absolute(), Path(os.fsdecode(error.filename)).absolute()
+    if theirs.is_relative_to(ours):
+        return True
+    if not theirs.is_relative_to(ours.parent) or theirs == ours.parent:
+        return False
+    return theirs.relative_to(ours.parent).parts[0].startswith(f".{ours.name}.")
 
 
 def explain(error: OSError) -> str:

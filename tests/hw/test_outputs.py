@@ -264,6 +264,27 @@ def test_a_full_disk_names_the_output(tmp_path):
     assert line == "out: File too large; raise the limit on file sizes (ulimit -f)"
 
 
+@pytest.mark.parametrize("function", ["mkdir", "open"])
+def test_a_place_where_nothing_can_be_made_names_the_output(tmp_path, monkeypatch, function):
+    """The temporary folder or file beside it cannot even be made. Root may write everywhere."""
+    real, target = getattr(os, function), tmp_path / "out"
+
+    def read_only(path, *arguments, **options):
+        if Path(path).name.startswith(".out."):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(os, function, read_only)
+    with pytest.raises(OSError) as caught:
+        if function == "open":
+            outputs.write_atomic(target, "text")
+        else:
+            with outputs.folder(target):
+                pytest.fail("the block must not run")
+    assert caught.value.filename == str(target)
+    assert outputs.explain(caught.value).startswith(f"{target}: Read-only file system; ")
+
+
 def test_a_full_disk_under_temporary_files(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(InputError) as caught, outputs.temporary_folder():
