@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from hw import outputs
+from hw.dataflow import cost
 from hw.dataflow.design.design import Design
-from hw.dataflow.design.design import design as design_of
+from hw.dataflow.flow import buffers
 from hw.dataflow.loading import image
 from hw.dataflow.loading.image import Image
-from hw.dataflow.plan import from_dict
 from hw.errors import InputError
 from hw.ir import reference
 from hw.ir.constant import is_constant
@@ -68,6 +68,9 @@ class Cosim:
     load_cycles: that loading the weights and reading them back took
     corners: "frames" that were made to drive each layer into its corners (they are among those that
     passed), corners "reached" in them, "out_of_reach" of any input, and with "no_room" in them
+    predicted_cycles_per_frame: of the whole network; None at other levels, or where no two frames
+    at full speed were run
+    short_buffers: that are smaller than the prediction takes them to be, a line each
     """
 
     level: str
@@ -91,6 +94,8 @@ class Cosim:
     load_cycles: int = 0
     gates: Mapping[str, int] = field(default_factory=dict)
     corners: Mapping[str, int] = field(default_factory=dict)
+    predicted_cycles_per_frame: int | None = None
+    short_buffers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,10 +150,7 @@ def cosim(
     values), a hang (full and empty FIFOs), a broken stream rule; InputError: a wrong argument, a
     tool that is missing.
     """
-    if subject.gates is not None and build.simulator != Simulator.VERILATOR:
-        raise InputError("simulator: gate level is for verilator; leave --gates out for icarus")
-    if subject.asserted and (subject.gates or build.simulator != Simulator.VERILATOR):
-        raise InputError("assertions: are bound to the RTL, in verilator; leave them out here")
+    require_fitting(network, subject, build)
     reference.check_images(network, stimuli.images)
     design, to_load = _built(network, design, subject)
     bench = designs.bench(
@@ -197,8 +199,37 @@ def cosim(
         code_coverage=counted,
         load_cycles=load_cycles,
         gates={} if subject.gates is None else gate_level.cells(bench),
+        **_predicted(design, subject, stimuli),
         **_figures(simulation, run, stimuli),
     )
+
+
+def require_fitting(network: Network, subject: Subject, build: Build = Build()) -> None:
+    """Ask before long work whether what is simulated goes together.
+
+    Raises
+    ------
+    InputError: a netlist or assertions in a simulator that does not take them, weights that the RTL
+    does not take, or the RTL of another network and no weights
+    """
+    if subject.gates is not None and build.simulator != Simulator.VERILATOR:
+        raise InputError("simulator: gate level is for verilator; leave --gates out for icarus")
+    if subject.asserted and (subject.gates or build.simulator != Simulator.VERILATOR):
+        raise InputError("assertions: are bound to the RTL, in verilator; leave them out here")
+    emission = subject.emission
+    if emission is None:
+        if subject.load:
+            raise InputError("load: expected an RTL folder")
+        return
+    for one in subject.load:
+        image.require_loadable(one, emission.manifest, emission.source)
+    if subject.load and subject.load[-1].digest != network.digest:
+        raise InputError("load: expected the network itself as the last one")
+    if not subject.load and emission.manifest["network_digest"] != network.digest:
+        raise InputError(
+            f"{emission.source}: network_digest: the RTL is of another network; emit it again, or"
+            " load its weights with --load"
+        )
 
 
 def _built(network: Network, design: Design | None, subject: Subject) -> tuple[Design, list[Image]]:
@@ -206,27 +237,15 @@ def _built(network: Network, design: Design | None, subject: Subject) -> tuple[D
 
     Raises
     ------
-    InputError: weights that the RTL does not take, or the RTL of another network and none
+    InputError: weights that the RTL does not take, no design and no RTL
     """
     emission = subject.emission
-    if emission is None:
-        if subject.load or design is None:
-            raise InputError("load: expected an RTL folder")
-        return design, []
-    images = [image.make(one, emission.manifest) for one in subject.load]
-    if subject.load and subject.load[-1].digest != network.digest:
-        raise InputError("load: expected the network itself as the last one")
-    if not subject.load and emission.manifest["network_digest"] != network.digest:
-        raise InputError(
-            "manifest.json: network_digest: the RTL is of another network; emit it again, or load"
-            " its weights with --load"
-        )
-    return design_in(network, emission), images
-
-
-def design_in(network: Network, emission: emit.Emission) -> Design:
-    """The design that RTL has, for the network or another one of its structure."""
-    return design_of(network, replace(from_dict(emission.manifest["plan"]), network=network.digest))
+    if emission is not None:
+        images = [image.make(one, emission.manifest, emission.source) for one in subject.load]
+        return emit.design_in(network, emission), images
+    if design is None:
+        raise InputError("design: expected one, or an RTL folder")
+    return design, []
 
 
 def _coverage(
@@ -258,6 +277,16 @@ def _coverage(
 def _code_coverage(bench: designs.Bench, folder: Path) -> CodeCoverage:
     counts = points.read(folder, bench.rtl)
     return CodeCoverage(digest_of(bench.rtl), counts)
+
+
+def _predicted(design: Design, subject: Subject, stimuli: Stimuli) -> dict[str, Any]:
+    """The fields of a `Cosim` about the pace that the design is expected to keep."""
+    if subject.level != Level.NETWORK or len(stimuli.images) < 2:
+        return {}
+    return {
+        "predicted_cycles_per_frame": cost.predict(design).cycles_per_frame,
+        "short_buffers": tuple(map(str, buffers.short(design))),
+    }
 
 
 def _figures(simulation: Simulation, run: Run, stimuli: Stimuli) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def require_comparable(one: Emission, two: Emission) -> None:
     first, second = one.manifest, two.manifest
     if first["network_digest"] != second["network_digest"]:
         raise InputError(
-            f"manifest.json: network_digest: {first['network_digest'][:12]}… and "
+            f"{one.source} and {two.source}: network_digest: {first['network_digest'][:12]}… and "
             f"{second['network_digest'][:12]}…: two networks; emit both from one"
         )
     ports = [
@@ -104,7 +104,8 @@ def require_comparable(one: Emission, two: Emission) -> None:
     for name in sorted(set(ports[0]) | set(ports[1])):
         if ports[0].get(name) != ports[1].get(name):
             raise InputError(
-                f"manifest.json: ports: {name}: differs; emit both with the same ports"
+                f"{one.source} and {two.source}: ports: {name}: differs; emit both with the same "
+                "ports"
             )
 
 

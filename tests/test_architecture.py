@@ -23,14 +23,13 @@ MAY_IMPORT = {
         "hw.documents",
         "hw.errors",
         "hw.outputs",
-        "hw.plugins",
         "hw.ir",
         "hw.networks",
     },
 }
 """Package -> which of our own modules its files may import."""
 
-ROOMS = ("errors", "documents", "streams", "processes", "outputs", "console", "cache", "plugins")
+ROOMS = ("errors", "documents", "streams", "processes", "outputs", "console", "cache")
 """What everybody in hw/ uses; they use each other from left to right."""
 
 WINGS = ("ir", "networks", "dataflow", "corners", "verilog", "build", "board")

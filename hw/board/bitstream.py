@@ -92,6 +92,8 @@ def build(
         "clock_mhz": mhz,
         "fmax_mhz": fmax,
         "cycles_per_frame": cycles,
+        # Smaller than full speed asks for: then both figures are the best that can be.
+        "short_buffers": emission.manifest["short_buffers"],
         # At a clock that it does not reach, it gives no frames to rely on.
         "fps": round(mhz * 1e6 / cycles, 2) if fmax >= mhz else None,
         "serial": _serial(design.graph),

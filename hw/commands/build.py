@@ -1,6 +1,7 @@
 """Subcommands that make hardware: emit, synth, bitstream."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,16 @@ import click
 
 from hw import console, outputs
 from hw.build.families import FAMILIES
-from hw.commands.options import FOLDER, OUTPUT, network_argument, out_option, plan_option
+from hw.commands.options import (
+    FOLDER,
+    OUTPUT,
+    allow_edited_option,
+    network_argument,
+    out_option,
+    plan_option,
+)
 from hw.dataflow.design.design import Design
+from hw.dataflow.flow.buffers import Short
 from hw.errors import InputError
 from hw.ir.network import Network
 from hw.verilog import identifiers, licence
@@ -132,6 +141,7 @@ def emit(
     with outputs.folder(out, force) as target:
         emission.write(emitted, target)
         benches.write(bench, target)
+    _note_short("emit", emitted.manifest)
     names = sorted([*emitted.files, emission.MANIFEST, *bench])
     seconds = round(time.monotonic() - start, 2)
     if as_json:
@@ -142,6 +152,15 @@ def emit(
         click.echo(
             f"{out}: {len(names)} files, {emitted.verilog_name} among them, in {seconds:.1f} s; "
             f"digest {emitted.digest[:12]}"
+        )
+
+
+def _note_short(command: str, manifest: Mapping[str, Any]) -> None:
+    """Notes on buffers for which the predicted cycles a frame are the least, not the number."""
+    for one in manifest["short_buffers"]:
+        console.note(
+            f"{command}: {Short(**one)}; a frame takes {manifest['cycles_per_frame']:,} cycles or "
+            "more"
         )
 
 
@@ -156,6 +175,7 @@ def emit(
     type=OUTPUT,
     help="Write what Yosys finds before it maps: clocks, resets, latches, loops, drivers, paths.",
 )
+@allow_edited_option
 @console.force_option
 @console.json_option
 def synth(
@@ -164,6 +184,7 @@ def synth(
     target: str,
     rtl: Path | None,
     report_file: Path | None,
+    allow_edited: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -174,23 +195,32 @@ def synth(
     """
     from hw.build import structure
     from hw.build import synth as synthesis
+    from hw.ir import serialize
+    from hw.verilog import edits
     from hw.verilog import emit as emission
 
     if rtl is not None and plan_file is not None:
         raise InputError("--plan: the files of --rtl have their own plan; leave one of the two out")
+    if allow_edited and rtl is None:
+        raise InputError("--allow-edited: is about an RTL folder; add --rtl")
     if report_file is not None:
         outputs.require_absent(report_file, force, structure.MARKS)
-    network, design = load(folder, plan_file)
+    edited: list[str] = []
     if rtl is None:
+        _, design = load(folder, plan_file)
         emitted = emission.emit(design)
     else:
-        emitted = emission.read(rtl, network)
+        network = serialize.load(folder)
+        emitted = emission.read(rtl, network, allow_edited=allow_edited)
+        edited = edits.against(network, emitted)
+        for line in edited:
+            console.note(f"synth: {rtl / line}")
     if report_file is not None:
         found = structure.examine(emitted.files, emitted.top)
         outputs.write_atomic(report_file, structure.report(found))
         found.require_sound()
     console.note(f"synthesising for {target}")
-    result = synthesis.synthesise(emitted, target)
+    result = synthesis.synthesise(emitted, target) | {"edited": edited}
     if report_file is not None:
         result["report"] = report_file
     if as_json:
@@ -223,6 +253,7 @@ def bitstream(
     built = building.build(design, known.name, console.note)
     with outputs.folder(out, force) as target:
         building.write(built, target)
+    _note_short("bitstream", built.manifest)
     result = {
         "out": out,
         **built.manifest,
@@ -233,7 +264,8 @@ def bitstream(
         console.print_json(result)
     else:
         there, fps = result["available"], result["fps"]
-        speed = "timing missed" if fps is None else f"{fps:.0f} frames/s at that"
+        most = "at most " if result["short_buffers"] else ""
+        speed = "timing missed" if fps is None else f"{most}{fps:.0f} frames/s at that"
         click.echo(
             f"{out / result['bitstream']}: {result['fmax_mhz']:.1f} MHz reached, "
             f"{result['clock_mhz']:g} MHz asked for, {speed}; "

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from hw import plugins
 from hw.data import NAMES
 from hw.ir.graph import Shape
 from hw.outputs import NameOrPath, Output
@@ -54,23 +53,6 @@ def out_option(what: str, **options: Any):
     return click.option("--out", type=OUTPUT, help=what, **{"required": True, **options})
 
 
-def _load_plugins(ctx: click.Context, param: click.Parameter, places: tuple[str, ...]) -> None:
-    del ctx, param
-    plugins.load_all(places)
-
-
-plugin_option = click.option(
-    "--plugin",
-    "plugin",
-    metavar="MODULE|FILE",
-    multiple=True,
-    # Before other options are read: they may name what it registers.
-    is_eager=True,
-    expose_value=False,
-    callback=_load_plugins,
-    help="Load operations, strategies, data sets, presets of one's own; repeatable.",
-)
-
 network_argument = click.argument("folder", metavar="NET", type=FOLDER)
 plan_option = click.option(
     "--plan",
@@ -78,6 +60,9 @@ plan_option = click.option(
     metavar="P",
     type=FOLDER,
     help="plan.yaml; default: what `plan` proposes.",
+)
+allow_edited_option = click.option(
+    "--allow-edited", is_flag=True, help="The files of --rtl may have been edited since; says how."
 )
 formats_option = click.option(
     "--formats",

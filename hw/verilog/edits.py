@@ -4,6 +4,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from hw.ir.network import Network
+from hw.verilog import emit, licence
 from hw.verilog.emit import Emission
 from hw.verilog.modules import modules
 
@@ -56,6 +58,20 @@ def edits(emission: Emission, original: Emission | None) -> list[Edit]:
             modules = tuple(differing(original.verilog, emission.verilog))
         found.append(Edit(name, modules))
     return found
+
+
+def against(network: Network, emission: Emission) -> list[str]:
+    """What was edited in the RTL of a network since it was emitted, a line a file."""
+    manifest = emission.manifest
+    if not edited_files(emission):
+        return []
+    original = None
+    if manifest["network_digest"] == network.digest:
+        licensed = manifest.get("licence", licence.DEFAULT)
+        original = emit.emit(
+            emit.design_in(network, emission), manifest["rom"], emission.top, licensed
+        )
+    return [str(edit) for edit in edits(emission, original)]
 
 
 def differing(before: str, after: str) -> list[str]:

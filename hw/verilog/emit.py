@@ -13,7 +13,7 @@ same bytes.
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from importlib.metadata import version
 from math import prod
@@ -26,11 +26,12 @@ from amaranth.lib.wiring import In
 from hw import documents
 from hw.dataflow import cost
 from hw.dataflow.design.design import Design
-from hw.dataflow.flow.buffers import needed_depths
+from hw.dataflow.design.design import design as design_of
+from hw.dataflow.flow.buffers import at_full_speed, needed_depths, short
 from hw.dataflow.loading import axi
 from hw.dataflow.loading.addresses import address_bits, address_map
 from hw.dataflow.loading.image import describe as describe_loading
-from hw.dataflow.plan import as_dict
+from hw.dataflow.plan import as_dict, from_dict
 from hw.dataflow.top import Top
 from hw.errors import InputError
 from hw.ir.format import IMAGE_FORMAT, Format
@@ -39,7 +40,7 @@ from hw.ir.network import Network
 from hw.ir.schema import stored
 from hw.verilog import identifiers, licence, roms, waivers
 from hw.verilog.convert import modules, to_rtlil
-from hw.verilog.header import describe, header, layer_note
+from hw.verilog.header import counted, describe, header, layer_note
 from hw.verilog.identifiers import TOP
 
 SCHEMA_VERSION = 1
@@ -52,10 +53,14 @@ TOOLS = ("shiftnas", "amaranth", "pyosys")
 
 @dataclass(frozen=True)
 class Emission:
-    """Files of an RTL folder, by name, and the manifest that lists them."""
+    """Files of an RTL folder, by name, and the manifest that lists them.
+
+    `source` names the manifest in errors: where it was read from.
+    """
 
     files: dict[str, str]
     manifest: dict[str, Any]
+    source: str = field(default=MANIFEST, compare=False)
 
     @cached_property
     def digest(self) -> str:
@@ -111,7 +116,7 @@ def emit(
     for layer in layers:
         # Scoreboards and reports rely on the paths: a name Amaranth had to change is a defect.
         assert layer["path"] in rtl.instances, layer["path"]
-    predicted = cost.predict(design)
+    predicted, fast = cost.predict(design), at_full_speed(design)
     output = design.graph.output
     manifest: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -126,7 +131,8 @@ def emit(
         "licence": licensed,
         "cycles_per_frame": predicted.cycles_per_frame,
         "latency_cycles": predicted.latency,
-        "fifos": _fifos(design),
+        "short_buffers": [asdict(one) for one in short(design, fast)],
+        "fifos": _fifos(design, fast),
         "plan": as_dict(plan),
         "network_digest": design.digest,
         "plan_digest": plan.digest,
@@ -217,7 +223,16 @@ def read(
             files[name] = content.decode()
         except UnicodeDecodeError:
             raise InputError(f"{folder / name}: expected text in UTF-8; {again}") from None
-    return Emission(files, manifest)
+    read = Emission(files, manifest, str(path))
+    missing = roms.problem(read.verilog, files)
+    if missing:
+        raise InputError(f"{folder / missing}; {again}")
+    return read
+
+
+def design_in(network: Network, emission: Emission) -> Design:
+    """The design that RTL has, for the network or another one of its structure."""
+    return design_of(network, replace(from_dict(emission.manifest["plan"]), network=network.digest))
 
 
 def manifest_digest(manifest: dict[str, Any]) -> str:
@@ -270,14 +285,14 @@ def _format(fmt: Format) -> dict[str, Any]:
     return {"width": fmt.width, **stored(fmt)}
 
 
-def _fifos(design: Design) -> dict[str, list[dict[str, int]]]:
+def _fifos(design: Design, fast: Design) -> dict[str, list[dict[str, int]]]:
     """For each input of each join: the depth built, those without deadlock and at full speed."""
     return {
         name: [
             {"depth": depth, "deadlock": needed.deadlock, "throughput": needed.throughput}
             for depth, needed in zip(design.fifos[name], depths, strict=True)
         ]
-        for name, depths in needed_depths(design).items()
+        for name, depths in needed_depths(design, fast).items()
     }
 
 
@@ -293,11 +308,11 @@ def _ports(design: Design) -> list[dict[str, Any]]:
     )
     pixels = (
         f"one byte of an image, {IMAGE_FORMAT}; a frame is {image} (height x width x channels) = "
-        f"{prod(shape):,} beats in raster order, channels innermost"
+        f"{counted(prod(shape), 'beat')} in raster order, channels innermost"
     )
     logits = (
-        f"one logit, {fmt}, sign-extended to {bits} bits; a frame is {classes:,} beats, class 0 "
-        "first"
+        f"one logit, {fmt}, sign-extended to {bits} bits; a frame is {counted(classes, 'beat')}, "
+        "class 0 first"
     )
     ports = {
         "clk": ("in", 1, "the only clock, rising edge"),

@@ -73,9 +73,7 @@ def header(manifest: Mapping[str, Any], files: Sequence[str]) -> str:
         "",
         *wrap(
             "On every stream valid never waits for ready, and the payload stays until it is taken. "
-            "Frames follow each other without a gap. At full speed a frame takes "
-            f"{manifest['cycles_per_frame']:,} cycles; the first one's last logit leaves about "
-            f"{manifest['latency_cycles']:,} cycles after its first byte.",
+            f"Frames follow each other without a gap. {_pace(manifest)}",
             WIDTH,
         ),
         "",
@@ -102,6 +100,27 @@ def header(manifest: Mapping[str, Any], files: Sequence[str]) -> str:
     return "".join(f"// {line}".rstrip() + "\n" for line in lines)
 
 
+def _pace(manifest: Mapping[str, Any]) -> str:
+    """What is known of cycles a frame and of the latency."""
+    weights = " with the weights it has after configuration" if "load" in manifest else ""
+    cycles = f"{manifest['cycles_per_frame']:,} cycles"
+    shorts = manifest["short_buffers"]
+    if shorts:
+        named = "; ".join(
+            f"{one['field']}: {one['depth']} beats for {one['throughput']}" for one in shorts
+        )
+        return (
+            f"A frame takes {cycles} or more{weights}: this plan has buffers that are smaller than "
+            f"full speed asks for ({named}), and how much time they cost is not predicted; nor is "
+            "the latency."
+        )
+    return (
+        f"At full speed a frame takes {cycles}{weights}; the first one's last logit leaves up to "
+        f"about {manifest['latency_cycles']:,} cycles after its first byte (an estimate; networks "
+        "that were measured took 70 to 98 % of it)."
+    )
+
+
 def layer_note(layer: Mapping[str, Any]) -> str:
     """The comment before a layer's module."""
     sources = ", ".join(
@@ -111,13 +130,18 @@ def layer_note(layer: Mapping[str, Any]) -> str:
     lines = [
         f"{layer['name']}: {layer['operation']}",
         f"  reads {sources}",
-        f"  makes {_tensor(layer)}, {layer['beats_per_frame']:,} beats a frame",
+        f"  makes {_tensor(layer)}, {counted(layer['beats_per_frame'], 'beat')} a frame",
     ]
     if "plan" in layer:
         built = ", ".join(f"{name} {value}" for name, value in layer["plan"].items())
         lines.append(f"  built as {built}")
     text = [part for line in lines for part in wrap(line, WIDTH, subsequent_indent="    ")]
     return "".join(f"// {line}\n" for line in text)
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: `1 beat`, `1,024 beats`."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def describe(kind: str, attributes: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """ROM contents out of the Verilog, into `$readmemh` files beside it."""
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -56,6 +57,30 @@ def folder_macro(top: str) -> str:
 def folder(top: str) -> str:
     """Verilog that defines the macro where the tool's call does not."""
     return _FOLDER.format(macro=folder_macro(top), suffix=SUFFIX)
+
+
+_LOADED = re.compile(rf'\$readmemh\(\{{`\w+, "([^"]+{re.escape(SUFFIX)})"\}}, .+, 0, (\d+)\);')
+"""A file that a memory is read from, and the last address."""
+
+_SKIPPED = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
+_DIGITS = re.compile(r"[0-9a-fA-FxXzZ_]+")
+
+
+def problem(verilog: str, files: Mapping[str, str]) -> str:
+    """Why files cannot be the contents of a Verilog text's ROMs: the first one by name; or "".
+
+    Simulators go on with what they find: a file that is cut short hangs the network far away.
+    """
+    for name, last in _LOADED.findall(verilog):
+        if name not in files:
+            return f"{name}: the Verilog reads it, and the manifest does not list it"
+        words = _SKIPPED.sub(" ", files[name]).split()
+        for number, word in enumerate(words):
+            if not _DIGITS.fullmatch(word) and not word.startswith("@"):
+                return f"{name}: word {number}: expected hexadecimal digits, found {word[:20]!r}"
+        if not any(word.startswith("@") for word in words) and len(words) != int(last) + 1:
+            return f"{name}: {len(words)} of {int(last) + 1} words"
+    return ""
 
 
 def extract(module: str, text: str) -> tuple[str, dict[str, str]]:

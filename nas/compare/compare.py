@@ -7,7 +7,6 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from hw import plugins
 from hw.console import note
 from hw.data import SPLITS
 from hw.errors import InputError
@@ -133,8 +132,7 @@ class _Comparison:
     def _draw(self) -> None:
         """The page and the pictures, by the command that any run has for it."""
         plots = ("--plots", str(self.out / PLOTS))
-        words = ["report", str(self.out), *plots, "--force", *plugins.words()]
-        self._pool({PAGE: [Call("report", words)]})
+        self._pool({PAGE: [Call("report", ["report", str(self.out), *plots, "--force"])]})
 
     def _pool(
         self,

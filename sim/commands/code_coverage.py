@@ -9,6 +9,7 @@ import click
 from hw import console, outputs
 from hw.commands.options import FOLDER, OUTPUT, Number
 from hw.errors import CheckFailed, InputError
+from sim.commands.options import given, refuse
 
 SECONDS = 60
 """Time for the proofs of a layer."""
@@ -75,6 +76,7 @@ def code_coverage(
     from sim.code_coverage import constants, exclusions, impossible, page, store, summary
     from sim.code_coverage import info as tracefile
 
+    refuse((rtl is None and given("seconds"), "--prove: proofs are about the Verilog; add --rtl"))
     for path, marks in ((info, INFO_MARKS), (html, page.MARKS), (out, store.MARKS)):
         if path is not None:
             outputs.require_absent(path, force, marks)

@@ -17,19 +17,22 @@ from hw.commands.options import (
     FOLDER,
     OUTPUT,
     Number,
+    allow_edited_option,
     network_argument,
     plan_option,
-    plugin_option,
 )
 from hw.errors import CheckFailed, InputError
 from sim import junit
-from sim.commands.options import check_junit, junit_option
+from sim.commands.options import check_junit, given, junit_option, refuse
 from sim.harness import STALL_PATTERNS
 from sim.level import Level
 from sim.runner import Simulator
 from sim.stimuli import RESETS, Stimuli, default_images
 
 BOTH = "both"
+WITH_A_CHANCE = ("mixed", "bernoulli")
+"""Patterns of stalls that `--stall` is a chance of."""
+
 SHOWN = {
     "verilator": "Verilator",
     "icarus": "Icarus",
@@ -41,9 +44,7 @@ SHOWN = {
 @network_argument
 @plan_option
 @click.option("--rtl", type=FOLDER, help="Simulate this RTL folder, as `emit` wrote it.")
-@click.option(
-    "--allow-edited", is_flag=True, help="The files of --rtl may have been edited since; says how."
-)
+@allow_edited_option
 @click.option(
     "--load",
     "loads",
@@ -134,7 +135,6 @@ SHOWN = {
 )
 @junit_option("stream that is compared")
 @console.seed_option
-@plugin_option
 @console.force_option
 @console.json_option
 def cosim(
@@ -169,17 +169,17 @@ def cosim(
     """Simulate the Verilog of a NETWORK and compare every bit of every layer with the reference."""
     from hw.dataflow import plan_file as plans
     from hw.ir import constant, reference, serialize
-    from hw.verilog import emit
+    from hw.verilog import edits, emit
     from sim import designs
     from sim import gates as gate_level
     from sim.code_coverage import store as code_store
-    from sim.cosim import Subject
+    from sim.cosim import Subject, require_fitting
     from sim.coverage import hardware, store
     from sim.runner import Build
     from sim.simulation import RunFailed
 
     both = simulator == BOTH
-    _refuse(
+    refuse(
         (each and level == Level.NETWORK,
          "--each: is for the parts of a level; give --level cell, op or pe"),
         (each and both, "--each: takes one simulator at a time; give --simulator verilator"),
@@ -194,6 +194,16 @@ def cosim(
          "--gates: of --rtl only the whole network is synthesised; leave out --level"),
         (not stall and stall_pattern not in ("mixed", "never"),
          f"--stall-pattern: {stall_pattern} is for the second pass, which --stall 0 leaves out"),
+        (bool(stall) and given("stall") and stall_pattern not in WITH_A_CHANCE,
+         f"--stall: the pattern {stall_pattern} has no chance; leave --stall out"),
+        (asserted and level != Level.NETWORK,
+         "--assertions: are bound to the whole network; leave out --level"),
+        (asserted and gates,
+         "--assertions: are bound to the Verilog, not to a netlist; leave one of the two out"),
+        (asserted and simulator != Simulator.VERILATOR,
+         "--assertions: Icarus knows none; leave --simulator out"),
+        (gates and simulator != Simulator.VERILATOR,
+         "--gates: netlists are for Verilator; leave --simulator out"),
         (code_file is not None and simulator != Simulator.VERILATOR,
          "--code-coverage: Verilator counts it; leave --simulator out"),
         (code_file is not None and (gates or each),
@@ -220,7 +230,7 @@ def cosim(
         emission, design, edited = None, built(network, plan_file), []
     else:
         emission, design = emit.read(rtl, allow_edited=allow_edited), None
-        edited = _edited(network, emission)
+        edited = edits.against(network, emission)
         for line in edited:
             console.note(f"cosim: {rtl / line}")
         if (
@@ -235,6 +245,7 @@ def cosim(
     subject = Subject(level, only, emission, form, (network,) if loads else (), asserted)
     first = Simulator.ICARUS if both else Simulator(simulator)
     build = Build(first, waves=waves, code_coverage=code_file is not None)
+    require_fitting(network, subject, build)
     cover = coverage_file is not None
     through: list[Any] = []
     simulate = partial(_each, through) if each else _whole
@@ -254,18 +265,13 @@ def cosim(
         code_store.add(result.code_coverage, code_file)
     if result.constant_logits:
         console.note(f"cosim: {constant.WARNING.format(count=len(images))}")
+    for line in _slower(result):
+        console.note(f"cosim: {line}")
     content = _content(result, simulator, parts if each else ()) | {"edited": edited}
     if as_json:
         console.print_json(content)
     else:
         _print(content)
-
-
-def _refuse(*rules: tuple[bool, str]) -> None:
-    """InputError with the message of the first rule that is broken."""
-    for broken, message in rules:
-        if broken:
-            raise InputError(message)
 
 
 def _find_tools(simulator: str) -> None:
@@ -292,21 +298,6 @@ def _images(network: Any, data: str | None, file: Path | None) -> np.ndarray | N
 
         images = read_images(file)
     return images
-
-
-def _edited(network: Any, emission: Any) -> list[str]:
-    """What was edited in RTL since it was emitted, a line a file."""
-    from hw.verilog import edits, emit, licence
-    from sim.cosim import design_in
-
-    manifest = emission.manifest
-    if not edits.edited_files(emission):
-        return []
-    original = None
-    if manifest["network_digest"] == network.digest:
-        licensed = manifest.get("licence", licence.DEFAULT)
-        original = emit.emit(design_in(network, emission), manifest["rom"], emission.top, licensed)
-    return [str(edit) for edit in edits.edits(emission, original)]
 
 
 def _streams(parts: Sequence[Any]) -> list[Any]:
@@ -418,6 +409,15 @@ def _agree(first: Any, second: Any) -> None:
             raise CheckFailed(
                 f"cosim: {field}: {one} in {first.simulator}, {two} in {second.simulator}"
             )
+
+
+def _slower(result: Any) -> list[str]:
+    """Lines about a pace that is not the predicted one, and the buffers it may be owed to."""
+    predicted = result.predicted_cycles_per_frame
+    if predicted is None or round(result.cycles_per_frame) <= predicted:
+        return []
+    pace = f"{result.cycles_per_frame:,.0f} cycles a frame, {predicted:,} predicted"
+    return [f"slower than predicted: {pace}", *result.short_buffers]
 
 
 def _content(result: Any, simulator: str, parts: Sequence[Any]) -> dict[str, Any]:

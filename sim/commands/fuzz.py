@@ -12,10 +12,10 @@ from typing import Any
 import click
 
 from hw import console, documents, outputs
-from hw.commands.options import FOLDER, OUTPUT, plugin_option
+from hw.commands.options import FOLDER, OUTPUT
 from hw.errors import CheckFailed, InputError
 from sim import junit
-from sim.commands.options import check_junit, junit_option
+from sim.commands.options import check_junit, given, junit_option, refuse
 
 DEFAULT_CASES = 20
 GAPS_SHOWN = 6
@@ -51,7 +51,13 @@ class Duration(click.ParamType):
 
 @click.command(cls=console.Command)
 @click.option("--cases", type=click.IntRange(min=1), help=f"Cases to run [{DEFAULT_CASES}].")
-@click.option("--time", "duration", type=Duration(), help="Begin cases for this long.")
+@click.option(
+    "--time",
+    "duration",
+    type=Duration(),
+    help="Begin cases for this long: 90s, 10m, 2h; a number alone is seconds. With --cases: until "
+    "either is reached.",
+)
 @click.option("--published", is_flag=True, help="Run the published genotypes, with both stems.")
 @click.option("--case", "case_file", type=FOLDER, help="Run this case.json.")
 @click.option("--first", type=click.IntRange(min=0), default=0, help="Number of the first case.")
@@ -85,7 +91,6 @@ class Duration(click.ParamType):
 )
 @junit_option("case")
 @console.seed_option
-@plugin_option
 @console.force_option
 @console.json_option
 def fuzz(
@@ -113,6 +118,10 @@ def fuzz(
     from sim.fuzz import workers
     from sim.fuzz.tally import Tally
 
+    named = "--published" if published else "--case" if case_file is not None else ""
+    for option in ("cases", "duration", "first", "seed"):
+        flag = {"duration": "time"}.get(option, option)
+        refuse((bool(named) and given(option), f"--{flag}: {named} names the cases; leave it out"))
     tools.find()
     if not force:
         outputs.require_absent(out, force)
@@ -120,10 +129,8 @@ def fuzz(
     if coverage_file is not None:
         store.check(coverage_file)
     check_junit(junit_file, force)
-    given = _given(published, case_file)
-    if given and (cases or duration):
-        raise InputError("--cases, --time: the cases are given already; leave them out")
-    total = len(given) if given else cases or (None if duration else DEFAULT_CASES)
+    these = _given(published, case_file)
+    total = len(these) if these else cases or (None if duration else DEFAULT_CASES)
     tally, start = Tally(), time.monotonic()
 
     def begins(number: int) -> bool:
@@ -132,7 +139,7 @@ def fuzz(
 
     numbers = itertools.count(first) if total is None else range(first, first + total)
     tasks = (
-        workers.Task(number, seed, given[number - first] if given else None, out, shrink_time)
+        workers.Task(number, seed, these[number - first] if these else None, out, shrink_time)
         for number in itertools.takewhile(begins, numbers)
     )
     results = workers.side_by_side(tasks, jobs) if jobs else workers.in_turn(tasks)

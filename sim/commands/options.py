@@ -3,10 +3,25 @@
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from hw import outputs
 from hw.commands.options import OUTPUT
+from hw.errors import InputError
 from sim import junit
+
+
+def given(parameter: str) -> bool:
+    """Whether the call that runs names this option, which may have a default."""
+    context = click.get_current_context()
+    return context.get_parameter_source(parameter) is not ParameterSource.DEFAULT
+
+
+def refuse(*rules: tuple[bool, str]) -> None:
+    """InputError with the message of the first rule that is broken."""
+    for broken, message in rules:
+        if broken:
+            raise InputError(message)
 
 
 def junit_option(each: str):

@@ -9,7 +9,7 @@ from hw import console, outputs
 from hw.commands.options import OUTPUT
 from hw.errors import CheckFailed
 from sim import junit
-from sim.commands.options import check_junit, junit_option
+from sim.commands.options import check_junit, junit_option, refuse
 from sim.formal.proof import Failure, Result
 from sim.formal.proof import prove as decide
 from sim.formal.proofs import select
@@ -47,6 +47,9 @@ def prove(
 
     NAMEs choose proofs and may be patterns (`fifo-*`); default: all.
     """
+    for option, asked in (("fresh", fresh), ("out", out), ("junit", junit_file)):
+        clash = listing and bool(asked)
+        refuse((clash, f"--{option}: --list proves nothing; leave one of the two out"))
     proofs = select(names)
     if listing:
         if as_json:

@@ -1,6 +1,7 @@
 """Buffers of a design: stores and FIFOs as large as its speed needs, and none that locks up."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from hw.dataflow.design.design import Design
@@ -19,17 +20,56 @@ class Depth(NamedTuple):
     throughput: int
 
 
-def needed_depths(design: Design) -> dict[str, tuple[Depth, ...]]:
+@dataclass(frozen=True)
+class Short:
+    """A buffer that is smaller than full speed asks for: the network may be slower.
+
+    Parameters
+    ----------
+    field: of the plan, "fifos: cell0/node2: input 1" or "layers: stem/conv: store"
+    depth, throughput: beats that it holds, and those with which nothing is held up
+    """
+
+    field: str
+    depth: int
+    throughput: int
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.depth} beats, full speed asks for {self.throughput}"
+
+
+def at_full_speed(design: Design) -> Design:
+    """The design with buffers that hold nobody up."""
+    return for_speed(design, processes(design.graph), timings(design))
+
+
+def short(design: Design, fast: Design | None = None) -> list[Short]:
+    """The buffers of a design that are smaller than those `at_full_speed` (`fast`, if given)."""
+    fast = fast or at_full_speed(design)
+    stores = [
+        Short(f"layers: {name}: store", store, fast.stores[name])
+        for name, store in design.stores.items()
+    ]
+    fifos = [
+        Short(f"fifos: {name}: input {position}", *pair)
+        for name, depths in design.fifos.items()
+        for position, pair in enumerate(zip(depths, fast.fifos[name], strict=True))
+    ]
+    return [one for one in (*stores, *fifos) if one.depth < one.throughput]
+
+
+def needed_depths(design: Design, fast: Design | None = None) -> dict[str, tuple[Depth, ...]]:
     """Depths that each FIFO of a design needs, with its stores.
 
     One beat less than `deadlock` locks the network up (in a FIFO deeper than the least); with
-    `throughput` beats everywhere it takes `cost.predict`'s cycles a frame.
+    `throughput` beats everywhere, those of `at_full_speed` (`fast`, if given), it takes
+    `cost.predict`'s cycles a frame.
     """
     graph = design.graph
     least = deadlock.depths(graph, design.stores, pipelines(design))
-    fast = for_speed(design, processes(graph), timings(design)).fifos
+    fast_depths = (fast or at_full_speed(design)).fifos
     return {
-        name: tuple(Depth(*pair) for pair in zip(least[name], fast[name], strict=True))
+        name: tuple(Depth(*pair) for pair in zip(least[name], fast_depths[name], strict=True))
         for name in design.fifos
     }
 

@@ -74,12 +74,10 @@ def describe(made: Design) -> dict[str, Any]:
     }
 
 
-def make(network: Network, manifest: Mapping[str, Any], source: str = "manifest.json") -> Image:
-    """The image that turns the hardware of an RTL folder into `network`'s.
-
-    Parameters
-    ----------
-    manifest: content of the folder's manifest.json; `source` names it in errors
+def require_loadable(
+    network: Network, manifest: Mapping[str, Any], source: str = "manifest.json"
+) -> Design:
+    """The design that the hardware of an RTL folder becomes with `network`'s weights.
 
     Raises
     ------
@@ -95,6 +93,22 @@ def make(network: Network, manifest: Mapping[str, Any], source: str = "manifest.
     loaded = design(network, from_dict(manifest["plan"]))
     if map_digest(loaded) != manifest["load"]["map_digest"]:
         raise InputError(f"{source}: load: map_digest: of another version; emit the RTL again")
+    return loaded
+
+
+def make(network: Network, manifest: Mapping[str, Any], source: str = "manifest.json") -> Image:
+    """The image that turns the hardware of an RTL folder into `network`'s.
+
+    Parameters
+    ----------
+    manifest: content of the folder's manifest.json; `source` names it in errors
+
+    Raises
+    ------
+    InputError: the hardware is not loadable, or the network does not fit: names the first layer
+        and the figure
+    """
+    loaded = require_loadable(network, manifest, source)
     writes, words, cycles = [], 0, 0
     layers = address_map(loaded)
     hops = _hops(layers)

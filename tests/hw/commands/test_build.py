@@ -1,6 +1,7 @@
 """emit, synth, bitstream."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -101,6 +102,26 @@ def test_synth_prints_every_layer(net, tmp_path, monkeypatch):
     assert made[2].manifest["rom"] == "hex" and made[2].digest == emission.read(rtl).digest
 
 
+def test_edited_rtl_is_named_and_reported_on_where_that_is_allowed(net, plan, tmp_path):
+    """A ready of the source that waits for its valid: a way from an input to an output."""
+    rtl, report = tmp_path / "rtl", tmp_path / "report.txt"
+    assert run("emit", net, "--plan", plan, "--out", rtl).exit_code == 0
+    path = rtl / "shiftnas_top.v"
+    text = path.read_text()
+    before, window = text.split("module \\shiftnas_top.stem.conv.window ", 1)
+    edited = re.sub(r"(assign i__ready = )(.*);", r"\1(\2) & i__valid;", window, count=1)
+    assert edited != window
+    path.write_text(f"{before}module \\shiftnas_top.stem.conv.window {edited}")
+    call = ("synth", net, "--rtl", rtl, "--report", report)
+    result = run(*call)
+    assert result.exit_code == 2 and "shiftnas_top.v: changed since" in result.stderr
+    result = run(*call, "--allow-edited")
+    assert result.exit_code == 1, result.stderr
+    assert f"synth: {path}: edited; modules that differ: shiftnas_top." in result.stderr
+    assert "path: s_axis_tvalid -> " in result.stderr
+    assert run("synth", net, "--allow-edited").exit_code == 2
+
+
 def test_rtl_of_another_network_is_refused(net, tmp_path):
     sizes = ("--channels", 1, "--cells", 1, "--image", "4x4x1", "--classes", 2, "--seed", 5)
     other, rtl = tmp_path / "other", tmp_path / "rtl"
@@ -115,6 +136,7 @@ def built(fmax):
         **{"board": "ulx3s-85f", "bitstream": "x.bit", "clock_mhz": 50.0, "fmax_mhz": fmax},
         **{"layers": [], **COUNTS, "available": COUNTS},
         "fps": 100.0 if fmax >= 50 else None,
+        "short_buffers": [],
     }
     return building.Bitstream({"x.bit": b"bits", "manifest.json": b"{}"}, manifest, cached=False)
 

@@ -95,6 +95,27 @@ def test_header_says_what_the_file_is(emission, network, plan):
         assert f"//   {port['name']} " in header
 
 
+def test_buffers_below_full_speed_are_told_instead_of_figures(emission, network, plan):
+    """Depth and figures side by side in the manifest, and the head promises nothing."""
+    assert emission.manifest["short_buffers"] == []
+    assert "full speed a frame takes" in emission.verilog
+    join = "cell0/node2"
+    (entry,) = [one for one in emission.manifest["fifos"][join] if one["throughput"] > 2][:1]
+    position = emission.manifest["fifos"][join].index(entry)
+    depths = list(plan.fifos[join])
+    depths[position] = entry["throughput"] - 1
+    other = dataclasses.replace(plan, fifos={**plan.fifos, join: tuple(depths)})
+    slow = emit.emit(design(network, other))
+    field = f"fifos: {join}: input {position}"
+    assert slow.manifest["short_buffers"] == [
+        {"field": field, "depth": depths[position], "throughput": entry["throughput"]}
+    ]
+    head = " ".join(slow.verilog.partition("\nmodule ")[0].replace("\n//", "").split())
+    assert "full speed a frame takes" not in head
+    assert f"({field}: {depths[position]} beats for {entry['throughput']})" in head
+    assert f"{slow.manifest['cycles_per_frame']:,} cycles or more" in head
+
+
 _REGISTER = re.compile(r"^  (?:output )?reg (?:signed )?(?:\[\d+:0\] )?(\S+) = (\S+?)[,;]?$", re.M)
 
 
@@ -247,6 +268,29 @@ def test_digest_covers_the_files(with_files, emission, tmp_path):
     spoil(tmp_path, name, lambda text: text.replace("1", "2", 1))
     with pytest.raises(InputError, match=f"{name}: changed since"):
         emit.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda text: "\n".join(text.split()[:2]), r"2 of \d+ words"),
+        (lambda text: "", r"0 of \d+ words"),
+        (lambda text: text + "0\n", r"(\d+) of \d+ words"),
+        (
+            lambda text: text.replace(text.split()[1], "garbage", 1),
+            "word 1: expected hexadecimal d",
+        ),
+    ],
+)
+def test_edited_roms_that_are_not_whole_are_named(with_files, tmp_path, change, message):
+    """A file that is whole passes, comments in it too."""
+    emit.write(with_files, tmp_path)
+    name = "shiftnas_top.stem.conv.window.program.hex"
+    spoil(tmp_path, name, lambda text: f"// ours\n{text}")
+    assert emit.read(tmp_path, allow_edited=True).manifest == with_files.manifest
+    (tmp_path / name).write_text(change(with_files.files[name]))
+    with pytest.raises(InputError, match=f"{name}: {message}"):
+        emit.read(tmp_path, allow_edited=True)
 
 
 def test_another_name_is_the_prefix_of_everything(network, plan, with_files):

@@ -13,6 +13,7 @@ from PIL import Image
 
 from hw.dataflow import plan_file
 from hw.dataflow.check import check
+from hw.dataflow.flow import deadlock
 from hw.ir import serialize
 from hw.networks import genotypes
 from hw.networks.cells import build
@@ -116,10 +117,48 @@ def test_what_does_not_fit_is_refused_before_anything_is_made(folder, monkeypatc
         ),
         (["--stall-pattern", "often"], "--stall-pattern"),
         (["--allow-edited"], "--allow-edited: is about an RTL folder; add --rtl"),
+        (["--stall", "0.5", "--stall-pattern", "bursts"], "--stall: the pattern bursts has no cha"),
+        (["--stall", "0.5", "--stall-pattern", "never"], "--stall: the pattern never has no cha"),
+        (["--assertions", "--level", "op"], "--assertions: are bound to the whole network"),
+        (["--assertions", "--gates"], "--assertions: are bound to the Verilog, not to a netlist"),
+        (["--assertions", "--simulator", "both"], "--assertions: Icarus knows none"),
+        (["--gates", "--simulator", "icarus"], "--gates: netlists are for Verilator"),
     ):
         code, _, err = call(folder / "net", *arguments)
         assert code == 2, arguments
         assert message in err and len(err.splitlines()) == 1
+
+
+def test_rtl_of_another_network_is_refused_before_anything_is_built(hardware, folder):
+    other = build(genotypes.get("GDAS_V1"), channels=1, cells=1, image=(8, 12, 3), classes=2)
+    serialize.save(random_network(other, seed=1), folder / "other")
+    (folder / "rtl").mkdir()
+    emit.write(hardware.emission, folder / "rtl")
+    manifest = folder / "rtl" / "manifest.json"
+    for net, options, message in (
+        ("other", [], "network_digest: the RTL is of another network"),
+        ("net", ["--load"], "load: the weights of this RTL are fixed"),
+    ):
+        code, _, err = call(folder / net, "--rtl", folder / "rtl", *options)
+        assert code == 2
+        assert err.startswith(f"shiftnas: error: {manifest}: {message}") and err.count("\n") == 1
+
+
+def test_a_fifo_below_full_speed_is_told_where_it_is_slower(hardware, folder):
+    """The plan with every FIFO of its joins as small as may be."""
+    network, plan = hardware.network, hardware.plan
+    least = deadlock.depths(network.graph, {name: one.store for name, one in plan.layers.items()})
+    small = replace(plan, fifos={n: tuple(d) for n, d in least.items()})
+    plan_file.save(small, folder / "small.yaml")
+    arguments = (folder / "net", "--plan", folder / "small.yaml", "--frames", 4, "--stall", 0)
+    code, out, err = call(*arguments, "--resets", 0, "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["cycles_per_frame"] > result["predicted_cycles_per_frame"] > 0
+    _, pace, *fifos = [line for line in err.splitlines() if line.startswith("cosim: ")]
+    assert re.fullmatch(r"cosim: slower than predicted: [\d,]+ cycles a frame, .* predicted", pace)
+    assert fifos == [f"cosim: {line}" for line in result["short_buffers"]]
+    assert all(re.fullmatch(r"cosim: fifos: .*: \d+ beats, full speed .* \d+", x) for x in fifos)
 
 
 def test_constant_logits_are_told(hardware, folder):

@@ -58,6 +58,16 @@ def test_cases_of_a_seed(ran):
     assert (content["seed"], content["interrupted"], content["failures"]) == (8, False, [])
 
 
+@pytest.mark.parametrize("option", ["--first", "--cases", "--seed", "--time"])
+def test_what_cases_that_are_named_have_no_use_for_is_refused(ran, option, tmp_path):
+    file = tmp_path / "case.json"
+    file.write_text(json.dumps(as_dict(draw(1, 1))))
+    for named in (["--published"], ["--case", file]):
+        code, _, err = call(*named, option, 1)
+        assert code == 2 and f"{option}: {named[0]} names the cases; leave it out" in err
+        assert not ran.tasks
+
+
 def test_coverage_of_all_cases_is_kept(ran, tmp_path, monkeypatch):
     def work(task: workers.Task) -> Result:
         coverage = Coverage()
@@ -162,7 +172,7 @@ def test_wrong_calls(ran, tmp_path):
         (["--case", "bad.json"], "bad.json: expected a fuzz case as JSON"),
         (["--case", "empty.json"], "empty.json: case: act_bits: missing"),
         (["--published", "--case", "empty.json"], "--published names the cases too"),
-        (["--published", "--cases", 2], "leave them out"),
+        (["--published", "--cases", 2], "--published names the cases; leave it out"),
         (["--time", "soon"], "expected a time such as 90s, 10m or 2h"),
         (["--time", "0s"], "'0s': nothing is run in no time; expected more"),
         (["--time", "0.0m"], "nothing is run in no time"),

@@ -51,6 +51,13 @@ def test_command_lists():
     assert list(json.loads(result.stdout)) == ["fork-2", "fork-3"]
 
 
+@pytest.mark.parametrize("option", [["--fresh"], ["--out", "x"], ["--junit", "x.xml"]])
+def test_a_list_takes_nothing_that_is_for_proofs(option):
+    result = run("--list", *option)
+    assert isinstance(result.exception, InputError) or result.exit_code == 2
+    assert f"{option[0]}: --list proves nothing" in str(result.exception) + result.output
+
+
 def test_command_reports(own_cache):
     result = run("skid", "--json")
     content = json.loads(result.stdout)
