@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -57,7 +57,7 @@ class NameOrPath(click.ParamType):
 
     name = "text"
 
-    def __init__(self, names: Sequence[str] | None = None):
+    def __init__(self, names: Collection[str] | None = None):
         self.names = names
 
     def path(self, value: str) -> Path | None:

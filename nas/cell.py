@@ -14,9 +14,6 @@ from torch import Tensor
 from hw.networks.space import ZERO, Genotype, candidate_edges, nodes_of
 from nas.search_config import SearchConfig
 
-AUXILIARY_SKIP = "auxiliary_skip"
-"""A skip beside the candidates, with weights of its own at stride 2; never chosen (DARTS-)."""
-
 Candidates = tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]
 """Operations of every edge, of the normal and of the reduction cell."""
 

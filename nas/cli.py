@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from hw import console, outputs
+from hw import console, outputs, plugins
 from hw.commands.options import (
     DATA,
     FILE_OR_NAME,
@@ -18,6 +18,7 @@ from hw.commands.options import (
     formats_option,
     out_option,
     paper_option,
+    plugin_option,
 )
 from hw.errors import InputError, Interrupted
 from hw.ir.paper import refuse_beside_paper
@@ -27,6 +28,18 @@ from nas.config import MAX_SEED, PRESETS, STRATEGIES, Config, load_config
 
 ACT_BITS = 8
 """Bits of an exported network's tensors."""
+
+
+class _Strategy(click.Choice):
+    """The strategies there are when the option is read: after `--plugin`."""
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return tuple(STRATEGIES)
+
+    @choices.setter
+    def choices(self, value: object) -> None:
+        """Set by click once, when nothing is loaded yet."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +119,7 @@ def _run_options(function: Callable[..., None]) -> Callable[..., None]:
                 metavar="J",
                 help="Seeds at a time; default: one a core, or one a GPU.",
             ),
+            plugin_option,
             console.force_option,
             console.json_option,
         )
@@ -159,7 +173,8 @@ def _run_seeds(words: list[str], settings: Config, run: _RunOptions) -> None:
     from nas.seeds import SUMMARY, Seeds, in_words, run_seeds
 
     assert run.seeds is not None
-    job = Seeds([*words, "--data", run.data], settings, run.seeds, run.jobs, run.tensorboard)
+    words = [*words, *plugins.words(), "--data", run.data]
+    job = Seeds(words, settings, run.seeds, run.jobs, run.tensorboard)
     summary = run_seeds(job, run.out, resume=run.resume, force=run.force)
     if run.as_json:
         console.print_json({**summary, "out": run.out})
@@ -170,7 +185,7 @@ def _run_seeds(words: list[str], settings: Config, run: _RunOptions) -> None:
 @click.command(cls=console.Command)
 @click.option(
     "--strategy",
-    type=click.Choice(STRATEGIES),
+    type=_Strategy(()),
     help="Same as --set search.strategy=...; default: shiftnas.",
 )
 @_domain_option
@@ -271,6 +286,7 @@ def train(genotype_name: str, start: Path | None, domain: str, run: _RunOptions)
 )
 @paper_option
 @formats_option
+@plugin_option
 @console.force_option
 @console.json_option
 def export(

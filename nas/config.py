@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from importlib import resources
+from importlib.resources.abc import Traversable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,13 @@ from nas.precision import Precision
 from nas.search_config import Decay, SearchConfig
 from nas.shift import GradRule, Init, Layer, ShiftSettings
 from nas.strategies.registry import STRATEGIES
+from nas.strategies.strategy import Strategy
 
-PRESETS = ("cifar10", "cifar100", "imagenet-mobile", "fashion-small", "demo", "digits", "tiny")
+_SHIPPED = ("cifar10", "cifar100", "imagenet-mobile", "fashion-small", "demo", "digits", "tiny")
+_FOLDER = resources.files("nas").joinpath("presets")
+
+PRESETS: dict[str, Traversable] = {name: _FOLDER.joinpath(f"{name}.yaml") for name in _SHIPPED}
+"""Name of a preset -> its file."""
 
 
 @dataclass(frozen=True)
@@ -241,6 +247,9 @@ _RATES = (
     "skip_dropout",
     "validation",
 )
+OPTIONS = "search.options"
+"""Section of a strategy from elsewhere, whose numbers are checked by itself."""
+
 _IMAGE = re.compile(r"[1-9]\d*x[1-9]\d*x[1-9]\d*")
 
 
@@ -264,16 +273,55 @@ def load_config(
         *((Origin("--set"), _override(override)) for override in overrides),
         *layers,
     ]
-    chosen = Config()
-    for where, values in layers:
-        chosen = merge(chosen, values, where)
-    strategy = chosen.search.strategy
-    defaults = documents.load_yaml(_preset(f"strategies/{strategy}")) or {}
-    config = merge(Config(), defaults, Origin(strategy))
+    strategy = STRATEGIES[_strategy_of(layers)]
+    config = merge(_with_options(strategy), _defaults(strategy), Origin(strategy.name))
     for where, values in layers:
         config = merge(config, values, where)
     _check_together(config, layers[-1][0] if layers else Origin("config"))
     return config
+
+
+def register_preset(name: str, file: str | Path) -> None:
+    """Add a preset that `--config` knows by its name.
+
+    Raises
+    ------
+    InputError: the name is taken or a path; there is no such file
+    """
+    if name in PRESETS or not name or "/" in name or not Path(file).is_file():
+        raise InputError(f"preset {name!r}: expected a name that is not taken, and a file: {file}")
+    PRESETS[name] = Path(file)
+
+
+def from_values(values: Any, where: Origin) -> Config:
+    """The configuration in the nested mapping of `Config.to_yaml`."""
+    return merge(_with_options(STRATEGIES[_strategy_of([(where, values)])]), values, where)
+
+
+def _strategy_of(layers: Sequence[tuple[Origin, Any]]) -> str:
+    """The strategy that the last layer to name one names."""
+    name = SearchConfig().strategy
+    for where, values in layers:
+        section = values.get("search") if isinstance(values, dict) else None
+        if isinstance(section, dict) and "strategy" in section:
+            name = _checked(section["strategy"], str, "search.strategy", where)
+    return name
+
+
+def _with_options(strategy: type[Strategy]) -> Config:
+    """The defaults, with the strategy's own options."""
+    return Config(search=SearchConfig(strategy=strategy.name, options=strategy.Options()))
+
+
+def _defaults(strategy: type[Strategy]) -> Any:
+    """What a strategy brings: those that ship have a file."""
+    file = _FOLDER.joinpath("strategies", f"{strategy.name}.yaml")
+    shipped = file.is_file()
+    return (
+        documents.load_yaml(file.read_text(encoding="utf-8")) or {}
+        if shipped
+        else strategy.defaults
+    )
 
 
 def _check_together(config: Config, where: Origin) -> None:
@@ -346,16 +394,12 @@ def _override(override: str) -> Any:
     return nested
 
 
-def _preset(name: str) -> str:
-    return resources.files("nas").joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
-
-
 def _read(source: str | Path) -> tuple[Origin, Any]:
     """A preset or a file, and where its fields stand."""
     path = Path(source)
     try:
         known = str(source) in PRESETS and not path.exists()
-        text = _preset(str(source)) if known else path.read_text(encoding="utf-8")
+        text = (PRESETS[str(source)] if known else path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{source}: expected a YAML file or one of {', '.join(PRESETS)}; "
@@ -382,14 +426,19 @@ def merge(section: Any, values: Any, where: Origin, prefix: str = "") -> Any:
         name = f"{prefix}{key}"
         if key not in known:
             raise InputError(
-                f"{where.at(name)}: not a field; expected one of {', '.join(sorted(known))}"
+                f"{where.at(name)}: not a field; "
+                f"expected {'one of ' if known else 'none'}{', '.join(sorted(known))}"
             )
         current = getattr(section, key)
         if is_dataclass(current):
             changes[key] = merge(current, value, where, f"{name}.")
         else:
             changes[key] = _checked(value, types_by_name[key], name, where)
-    return replace(section, **changes)
+    try:
+        return replace(section, **changes)
+    except ValueError as error:
+        # Options of a strategy from elsewhere may check themselves.
+        raise InputError(f"{where.at(prefix.rstrip('.'))}: {error}") from error
 
 
 def _checked(value: Any, kind: Any, name: str, where: Origin) -> Any:
@@ -442,7 +491,9 @@ def _checked_list(value: Any, kind: type, name: str, where: Origin) -> tuple:
 
 
 def _check_number(value: float, name: str, where: Origin) -> None:
-    key = name.rpartition(".")[2]
+    section, _, key = name.rpartition(".")
+    if section == OPTIONS:
+        return
     least = _LEAST.get(key, 0)
     if value != value or value in (float("inf"), float("-inf")) or value < least:
         raise InputError(f"{where.at(name)}: expected at least {least}, found {value!r}")

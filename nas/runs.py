@@ -5,7 +5,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,18 @@ import numpy as np
 import torch
 import yaml
 
-from hw import documents
+from hw import documents, plugins
 from hw.data import SPLITS
 from hw.errors import InputError
 from hw.networks import genotypes
 from hw.networks.inside import INSIDE, Inside
+from hw.networks.registration import is_registered
 from hw.networks.space import Genotype
 from hw.outputs import write_atomic
+from hw.plugins import Plugin
 from nas import checkpoint, events
 from nas.checkpoint import BEFORE, CHECKPOINT
-from nas.config import Config, merge
+from nas.config import Config, from_values
 from nas.data_record import DataRecord
 from nas.decisive import decisive
 from nas.distributed import from_main
@@ -47,6 +49,7 @@ class Task:
     genotype: of the network trained; None in a search
     domain: "shift" or "real"
     start: SHA-256 of the checkpoint that a training takes its first weights from
+    plugins: loaded when it began
     """
 
     kind: str
@@ -55,6 +58,7 @@ class Task:
     genotype: Genotype | None = None
     domain: str = "shift"
     start: str | None = None
+    plugins: tuple[Plugin, ...] = ()
 
 
 class Run:
@@ -117,10 +121,7 @@ class Run:
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             reason = documents.reason(error)
             raise InputError(f"{path}: not a run of `search` or `train`: {reason}") from error
-        task = _read_task(values, path)
-        if task.kind == "train":
-            task = replace(task, genotype=genotypes.load(path.parent / GENOTYPE))
-        return cls(folder, task)
+        return cls(folder, _read_task(values, path, lambda: genotypes.load(path.parent / GENOTYPE)))
 
     # --- what a run writes ---------------------------------------------------------------
 
@@ -205,8 +206,8 @@ class Run:
 def task_of(state: dict[str, Any], path: Path) -> Task:
     """What the run of a checkpoint's content is for; `path` is named in errors."""
     text = state["genotype"]
-    genotype = None if text is None else genotypes.from_mapping(documents.load_yaml(text))
-    return _read_task(documents.load_yaml(state["task"]), path, genotype)
+    values = documents.load_yaml(state["task"])
+    return _read_task(values, path, lambda: genotypes.from_mapping(documents.load_yaml(text)))
 
 
 def _goes_on(path: Path, resume: bool, force: bool) -> bool:
@@ -239,6 +240,9 @@ def _require_same(path: Path, there: Task, wanted: Task) -> None:
             f"{wanted.data.place}: not the data that {path} began with, once at "
             f"{there.data.place} ({unlike}); give --data, where that is now"
         )
+    other = plugins.unlike(there.plugins, wanted.plugins)
+    if other is not None:
+        raise InputError(f"{path / CONFIG}: {other}, or begin again with --force")
     unlike = difference(there, wanted)
     if unlike is not None:
         raise InputError(
@@ -250,6 +254,8 @@ def _require_same(path: Path, there: Task, wanted: Task) -> None:
 def difference(there: Task, wanted: Task) -> str | None:
     """The first thing by which two tasks do different work."""
     setting = _unlike_setting(there, wanted)
+    if setting is None:
+        setting = plugins.unlike(there.plugins, wanted.plugins)
     if setting is not None:
         return setting
     unlike = _unlike_data(there.data, wanted.data)
@@ -292,7 +298,7 @@ def _unlike_data(there: DataRecord, wanted: DataRecord) -> str | None:
 
 
 def _task_yaml(task: Task) -> str:
-    head = {
+    head: dict[str, Any] = {
         "kind": task.kind,
         "data": task.data.place,
         "content": task.data.to_mapping(),
@@ -300,10 +306,13 @@ def _task_yaml(task: Task) -> str:
     }
     if task.start is not None:
         head["start"] = task.start
+    if task.plugins:
+        head["plugins"] = [plugin.as_dict() for plugin in task.plugins]
     return yaml.safe_dump(head, sort_keys=False) + task.config.to_yaml()
 
 
-def _read_task(values: Any, path: Path, genotype: Genotype | None = None) -> Task:
+def _read_task(values: Any, path: Path, genotype: Callable[[], Genotype]) -> Task:
+    """`genotype` reads that of a training."""
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected a mapping")
     head = {}
@@ -323,8 +332,19 @@ def _read_task(values: Any, path: Path, genotype: Genotype | None = None) -> Tas
     start = values.pop("start", None)
     if start is not None and not isinstance(start, str):
         raise InputError(f"{path}: start: expected the SHA-256 of a checkpoint")
-    config = merge(Config(), values, Origin(str(path)))
-    return Task(head["kind"], data, config, genotype, head["domain"], start)
+    try:
+        recorded = plugins.read(values.pop("plugins", None))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    with plugins.told(recorded):
+        config = from_values(values, Origin(str(path)))
+        found = genotype() if head["kind"] == "train" else None
+    if found is not None and any(is_registered(name) for name, _ in found.normal + found.reduce):
+        # The same name may mean other nodes now.
+        unlike = plugins.missing(recorded, plugins.loaded())
+        if unlike is not None:
+            raise InputError(f"{path}: {unlike}")
+    return Task(head["kind"], data, config, found, head["domain"], start, recorded)
 
 
 # --- repeatable randomness ---------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hw import plugins
 from hw.console import Progress, progress
 from hw.data import Dataset, ImageFolder
 from hw.errors import InputError
@@ -70,7 +72,13 @@ def search(
     require_learnable(training, data)
     device = distributed.join(set_up(config))
     distributed.require_shares(config.search.batch, "search.batch")
-    task = Task("search", record_data(data, train=training), config, domain=domain)
+    task = Task(
+        "search",
+        record_data(data, train=training),
+        config,
+        domain=domain,
+        plugins=plugins.loaded(),
+    )
     with closing(Run.start(out, task, resume=resume, force=force)) as run:
         with closing(Journal(run, device, tensorboard)) as journal:
             genotype = _Searcher(journal, training, device).run_stages()
@@ -126,10 +134,11 @@ class _Searcher:
                     self._restore(active, state)
                     state = None
                 self._run(active, bar)
-                candidates, index = active.architecture.retained(), index + 1
+                evaluate = partial(self._evaluate, active)
+                index += 1
                 if index == len(stages):
-                    break
-        return self.strategy.choose(active.architecture, lambda *mix: self._evaluate(active, *mix))
+                    return self.strategy.choose(active.architecture, evaluate)
+                candidates = self.strategy.retained(active.architecture, evaluate)
 
     def _images(self, stage: Stage) -> tuple[ImageSet, ImageSet]:
         """Images of the weights and of the architecture."""
@@ -295,7 +304,9 @@ class _Searcher:
         meter.update(loss, seen[-1], held_out[1])
 
     @torch.no_grad()
-    def _evaluate(self, active: _Active, coefficients: Tensor, chosen: Chosen | None) -> float:
+    def _evaluate(
+        self, active: _Active, coefficients: Tensor, chosen: Chosen | None = None
+    ) -> float:
         """Accuracy of a mixture on the held-out images, batch norms of each batch's statistics."""
         meter = Meter(self.device)
         active.net.train()

@@ -5,6 +5,7 @@ The defaults are the paper's.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from hw.networks.space import PAPER_CANDIDATES
 
@@ -83,6 +84,11 @@ class CandidatesConfig:
 
 
 @dataclass(frozen=True)
+class NoOptions:
+    """Of a strategy that has no options of its own, or a section of its own here."""
+
+
+@dataclass(frozen=True)
 class SearchConfig:
     """Search (paper section 4.2, appendix A). Epochs are of the images used, a warm-up's too.
 
@@ -111,6 +117,8 @@ class SearchConfig:
     scale_edges: the factor 1/N(c) of eq. 13
     zero: the zero operation is a candidate too (of O_t where there are groups); never chosen
     darts, gdas, pdarts, darts_minus, random: see there
+    options: of a strategy from elsewhere (`nas.strategies.registry.register_strategy`), its own
+        `Options`
     """
 
     strategy: str = "shiftnas"
@@ -148,3 +156,4 @@ class SearchConfig:
     pdarts: PdartsConfig = field(default_factory=PdartsConfig)
     darts_minus: DartsMinusConfig = field(default_factory=DartsMinusConfig)
     random: RandomConfig = field(default_factory=RandomConfig)
+    options: Any = field(default_factory=NoOptions)

@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from hw.ir.graph import Node
 from hw.networks.cells import CellPlan, Skeleton
-from hw.networks.space import SKIP, ZERO
+from hw.networks.space import AUXILIARY_SKIP, SKIP, ZERO
 from nas import distributed
-from nas.cell import AUXILIARY_SKIP, Candidates, Cell, Chosen
+from nas.cell import Candidates, Cell, Chosen
 from nas.model import Tensors, evaluate_nodes, make_unit
 from nas.shift import ShiftSettings
 from nas.wide_operation import WideOperation

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hw import plugins
 from hw.console import note, progress
 from hw.data import SPLITS
 from hw.errors import InputError
@@ -136,6 +137,7 @@ def train(
         genotype,
         domain,
         None if found is None else found.digest,
+        plugins.loaded(),
     )
     torch.manual_seed(config.seed)
     workers = config.folder.workers

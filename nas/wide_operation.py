@@ -18,6 +18,7 @@ from torch.nn import functional
 from hw.ir.graph import AvgPool, Conv, FactorizedReduce, MaxPool, Node
 from nas.model import PoolUnit, factorized_kernel, pad_to_even
 from nas.norm import BatchNorm2d
+from nas.padding import padded, torch_padding
 from nas.shift import ShiftSettings, make_weight
 
 
@@ -93,7 +94,8 @@ class WideConv(nn.Module):
         elif self.groups > 1:
             x = edges_first(x, self.order, len(w))
             kernel, groups = _flat, self.groups * len(w)
-        x = functional.conv2d(x, kernel(w), None, node.stride, node.padding, node.dilation, groups)
+        x, padding = padded(x, node), torch_padding(node)
+        x = functional.conv2d(x, kernel(w), None, node.stride, padding, node.dilation, groups)
         return self._normalised(x, scale)
 
     def _normalised(self, x: Tensor, scale: Tensor | None) -> Tensor:

@@ -23,13 +23,14 @@ MAY_IMPORT = {
         "hw.documents",
         "hw.errors",
         "hw.outputs",
+        "hw.plugins",
         "hw.ir",
         "hw.networks",
     },
 }
 """Package -> which of our own modules its files may import."""
 
-ROOMS = ("errors", "documents", "streams", "processes", "outputs", "console", "cache")
+ROOMS = ("errors", "documents", "streams", "processes", "outputs", "console", "cache", "plugins")
 """What everybody in hw/ uses; they use each other from left to right."""
 
 WINGS = ("ir", "networks", "dataflow", "corners", "verilog", "build", "board")

@@ -7,7 +7,7 @@ import click
 import numpy as np
 
 from hw import console
-from hw.commands.options import network_argument
+from hw.commands.options import network_argument, plugin_option
 from hw.errors import CheckFailed, InputError
 from hw.networks.genotypes import CIFAR10, IMAGENET
 
@@ -52,6 +52,7 @@ def doctor(as_json: bool) -> None:
 
 @click.command(cls=console.Command)
 @click.argument("name", required=False)
+@plugin_option
 @console.json_option
 def genotypes(name: str | None, as_json: bool) -> None:
     """List the published genotypes, or show the one called NAME (or in a genotype.yaml).

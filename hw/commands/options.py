@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hw import plugins
 from hw.data import NAMES
 from hw.ir.graph import Shape
 from hw.outputs import NameOrPath, Output
@@ -52,6 +53,23 @@ def out_option(what: str, **options: Any):
     """`--out`, passed as `out`."""
     return click.option("--out", type=OUTPUT, help=what, **{"required": True, **options})
 
+
+def _load_plugins(ctx: click.Context, param: click.Parameter, places: tuple[str, ...]) -> None:
+    del ctx, param
+    plugins.load_all(places)
+
+
+plugin_option = click.option(
+    "--plugin",
+    "plugin",
+    metavar="MODULE|FILE",
+    multiple=True,
+    # Before other options are read: they may name what it registers.
+    is_eager=True,
+    expose_value=False,
+    callback=_load_plugins,
+    help="Load operations, strategies, data sets, presets of one's own; repeatable.",
+)
 
 network_argument = click.argument("folder", metavar="NET", type=FOLDER)
 plan_option = click.option(

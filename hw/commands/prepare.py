@@ -16,6 +16,7 @@ from hw.commands.options import (
     network_argument,
     out_option,
     paper_option,
+    plugin_option,
 )
 from hw.dataflow.fabric import CLOCK_MHZ
 from hw.errors import InputError
@@ -71,6 +72,7 @@ COUNT = click.IntRange(min=1)
 @paper_option
 @formats_option
 @out_option("The NETWORK folder.")
+@plugin_option
 @console.seed_option
 @console.force_option
 @console.json_option

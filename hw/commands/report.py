@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from hw import console, outputs
-from hw.commands.options import FOLDER, OUTPUT, out_option
+from hw.commands.options import FOLDER, OUTPUT, out_option, plugin_option
 
 
 @click.command(cls=console.Command)
@@ -17,6 +17,7 @@ from hw.commands.options import FOLDER, OUTPUT, out_option
     metavar="DIR",
     help="A folder that gets each picture as files of its own, SVG and PNG.",
 )
+@plugin_option
 @console.force_option
 @console.json_option
 def report(run: Path, out: Path | None, plots: Path | None, force: bool, as_json: bool) -> None:

@@ -1,6 +1,6 @@
 """Data sets as bytes: what ships inside packages by name, what the user has by folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, KeysView
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +10,33 @@ from hw.data.dataset import Dataset
 from hw.data.image_folder import ImageFolder
 from hw.errors import InputError
 
-NAMES: tuple[str, ...] = tuple(shipped.LOADERS)
-"""The named data sets."""
+NAMES: KeysView[str] = shipped.LOADERS.keys()
+"""The named data sets there are now."""
 
 SPLITS: tuple[str, ...] = tuple(image_folder.FOLDERS)
 """What images can be for: 'train', 'validation', 'test'."""
 
 PUBLISHED = ("train", "test")
 """Splits of every data set but an image folder, which says by its folders which it has."""
+
+
+def register_dataset(
+    name: str, load: Callable[[str], Dataset], available: Callable[[], bool] = lambda: True
+) -> None:
+    """Add a data set that `--data` knows by its name.
+
+    Parameters
+    ----------
+    load: the split 'train' or 'test'
+    available: whether it is on this machine
+
+    Raises
+    ------
+    InputError: the name is taken, or is a path
+    """
+    if name in NAMES or not name or "/" in name:
+        raise InputError(f"data set {name!r}: expected a name that is not taken, without /")
+    shipped.LOADERS[name] = shipped.Loader(available, load)
 
 
 def is_available(name: str) -> bool:

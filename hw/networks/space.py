@@ -142,6 +142,9 @@ SKIP = "skip_connect"
 ZERO = "zero"
 """No connection: counts in the softmax of a search, adds nothing, is never chosen."""
 
+AUXILIARY_SKIP = "auxiliary_skip"
+"""A skip beside the candidates, with weights of its own at stride 2; never chosen (DARTS-)."""
+
 OPERATIONS: dict[str, Callable[[Site], list[Node]]] = {
     "sep_conv_3x3": _sep_conv(3),
     "sep_conv_5x5": _sep_conv(5),
@@ -153,7 +156,7 @@ OPERATIONS: dict[str, Callable[[Site], list[Node]]] = {
     "avg_pool_3x3": _pool(AvgPool),
     SKIP: _skip_connect,
 }
-"""Every operation a genotype may name, and the nodes it becomes."""
+"""Every operation a genotype may name, and the nodes it becomes: a chain, see `registration`."""
 
 PAPER_CANDIDATES = (
     "sep_conv_3x3",
@@ -201,7 +204,10 @@ def operation_nodes(
 
 def unknown(operation: object) -> str:
     """What to say of an operation that there is not."""
-    return f"{operation!r} is not known; use one of {', '.join(OPERATIONS)}"
+    return (
+        f"{operation!r} is not known; use one of {', '.join(OPERATIONS)}, or pass the "
+        "--plugin that registers it"
+    )
 
 
 # --- genotype ---------------------------------------------------------------------------

@@ -8,11 +8,12 @@ from typing import Any
 
 import yaml
 
-from hw import documents
+from hw import documents, plugins
 from hw.errors import InputError
 from hw.networks import genotypes
 from hw.networks.inside import INSIDE, Inside
 from hw.networks.space import Genotype
+from hw.plugins import Plugin
 from hw.report import comparison
 from hw.report import log as logs
 from hw.report.comparison import Comparison
@@ -136,10 +137,12 @@ def _run(place: Path) -> Run:
     # Where config.yaml is lost: a training's one stage is called "train".
     kind = config.get("kind") or (log.records[0]["stage"] if log.records else "search")
     path = place / "genotype.yaml"
+    with plugins.told(_plugins(config, place / "config.yaml")):
+        genotype = genotypes.load(path) if path.exists() else None
     return Run(
         kind="train" if kind == "train" else "search",
         log=log,
-        genotype=genotypes.load(path) if path.exists() else None,
+        genotype=genotype,
         config=config,
         metrics=_json(place / "metrics.json", "run the training again"),
         inside=_inside(place / INSIDE),
@@ -153,6 +156,14 @@ def _inside(path: Path) -> Inside | None:
         return Inside.from_mapping(values) if values else None
     except ValueError as error:
         raise InputError(f"{path}: {error}; {mend}") from error
+
+
+def _plugins(config: Mapping[str, Any], path: Path) -> tuple[Plugin, ...]:
+    """Those that the run recorded."""
+    try:
+        return plugins.read(config.get("plugins"))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; start the run again") from error
 
 
 def _json(path: Path, mend: str) -> dict[str, Any]:

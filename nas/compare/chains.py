@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from hw import documents
+from hw import documents, plugins
 from hw.errors import InputError
 from hw.networks import genotypes
 from hw.networks.space import Genotype
@@ -113,7 +113,8 @@ def _task(
     genotype: Genotype | None = None,
     domain: str = "shift",
 ) -> Task:
-    return Task(kind, data, replace(config, seed=seed), genotype, domain)
+    config = replace(config, seed=seed)
+    return Task(kind, data, config, genotype, domain, plugins=plugins.loaded())
 
 
 def _is_done(folder: Path, last: str, wanted: Task) -> bool:
@@ -159,7 +160,7 @@ class Settings:
 def run_calls(chain: Chain, left: set[Path], data: str, settings: Settings) -> Iterator[Call]:
     """The runs of `left`, each after those that it needs; one that was begun goes on."""
     arm = chain.arm
-    seed = ("--data", data, "--seed", str(chain.seed), "--resume")
+    seed = ("--data", data, "--seed", str(chain.seed), "--resume", *plugins.words())
     if chain.search in left:
         yield Call(
             f"{chain.name}/search",
@@ -211,7 +212,7 @@ def hardware_calls(chain: Chain, hardware: Hardware, data: str) -> list[Call]:
         Call(
             f"{chain.name}/{network.name}",
             ["export", str(chain.train(EXPORTABLE)), "--data", data,
-             "--out", str(network), "--force"],
+             "--out", str(network), "--force", *plugins.words()],
         ),
         Call(
             f"{chain.name}/{plan.name}",

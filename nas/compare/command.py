@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from hw import console, outputs
-from hw.commands.options import DATA, FOLDER, out_option
+from hw.commands.options import DATA, FOLDER, out_option, plugin_option
 
 
 @click.command(cls=console.Command)
@@ -19,6 +19,7 @@ from hw.commands.options import DATA, FOLDER, out_option
     metavar="J",
     help="Runs at a time; default: one a core, or one a GPU.",
 )
+@plugin_option
 @console.force_option
 @console.json_option
 def compare(

@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from hw import plugins
 from hw.console import note
 from hw.data import SPLITS
 from hw.errors import InputError
@@ -132,7 +133,8 @@ class _Comparison:
     def _draw(self) -> None:
         """The page and the pictures, by the command that any run has for it."""
         plots = ("--plots", str(self.out / PLOTS))
-        self._pool({PAGE: [Call("report", ["report", str(self.out), *plots, "--force"])]})
+        words = ["report", str(self.out), *plots, "--force", *plugins.words()]
+        self._pool({PAGE: [Call("report", words)]})
 
     def _pool(
         self,

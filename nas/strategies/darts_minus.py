@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from hw.networks.space import Genotype
-from nas.cell import AUXILIARY_SKIP, Candidates, most, search_space
+from hw.networks.space import AUXILIARY_SKIP, Genotype
+from nas.cell import Candidates, most, search_space
 from nas.search_config import DartsMinusConfig, Decay, SearchConfig
 from nas.strategies.darts import SoftmaxArchitecture
 from nas.strategies.derivation import derive

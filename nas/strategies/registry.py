@@ -1,5 +1,8 @@
 """Which strategies there are."""
 
+from dataclasses import is_dataclass
+
+from hw.errors import InputError
 from nas.search_config import SearchConfig
 from nas.strategies.darts import Darts
 from nas.strategies.darts_minus import DartsMinus
@@ -13,6 +16,32 @@ from nas.strategies.strategy import Strategy
 STRATEGIES: dict[str, type[Strategy]] = {
     s.name: s for s in (ShiftNas, Dots, Darts, Gdas, Pdarts, DartsMinus, RandomSearch)
 }
+
+"""By name."""
+
+
+def register_strategy(strategy: type[Strategy]) -> None:
+    """Add a strategy that `search.strategy` may name.
+
+    Raises
+    ------
+    InputError: its name is taken or none; its `Options` are no frozen dataclass with defaults
+    """
+    name = getattr(strategy, "name", None)
+    if not isinstance(name, str) or not name.isidentifier():
+        raise InputError(f"strategy {strategy.__name__}: name: expected an identifier")
+    if name in STRATEGIES:
+        raise InputError(f"strategy {name}: there is one of this name; choose another")
+    options = strategy.Options
+    try:
+        frozen = is_dataclass(options) and options.__dataclass_params__.frozen and bool([options()])
+    except TypeError:
+        frozen = False
+    if not frozen:
+        raise InputError(
+            f"strategy {name}: Options: expected a dataclass, frozen, a default for each field"
+        )
+    STRATEGIES[name] = strategy
 
 
 def make_strategy(config: SearchConfig) -> Strategy:

@@ -6,7 +6,7 @@ derived from it.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from hw.networks.space import Genotype
 from nas.cell import Candidates, Cell, Chosen, present
-from nas.search_config import SearchConfig
+from nas.search_config import NoOptions, SearchConfig
 
 Evaluate = Callable[[Tensor, Chosen | None], float]
 """Accuracy on held-out images of the supernet with this mixture."""
@@ -134,6 +134,10 @@ class Strategy(ABC):
     """One search strategy. `stages` and `start` are fixed by its configuration."""
 
     name: ClassVar[str]
+    Options: ClassVar[type] = NoOptions
+    """Dataclass, frozen, of the fields of `search.options`; a default for each."""
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Settings that lie beneath the user's own, as in a file of settings."""
     stages: tuple[Stage, ...]
     start: Candidates
     """Candidates of the first stage."""
@@ -144,6 +148,14 @@ class Strategy(ABC):
     @abstractmethod
     def architecture(self, index: int, candidates: Candidates) -> Architecture:
         """Architecture, not yet trained, of stage `index`."""
+
+    def retained(self, last: Architecture, evaluate: Evaluate) -> Candidates:
+        """Candidates of the next stage, once a stage has ended with `last`.
+
+        A search that goes on may ask again for what it was told before.
+        """
+        del evaluate
+        return last.retained()
 
     def choose(self, last: Architecture, evaluate: Evaluate) -> Genotype:
         """The genotype found, once the last stage has ended."""

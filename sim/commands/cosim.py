@@ -20,6 +20,7 @@ from hw.commands.options import (
     allow_edited_option,
     network_argument,
     plan_option,
+    plugin_option,
 )
 from hw.errors import CheckFailed, InputError
 from sim import junit
@@ -135,6 +136,7 @@ SHOWN = {
 )
 @junit_option("stream that is compared")
 @console.seed_option
+@plugin_option
 @console.force_option
 @console.json_option
 def cosim(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from hw import console, outputs
-from hw.commands.options import FOLDER, OUTPUT, Number
+from hw.commands.options import FOLDER, OUTPUT, Number, plugin_option
 from hw.errors import CheckFailed, InputError
 
 SHOWN = 40
@@ -101,6 +101,7 @@ class Table:
     help="Exit code 1 where less than this share of the bins within reach was hit, in per cent.",
 )
 @click.option("--out", type=OUTPUT, help="Write the merged coverage to this file.")
+@plugin_option
 @console.force_option
 @console.json_option
 def coverage(

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from hw import console, documents, outputs
-from hw.commands.options import FOLDER, OUTPUT
+from hw.commands.options import FOLDER, OUTPUT, plugin_option
 from hw.errors import CheckFailed, InputError
 from sim import junit
 from sim.commands.options import check_junit, given, junit_option, refuse
@@ -91,6 +91,7 @@ class Duration(click.ParamType):
 )
 @junit_option("case")
 @console.seed_option
+@plugin_option
 @console.force_option
 @console.json_option
 def fuzz(

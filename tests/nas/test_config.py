@@ -6,6 +6,7 @@ from importlib import resources
 import pytest
 import torch
 import yaml
+from own_plugins import forgotten
 from torch import nn
 
 from hw.data import ImageFolder
@@ -13,7 +14,7 @@ from hw.errors import InputError
 from hw.networks import genotypes
 from nas import sources
 from nas.auxiliary_head import AuxiliaryHead
-from nas.config import PRESETS, Config, ExpectConfig, load_config, merge
+from nas.config import PRESETS, Config, ExpectConfig, load_config, merge, register_preset
 from nas.data_record import DataRecord
 from nas.optimise import ShiftOptimiser, StepSettings
 from nas.origin import Origin
@@ -243,3 +244,18 @@ def test_no_choice_stands_for_another(monkeypatch):
         with pytest.raises((ValueError, KeyError, InputError), match="third"):
             read()
             pytest.fail(name)
+
+
+def test_a_preset_of_ones_own(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("search: {cells: 3}\n")
+    with forgotten():
+        register_preset("mine", file)
+        assert load_config("mine", ("seed=2",)).search.cells == 3
+        file.write_text("search: {cels: 3}\n")
+        with pytest.raises(InputError, match=r"^mine: line 1: search\.cels: not a field"):
+            load_config("mine")
+        for name, place in (("mine", file), ("tiny", file), ("a/b", file), ("more", "no_such")):
+            with pytest.raises(InputError, match="expected a name that is not taken, and a file"):
+                register_preset(name, place)
+    assert "mine" not in PRESETS

@@ -101,6 +101,11 @@ def chains(site):
         conv(site, "c", f"{site.name}/b", shape),
     ]
     yield [pool(site, "a", "state", shape, AvgPool, s), pool(site, "b", at, shape)]
+    yield [
+        conv(
+            site, "a", "state", shape, kernel=(2, 2), padding=(0, 0), padding_end=(1, 1), **strides
+        )
+    ]
     half = strided(shape, 6, 2)
     yield [
         depthwise(site, "a", "state", shape, **strides),
@@ -129,7 +134,7 @@ def separately(nodes, wide, edge, x):
 
 @pytest.mark.parametrize("chosen", [None, [0, 2]], ids=["all", "some"])
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("number", range(11))
 def test_any_chain_of_nodes_equals_separate_edges(number, stride, chosen):
     torch.manual_seed(number)
     nodes = list(chains(site((8, 6, 4), stride)))[number]

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+from own_plugins import forgotten
 
 from hw import data
+from hw.commands.options import DATA
 from hw.errors import InputError
 
 
 def test_names():
-    assert data.NAMES == ("digits", "mnist5k", "fashion")
+    assert tuple(data.NAMES) == ("digits", "mnist5k", "fashion")
     assert data.is_available("digits")
 
 
@@ -59,3 +61,21 @@ def test_a_data_set_is_bytes_and_labels_in_range(images, labels):
     good = data.Dataset("x", np.zeros((2, 3, 4, 1), np.uint8), np.array([0, 4]), 5)
     assert len(good) == 2
     assert good.image_shape == (3, 4, 1)
+
+
+def test_a_data_set_of_ones_own():
+    def load(split):
+        count = {"train": 6, "test": 4}[split]
+        images = np.zeros((count, 2, 3, 1), np.uint8)
+        return data.Dataset("mine", images, np.zeros(count, np.int64), 2)
+
+    with forgotten():
+        data.register_dataset("mine", load, lambda: False)
+        assert not data.is_available("mine")
+        assert (len(data.load("mine")), len(data.load("mine", "test"))) == (6, 4)
+        assert data.splits("mine") == data.PUBLISHED
+        assert DATA.path("mine") is None
+        for name in ("mine", "digits", "", "a/b"):
+            with pytest.raises(InputError, match="expected a name that is not taken, without /"):
+                data.register_dataset(name, load)
+    assert "mine" not in data.NAMES

@@ -7,7 +7,8 @@ import torch
 from paper_space import CELL, EDGES
 
 from hw.networks.cells import skeleton
-from nas.cell import AUXILIARY_SKIP, ZERO
+from hw.networks.space import AUXILIARY_SKIP
+from nas.cell import ZERO
 from nas.model import image_tensor
 from nas.search_config import DartsMinusConfig, SearchConfig
 from nas.shift import ShiftSettings
