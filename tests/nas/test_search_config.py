@@ -3,16 +3,17 @@
 import json
 
 import pytest
+import torch
 from interrupted import without_times
 
 from hw.errors import InputError
 from hw.networks.space import OPERATIONS, PAPER_CANDIDATES, has_weights
 from hw.report.log import read
-from nas.cell import search_space
+from nas.cell import present, search_space
 from nas.config import load_config
 from nas.search import search
 from nas.search_config import SearchConfig
-from nas.strategies.registry import STRATEGIES
+from nas.strategies.registry import STRATEGIES, make_strategy
 
 SMALL = (
     "search.images=64",
@@ -125,3 +126,27 @@ def test_what_is_no_space_is_refused_by_its_field(settings, message):
 def test_every_operation_may_be_a_candidate(tmp_path):
     genotype = searched(tmp_path / "run", *space(OPERATIONS, nodes=2))
     assert len(genotype.normal) == 4
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_an_edge_does_not_have_gets_no_share(strategy):
+    """The reduction cell has fewer candidates: its softmaxes are over those alone."""
+    settings = (*SMALL, f"search.strategy={strategy}", *space(NORMAL, REDUCTION))
+    found = make_strategy(load_config("tiny", settings).search)
+    candidates = found.start
+    for index, stage in enumerate(found.stages):
+        architecture, moment = found.architecture(index, candidates), stage.moment(0)
+        shares = architecture.coefficients(moment).detach()
+        there = present(architecture.candidates)
+        assert shares.shape == there.shape
+        assert not shares[~there].any() and shares[there].gt(0).all()
+        # One for each softmax, two groups of operations in an operation search, the skip of
+        # DARTS- beside them; what weighs the edges of a topology search is a node's.
+        total = shares.sum(-1)
+        if stage.name != "topology":
+            assert torch.allclose(total, total[0, 0].round().expand_as(total), atol=1e-6)
+        for _ in range(50):
+            chosen = architecture.mixture(moment)[1]
+            for names, ones in zip(architecture.candidates, chosen or [[], []], strict=True):
+                assert all(one < len(edge) for edge, one in zip(names, ones, strict=False))
+        candidates = architecture.retained()
