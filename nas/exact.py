@@ -38,6 +38,7 @@ from hw.ir.graph import (
     Linear,
     MaxPool,
     Node,
+    Select,
 )
 from hw.ir.integers import codes_of
 from hw.ir.network import Network
@@ -113,6 +114,8 @@ class ExactModel:
             case MaxPool():
                 x = padded(inputs[0], node, -math.inf)
                 return functional.max_pool2d(x, node.kernel, node.stride, torch_padding(node))
+            case Select():
+                return inputs[0][:, list(node.channels)]
             case AvgPool() | GlobalPool():
                 return self._average(node, inputs[0])
             case Add():

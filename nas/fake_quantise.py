@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hw.ir.clip import clipped_format
 from hw.ir.format import Format
-from hw.ir.graph import AvgPool, GlobalPool, Graph, MaxPool, Node, Rounded
+from hw.ir.graph import AvgPool, GlobalPool, Graph, Keeping, MaxPool, Node, Rounded, Select
 from hw.ir.paper import PAPER_FORMAT
 from hw.ir.parameters import Rounding
 
@@ -36,7 +36,7 @@ def paper_formats(graph: Graph) -> dict[str, Format]:
 
 def _rounded_source(graph: Graph, node: Node) -> str:
     """The tensor whose format a pool's has: pools of pools keep it."""
-    while isinstance(node, MaxPool | AvgPool | GlobalPool):
+    while isinstance(node, Keeping):
         node = graph[node.inputs[0]]
     return node.name
 
@@ -78,10 +78,10 @@ def _half(rounding: Rounding) -> float:
 def rounded_tensor(x: Tensor, node: Node, formats: Formats, rounding: Rounding) -> Tensor:
     """The tensor `x` of a node in its format; as it is where it has none.
 
-    Averages are rounded half up whatever `rounding` says, as in hardware; a maximum is of rounded
-    numbers already.
+    Averages are rounded half up whatever `rounding` says, as in hardware; a maximum and a selection
+    are of rounded numbers already.
     """
-    if node.name not in formats or isinstance(node, MaxPool):
+    if node.name not in formats or isinstance(node, MaxPool | Select):
         return x
     rounding = Rounding.HALF_UP if isinstance(node, AvgPool | GlobalPool) else rounding
     return fake_quantise(x, formats[node.name], rounding)

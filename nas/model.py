@@ -25,6 +25,7 @@ from hw.ir.graph import (
     MaxPool,
     Node,
     Rounded,
+    Select,
 )
 from hw.ir.parameters import Rounding
 from hw.networks import parts
@@ -241,6 +242,8 @@ def evaluate_nodes(
                 tensors[node.name] = sum(terms[1:], terms[0])
             case Concat():
                 tensors[node.name] = torch.cat([tensors[name] for name in node.inputs], 1)
+            case Select():
+                tensors[node.name] = tensors[node.inputs[0]][:, list(node.channels)]
             case GlobalPool():
                 tensors[node.name] = tensors[node.inputs[0]].mean((2, 3), keepdim=True)
             case _:

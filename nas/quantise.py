@@ -22,6 +22,7 @@ from hw.ir.graph import (
     MaxPool,
     Node,
     Rounded,
+    Select,
     Weighted,
 )
 from hw.ir.network import Network
@@ -51,7 +52,7 @@ def calibrate(
         match node:
             case Input():
                 formats[node.name] = IMAGE_FORMAT
-            case MaxPool() | AvgPool() | GlobalPool():
+            case MaxPool() | AvgPool() | GlobalPool() | Select():
                 formats[node.name] = formats[node.inputs[0]]
             case Linear():
                 continue

@@ -30,6 +30,7 @@ from hw.ir.graph import (
     MaxPool,
     Node,
     Pair,
+    Select,
 )
 from hw.ir.network import Network
 
@@ -58,6 +59,8 @@ def kinds_of(node: Node) -> tuple[str, ...]:
             return Mean.kinds
         case Linear():
             return Plain.kinds
+        case Select():
+            return greatest_kinds(1)
         case MaxPool():
             return greatest_kinds(node.kernel[0] * node.kernel[1])
     raise TypeError(f"{node.name}: no corners for a {type(node).__name__}")
@@ -88,6 +91,10 @@ def layer_of(network: Network, node: Node) -> Layer:
         taps, rules = _added(network, node)
     elif isinstance(node, Concat):
         taps, rules = _concatenated(network, node)
+    elif isinstance(node, Select):
+        one = np.ones(1, np.int64)
+        taps = [Taps(0 * one, 0 * one, 0 * one, c * one, one, 0 * one) for c in node.channels]
+        rules = [Greatest(1, formats[0])] * len(taps)
     else:
         taps, rules = _pooled(network, node, formats[0])
     return Layer(

@@ -8,7 +8,7 @@ from hw.dataflow.flow.timing import pipelines
 from hw.dataflow.plan import ENGINES, JOINS, ElementKind, LayerPlan, Plan
 from hw.errors import InputError
 from hw.ir.arithmetic import layer_guard
-from hw.ir.graph import AvgPool, Conv, Linear, MaxPool, Node, Weighted, has_scale
+from hw.ir.graph import AvgPool, Conv, Linear, MaxPool, Node, Select, Weighted, has_scale
 from hw.ir.network import Network
 
 
@@ -63,7 +63,7 @@ def check(plan: Plan, network: Network, source: str = "plan") -> Design:
 
 
 def _check_layer(network: Network, node: Node, layer: LayerPlan, where: str) -> None:
-    pool = isinstance(node, MaxPool | AvgPool)
+    pool = isinstance(node, MaxPool | AvgPool | Select)
     if pool != (layer.element == ElementKind.POOL):
         expected = "pool" if pool else "barrel or horner"
         raise InputError(f"{where}: element: expected {expected}, found {layer.element}")

@@ -11,7 +11,7 @@ from hw.dataflow.design.geometry import Geometry, store_of
 from hw.dataflow.flow.schedule import Timing
 from hw.dataflow.flow.timing import engine_timing
 from hw.dataflow.plan import ElementKind, LayerPlan, LoadPlan, Place
-from hw.ir.graph import AvgPool, Conv, MaxPool, Node, Weighted
+from hw.ir.graph import AvgPool, Conv, MaxPool, Node, Select, Weighted
 from hw.ir.network import Network
 
 LUTS_A_BLOCK = 100
@@ -51,7 +51,7 @@ def variants(network: Network, node: Node, covered: Sequence[Network] = ()) -> l
 def _plans(network: Network, node: Node) -> list[LayerPlan]:
     """Elements and lanes that the layer can have, with the least store."""
     store = store_of(Geometry.of(network.graph, node).span)
-    if isinstance(node, MaxPool | AvgPool):
+    if isinstance(node, MaxPool | AvgPool | Select):
         return [LayerPlan(ElementKind.POOL, 1, store)]
     channels = node.shape[2]
     dense = not isinstance(node, Conv) or node.groups == 1

@@ -11,9 +11,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from hw.ir.graph import Add, AvgPool, Concat, Conv, FactorizedReduce, Linear, MaxPool
+from hw.ir.graph import Add, AvgPool, Concat, Conv, FactorizedReduce, Linear, MaxPool, Select
 
-ENGINES = (Conv, FactorizedReduce, Linear, MaxPool, AvgPool)
+ENGINES = (Conv, FactorizedReduce, Linear, MaxPool, AvgPool, Select)
 """Nodes with an operand store and an entry in a plan's `layers`."""
 
 JOINS = (Add, Concat)
@@ -108,7 +108,7 @@ class Plan:
     network: digest of the network planned
     board: name of the board, see `hw.board.boards`
     clock_mhz: the clock asked for
-    layers: an entry for each Conv, FactorizedReduce, Linear, MaxPool and AvgPool, by node name
+    layers: an entry for each node of `ENGINES`, by its name
     fifos: for each Add and Concat, the depth in beats (2 or more) of the FIFO on each of its inputs
     """
 

@@ -126,6 +126,18 @@ class AvgPool(Windowed):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Select(Node):
+    """Some channels of a tensor, in any order: what splits and shuffles.
+
+    Parameters
+    ----------
+    channels: of the input, one for each channel of the output
+    """
+
+    channels: tuple[int, ...] = field(metadata=since(2))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Add(Rounded):
     """Sum of two or more tensors of one shape."""
 
@@ -148,7 +160,21 @@ class Linear(Node):
     """
 
 
-NODE_TYPES = (Input, Conv, FactorizedReduce, MaxPool, AvgPool, Add, Concat, GlobalPool, Linear)
+NODE_TYPES = (
+    Input,
+    Conv,
+    FactorizedReduce,
+    MaxPool,
+    AvgPool,
+    Select,
+    Add,
+    Concat,
+    GlobalPool,
+    Linear,
+)
+
+Keeping = MaxPool | AvgPool | GlobalPool | Select
+"""Nodes whose tensor has the format of the one that they read."""
 
 Weighted = Conv | FactorizedReduce | Linear
 """Nodes that have parameters."""

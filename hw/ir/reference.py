@@ -40,6 +40,7 @@ from hw.ir.graph import (
     MaxPool,
     Node,
     Pair,
+    Select,
     Windowed,
 )
 from hw.ir.integers import (
@@ -177,6 +178,8 @@ def _operation(network: Network, name: str) -> Operation:
             return _average_pool(
                 node, in_formats(network, name)[0], network.graph.in_shapes(node)[0]
             )
+        case Select():
+            return lambda sources: sources[0][..., list(node.channels)]
         case GlobalPool():
             return _global_pool(in_formats(network, name)[0], network.graph.in_shapes(node)[0])
         case Add():

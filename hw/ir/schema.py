@@ -4,7 +4,7 @@ A document leaves out a newer field that has its default: so a network that need
 version 1, byte for byte what it was, and keeps its digest.
 """
 
-from dataclasses import Field, fields
+from dataclasses import MISSING, Field, fields
 from typing import Any
 
 NEWEST = 2
@@ -17,7 +17,7 @@ def since(version: int) -> dict[str, int]:
 
 def optional(one: Field) -> bool:
     """Whether a document may leave the field out."""
-    return "since" in one.metadata
+    return "since" in one.metadata and one.default is not MISSING
 
 
 def stored(instance: Any) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def version_of(*instances: Any) -> int:
             one.metadata["since"]
             for instance in instances
             for one in fields(instance)
-            if optional(one) and getattr(instance, one.name) != one.default
+            if "since" in one.metadata and getattr(instance, one.name) != one.default
         ),
         default=1,
     )

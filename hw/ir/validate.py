@@ -18,10 +18,12 @@ from hw.ir.graph import (
     GlobalPool,
     Graph,
     Input,
+    Keeping,
     Linear,
     MaxPool,
     Node,
     Rounded,
+    Select,
     Shape,
     Weighted,
     has_scale,
@@ -171,6 +173,13 @@ def check_node(graph: Graph, node: Node, report: Reporter) -> None:
             f"nodes: {node.name}: groups",
             f"{node.groups} must divide {shapes[0][2]} channels in and {node.shape[2]} out",
         )
+    if isinstance(node, Select):
+        most = shapes[0][2] - 1
+        if not node.channels or not all(_is_int(c) and 0 <= c <= most for c in node.channels):
+            raise report.network(
+                f"nodes: {node.name}: channels",
+                f"expected one or more integers 0 to {most}, channels of the input",
+            )
     shape = expected_shape(node, shapes)
     if shape is None:
         raise report.network(
@@ -231,6 +240,8 @@ def expected_shape(node: Node, shapes: tuple[Shape, ...]) -> Shape | None:
                 for i, side in enumerate((height, width))
             ]
             return sides[0], sides[1], node.shape[2] if isinstance(node, Conv) else channels
+        case Select():
+            return height, width, len(node.channels)
         case FactorizedReduce():
             return -(-height // 2), -(-width // 2), node.shape[2]
         case Add():
@@ -271,10 +282,12 @@ def check_formats(network: Network, report: Reporter) -> None:
         _check_limit(node, found, where, report)
         if isinstance(node, Input) and found != IMAGE_FORMAT:
             raise report.network(where, f"{found}; an image's format is {IMAGE_FORMAT}")
-        if isinstance(node, MaxPool | AvgPool | GlobalPool):
+        if isinstance(node, Keeping):
             source = network.formats[node.inputs[0]]
             if found != source:
-                raise report.network(where, f"{found}; a pool keeps its input's format {source}")
+                raise report.network(
+                    where, f"{found}; a {type(node).__name__} keeps its input's format {source}"
+                )
 
 
 def _check_limit(node: Node, found: Format, where: str, report: Reporter) -> None:

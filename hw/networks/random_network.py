@@ -30,6 +30,7 @@ from hw.ir.graph import (
     MaxPool,
     Node,
     Rounded,
+    Select,
     Shape,
     Weighted,
 )
@@ -187,7 +188,7 @@ class _Maker:
         match node:
             case Input():
                 formats[name] = IMAGE_FORMAT
-            case MaxPool() | AvgPool() | GlobalPool():
+            case MaxPool() | AvgPool() | GlobalPool() | Select():
                 formats[name] = formats[node.inputs[0]]
             case Linear():
                 self.draw(node)

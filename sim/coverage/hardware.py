@@ -31,6 +31,7 @@ def require_known(network: Network) -> None:
     """
     known = groups()
     seen = [(name, "operation", name) for name in operations(network)]
+    seen += [(n.name, "stream", f"{type(n).__name__} starved") for n in network.graph.nodes[1:]]
     seen += [
         (node.name, "padding", bin) for node in network.graph for bin in padding(network, node)
     ]

@@ -28,6 +28,7 @@ from hw.ir.graph import (
     Input,
     Linear,
     MaxPool,
+    Select,
 )
 from hw.networks import genotypes
 from hw.networks.cells import build
@@ -35,6 +36,7 @@ from hw.networks.random_network import random_network
 from hw.verilog import emit
 from sim import designs
 from sim.cosim import Subject, cosim
+from sim.coverage.hardware import require_known
 from sim.mutation import schemata
 from sim.runner import Build
 from sim.stimuli import Stimuli, random_images
@@ -316,3 +318,28 @@ def test_padding_that_differs_by_side():
     assert (result.frames, result.mismatches) == (4, 0)
     result = cosim(network, built, stimuli(network, 1), Subject("op"))
     assert result.mismatches == 0
+
+
+SHUFFLED = Graph(
+    (
+        Input(name="input", inputs=(), shape=(4, 5, 2)),
+        Conv(name="conv", inputs=("input",), shape=(4, 5, 4), clip=Clip.RELU),
+        Select(name="left", inputs=("conv",), shape=(4, 5, 2), channels=(0, 1)),
+        Select(name="right", inputs=("conv",), shape=(4, 5, 2), channels=(2, 3)),
+        Conv(name="branch", inputs=("right",), shape=(4, 5, 2), kernel=(3, 3), padding=(1, 1)),
+        Concat(name="concat", inputs=("left", "branch"), shape=(4, 5, 4)),
+        Select(name="shuffle", inputs=("concat",), shape=(4, 5, 5), channels=(0, 2, 1, 3, 2)),
+        GlobalPool(name="global_pool", inputs=("shuffle",), shape=(1, 1, 5)),
+        Linear(name="classifier", inputs=("global_pool",), shape=(1, 1, 3)),
+    )
+)
+
+
+def test_channels_split_and_shuffled():
+    network = random_network(SHUFFLED, seed=4)
+    built = propose(network, device("ulx3s-85f"))
+    result = cosim(network, built, stimuli(network, 2, stall=0.3))
+    assert (result.frames, result.mismatches) == (4, 0)
+    assert cosim(network, built, stimuli(network, 1), Subject("op")).mismatches == 0
+    with pytest.raises(InputError, match="left: no bin 'Select starved' in group stream"):
+        require_known(network)

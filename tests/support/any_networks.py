@@ -26,6 +26,7 @@ from hw.ir.graph import (
     MaxPool,
     Node,
     Rounded,
+    Select,
     Shape,
     Weighted,
 )
@@ -33,8 +34,8 @@ from hw.ir.network import Network
 from hw.ir.parameters import Arithmetic, LayerParams, Rounding
 from hw.ir.validate import expected_shape, validate, weight_shape
 
-KINDS = (Conv, FactorizedReduce, Linear, MaxPool, AvgPool, GlobalPool, Add, Concat)
-KEEP_FORMAT = (MaxPool, AvgPool, GlobalPool)
+KINDS = (Conv, FactorizedReduce, Linear, MaxPool, AvgPool, GlobalPool, Select, Add, Concat)
+KEEP_FORMAT = (MaxPool, AvgPool, GlobalPool, Select)
 
 sides = st.integers(1, 7)
 channels = st.integers(1, 5)
@@ -91,6 +92,9 @@ def nodes(draw: Any, kind: type[Node], name: str, inputs: tuple[str, ...], shape
         fields["groups"] = draw(st.sampled_from([g for g in range(1, depth + 1) if not depth % g]))
     elif kind in (MaxPool, AvgPool):
         fields |= _windows(draw, shapes[0], dilations=False)
+    elif kind is Select:
+        one = st.integers(0, shapes[0][2] - 1)
+        fields["channels"] = tuple(draw(st.lists(one, min_size=1, max_size=6)))
     elif kind is FactorizedReduce:
         fields["relu_in"] = draw(st.booleans())
     if issubclass(kind, Rounded):

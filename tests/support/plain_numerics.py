@@ -22,6 +22,7 @@ from hw.ir.graph import (
     Linear,
     MaxPool,
     Node,
+    Select,
 )
 
 Map = list[list[list[int]]]
@@ -53,6 +54,8 @@ def compute(network: Any, name: str, sources: list[Map]) -> Map:
         case GlobalPool():
             target, (q,) = network.formats[name], sources
             return fill(node, lambda y, x, c: mean([p[c] for row in q for p in row], target))
+        case Select():
+            return fill(node, lambda y, x, c: sources[0][y][x][node.channels[c]])
         case Add():
             return add(network, node, sources)
         case Concat():

@@ -12,7 +12,7 @@ from hw.dataflow.design.engine import EngineDesign
 from hw.dataflow.design.joins import JoinDesign, join_design
 from hw.dataflow.design.loadable import loadable_design
 from hw.dataflow.design.names import require_names
-from hw.dataflow.design.pools import GlobalPoolDesign, pool_design
+from hw.dataflow.design.pools import GlobalPoolDesign, pool_design, select_design
 from hw.dataflow.design.weighted import fixed_design
 from hw.dataflow.plan import LayerPlan, Place, Plan
 from hw.ir.arithmetic import out_format
@@ -28,6 +28,7 @@ from hw.ir.graph import (
     Linear,
     MaxPool,
     Node,
+    Select,
 )
 from hw.ir.network import Network
 from hw.ir.structure import structure
@@ -125,6 +126,8 @@ def engine_design(network: Network, node: Node, plan: LayerPlan) -> EngineDesign
     match node:
         case MaxPool() | AvgPool():
             return pool_design(network, node, plan)
+        case Select():
+            return select_design(network, node, plan)
         case Conv() | FactorizedReduce() | Linear() if plan.load is not None:
             return loadable_design(network, node, plan)
         case Conv() | FactorizedReduce() | Linear():

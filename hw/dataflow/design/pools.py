@@ -1,16 +1,17 @@
-"""Max pools and average pools, which are engines, and the global pool, which keeps its sums."""
+"""Max pools, average pools and selections, which are engines, and the global pool, which keeps its
+sums."""
 
 from dataclasses import dataclass
 
 from hw.dataflow.design.engine import EngineDesign, MaximumDesign, SumDesign
 from hw.dataflow.design.geometry import Geometry
-from hw.dataflow.design.program import pool_program
+from hw.dataflow.design.program import pool_program, select_program
 from hw.dataflow.design.requantiser import RequantiseDesign, mean_design
 from hw.dataflow.design.scales import sum_width
 from hw.dataflow.plan import LayerPlan, Place
 from hw.ir.arithmetic import in_formats
 from hw.ir.format import Format
-from hw.ir.graph import AvgPool, GlobalPool, MaxPool, Shape
+from hw.ir.graph import AvgPool, GlobalPool, MaxPool, Select, Shape
 from hw.ir.network import Network
 
 
@@ -35,6 +36,23 @@ def pool_design(network: Network, node: MaxPool | AvgPool, plan: LayerPlan) -> E
         place=Place.BLOCK,
         element=element,
         end=end,
+    )
+
+
+def select_design(network: Network, node: Select, plan: LayerPlan) -> EngineDesign:
+    """The engine of a selection: the largest of one tap, for each channel."""
+    (fmt,) = in_formats(network, node.name)
+    return EngineDesign(
+        name=node.name,
+        geometry=Geometry.of(network.graph, node),
+        source=fmt,
+        out=fmt,
+        relu=False,
+        store=plan.store,
+        program=select_program(node.channels),
+        place=Place.BLOCK,
+        element=MaximumDesign(),
+        end=None,
     )
 
 

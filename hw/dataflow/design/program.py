@@ -4,7 +4,7 @@ Programs are columns of arrays, so that the planner can make those of many varia
 RTL, timing and cost all read the same one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -217,6 +217,14 @@ def pool_program(g: Geometry) -> Program:
     channel, ky, kx = (axis.ravel() for axis in np.indices((g.shape[2], *g.kernel)))
     last = (ky == g.kernel[0] - 1) & (kx == g.kernel[1] - 1)
     return Program(ky, kx, channel, last, np.zeros((len(last), 0), np.int16), 0)
+
+
+def select_program(channels: Sequence[int]) -> Program:
+    """Taps of a selection: one channel of the pixel after the other."""
+    channel = np.array(channels)
+    zeros = np.zeros_like(channel)
+    nothing = np.zeros((len(channel), 0), np.int16)
+    return Program(zeros, zeros, channel, np.ones(len(channel), bool), nothing, 0)
 
 
 # --- words

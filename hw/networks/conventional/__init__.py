@@ -7,6 +7,7 @@ from hw.ir.graph import Graph
 from hw.networks.conventional.googlenet import googlenet
 from hw.networks.conventional.mobilenet import mobilenet_v2
 from hw.networks.conventional.resnet import basic, bottleneck, resnet, small_resnet
+from hw.networks.conventional.shufflenet import shufflenet_v2
 from hw.networks.conventional.sizes import Sizes
 from hw.networks.conventional.squeezenet import squeezenet1_0
 from hw.networks.conventional.vgg import vgg
@@ -22,6 +23,9 @@ MODELS: dict[str, Callable[[Sizes], Graph]] = {
     "vgg16": vgg((2, 2, 3, 3, 3)),
     "vgg19": vgg((2, 2, 4, 4, 4)),
     "mobilenet_v2": mobilenet_v2,
+    "shufflenet_v2_x0_5": shufflenet_v2((48, 96, 192), 1024),
+    "shufflenet_v2_x1_0": shufflenet_v2((116, 232, 464), 1024),
+    "shufflenet_v2_x2_0": shufflenet_v2((244, 488, 976), 2048),
     "googlenet": googlenet,
     "squeezenet1_0": squeezenet1_0,
 }

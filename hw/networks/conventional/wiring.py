@@ -1,5 +1,6 @@
 """A graph under construction: each call adds a node behind the tensors named, and names its own."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from hw.ir.graph import (
     MaxPool,
     Node,
     Pair,
+    Select,
     Shape,
 )
 from hw.ir.validate import expected_shape
@@ -110,6 +112,9 @@ class Wiring:
     def add(self, name: str, *sources: str, clip: Clip | None = None) -> str:
         return self._add(Add, name, sources, 0, clip=clip)
 
+    def select(self, name: str, source: str, channels: Iterable[int]) -> str:
+        return self._add(Select, name, (source,), 0, channels=tuple(channels))
+
     def concat(self, name: str, *sources: str) -> str:
         return self._add(Concat, name, sources, 0)
 
@@ -125,10 +130,10 @@ class Wiring:
         return Graph(tuple(self.nodes.values()))
 
     def _add(
-        self, kind: type[Any], name: str, sources: tuple[str, ...], channels: int, **fields: Any
+        self, kind: type[Any], name: str, sources: tuple[str, ...], depth: int, **fields: Any
     ) -> str:
         shapes = tuple(self.shape(source) for source in sources)
-        trial = kind(name=name, inputs=sources, shape=(1, 1, channels), **fields)
+        trial = kind(name=name, inputs=sources, shape=(1, 1, depth), **fields)
         shape = expected_shape(trial, shapes)
         assert shape is not None, f"{name}: {shapes} do not go together"
         if min(shape) < 1:

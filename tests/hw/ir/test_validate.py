@@ -7,7 +7,18 @@ import pytest
 from hw.errors import InputError
 from hw.ir.clip import Clip
 from hw.ir.format import Format
-from hw.ir.graph import Add, AvgPool, Concat, Conv, GlobalPool, Graph, Input, Linear, MaxPool
+from hw.ir.graph import (
+    Add,
+    AvgPool,
+    Concat,
+    Conv,
+    GlobalPool,
+    Graph,
+    Input,
+    Linear,
+    MaxPool,
+    Select,
+)
 from hw.ir.parameters import Arithmetic
 from hw.ir.validate import validate
 from hw.networks.random_network import random_network
@@ -122,7 +133,7 @@ def test_arithmetic(network, settings, pattern):
         ("conv", Format(True, 33, 4), "formats: conv: width: 33"),
         ("conv", Format(True, 8, 300), "formats: conv: frac: 300"),
         ("input", Format(True, 8, 8), r"formats: input: s8\.8; an image's format is u8\.8"),
-        ("pool", Format(True, 9, 4), "formats: pool: s9.4; a pool keeps its input's format"),
+        ("pool", Format(True, 9, 4), "formats: pool: s9.4; a GlobalPool keeps its input's format"),
     ],
 )
 def test_formats(network, name, value, pattern):
@@ -216,7 +227,7 @@ def test_clips_and_biases_are_valid(clipped):
         ("conv", Format(False, 8, -6, 0), r"conv: limit: 0; expected an integer 1 to 254"),
         ("conv", Format(False, 8, 3, True), r"conv: limit: True; expected an integer"),
         ("dw", Format(False, 8, 3, 48), r"dw: u8.3<=48; a tensor clipped by nothing has u8.3"),
-        ("pool", Format(False, 8, 3, 48), r"pool: u8.3<=48; a pool keeps its input's format"),
+        ("pool", Format(False, 8, 3, 48), r"pool: u8.3<=48; a GlobalPool keeps its input's format"),
     ],
 )
 def test_formats_of_clipped_tensors(clipped, name, fmt, pattern):
@@ -254,3 +265,12 @@ def test_padding_at_the_end(node, pattern):
     validate(network)
     broken = Graph(tuple(node if one is WIDE else one for one in nodes))
     refused(dataclasses.replace(network, graph=broken), pattern)
+
+
+@pytest.mark.parametrize("channels", [(), (4,), (-1, 0), (True, 0)])
+def test_channels_that_there_are_not(channels):
+    select = Select(name="x", inputs=("conv",), shape=(5, 4, 2), channels=(3, 0))
+    nodes = (INPUT, CONV, select, edited(POOL, inputs=("x",), shape=(1, 1, 2)), LINEAR)
+    network = random_network(Graph(nodes), seed=0)
+    broken = Graph(tuple(edited(n, channels=channels) if n is select else n for n in nodes))
+    refused(dataclasses.replace(network, graph=broken), "x: channels: expected one or more")

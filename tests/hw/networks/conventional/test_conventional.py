@@ -35,6 +35,9 @@ WEIGHTS = [
     ("vgg19", IMAGENET, 143_667_240),
     ("mobilenet_v2", IMAGENET, 3_504_872),
     ("googlenet", IMAGENET, 6_624_904),
+    ("shufflenet_v2_x0_5", IMAGENET, 1_366_792),
+    ("shufflenet_v2_x1_0", IMAGENET, 2_278_604),
+    ("shufflenet_v2_x2_0", IMAGENET, 7_393_996),
     ("squeezenet1_0", IMAGENET, 1_248_424),
 ]
 
