@@ -26,7 +26,7 @@ cycle.
 REPORTS = (
     "stop", "cycle", "broken", "stopped_valid", "stopped_ready", "stopped_full", "stopped_empty",
     "surplus", "tlast_wrong", "longest_idle", "fifo_wrong", "reset_wrong", "held_back", "starved",
-    "full", "waited", "last_seen",
+    "full", "waited", "last_seen", "unready",
 )  # fmt: skip
 """Registers that it reads."""
 
@@ -214,6 +214,15 @@ def generate(designs: Sequence[Dut]) -> Harness:
         list=resets.LIST,
         log=resets.LOG,
         levels="{valid, ready}" if unused == 0 else f"{{{unused}'d0, valid, ready}}",
+        waiting=" & ".join(
+            [
+                f"{design.instance}_{_signal(stream, stream.port, 'ready')}"
+                for design in designs
+                for stream in design.sources
+                if stream.is_axis
+            ]
+            or ["1'b1"]
+        ),
         loaded="" if any(design.load_address for design in designs) else " = 1",
         begins=max((design.begins for design in designs), default=0),
         valid=_vector([_signal(stream, place, "valid") for stream, place in places]),
@@ -397,6 +406,8 @@ module {top};
   bit [{taps}-1:0] complete, broken, surplus, stopped_valid, stopped_ready, held_back, starved;
   bit [{fifos}-1:0] stopped_full, stopped_empty, full, waited;
   wire [{fifos}-1:0] fifo_wrong;
+  // In the end nothing is inside and nothing is on offer: a tready that waits for tvalid is low.
+  bit unready;
   // Before the run proper, `resets` others are cut off; each is told when by a line of a file.
   int moments, moments_log, code, stalled, awaited_tap, awaited_beats, hold, delay, most;
   int counted, since;
@@ -499,6 +510,7 @@ module {top};
         else if (idle >= patience) stop <= 2;
         if (|(moves & complete) || idle >= patience || (idle >= {settle} && &complete)) begin
           flush <= 1;
+          unready <= idle >= {settle} && &complete && !({waiting});
           stopped_valid <= valid;
           stopped_ready <= ready;
           stopped_full <= fifo_full;

@@ -130,6 +130,9 @@ def judge(
         return Failure(
             "tlast", "m_axis", f"m_axis: {misplaced(Path('last.txt').read_text(encoding='utf-8'))}"
         )
+    if int(dut.unready.value):
+        text = "tready is low though all is done and nothing is on offer: it waits for tvalid"
+        return Failure("ready", "s_axis", f"s_axis: {text}")
     fifos = chosen(dut.fifo_wrong, case["fifos"])
     if fifos:
         text = "it held more beats than planned, or refused one with fewer"

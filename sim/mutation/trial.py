@@ -28,8 +28,8 @@ class Kill:
 
     Parameters
     ----------
-    check: "difference", "stream rule", "surplus", "tlast", "fifo", "reset", "hang", "pace" or
-    "simulator"
+    check: "difference", "stream rule", "surplus", "tlast", "ready", "fifo", "reset", "hang", "pace"
+    or "simulator"
     layer: the first layer named
     message: the testbench's
     """

@@ -105,6 +105,7 @@ def test_right_design_passes(tmp_path):
     ({"full": "count == 17"}, "x: a beat more than the frames have"),
     ({"data": "m_axis_tdata ^ 8'd4"}, r"x: frame \d, pixel \(0, \d\), channel \d: expected"),
     ({"reset": "full"}, r"x: frame 0, pixel \(0, 0\), channel 0: expected 0, got"),
+    ({"gate": "s_axis_tvalid"}, "s_axis: tready is low though all is done .* it waits for tvalid"),
     ({"gate": "slow || warm"}, "reset: after a reset in mid-frame the streams do not look as from"),
     ({"valid": "full && !late"}, r"hang: nothing moved .* x \(9 of 18\); .* layers blocked: 0"),
 ])  # fmt: skip
