@@ -149,6 +149,7 @@ class Monitor:
             len(self.beats),
             self.place,
             self._done,
+            signals.beside() if valid and signals.sideband else {},
         )
 
     def _ends(self, now: Sample) -> bool:

@@ -2,8 +2,8 @@
 cycle.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -24,6 +24,7 @@ class Sample:
     beat: number of the beat on offer, from the first since the simulation began
     place: its number in its frame
     frame: number of its frame
+    sideband: other signals of the payload by name (AXI's tkeep, tuser, …), of a beat on offer
     """
 
     in_reset: bool
@@ -34,6 +35,7 @@ class Sample:
     beat: int
     place: int
     frame: int
+    sideband: Mapping[str, int | None] = field(default_factory=dict)
 
     @property
     def waits(self) -> bool:
@@ -62,7 +64,7 @@ class ValidHeld:
 
 
 class PayloadStable:
-    """The payload and last stay as they are until the beat is taken."""
+    """The payload, last and all sideband signals stay as they are until the beat is taken."""
 
     def check(self, before: Sample | None, now: Sample) -> str | None:
         if before is None or not before.waits or now.in_reset or not now.valid:
@@ -73,6 +75,10 @@ class PayloadStable:
             return (
                 f"tlast changed from {shown(before.last)} to {shown(now.last)} before it was taken"
             )
+        for name, value in now.sideband.items():
+            if value != before.sideband.get(name):
+                old = before.sideband.get(name)
+                return f"{name} changed from {old} to {value} before it was taken"
         return None
 
 

@@ -5,11 +5,11 @@ module stream_faults (
     input wire [7:0] s_axis_tdata, input wire s_axis_tvalid, output wire s_axis_tready,
     input wire s_axis_tlast,
     output wire [7:0] m_axis_tdata, output wire m_axis_tvalid, input wire m_axis_tready,
-    output wire m_axis_tlast
+    output wire m_axis_tlast, output wire [1:0] m_axis_tuser
 );
   localparam WITHDRAWS = 1, CHANGES = 2, LAST_CHANGES = 3, LAST_LATE = 4, UNKNOWN_VALID = 5,
       UNKNOWN_DATA = 6, UNKNOWN_LAST = 7, LOUD_IN_RESET = 8, DROPS = 9, REPEATS = 10, WRONG = 11,
-      WAITS = 12, OVERWRITES = 13;
+      WAITS = 12, OVERWRITES = 13, USER_CHANGES = 14;
   reg full, last, last_before;
   reg [7:0] data, count, waited;
   reg stuck;
@@ -24,6 +24,7 @@ module stream_faults (
       : data ^ {7'b0, fault == WRONG && count == 17} ^ {6'b0, fault == CHANGES && waited == 2, 1'b0};
   assign m_axis_tlast = fault == UNKNOWN_LAST && at ? stuck
       : fault == LAST_LATE ? last_before : last ^ (fault == LAST_CHANGES && waited == 1);
+  assign m_axis_tuser = {1'b0, last ^ (fault == USER_CHANGES && waited == 1)};
   always @(posedge clk) begin
     waited <= waits ? waited + 1 : 0;
     if (m_axis_tvalid && m_axis_tready) begin

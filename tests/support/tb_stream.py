@@ -26,6 +26,7 @@ FAULTS = {
     "withdraws": (1, ValidHeld(), r"m_axis: beat \d+: valid withdrawn before it was taken \(off"),
     "changes": (2, PayloadStable(), r"m_axis: beat \d+: payload changed from \d+ to \d+ before"),
     "last_changes": (3, PayloadStable(), r"m_axis: beat \d+: tlast changed from \d to \d"),
+    "sideband_changes": (14, PayloadStable(), r"m_axis: beat \d+: tuser changed from \d to \d"),
     "last_late": (4, LastPlaced(12), r"m_axis: beat 11: tlast is 0, expected 1: it is beat"),
     "loud_in_reset": (8, QuietInReset(), r"m_axis: beat 0: valid is high .* in reset"),
 }

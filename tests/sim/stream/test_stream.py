@@ -14,12 +14,13 @@ DESIGN = Path(__file__).parents[2] / "support" / "stream_faults.v"
 
 @pytest.mark.parametrize(
     ("simulator", "tests"),
-    [("verilator", 72), pytest.param("icarus", 75, marks=pytest.mark.icarus)],
+    [("verilator", 74), pytest.param("icarus", 77, marks=pytest.mark.icarus)],
 )
 def test_agents_rules_and_scoreboard(simulator, tests, tmp_path):
     ports = ["clk", "rst", "fault"]
     for stream in ("s_axis", "m_axis"):
         ports += [f"{stream}_t{part}" for part in ("data", "valid", "ready", "last")]
+    ports.append("m_axis_tuser")
     model = runner.build(
         {DESIGN.name: DESIGN.read_text()},
         DESIGN.stem,
