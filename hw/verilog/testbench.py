@@ -97,6 +97,7 @@ def write(files: Mapping[str, str], folder: Path) -> None:
 _WAIVED = {
     "DECLFILENAME": ("The assertions' modules are in one file: it cannot be named after each.",),
     "PROCASSINIT": ("Reset is on from the start.",),
+    "UNUSEDSIGNAL": ("A layer on its own may have no use for a bit of its input.",),
     "PINCONNECTEMPTY": ("Nothing is loaded: nobody looks at what the AXI4-Lite port says.",),
 }  # fmt: skip
 """Rules of Verilator's that are waived in the testbench, each with its reason."""
