@@ -33,6 +33,10 @@ SUBCOMMANDS = {
         "hw.commands.inspect",
         "List the published genotypes, with weights and additions.",
     ),
+    "zoo": (
+        "hw.commands.zoo",
+        "The networks of the paper's tables, counted beside its figures.",
+    ),
     "eval": ("hw.commands.inspect", "Accuracy of a NETWORK, by the integer reference."),
     "plan": (
         "hw.commands.prepare",

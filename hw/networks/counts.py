@@ -11,6 +11,7 @@ class NodeCount:
 
     weights: int
     additions: int
+    kernel: int = 0
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Count:
         pixel it meets, padding included: what is published as multiply-accumulates, which in the
         bit-shift domain are shifts and additions. A bias is one more, average pools add what they
         read, an Add one less than it has inputs. Requantisation is not counted.
+    kernel: of the weights, those that become 0 or a power of two
     """
 
     nodes: dict[str, NodeCount]
@@ -37,6 +39,10 @@ class Count:
     @property
     def additions(self) -> int:
         return sum(node.additions for node in self.nodes.values())
+
+    @property
+    def kernel(self) -> int:
+        return sum(node.kernel for node in self.nodes.values())
 
 
 def count(graph: Graph) -> Count:
@@ -51,13 +57,13 @@ def _count(graph: Graph, node: Node) -> NodeCount:
         case Conv(kernel=(rows, columns), groups=groups):
             kernel = channels * (_channels_in(graph, node) // groups) * rows * columns
             own = channels * (2 * node.batch_norm + node.bias)
-            return NodeCount(kernel + own, (kernel + channels * node.bias) * pixels)
+            return NodeCount(kernel + own, (kernel + channels * node.bias) * pixels, kernel)
         case FactorizedReduce():
             kernel = channels * _channels_in(graph, node)
-            return NodeCount(kernel + 2 * channels, kernel * pixels)
+            return NodeCount(kernel + 2 * channels, kernel * pixels, kernel)
         case Linear():
             kernel = channels * _channels_in(graph, node)
-            return NodeCount(kernel + channels, kernel + channels)
+            return NodeCount(kernel + channels, kernel + channels, kernel)
         case AvgPool(kernel=(rows, columns)):
             return NodeCount(0, rows * columns * channels * pixels)
         case GlobalPool():
