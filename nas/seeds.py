@@ -32,7 +32,7 @@ WORDS = {
     f"{SUPERNET}held_out_accuracy": "supernet's held-out accuracy",
     f"{SUPERNET}loss": "supernet's training loss",
     f"{SUPERNET}held_out_loss": "supernet's held-out loss",
-    "skips": "skips",
+    "skips": "skips in both cells",
 }
 """What means are taken of, where all seeds have it; accuracies are written in percent. `split`: the
 images that the networks are judged by."""
