@@ -44,8 +44,9 @@ class Conversion:
 
     Parameters
     ----------
-    weights: so many
-    larger: of these, above 1 in size, the largest shift weight
+    weights: so many were no powers of two that the new kind has, and became the nearest; none of
+        INQ's, which stay real
+    larger: above 1 in size, the largest shift weight, and 1 in size now
     lost: not zero before, zero now
     new: layers that begin anew
     """
@@ -63,6 +64,8 @@ class Conversion:
                 f"{self.weights:,} weights became the nearest powers of two; {self.larger:,} "
                 f"({larger}) were above 1, the largest; {self.lost:,} ({lost}) became 0"
             )
+        elif self.larger:
+            parts.append(f"{self.larger:,} weights above 1, the largest, became 1 in size")
         if self.new:
             parts.append(f"{', '.join(self.new)}: another number of classes, begins anew")
         return "; ".join(parts) or "weights as they were"
@@ -118,18 +121,19 @@ def take_over(model: GraphModel, source: GraphModel, place: str | Path) -> Conve
 def _take_weights(
     ours: ShiftWeight | RealWeight, theirs: ShiftWeight | RealWeight
 ) -> tuple[int, int, int]:
-    """Weights that were changed to the nearest there are; of these, above 1; and lost."""
+    """As `Conversion` counts them: weights, larger, lost."""
     values = theirs()
     if type(ours) is type(theirs) and not isinstance(ours, IncrementalWeight):
         ours.load_state_dict(theirs.state_dict())
         if isinstance(ours, ShiftWeight):
+            # A code of fewer exponents than theirs changes weights all the same.
             ours.clamp_(ours.settings, *ours.latents)
-        return 0, 0, 0
-    ours.assign(values)
-    if isinstance(ours, RealWeight):
-        return 0, 0, 0
-    lost = (values != 0) & (ours() == 0)
-    return values.numel(), int((values.abs() > 1).sum()), int(lost.sum())
+    else:
+        ours.assign(values)
+    now = ours()
+    rounded = 0 if isinstance(ours, IncrementalWeight) else int((now != values).sum())
+    larger, lost = (values.abs() > now.abs().clamp(min=1)).sum(), ((values != 0) & (now == 0)).sum()
+    return rounded, int(larger), int(lost)
 
 
 def _shape(weight: nn.Module) -> tuple[int, ...]:

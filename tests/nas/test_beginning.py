@@ -72,10 +72,17 @@ def test_real_weights_become_the_nearest_powers_of_two(real, kind):
 def test_inq_begins_with_the_real_weights(real):
     source = load_trained(real)
     model = model_of(real, "shift.layer=inq")
-    beginning.take_over(model, source, "there")
+    given = [weight_of(unit).value for unit in source.units.values() if weight_of(unit) is not None]
+    larger = sum(int((value.abs() > 1).sum()) for value in given)
+    found = str(beginning.take_over(model, source, "there"))
+    assert larger and found == f"{larger:,} weights above 1, the largest, became 1 in size"
     for name, weight in model.shift_weights().items():
         assert torch.equal(weight(), weight_of(source.units[name])().clamp(-1, 1))
         assert not weight.frozen.any()
+    with torch.no_grad():
+        for value in given:
+            value.clamp_(-1, 1)
+    assert str(beginning.take_over(model, source, "there")) == "weights as they were"
 
 
 @pytest.mark.parametrize("kind", [Layer.PS, Layer.Q])
@@ -92,6 +99,20 @@ def test_weights_of_the_same_kind_are_taken_as_they_are(real, kind):
     assert torch.equal(model(image_tensor(images)), source(image_tensor(images)))
     for one, two in zip(model.parameters(), source.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize("kind", [Layer.PS, Layer.Q])
+def test_only_what_changed_is_counted(real, kind):
+    """Powers of two of another kind stay as they are, unless the code is too narrow for them."""
+    source = model_of(real, "shift.layer=ps")
+    before = torch.cat([weight().flatten() for weight in source.shift_weights().values()])
+    found = beginning.take_over(model_of(real, f"shift.layer={kind}"), source, "there")
+    assert str(found) == "weights as they were"
+    narrow = model_of(real, f"shift.layer={kind}", "shift.max_shift=2")
+    found = beginning.take_over(narrow, source, "there")
+    after = torch.cat([weight().flatten() for weight in narrow.shift_weights().values()])
+    assert found.weights == int((before != after).sum()) > 0
+    assert found.lost == int(((before != 0) & (after == 0)).sum())
 
 
 def test_the_command_begins_there_and_a_resume_must_too(real, tmp_path):
