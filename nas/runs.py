@@ -236,9 +236,11 @@ def _require_same(path: Path, there: Task, wanted: Task) -> None:
     """InputError unless the run in `path`, whose task is `there`, is the one wanted."""
     unlike = _unlike_data(there.data, wanted.data)
     if unlike is not None and _unlike_setting(there, wanted) is None:
+        place, before = wanted.data.place, there.data.place
+        once = "" if place == before else f", once at {before}"
         raise InputError(
-            f"{wanted.data.place}: not the data that {path} began with, once at "
-            f"{there.data.place} ({unlike}); give --data, where that is now"
+            f"{place}: not the data that {path} began with{once} ({unlike}); give --data, where "
+            "that is now"
         )
     other = plugins.unlike(there.plugins, wanted.plugins)
     if other is not None:

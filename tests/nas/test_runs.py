@@ -63,6 +63,16 @@ def test_resume_wants_the_same_task(tmp_path):
         start(tmp_path / "run", other, resume=True)
 
 
+def test_other_data_is_told_apart_from_where_the_data_was(tmp_path):
+    start(tmp_path / "run", resume=True)
+    head, why = f"not the data that {tmp_path / 'run'} began with", "(its training images differ)"
+    for place, once in (("fashion", ", once at digits"), ("digits", "")):
+        other = replace(SEARCH, data=replace(OTHER, place=place))
+        with pytest.raises(InputError) as caught:
+            start(tmp_path / "run", other, resume=True)
+        assert str(caught.value).startswith(f"{place}: {head}{once} {why}; give --data")
+
+
 def test_damaged_checkpoint(tmp_path):
     run = start(tmp_path / "run")
     run.save({"tensor": torch.ones(2000)})
