@@ -106,7 +106,10 @@ def _load_file(place: str) -> Plugin:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except KeyboardInterrupt:
+        del sys.modules[name]
+        raise
+    except BaseException as error:  # SystemExit too
         del sys.modules[name]
         raise _refused(place, error) from error
     return _register(place, module)
@@ -124,7 +127,9 @@ def _load_module(place: str) -> Plugin:
                 "or a FILE.py"
             ) from error
         raise _refused(place, error) from error
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit too
         raise _refused(place, error) from error
     return _register(place, module)
 
@@ -162,7 +167,7 @@ def _digest(module: ModuleType) -> str:
     return digest.hexdigest()
 
 
-def _refused(place: str, error: Exception) -> InputError:
+def _refused(place: str, error: BaseException) -> InputError:
     """One line: where in the plug-in, and what."""
     frames = traceback.extract_tb(error.__traceback__)
     own = Path(place).stem if place.endswith(".py") else place.rpartition(".")[2]
@@ -173,6 +178,8 @@ def _refused(place: str, error: Exception) -> InputError:
         return InputError(f"{where}{error}")
     if isinstance(error, ModuleNotFoundError):
         return InputError(f"{where}it needs {error.name}, which is not installed")
+    if isinstance(error, SystemExit):
+        return InputError(f"{where}it ends the process ({error.code!r}); take that out")
     return InputError(" ".join(f"{where}{type(error).__name__}: {error}".split()))
 
 

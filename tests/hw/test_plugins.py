@@ -72,6 +72,8 @@ def test_a_module_and_a_package(tmp_path, monkeypatch):
     [
         ("x = 1\ny = x / 0\n", "line 2: ZeroDivisionError: division by zero"),
         ("def f(:\n", "line 1: SyntaxError"),
+        ("import sys\nsys.exit(0)\n", "line 2: it ends the process (0); take that out"),
+        ("class Own(BaseException): ...\nraise Own('x')\n", "line 2: Own: x"),
         (
             "\n\nimport no_such_package\n",
             "line 3: it needs no_such_package, ",
@@ -89,6 +91,20 @@ def test_a_plugin_that_fails_is_refused_in_one_line(tmp_path, text, message):
         plugins.load(str(path))
     assert str(caught.value).startswith(f"--plugin {path}: {message}")
     assert "\n" not in str(caught.value)
+    assert plugins.loaded() == () and "shiftnas_plugin_own" not in sys.modules
+
+
+def test_a_module_that_ends_the_process_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "mine_ends.py").write_text("raise SystemExit\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=r"--plugin mine_ends: line 1: it ends the process \(None"):
+        plugins.load("mine_ends")
+
+
+def test_ctrl_c_while_a_plugin_is_loaded_is_ctrl_c(tmp_path):
+    (tmp_path / "own.py").write_text("raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        plugins.load(str(tmp_path / "own.py"))
     assert plugins.loaded() == () and "shiftnas_plugin_own" not in sys.modules
 
 
