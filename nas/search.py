@@ -38,6 +38,7 @@ from nas.sources import (
     record_data,
     require_learnable,
 )
+from nas.strategies import answers
 from nas.strategies.registry import make_strategy
 from nas.strategies.strategy import Architecture, Level, Moment, Stage
 from nas.supernet import Supernet
@@ -68,6 +69,7 @@ def search(
         )
     if tensorboard:
         require_tensorboard()
+    make_strategy(config.search)  # refused, if it is, before a folder is begun
     training = open_data(data, "train", config)
     require_learnable(training, data)
     device = distributed.join(set_up(config))
@@ -137,8 +139,8 @@ class _Searcher:
                 evaluate = partial(self._evaluate, active)
                 index += 1
                 if index == len(stages):
-                    return self.strategy.choose(active.architecture, evaluate)
-                candidates = self.strategy.retained(active.architecture, evaluate)
+                    return answers.choose(self.strategy, active.architecture, evaluate)
+                candidates = answers.retained(self.strategy, active.architecture, evaluate)
 
     def _images(self, stage: Stage) -> tuple[ImageSet, ImageSet]:
         """Images of the weights and of the architecture."""
@@ -152,7 +154,7 @@ class _Searcher:
         """A stage with new weights and new optimisers."""
         config, task = self.config, self.run.task
         plan = self.strategy.stages[index]
-        architecture = self.strategy.architecture(index, candidates).to(self.device)
+        architecture = answers.architecture(self.strategy, index, candidates).to(self.device)
         frame = skeleton(
             channels=config.channels,
             cells=plan.cells or config.cells,

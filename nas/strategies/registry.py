@@ -1,9 +1,11 @@
 """Which strategies there are."""
 
+import inspect
 from dataclasses import is_dataclass
 
 from hw.errors import InputError
 from nas.search_config import SearchConfig
+from nas.strategies.answers import require_whole
 from nas.strategies.darts import Darts
 from nas.strategies.darts_minus import DartsMinus
 from nas.strategies.dots import Dots
@@ -25,13 +27,17 @@ def register_strategy(strategy: type[Strategy]) -> None:
 
     Raises
     ------
-    InputError: its name is taken or none; its `Options` are no frozen dataclass with defaults
+    InputError: its name is taken or none; it lacks a method; its `Options` are no frozen dataclass
+        with defaults
     """
     name = getattr(strategy, "name", None)
     if not isinstance(name, str) or not name.isidentifier():
         raise InputError(f"strategy {strategy.__name__}: name: expected an identifier")
     if name in STRATEGIES:
         raise InputError(f"strategy {name}: there is one of this name; choose another")
+    if inspect.isabstract(strategy):
+        missing = ", ".join(sorted(strategy.__abstractmethods__))
+        raise InputError(f"strategy {name}: {strategy.__name__} lacks {missing}; define it")
     options = strategy.Options
     try:
         frozen = is_dataclass(options) and options.__dataclass_params__.frozen and bool([options()])
@@ -45,5 +51,12 @@ def register_strategy(strategy: type[Strategy]) -> None:
 
 
 def make_strategy(config: SearchConfig) -> Strategy:
-    """The strategy that `search.strategy` names."""
-    return STRATEGIES[config.strategy](config)
+    """The strategy that `search.strategy` names.
+
+    Raises
+    ------
+    InputError: it has no stages, or no candidates to begin with
+    """
+    strategy = STRATEGIES[config.strategy](config)
+    require_whole(strategy)
+    return strategy

@@ -1,5 +1,6 @@
 """Strategies of one's own: registered with their options and defaults, or refused."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import pytest
@@ -79,6 +80,10 @@ def test_strategies_that_ship_have_sections_instead():
         ({"name": "darts"}, "strategy darts: there is one of this name"),
         ({"name": "my own"}, "strategy Own: name: expected an identifier"),
         ({"name": None}, "strategy Own: name: expected an identifier"),
+        (
+            {"architecture": abstractmethod(Darts.architecture)},
+            "strategy own: Own lacks architecture; define it",
+        ),
         ({"Options": dict}, "strategy own: Options: expected a dataclass, frozen"),
         ({"Options": dataclass(type("Thawed", (), {}))}, "Options: expected a dataclass, frozen"),
         (
