@@ -1,7 +1,7 @@
 """Bounds of a plan: what it may take, programs moved between logic and block RAM to keep to that,
 and what is said of one that does not."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import NamedTuple
 
@@ -119,15 +119,49 @@ class Bounds:
         return design.with_places(moved)
 
     def shortage(self, design: Design) -> str:
-        """What a design takes too much of, the layers that take most of it, and their fields."""
-        told = []
+        """What a `placed` design takes too much of, the layers that take most of it, their fields.
+
+        LUT that are short because block RAMs are, programs lying in logic instead, are told so.
+        """
+        told, there = [], self._with_more_blocks(design)
+        if there is not None:
+            too = f", and {there.lut} LUT, more than the {self.most.lut} allowed"
+            told.append(
+                f"{there.ram_blocks} block RAMs, more than the {self.most.ram_blocks} allowed of "
+                f"the {self.device.ram_blocks} that {self.device.board} has"
+                f"{too if there.lut > self.most.lut else ''}; with no more weights there than "
+                "these hold it takes"
+            )
         for key, own, most, unit in zip(
             Taken._fields, Taken.of(design), self.most, UNITS, strict=True
         ):
             if own > most:
                 share = _largest(design, key)
                 told.append(f"{own} {unit}, more than the {most} allowed, most of them in {share}")
+        if there is not None:
+            told[:2] = [" about ".join(told[:2])]
         return "; and ".join(told)
+
+    def _with_more_blocks(self, design: Design) -> Taken | None:
+        """What a `placed` design would take with as many block RAMs as it can use against its LUT;
+        None where it does not lack those, or block RAMs are not what hinders."""
+        taken = Taken.of(design)
+        if taken.lut <= self.most.lut or taken.ram_blocks > self.most.ram_blocks:
+            return None
+        unlimited = replace(self, most=self.most._replace(ram_blocks=inf))
+        there = Taken.of(unlimited.placed(design))
+        return there if there.ram_blocks > self.most.ram_blocks else None
+
+    def advice(self, design: Design) -> str:
+        """What to choose instead of a design that takes too much."""
+        taken, luts = Taken.of(design), self.device.luts
+        others = taken._replace(lut=0).within(self.most)
+        choices = ["a smaller network (fewer channels or cells)"]
+        if luts is not None:
+            choices.insert(0, "a larger board")
+        if others and (luts is None or taken.lut <= luts):
+            choices.insert(0, "a larger --luts")
+        return "choose " + ", ".join(choices[:-1]) + " or " * (len(choices) > 1) + choices[-1]
 
 
 def _moves(design: Design, from_blocks: bool) -> list[tuple[str, int, int]]:

@@ -103,8 +103,8 @@ def _most(search: "_Search", bounds: Bounds) -> Design:
 
 def _too_large(bounds: Bounds, made: Design) -> CheckFailed:
     return CheckFailed(
-        f"plan: the smallest plan takes about {bounds.shortage(made)}; choose a larger --luts, a"
-        f" larger board or a smaller network, {BY_HAND}"
+        f"plan: the smallest plan takes about {bounds.shortage(made)}; {bounds.advice(made)}, "
+        f"{BY_HAND}"
     )
 
 

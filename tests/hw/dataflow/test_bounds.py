@@ -56,8 +56,44 @@ def test_block_ram_is_paid_with_lut(network, slow):
     found, most = Taken.of(made), Bounds.of(short).most
     assert found.within(most)
     assert found.ram_blocks < taken.ram_blocks and found.lut > taken.lut
-    with pytest.raises(CheckFailed, match=r"smallest plan takes about \d+ LUT, more than the"):
-        propose(network, device(taken.lut, taken.ram_blocks - 2), fps=1, loadable=loadable)
+    lacking = device(taken.lut, taken.ram_blocks - 2)
+    with pytest.raises(CheckFailed) as caught:
+        propose(network, lacking, fps=1, loadable=loadable)
+    said = re.match(
+        rf"plan: the smallest plan takes about (\d+) block RAMs, more than the "
+        rf"{taken.ram_blocks - 2} allowed of the {lacking.ram_blocks} that b has; with no more "
+        rf"weights there than these hold it takes about (\d+) LUT, more than the {taken.lut} "
+        r"allowed, most of them in .*; choose a larger --luts, a larger board or a smaller network",
+        str(caught.value),
+    )
+    assert said, caught.value
+    assert int(said[1]) <= taken.ram_blocks and int(said[2]) > taken.lut
+
+
+def test_both_are_told_where_block_rams_would_not_do(network):
+    """A budget of LUT below what the layers take with every program in block RAM."""
+    lacking = replace(device(1e6, 12), luts=1_000_000)
+    with pytest.raises(CheckFailed, match=(
+        r"about \d+ block RAMs, more than the 12 allowed of the 16 that b has, and \d+ LUT, more "
+        r"than the 99 allowed; with no more weights there than these hold it takes about \d+ LUT,"
+    )):  # fmt: skip
+        propose(network, lacking, luts=99)
+
+
+def test_luts_are_advised_only_where_they_help(network):
+    """A --luts within the device; with too few block RAMs or flip-flops it changes nothing."""
+    taken = Taken.of(propose(network, FREE, fps=1))
+    advice = {
+        (taken.lut + 1000, 1000, 1e6): "a larger --luts, a larger board or a smaller network",
+        (99, 1000, 1e6): "a larger board or a smaller network",
+        (taken.lut + 1000, 1000, 10): "a larger board or a smaller network",
+    }
+    for (lut, blocks, ff), said in advice.items():
+        with pytest.raises(CheckFailed) as caught:
+            propose(network, device(lut, blocks, ff), luts=50)
+        assert f"; choose {said} (fewer" in str(caught.value)
+    with pytest.raises(CheckFailed, match=r"; choose a larger --luts or a smaller network \(fewer"):
+        propose(network, FREE, luts=50)
 
 
 def test_lut_is_paid_with_block_ram(network):
