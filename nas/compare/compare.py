@@ -65,11 +65,13 @@ def compare(
         raise InputError("compare: not under torchrun; it starts processes of its own")
     # Asked before the lock, which makes a file, and again when nobody else can change it.
     _check_folder(out, resume=resume, force=force)
+    # Data and device, too, before anything is made or removed.
+    comparison = _Comparison(spec, out, jobs)
     with closing(FolderLock(out)):
         _check_folder(out, resume=resume, force=force)
         if not resume:
             _empty(out)
-        return _Comparison(spec, out, jobs).run()
+        return comparison.run()
 
 
 class _Comparison:
@@ -77,13 +79,14 @@ class _Comparison:
         self.spec, self.out, self.jobs = spec, out, jobs
         self.chains = chains(spec, out)
         # The data is read alike for all arms.
-        self.config = next(iter(next(iter(spec.arms.values())).train.values()))
-        self.device = pick_device(self.config.device)
-        record = _record(spec.data, self.config)
-        self.split = evaluated(spec.data, self.config)
-        self.left = {chain.name: undone(chain, record) for chain in self.chains}
+        config = next(iter(next(iter(spec.arms.values())).train.values()))
+        self.device = pick_device(config.device)
+        self.record = _record(spec.data, config)
+        self.split = evaluated(spec.data, config)
+        self.left: dict[str, set[Path]] = {}
 
     def run(self) -> dict[str, Any]:
+        self.left = {chain.name: undone(chain, self.record) for chain in self.chains}
         write_atomic(self.out / SPEC, self.spec.text)
         try:
             self._train()

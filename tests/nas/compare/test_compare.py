@@ -280,7 +280,19 @@ def test_wrong_calls(tmp_path, monkeypatch, flags, message):
     result = invoke("spec.yaml", *flags)
     assert result.exit_code == 2 and message in result.output
     assert len(result.output.strip().splitlines()) == 1
-    assert not Path("o/runs").exists() and Path("mine/notes.txt").exists()
+    assert not Path("o").exists() and Path("mine/notes.txt").exists()
+
+
+def test_force_with_wrong_data_leaves_what_is_there(tmp_path):
+    out, spec = tmp_path / "out", spec_in(tmp_path)
+    out.mkdir()
+    for name in ("compare.yaml", "table.md"):
+        (out / name).write_text("kept")
+    assert invoke(spec, "--out", out, "--force", "--data", "nope").exit_code == 2
+    assert {path.name: path.read_text() for path in out.iterdir()} == {
+        "compare.yaml": "kept",
+        "table.md": "kept",
+    }
 
 
 @pytest.mark.slow
