@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "sim": {"sim", "hw"},
     "nas": {
         "nas",
+        "hw.board.boards",
         "hw.commands.options",
         "hw.console",
         "hw.data",

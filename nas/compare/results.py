@@ -52,7 +52,7 @@ def collect(spec: Spec, found: Sequence[Chain], out: Path, split: str) -> dict[s
         }
         for name, arm in spec.arms.items()
     }
-    return summed_up(head, arms, spec.domains, spec.unequal, rows)
+    return summed_up(head, arms, spec.domains, spec.unequal, spec.between_domains, rows)
 
 
 def summed_up(
@@ -60,6 +60,7 @@ def summed_up(
     arms: Mapping[str, Any],
     domains: Sequence[str],
     unequal: Mapping[str, Any],
+    unequal_domains: Mapping[str, Any],
     rows: Sequence[Row],
 ) -> dict[str, Any]:
     """The content of compare.json from its runs.
@@ -67,7 +68,7 @@ def summed_up(
     Parameters
     ----------
     head: data, split, baseline, and how many runs are planned and done
-    unequal: see `nas.compare.spec.Spec`
+    unequal, unequal_domains: see `unequal` and `between_domains` of `nas.compare.spec.Spec`
     """
     baseline = head["baseline"]
     entries = [_entry(rows, name, domain, baseline) for domain in domains for name in arms]
@@ -79,6 +80,7 @@ def summed_up(
         "arms": arms,
         "domains": list(domains),
         "unequal": unequal,
+        "unequal_domains": unequal_domains,
         "runs": list(rows),
         "table": [entry for entry in entries if entry is not None],
         "between_domains": _between_domains(rows, list(arms), domains),

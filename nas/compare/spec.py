@@ -8,7 +8,9 @@ from typing import Any
 
 import yaml
 
+from hw import data as datasets
 from hw import documents
+from hw.board.boards import device
 from hw.data import NAMES
 from hw.errors import InputError
 from hw.networks import genotypes
@@ -77,6 +79,8 @@ class Spec:
     hardware: None: networks are not exported
     unequal: domain -> setting of the training -> arm -> value, of the settings that differ;
         empty where all networks are trained alike
+    between_domains: arm -> setting of the training -> domain -> value, of the settings in which the
+        trainings of an arm in its domains differ
     """
 
     text: str
@@ -85,6 +89,7 @@ class Spec:
     baseline: str
     hardware: Hardware | None
     unequal: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    between_domains: Mapping[str, Mapping[str, Mapping[str, Any]]]
 
     @property
     def domains(self) -> list[str]:
@@ -131,6 +136,7 @@ class _Reader:
             name: self._arm(name, value, top, seeds, domains)
             for name, value in self._mapping("arms", top.get("arms")).items()
         }
+        self._require_folders(arms)
         if len(arms) < 2:
             raise self.wrong("arms", f"expected two or more to compare, found {len(arms)}")
         baseline = top.get("baseline", next(iter(arms)))
@@ -145,7 +151,9 @@ class _Reader:
         if equal:
             self._require_equal(unequal)
         hardware = self._hardware(top.get("hardware"))
-        return Spec(self.text, data, arms, baseline, hardware, unequal)
+        between = {name: _differing(arm.train) for name, arm in arms.items()}
+        between = {name: settings for name, settings in between.items() if settings}
+        return Spec(self.text, data, arms, baseline, hardware, unequal, between)
 
     # --- the parts -----------------------------------------------------------------------
 
@@ -153,7 +161,12 @@ class _Reader:
         data = top.get("data")
         if not isinstance(data, str):
             raise self.wrong("data", f"expected the name or folder of a data set, found {data!r}")
-        return self._place(data, NAMES)
+        place = self._place(data, NAMES)
+        try:
+            datasets.splits(place)
+        except InputError as error:
+            raise self.wrong("data", str(error).removeprefix("data: ")) from error
+        return place
 
     def _place(self, name: str, known: Collection[str]) -> str:
         """A known name, or a path beside the file if there is one, else as it is."""
@@ -243,6 +256,10 @@ class _Reader:
             raise self.wrong("config", f"expected a preset or a YAML file, found {source!r}")
         if source is not None:
             source = self._place(source, PRESETS)
+            if source not in PRESETS and not Path(source).is_file():
+                raise self.wrong(
+                    "config", f"{source!r} is neither a file nor one of {', '.join(PRESETS)}"
+                )
         common = self._mapping("set", top.get("set", {}))
         return load_config(
             source,
@@ -294,6 +311,12 @@ class _Reader:
             raise self.wrong("hardware.board", f"expected the name of a board, found {board!r}")
         if luts is not None and (type(luts) is not int or luts < 1):
             raise self.wrong("hardware.luts", f"expected a number of LUT sites, found {luts!r}")
+        try:
+            most = device(board).luts
+        except InputError as error:
+            raise self.wrong("hardware.board", str(error).removeprefix("board: ")) from error
+        if luts is not None and most is not None and luts > most:
+            raise self.wrong("hardware.luts", f"{luts} are more than the {most} that {board} has")
         return Hardware(board, luts)
 
     def _require_common(self, name: str, settings: Mapping[str, Any]) -> None:
@@ -319,6 +342,16 @@ class _Reader:
                 "networks that are compared are trained alike; put it into set or domains, or say "
                 "equal_training: false",
             )
+
+    def _require_folders(self, arms: Collection[str]) -> None:
+        """InputError where two arms have one folder on a disk that knows no case."""
+        first: dict[str, str] = {}
+        for name in arms:
+            other = first.setdefault(name.lower(), name)
+            if other != name:
+                raise self.wrong(
+                    f"arms.{name}", f"differs from {other} in case alone, and arms name folders"
+                )
 
     # --- values --------------------------------------------------------------------------
 
@@ -347,15 +380,21 @@ class _Reader:
 
 def _unequal(arms: Mapping[str, Arm]) -> dict[str, dict[str, dict[str, Any]]]:
     """Domain -> setting -> arm -> value, of the settings in which trainings differ."""
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    for domain in DOMAINS:
-        settings = {
-            name: decisive(arm.train[domain], "train")
-            for name, arm in arms.items()
-            if domain in arm.train
-        }
-        for key in next(iter(settings.values()), {}):
-            values = {name: of[key] for name, of in settings.items()}
-            if any(value != next(iter(values.values())) for value in values.values()):
-                found.setdefault(domain, {})[key] = values
+    found = {
+        domain: _differing(
+            {name: arm.train[domain] for name, arm in arms.items() if domain in arm.train}
+        )
+        for domain in DOMAINS
+    }
+    return {domain: settings for domain, settings in found.items() if settings}
+
+
+def _differing(trainings: Mapping[str, Config]) -> dict[str, dict[str, Any]]:
+    """Setting -> name -> value, of the settings in which these trainings differ."""
+    settings = {name: decisive(config, "train") for name, config in trainings.items()}
+    found = {}
+    for key in next(iter(settings.values()), {}):
+        values = {name: of[key] for name, of in settings.items()}
+        if any(value != next(iter(values.values())) for value in values.values()):
+            found[key] = values
     return found

@@ -44,7 +44,7 @@ def latex(content: Mapping[str, Any]) -> str:
 def summary_csv(content: Mapping[str, Any]) -> str:
     """A line an arm, domain and figure; all numbers in full, shares from 0 to 1."""
     head = ["arm", "domain", "figure", *SUMMARY_KEYS]
-    head += ["baseline", "difference", "low", "high", "paired"]
+    head += ["baseline", "difference", "low", "high", "paired", "pairs"]
     rows = []
     for entry in content["table"]:
         for key, of in entry["figures"].items():
@@ -52,6 +52,7 @@ def summary_csv(content: Mapping[str, Any]) -> str:
             by = entry["differences"].get(key)
             if by is not None:
                 row += [content["baseline"], *(by[name] for name in DIFFERENCE_KEYS)]
+                row.append(by["n"][0] if by["paired"] else None)
             rows.append(row + [None] * (len(head) - len(row)))
     return _csv([head, *rows])
 
@@ -72,8 +73,9 @@ def notes(content: Mapping[str, Any]) -> list[str]:
     said.append("Mean ± sample standard deviation over n seeds; seconds are of the clock.")
     said.append(
         f"Differences to {content['baseline']} with intervals of {level}: of pairs of runs by the "
-        "same seed (p), else Welch's (w). Each interval stands for itself: of twenty with no "
-        "difference behind them one leaves zero out. Of one seed there is none."
+        "same seed, and of these alone, whatever the means beside them are of; else Welch's. Each "
+        "interval stands for itself: of twenty with no difference behind them one leaves zero out. "
+        "Of one seed there is none."
     )
     for domain, settings in content["unequal"].items():
         for setting, values in settings.items():
@@ -91,6 +93,8 @@ def notes(content: Mapping[str, Any]) -> list[str]:
                 f"Chosen by validation images, of {domain} weights, with their test accuracy: "
                 f"{'; '.join(chosen)}."
             )
+    if content["between_domains"]:
+        said += _domains_unlike(content)
     for entry in content["between_domains"]:
         first, second = content["domains"]
         text = difference_text(entry["accuracy"], ACCURACY)
@@ -101,16 +105,36 @@ def notes(content: Mapping[str, Any]) -> list[str]:
     return said
 
 
+def _domains_unlike(content: Mapping[str, Any]) -> list[str]:
+    """A note a setting and values in which the trainings of the domains differ."""
+    arms: dict[str, list[str]] = {}
+    for arm, settings in content["unequal_domains"].items():
+        for setting, values in settings.items():
+            shown = ", ".join(f"{value} ({domain} weights)" for domain, value in values.items())
+            arms.setdefault(f"{setting}: {shown}", []).append(arm)
+    return [
+        f"Domains not trained alike, so that their difference is of weights and settings: {what}, "
+        f"in {', '.join(of)}."
+        for what, of in arms.items()
+    ]
+
+
 # --- cells -------------------------------------------------------------------------------
 
 
 def difference_text(found: Mapping[str, Any], figure: Figure) -> str:
-    """`+0.72 [−0.10, 1.54] p`: p of pairs, w of Welch; no interval where one seed has none."""
-    mean = f"{figure.scale * found['mean']:+{figure.form}}"
+    """`+0.72 [−0.10, 1.54] (3 pairs)`, of Welch's without pairs; no interval where one seed has
+    none."""
+    text = f"{figure.scale * found['mean']:+{figure.form}}"
     if found["low"] is not None:
         low, high = (f"{figure.scale * found[key]:{figure.form}}" for key in ("low", "high"))
-        mean = f"{mean} [{low}, {high}] {'p' if found['paired'] else 'w'}"
-    return mean.replace("-", "−")
+        text += f" [{low}, {high}]"
+    if found["paired"]:
+        n, _ = found["n"]
+        text += f" ({n} pair{'s' * (n > 1)})"
+    elif found["low"] is not None:
+        text += " (Welch)"
+    return text.replace("-", "−")
 
 
 def cells(content: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:

@@ -46,6 +46,8 @@ def test_every_field(tmp_path):
     assert spec.text == GOOD and spec.data == "digits" and spec.baseline == "given"
     assert list(spec.arms) == ["found", "no-reset", "given"]
     assert spec.domains == ["shift", "real"] and spec.unequal == {}
+    lr = {"train.lr": {"shift": 0.01, "real": 0.001}}
+    assert spec.between_domains == {"found": lr, "no-reset": lr}, "given has one domain"
     assert spec.hardware == Hardware("ulx3s-85f", 5000)
     found, changed, given = spec.arms.values()
     assert found.strategy == "shiftnas" and found.seeds == (1, 2)
@@ -77,7 +79,8 @@ def test_a_number_of_seeds_begins_with_the_configurations(tmp_path):
 def test_files_are_looked_for_beside_the_spec(tmp_path):
     (tmp_path / "own.yaml").write_text(genotypes.to_yaml(genotypes.get("DARTS_V2")))
     (tmp_path / "small.yaml").write_text("train: {channels: 3}\n")
-    (tmp_path / "images").mkdir()
+    for name in ("train", "test"):
+        (tmp_path / "images" / name).mkdir(parents=True)
     text = GOOD.replace("GDAS_V1", "own.yaml").replace("config: tiny", "config: small.yaml")
     spec = spec_of(tmp_path, text.replace("data: digits", "data: images"))
     assert spec.arms["given"].genotype == genotypes.get("DARTS_V2")
@@ -92,7 +95,15 @@ def test_files_are_looked_for_beside_the_spec(tmp_path):
         ("data: digits", "dta: digits", "line 1: dta: not a field; expected one of data, config"),
         ("data: digits\n", "", "data: expected the name or folder of a data set, found None"),
         ("config: tiny", "config: 3", "line 2: config: expected a preset or a YAML file"),
-        ("config: tiny", "config: nope", "nope: expected a YAML file or one of cifar10"),
+        (
+            "config: tiny",
+            "config: nope",
+            "line 2: config: 'nope' is neither a file nor one of cifar10",
+        ),
+        ("data: digits", "data: nodata", "line 1: data: 'nodata' is neither a folder nor one of"),
+        ("given:\n", "Found:\n", "line 16: arms.Found: differs from found in case alone, and"),
+        ("ulx3s-85f", "nob", "line 21: hardware.board: no board is called 'nob'; choose one of"),
+        ("luts: 5000", "luts: 83641", "line 21: hardware.luts: 83641 are more than the 83640"),
         ("{epochs: 3}", "{epochs: x}", "line 4: train.epochs: expected int, found 'x'"),
         ("{epochs: 3}", "{epoch: 3}", "line 4: train.epoch: not a field"),
         ("seeds: 2", "seeds: 0", "line 5: seeds: expected a number of seeds or a list of them"),
