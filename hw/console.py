@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -60,6 +61,14 @@ def _guarded(body: Callable[[], Any], interrupted: Callable[[], int]) -> int:
     except (KeyboardInterrupt, click.Abort):
         _say("shiftnas: interrupted")
         return interrupted()
+    except SystemExit as error:
+        # We end by returning; a plug-in that ends the process would pass for success.
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        return _fail(
+            f"{frame.filename}: line {frame.lineno}: it ends the process ({error.code!r}) in the "
+            "middle of the command; take that out",
+            EXIT_INPUT_ERROR,
+        )
     except MemoryError as error:
         wanted = f" ({error})" if str(error) else ""
         return _fail(

@@ -76,6 +76,21 @@ sys.exit(code)
     assert run.returncode and run.stderr.count("\n") == 1 and run.stderr.startswith("shiftnas: ")
 
 
+@pytest.mark.parametrize("code", [0, None, 3])
+def test_an_exit_in_the_middle_is_no_success(capsys, code):
+    """Of a plug-in's own code, whatever its exit code."""
+
+    def body():
+        sys.exit(code)
+
+    assert console.run_guarded(body) == console.EXIT_INPUT_ERROR
+    line = body.__code__.co_firstlineno + 1
+    assert capsys.readouterr().err == (
+        f"shiftnas: error: {__file__}: line {line}: it ends the process ({code!r}) in the middle "
+        "of the command; take that out\n"
+    )
+
+
 def test_a_bug_is_not_hidden():
     with pytest.raises(ZeroDivisionError):
         console.run_guarded(lambda: 1 // 0)
