@@ -113,8 +113,14 @@ def _images(task: Task, data: str | None) -> tuple[str, Dataset | ImageFolder] |
         if unlike is not None:
             raise InputError(f"{place}: not the data of the run: {unlike}")
         # A run of an older version called the images of a folder without `test` its test images.
-        if images.digest != digests.get(split, digests.get("test")):
-            raise InputError(f"{place}: not the data of the run: its {split} images differ")
+        judged = "test" if "test" in digests else "validation"
+        if images.digest != digests.get(judged):
+            unlike = (
+                f"its {split} images differ"
+                if split == judged
+                else f"it has {split} images in place of the {judged} images"
+            )
+            raise InputError(f"{place}: not the data of the run: {unlike}")
     except InputError as error:
         if data is not None:
             raise

@@ -105,9 +105,11 @@ def evaluate(
     unlike = test.known_classes.difference(_recorded_classes(network, folder))
     if unlike is not None:
         raise InputError(f"{data_set}: not the classes that {folder} tells apart: {unlike}")
-    if not other_images and _recorded_digest(network, split) not in (None, test.digest):
+    judged, digest = _recorded_images(network)
+    if not other_images and digest not in (None, test.digest):
+        unlike = "other content" if split == judged else f"it has {split} images in their place"
         raise InputError(
-            f"{data_set}: not the {split} images that {folder} was exported with: other content; "
+            f"{data_set}: not the {judged} images that {folder} was exported with: {unlike}; "
             "--other-images evaluates on others of the same classes"
         )
     chosen, labels = test.images[:images], test.labels[:images]
@@ -137,10 +139,16 @@ def _recorded_classes(network: "Network", folder: Path) -> "Classes":
         raise InputError(f"{folder / 'network.json'}: meta: {error}; export it again") from error
 
 
-def _recorded_digest(network: "Network", split: str) -> str | None:
-    """Of the images that the network's run had for `split`; None where nothing is recorded."""
+def _recorded_images(network: "Network") -> tuple[str, str | None]:
+    """The split that the network's run was judged by, and the digest of its images; None where
+    nothing is recorded.
+
+    A run of an older version called the images of a folder without `test` its test images.
+    """
     digests = network.meta.get("digests")
-    return digests.get(split) if isinstance(digests, dict) else None
+    digests = digests if isinstance(digests, dict) else {}
+    judged = "test" if "test" in digests else "validation"
+    return judged, digests.get(judged)
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -138,6 +138,45 @@ def test_other_images_are_refused_in_a_line(made, elsewhere, tmp_path, command, 
     assert result.stderr == f"shiftnas: error: {heads[command]}\n"
 
 
+SAYS = {
+    "eval": "not the {0} images that {net} was exported with: it has {1} images in their place; "
+    "--other-images evaluates on others of the same classes",
+    "export": "not the data of the run: it has {1} images in place of the {0} images",
+}
+
+
+@pytest.mark.parametrize("command", SAYS)
+def test_validation_images_are_not_taken_for_the_test_images_of_the_run(
+    made, elsewhere, tmp_path, command
+):
+    shutil.rmtree(elsewhere / "test")
+    result = call(command, made, elsewhere, tmp_path)
+    assert (result.exit_code, result.stdout) == (2, "")
+    says = SAYS[command].format("test", "validation", net=made / "net")
+    assert result.stderr == f"shiftnas: error: {elsewhere}: {says}\n"
+    assert not (tmp_path / "net").exists()
+
+
+def test_test_images_are_not_taken_for_the_validation_images_of_the_run(made, elsewhere, tmp_path):
+    shutil.rmtree(elsewhere / "test")
+    words = train_words(elsewhere, tmp_path / "run")
+    assert CliRunner().invoke(COMMANDS["train"], words).exit_code == 0
+    words = [str(tmp_path / "run"), "--out", str(tmp_path / "net"), "--json"]
+    result = CliRunner().invoke(COMMANDS["export"], words)
+    assert json.loads(result.stdout)["split"] == "validation"
+    shutil.copytree(made / "data/test", elsewhere / "test")
+    result = CliRunner().invoke(COMMANDS["export"], [*words, "--force"])
+    assert json.loads(result.stdout)["split"] is None
+    says = SAYS["export"].format("validation", "test")
+    assert f"{elsewhere}: {says}; no accuracy is measured" in result.stderr
+    words = [str(tmp_path / "net"), "--data", str(elsewhere)]
+    result = CliRunner().invoke(subcommand("eval"), words)
+    says = SAYS["eval"].format("validation", "test", net=tmp_path / "net")
+    assert (result.exit_code, result.stderr) == (2, f"shiftnas: error: {elsewhere}: {says}\n")
+    result = CliRunner().invoke(subcommand("eval"), [*words, "--other-images"])
+    assert (result.exit_code, "over 12 test images" in result.stdout) == (0, True)
+
+
 @pytest.mark.parametrize("command", ["eval", "export", "resume"])
 def test_a_hidden_folder_is_no_class_and_another_place_is_no_other_data(
     made, elsewhere, tmp_path, command
