@@ -119,13 +119,14 @@ def _task(
 
 def _is_done(folder: Path, last: str, wanted: Task) -> bool:
     """Whether the run in `folder` has written its `last` file. `wanted.data` may know of more
-    splits than the run, which keeps those it reads.
+    splits than a search, which reads training images alone.
     """
     if not (folder / CONFIG).exists():
         return False
     there = Run.open(folder).task
-    read = {key: wanted.data.digests.get(key) for key in there.data.digests}
-    wanted = replace(wanted, data=replace(wanted.data, digests=read))
+    if wanted.kind == "search":
+        read = {key: wanted.data.digests.get(key) for key in there.data.digests}
+        wanted = replace(wanted, data=replace(wanted.data, digests=read))
     unlike = difference(there, wanted)
     if unlike is not None:
         raise InputError(
