@@ -21,7 +21,6 @@ import yaml
 from hw import documents
 from hw.errors import InputError
 from hw.ir.parameters import Rounding
-from hw.ir.weights import P_MIN
 from hw.networks.cells import Stem
 from hw.networks.space import OPERATIONS, unknown
 from nas.decisive import FREE, of_kind
@@ -29,7 +28,8 @@ from nas.optimise import Optimiser, Regularisation
 from nas.origin import Origin
 from nas.precision import Precision
 from nas.search_config import Decay, SearchConfig
-from nas.shift import GradRule, Init, Layer, ShiftSettings
+from nas.shift import ShiftSettings
+from nas.shift.settings import CHOICES, MAX_SHIFT, rises_to_one
 from nas.strategies.registry import STRATEGIES
 from nas.strategies.strategy import Strategy
 
@@ -195,11 +195,7 @@ _CHOICES: dict[str, Collection[Any]] = {
     "device": ("auto", "cpu", "cuda"),
     "precision": _values(Precision),
     "folder.stream": _values(Stream),
-    "shift.layer": _values(Layer),
-    "shift.weight_bits": tuple(P_MIN),
-    "shift.scale_terms": (0, 1, 2, 3, 4),
-    "shift.grad_rule": _values(GradRule),
-    "shift.init": _values(Init),
+    **{f"shift.{name}": values for name, values in CHOICES.items()},
     "train.activations": _values(Activations),
     "train.rounding": (None, *_values(Rounding)),
     "search.optimiser": _values(Optimiser),
@@ -233,7 +229,12 @@ _LEAST: dict[str, float] = {
 MAX_SEED = (1 << 64) - 1
 """PyTorch's largest."""
 
-_MOST: dict[str, float] = {"seed": MAX_SEED, "validation_seed": MAX_SEED, "act_bits": 32}
+_MOST: dict[str, float] = {
+    "seed": MAX_SEED,
+    "validation_seed": MAX_SEED,
+    "act_bits": 32,
+    "max_shift": MAX_SHIFT,
+}
 """Largest value of a number, by field; any where not listed."""
 
 _POSITIVE = ("lr", "arch_lr", "temperature_start", "temperature_end", "alpha_temperature")
@@ -482,8 +483,7 @@ def _checked_list(value: Any, kind: type, name: str, where: Origin) -> tuple:
         raise InputError(f"{where.at(name)}: expected a list, found {value!r}")
     checked = tuple(_checked(item, kind, name, where) for item in value)
     if name in _RISING_TO_ONE:
-        rising = all(a < b for a, b in pairwise((0.0, *checked)))
-        if not rising or not checked or checked[-1] != 1:
+        if not rises_to_one(checked):
             raise InputError(
                 f"{where.at(name)}: expected rising numbers above 0, the last 1, found {value!r}"
             )

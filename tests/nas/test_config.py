@@ -206,10 +206,10 @@ def test_imagenet_mobile_is_the_papers():
 def test_no_choice_stands_for_another(monkeypatch):
     """A value that the configuration lets through by mistake raises in whatever reads it."""
     monkeypatch.setattr("nas.config._CHOICES", {})
-    fields = ("shift.layer", "shift.init", "shift.grad_rule", "train.activations", "train.stem")
-    fields += ("precision", "folder.stream", "search.darts_minus.decay", "train.optimiser")
+    fields = ("train.activations", "train.stem", "precision", "folder.stream")
+    fields += ("search.darts_minus.decay", "train.optimiser")
     config = load_config("tiny", tuple(f"{field}=third" for field in fields))
-    shift, train = config.shift, config.train
+    train = config.train
     ones, known = torch.ones(1), ShiftSettings()
     folder = ImageFolder.__new__(ImageFolder)
     moment = Moment(0, 2)
@@ -221,10 +221,9 @@ def test_no_choice_stands_for_another(monkeypatch):
     data = DataRecord("digits", image=(8, 8, 1), classes=10)
     task = Task("train", data, config, genotype)
     readers = {
-        "layer": lambda: make_weight((1, 1), replace(shift, init="kaiming")),
-        "init": lambda: make_weight((1, 1), replace(shift, layer="ps")),
+        "shift": lambda: load_config("tiny", ("shift.layer=third",)),
         "domain": lambda: make_weight((1, 1), known, domain="third"),
-        "grad_rule": lambda: latent_gradients(ones, ones, shift.grad_rule),
+        "grad_rule": lambda: latent_gradients(ones, ones, "third"),
         "stem": lambda: make_model(task),
         "auxiliary": lambda: AuxiliaryHead((9, 9, 1), 10, train.stem, "shift", known),
         "activations": lambda: make_model(

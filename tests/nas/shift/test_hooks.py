@@ -67,3 +67,29 @@ def test_what_took_no_part_is_not_regularised():
     used(torch.ones(1, 3)).sum().backward()
     optimiser.step()
     assert all(map(torch.equal, unused.weight.latents, before))
+
+
+HOOKS = [shift.keep_in_range, lambda optimiser, net: shift.modified_l2(optimiser, net, DECAY)]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_an_optimiser_that_lacks_a_latent_is_refused(hook):
+    net = network()
+    optimiser = torch.optim.SGD(net[3].parameters(), lr=0.1)
+    with pytest.raises(ValueError, match=r"^0\.weight\.power: not among the optimiser's param"):
+        hook(optimiser, net)
+    hook(optimiser, net[3])
+    net[0].requires_grad_(False)  # what is not trained needs no optimiser
+    hook(optimiser, net)
+    net[0].weight.sign.requires_grad_()
+    with pytest.raises(ValueError, match=r"^0\.weight\.sign: not among"):
+        hook(optimiser, net)
+
+
+def test_weight_decay_of_the_latents_themselves_is_refused_beside_modified_l2():
+    net = network()
+    optimiser = torch.optim.AdamW(net.parameters())
+    with pytest.raises(ValueError, match=r"^0\.weight\.power: .* weight decay 0\.01 for it.*=0$"):
+        shift.modified_l2(optimiser, net, DECAY)
+    shift.keep_in_range(optimiser, net)
+    shift.modified_l2(torch.optim.AdamW(net.parameters(), weight_decay=0), net, DECAY)
