@@ -81,6 +81,7 @@ class Content:
     seeds: name of the seed's folder -> its run
     record: content of demo.json, empty where it is no demo
     comparison: where the folder is that of one
+    compared: content of config.yaml of its trainings that are done
     """
 
     name: str
@@ -88,6 +89,7 @@ class Content:
     seeds: Mapping[str, Run] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
     comparison: Comparison | None = None
+    compared: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def genotype(self) -> Genotype | None:
@@ -113,7 +115,9 @@ def read(folder: str | Path) -> Content:
         raise InputError(
             f"{folder}: none of demo.json, log.jsonl, compare.json in it; it is not a run's folder"
         )
-    return Content(folder.resolve().name, runs, seeds, record, found)
+    done = () if found is None else found.content["runs"]
+    compared = tuple(_yaml(folder / run["folder"] / "config.yaml") for run in done)
+    return Content(folder.resolve().name, runs, seeds, record, found, compared)
 
 
 def _is_run(place: Path) -> bool:

@@ -6,10 +6,11 @@ left out.
 """
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from hw.outputs import write_atomic
 from hw.report import comparison, demo, pictures, tables
@@ -102,15 +103,32 @@ def _head(content: Content) -> str:
 
 
 def _weights_in_words(content: Content) -> str:
+    """That all weights are powers of two, where that is so of every run."""
     runs = [*content.runs, *content.seeds.values()]
-    domains = {run.config.get("domain") for run in runs}
-    if content.comparison is not None:
-        domains.update(content.comparison.content["domains"])
-    if "real" in domains:
+    if not all(map(_all_shifted, runs)):
         return ""
+    if content.comparison is not None:
+        compared = content.comparison.content
+        domains = {arm.get("search_domain") for arm in compared["arms"].values()}
+        domains.update(compared["domains"])
+        if "real" in domains or not all(map(_shifts_ends, content.compared)):
+            return ""
     return (
         " Every weight is 0 or ±2<sup>p</sup>, so that a multiplication is a shift and an addition."
     )
+
+
+def _all_shifted(run: Run) -> bool:
+    """INQ's weights are real until the last epoch."""
+    incremental = (run.config.get("shift") or {}).get("layer") == "inq"
+    unfrozen = incremental and not run.finished
+    return run.config.get("domain") != "real" and not unfrozen and _shifts_ends(run.config)
+
+
+def _shifts_ends(config: Mapping[str, Any]) -> bool:
+    """Whether stem and classifier have shift weights too."""
+    shift = config.get("shift") or {}
+    return bool(shift.get("stem", True) and shift.get("classifier", True))
 
 
 def _run(run: Run) -> str:

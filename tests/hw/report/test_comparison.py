@@ -66,6 +66,12 @@ def test_a_comparison_that_has_only_begun(tmp_path):
 
 def test_real_weights_are_not_called_powers_of_two(tmp_path):
     assert "±2<sup>p</sup>" not in page.write(write(tmp_path, domains=["real"])).read_text()
+    searched = {arm: {"search_domain": "real"} for arm in ARMS}
+    assert "±2<sup>p</sup>" not in page.write(write(tmp_path, arms=searched)).read_text()
+    config = write(tmp_path) / "runs/given/seed1/train-shift/config.yaml"
+    assert "±2<sup>p</sup>" in page.write(tmp_path).read_text()
+    config.write_text(config.read_text().replace("max_shift: 15", "stem: false"))
+    assert "±2<sup>p</sup>" not in page.write(tmp_path).read_text()
 
 
 @pytest.mark.parametrize(

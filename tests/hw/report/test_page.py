@@ -186,9 +186,30 @@ def test_several_seeds(tmp_path):
     assert "Training accuracy of all seeds" in text and "<td><code>seed</code></td>" not in text
 
 
-def test_real_weights_are_not_called_powers_of_two(tmp_path):
-    place = sample_runs.write_run(tmp_path / "a", None, genotype=None)
-    assert "±2<sup>p</sup>" in page.write(place).read_text()
+CLAIM = "Every weight is 0 or ±2<sup>p</sup>"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "true"),
+    [
+        ("", "", True),
+        ("domain: shift", "domain: real", False),
+        ("max_shift: 15", "stem: false", False),
+        ("max_shift: 15", "classifier: false", False),
+        ("max_shift: 15", "layer: q", True),
+        ("max_shift: 15", "layer: inq", False),  # frozen in the last epoch, and it is not done
+    ],
+)
+def test_real_weights_are_not_called_powers_of_two(tmp_path, before, after, true):
+    place = sample_runs.write_run(tmp_path / "a", None, genotype=None, kind="train")
     config = place / "config.yaml"
-    config.write_text(config.read_text().replace("domain: shift", "domain: real"))
-    assert "±2<sup>p</sup>" not in page.write(place).read_text()
+    assert before in config.read_text()
+    config.write_text(config.read_text().replace(before, after))
+    assert (CLAIM in page.write(place).read_text()) == true
+
+
+def test_all_weights_of_a_finished_inq_training_are_powers_of_two(tmp_path):
+    place = sample_runs.write_run(tmp_path / "a", None, kind="train", metrics={"accuracy": 0.5})
+    config = place / "config.yaml"
+    config.write_text(config.read_text().replace("max_shift: 15", "layer: inq"))
+    assert CLAIM in page.write(place).read_text()
