@@ -255,8 +255,8 @@ def train(genotype_name: str, start: Path | None, domain: str, run: _RunOptions)
     else:
         click.echo(
             f"accuracy {100 * metrics['accuracy']:.2f} % on {metrics['images']} "
-            f"{metrics['split']} images, "
-            f"{metrics['weights']} weights, {metrics['seconds']:.0f} s; written to {run.out}"
+            f"{metrics['split']} images, {metrics['weights']:,} trainable weights, "
+            f"{metrics['seconds']:.0f} s; written to {run.out}"
         )
 
 

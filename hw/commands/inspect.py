@@ -57,8 +57,9 @@ def doctor(as_json: bool) -> None:
 def genotypes(name: str | None, as_json: bool) -> None:
     """List the published genotypes, or show the one called NAME (or in a genotype.yaml).
 
-    Weights and additions are those of the CIFAR-10 network (36 channels, 20 cells, 32x32x3) and of
-    the ImageNet network (48 channels, 14 cells, 224x224x3); the paper's figure stands beside ours.
+    Trainable weights and additions are those of the CIFAR-10 network (36 channels, 20 cells,
+    32x32x3) and of the ImageNet network (48 channels, 14 cells, 224x224x3); the paper's figure
+    stands beside ours.
     """
     from hw.networks import genotypes as library
 
@@ -70,7 +71,9 @@ def genotypes(name: str | None, as_json: bool) -> None:
         click.echo(library.to_yaml(library.get(name)), nl=False)
         for key in ("cifar10", "imagenet"):
             size = entries[0][key]
-            click.echo(f"# {key}: {size['weights']:,} weights, {size['additions']:,} additions")
+            click.echo(
+                f"# {key}: {size['weights']:,} trainable weights, {size['additions']:,} additions"
+            )
     else:
         _print_genotypes(entries)
 

@@ -143,7 +143,7 @@ def network(
     if as_json:
         console.print_json(result)
     else:
-        click.echo(f"{out}: {result['nodes']} nodes, {result['weights']:,} weights")
+        click.echo(f"{out}: {result['nodes']} nodes, {result['weights']:,} trainable weights")
 
 
 class _Frame(NamedTuple):

@@ -92,7 +92,7 @@ def seeds(runs: Mapping[str, Run]) -> str:
         ),
         ("skips, normal cell", lambda run: _skips(run, False), ".3g"),
         ("skips, reduction cell", lambda run: _skips(run, True), ".3g"),
-        ("weights, CIFAR-10 network", _cifar10_of, ",.0f"),
+        ("trainable weights, CIFAR-10 network", _cifar10_of, ",.0f"),
         ("time, s", lambda run: _sum(run.log.values("seconds")), ",.0f"),
     ]
     known = []
@@ -154,10 +154,12 @@ def _head_rows(run: Run) -> list[tuple[str, str]]:
         of = f" of {grouped(images)} {split} images" if images else ""
         rows.append((f"{split} accuracy", f"{percent(run.metrics['accuracy'])}{of}"))
     if "weights" in run.metrics:
-        rows.append(("weights", grouped(run.metrics["weights"])))
+        rows.append(("trainable weights", grouped(run.metrics["weights"])))
     if run.genotype is not None and searched:
         weights = grouped(weights_of_cifar10_network(run.genotype))
-        rows.append(("weights", f"{weights} in its CIFAR-10 network of 36 channels and 20 cells"))
+        rows.append(
+            ("trainable weights", f"{weights} in its CIFAR-10 network of 36 channels and 20 cells")
+        )
     return [(label, str(value)) for label, value in rows if value not in (None, "")]
 
 

@@ -58,7 +58,7 @@ FIGURES = (
     Figure("accuracy_float", "accuracy, float model", percent, True),
     Figure("accuracy_integer", "accuracy, integer model", percent, True),
     Figure("split", "accuracies are of the", lambda split: f"{split} images"),
-    Figure("weights", "weights", grouped, True),
+    Figure("weights", "trainable weights", grouped, True),
     Figure("frames", "frames compared", grouped),
     Figure("stalled_frames", "of these under stalls", grouped),
     Figure("bits", "bits compared", grouped, True),

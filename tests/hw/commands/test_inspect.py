@@ -93,7 +93,7 @@ def test_genotypes_shows_one(tmp_path):
     file = tmp_path / "genotype.yaml"
     file.write_text(result.stdout)
     assert genotypes.get(file) == genotypes.get("ShiftNAS_C10")
-    assert "# cifar10: 3,661,030 weights" in result.stdout
-    assert "# cifar10: 3,661,030 weights" in run("genotypes", file).stdout
+    assert "# cifar10: 3,661,030 trainable weights" in result.stdout
+    assert "# cifar10: 3,661,030 trainable weights" in run("genotypes", file).stdout
     unknown = run("genotypes", "ShiftNAS_C11")
     assert unknown.exit_code == 2 and "ShiftNAS_C11" in unknown.stderr

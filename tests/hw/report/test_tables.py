@@ -31,7 +31,7 @@ def test_header_of_a_search(tmp_path):
     assert known["strategy"] == "shiftnas" and known["domain"] == "shift"
     assert known["data"] == "fashion" and known["supernet"] == "16 channels, 8 cells"
     assert known["state"] == "finished, 5 epochs" and known["time, all epochs"] == "1 min 02 s"
-    assert known["weights"].startswith("3,661,030 in its CIFAR-10 network")
+    assert known["trainable weights"].startswith("3,661,030 in its CIFAR-10 network")
     assert "search.batch" in text and "train.batch" not in text and "shift.weight_bits" in text
 
 
@@ -42,7 +42,7 @@ def test_header_of_a_training(tmp_path):
     )
     known = facts(tables.header(only_run(place)))
     assert known["test accuracy"] == "91.23 % of 10,000 test images"
-    assert known["weights"] == "12,345" and "strategy" not in known
+    assert known["trainable weights"] == "12,345" and "strategy" not in known
 
 
 def test_unfinished_runs_say_so(tmp_path):
