@@ -77,7 +77,7 @@ def test_a_batch_larger_than_the_data_is_told(tmp_path, command, images):
     line = (
         f"{kind}.batch: {images + 1} is more than the {images} images: each step takes all of them"
     )
-    assert larger.exit_code == 0 and larger.output.splitlines()[0] == line
+    assert larger.exit_code == 0 and line in larger.output.splitlines()
     equal = call(command, "digits", tmp_path / "b", *settings, f"{kind}.batch={images}")
     assert equal.exit_code == 0 and "is more than" not in equal.output
 
