@@ -16,7 +16,7 @@ import numpy as np
 from hw.corners.frames import frames_for, make
 from hw.ir.graph import Concat, Node
 from hw.ir.network import Network
-from hw.verilog import arguments, cut
+from hw.verilog import arguments, cut, random_numbers
 from hw.verilog.emit import Emission
 from hw.verilog.statements import Module, read
 
@@ -144,6 +144,7 @@ def files(emission: Emission, network: Network, seed: int) -> dict[str, str]:
     left_out = f" ({count - len(tested)} more are too large for the vectors)"
     text = _BENCH.format(
         licence=emission.manifest["licence"],
+        step=random_numbers.STEP,
         argument=arguments.FUNCTION,
         read_arguments=arguments.READ,
         top=emission.top,
@@ -328,13 +329,7 @@ module {module};
 
 {argument}
   // Marsaglia's xorshift: a linear-feedback shift register, many steps at once.
-  function automatic bit [31:0] step(input bit [31:0] x);
-    bit [31:0] y;
-    y = x ^ (x << 13);
-    y = y ^ (y >> 17);
-    step = y ^ (y << 5);
-  endfunction
-
+{step}
   initial begin
     $readmemh("{module}_vectors.hex", vectors);
     if (^vectors[WORDS-1] === 1'bx) begin
@@ -424,13 +419,7 @@ module {top}_tb_source #(
   wire more = (fill ? mine : cut || offered < BEATS) && !hold;
   assign moved = valid && ready;
 
-  function automatic bit [31:0] step(input bit [31:0] x);
-    bit [31:0] y;
-    y = x ^ (x << 13);
-    y = y ^ (y >> 17);
-    step = y ^ (y << 5);
-  endfunction
-
+{step}
   always @(posedge clk) begin
     random <= rst && run == 0 ? step(step((seed + SALT) * 32'h9E3779B9 | 1)) : step(random);
     left <= left - 1;
@@ -514,13 +503,7 @@ module {top}_tb_sink #(
   assign still = idle >= STILL;
   assign complete = !cut && !fill && taken == BEATS;
 
-  function automatic bit [31:0] step(input bit [31:0] x);
-    bit [31:0] y;
-    y = x ^ (x << 13);
-    y = y ^ (y >> 17);
-    step = y ^ (y << 5);
-  endfunction
-
+{step}
   function automatic longint number(input [WIDTH-1:0] x);
     longint y;
     y = 0;

@@ -18,7 +18,14 @@ import numpy as np
 from hw.errors import InputError
 from hw.ir import reference
 from hw.ir.network import Network
-from hw.verilog import arguments, assertions, layer_testbench, scripts, waivers
+from hw.verilog import (
+    arguments,
+    assertions,
+    layer_testbench,
+    random_numbers,
+    scripts,
+    waivers,
+)
 from hw.verilog.emit import Emission
 
 FOLDER = "testbench"
@@ -61,6 +68,7 @@ def files(emission: Emission, network: Network, images: np.ndarray, seed: int) -
     made = {
         f"{module}.sv": _BENCH.format(
             licence=emission.manifest["licence"],
+            step=random_numbers.STEP,
             argument=arguments.FUNCTION,
             read_arguments=arguments.READ,
             top=emission.top,
@@ -185,13 +193,7 @@ module {module};
 
 {argument}
   // Marsaglia's xorshift: a linear-feedback shift register, many steps at once.
-  function automatic bit [31:0] step(input bit [31:0] x);
-    bit [31:0] y;
-    y = x ^ (x << 13);
-    y = y ^ (y >> 17);
-    step = y ^ (y << 5);
-  endfunction
-
+{step}
   initial begin
     $readmemh("{module}_images.hex", images);
     $readmemh("{module}_logits.hex", expected);
