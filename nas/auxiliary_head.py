@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hw.errors import InputError
-from hw.ir.graph import Concat, Conv, Linear, Shape
+from hw.ir.graph import Concat, Conv, Graph, Linear, Shape
 from hw.networks.cells import Stem, reductions
 from nas.model import GraphModel, make_unit
 from nas.shift import ShiftSettings
@@ -84,30 +84,32 @@ class AuxiliaryHead(nn.Module):
         return self.units["classifier"](x.mean((2, 3)))
 
 
+def tap(graph: Graph) -> str:
+    """Name of the tensor that the head of a network of cells reads."""
+    cells = [node.name for node in graph if isinstance(node, Concat)]
+    return cells[reductions(len(cells))[1]]
+
+
 class TrainedNetwork(nn.Module):
     """What a training optimises: the network and, if it has one, its auxiliary head.
 
     Parameters
     ----------
-    network: evaluated, counted and exported without the head
+    network: evaluated, counted and exported without the head; of cells, if it is to have one
     stem: of the network
     """
 
     def __init__(self, network: GraphModel, stem: str, auxiliary: bool):
         super().__init__()
-        self.network = network
-        cells = [node.name for node in network.graph if isinstance(node, Concat)]
-        self.tap = cells[reductions(len(cells))[1]]
-        classes = network.graph.output.shape[2]
-        shape = network.graph[self.tap].shape
-        self.head = (
-            AuxiliaryHead(shape, classes, stem, network.domain, network.settings)
-            if auxiliary
-            else None
-        )
+        self.network, self.head = network, None
+        if auxiliary:
+            graph = network.graph
+            self.tap = tap(graph)
+            shape, classes = graph[self.tap].shape, graph.output.shape[2]
+            self.head = AuxiliaryHead(shape, classes, stem, network.domain, network.settings)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits (N, classes) of the network and of the head, for images of `image_tensor`."""
         tensors = self.network.tensors(x)
-        logits = tensors[self.network.live.output.name]
+        logits = self.network.logits(tensors)
         return logits, None if self.head is None else self.head(tensors[self.tap])

@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 from hw.errors import InputError
+from hw.networks import parts
 from nas import checkpoint
 from nas.checkpoint import CHECKPOINT
-from nas.model import GraphModel, LinearUnit, weight_of
+from nas.model import GraphModel, bias_of, weight_of
 from nas.runs import Task, task_of
 from nas.shift import IncrementalWeight, RealWeight, ShiftWeight
 
@@ -109,8 +110,9 @@ def take_over(model: GraphModel, source: GraphModel, place: str | Path) -> Conve
                 continue
             for k, n in enumerate(_take_weights(ours, given)):
                 counts[k] += n
-        if isinstance(unit, LinearUnit):
-            unit.linear.load_state_dict({"bias": theirs.linear.bias}, strict=False)
+        bias, given = bias_of(unit), bias_of(theirs)
+        if bias is not None and given is not None:
+            bias.copy_(given)
         norm = getattr(unit, "norm", None)
         if norm is not None:
             norm.load_state_dict(theirs.norm.state_dict())
@@ -142,18 +144,20 @@ def _shape(weight: nn.Module) -> tuple[int, ...]:
 
 def _require_same_structure(model: GraphModel, source: GraphModel, place: str | Path) -> None:
     """InputError unless each layer of `model` has its like in `source`, classes aside."""
+    classifier = parts.classifier(model.graph)
     for name, unit in model.units.items():
         theirs = source.units[name] if name in source.units else None
         ours, given = weight_of(unit), None if theirs is None else weight_of(theirs)
         if type(unit) is not type(theirs):
             raise InputError(
                 f"{place}: has no layer like {name}; train the same genotype with the same "
-                "train.cells and train.stem"
+                "train.cells, or the same --model, with the same train.stem"
             )
-        if ours is None or given is None or isinstance(unit, LinearUnit):
+        if ours is None or given is None or name == classifier:
             continue
         if _shape(ours) != _shape(given):
             raise InputError(
                 f"{place}: {name} has weights {_shape(given)}, here {_shape(ours)}; train the same "
-                "genotype with the same train.channels on images of as many channels"
+                "genotype with the same train.channels, or the same --model with the same --width, "
+                "on images of as many channels"
             )

@@ -1,11 +1,12 @@
-"""The torch network of a graph: each node of `cells.build` is a unit, nothing is wired here.
+"""The torch network of a graph, whatever made it: each node that computes is a unit, nothing is
+wired here.
 
 Feature maps are (N, C, H, W) tensors stored channels_last. Images enter as q·2**-8, as the
 hardware sees them.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -160,6 +161,7 @@ def make_unit(
     settings: ShiftSettings,
     affine: bool = True,
     stem: bool = False,
+    classifier: bool = False,
 ) -> nn.Module | None:
     """The unit of a node that reads `channels` channels; None where a node needs none.
 
@@ -168,11 +170,12 @@ def make_unit(
     domain: "shift" or "real", of the weights
     affine: whether batch norms have trainable gamma and beta
     stem: whether the node is of the stem, whose weights are real where `settings` says so
+    classifier: whether it makes the logits, as a Linear always does; the same
     """
     if stem:
-        domain = domain if settings.stem else "real"
-    elif isinstance(node, Linear):
-        domain = domain if settings.classifier else "real"
+        domain = domain if settings.stem else Domain.REAL
+    elif classifier or isinstance(node, Linear):
+        domain = domain if settings.classifier else Domain.REAL
     match node:
         case Conv():
             return ConvUnit(node, channels, domain, affine, settings)
@@ -192,6 +195,16 @@ def weight_of(unit: nn.Module) -> ShiftWeight | RealWeight | None:
             return unit.conv.weight
         case LinearUnit():
             return unit.linear.weight
+    return None
+
+
+def bias_of(unit: nn.Module) -> nn.Parameter | None:
+    """The bias of a unit; None where it has none, or a batch norm's."""
+    match unit:
+        case ConvUnit() | ReduceUnit():
+            return unit.conv.bias
+        case LinearUnit():
+            return unit.linear.bias
     return None
 
 
@@ -277,15 +290,27 @@ class GraphModel(nn.Module):
 
     Parameters
     ----------
-    graph: unpruned; states that nobody reads keep their weights and are not computed
+    graph: any; states that nobody reads keep their weights and are not computed
     domain: "shift" or "real"
     settings: of the shift weights
+    edges: names of the tensors that `drop_path` drops, such as `hw.networks.parts.edge_ends`
 
-    `drop_path`, the rate at which an edge that is no identity is dropped, and `formats` with their
-    `rounding` (see `nas.fake_quantise`) act in training alone.
+    `units` has the module of each node that computes with numbers of its own, by the node's name:
+    a `ConvUnit` or `ReduceUnit` with `conv` and `norm` (identity where the node has no batch norm),
+    a `LinearUnit` with `linear`, a `PoolUnit`. `conv` and `linear` are `nas.shift` layers: their
+    `weight` is a module, whose `assign` takes real numbers; their `bias`, if any, is real.
+
+    `drop_path`, the rate at which each of `edges` is dropped, and `formats` with their `rounding`
+    (see `nas.fake_quantise`) act in training alone.
     """
 
-    def __init__(self, graph: Graph, domain: str = "shift", settings: ShiftSettings | None = None):
+    def __init__(
+        self,
+        graph: Graph,
+        domain: str = "shift",
+        settings: ShiftSettings | None = None,
+        edges: Collection[str] = (),
+    ):
         super().__init__()
         if domain not in tuple(Domain):
             raise ValueError(f"domain {domain!r}: expected one of {', '.join(Domain)}")
@@ -294,15 +319,20 @@ class GraphModel(nn.Module):
         self.drop_path = 0.0
         self.formats: Formats | None = None
         self.rounding = Rounding.HALF_UP
-        self._edge_ends = parts.edge_ends(graph)
+        self.edges = frozenset(edges)
         self.units = nn.ModuleDict()
-        stem = parts.stem(graph)
+        stem, classifier = parts.stem(graph), parts.classifier(graph)
         for node in graph:
             if isinstance(node, Input):
                 continue
             channels = graph.in_shapes(node)[0][2]
             unit = make_unit(
-                node, channels, domain=domain, settings=self.settings, stem=node.name in stem
+                node,
+                channels,
+                domain=domain,
+                settings=self.settings,
+                stem=node.name in stem,
+                classifier=node.name == classifier,
             )
             if unit is not None:
                 self.units[node.name] = unit
@@ -313,14 +343,17 @@ class GraphModel(nn.Module):
         # In evaluation this is the float model; the integers have an evaluation of their own.
         drop_path, formats = None, None
         if self.training:
-            drop_path, formats = dict.fromkeys(self._edge_ends, self.drop_path), self.formats
+            drop_path, formats = dict.fromkeys(self.edges, self.drop_path), self.formats
         evaluate_nodes(self.live, self.units, tensors, drop_path, formats, self.rounding)
         return tensors
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes)."""
-        # Means may be the logits: (N, classes, 1, 1).
-        return self.tensors(x)[self.live.output.name].flatten(1)
+        return self.logits(self.tensors(x))
+
+    def logits(self, tensors: Mapping[str, Tensor]) -> Tensor:
+        """(N, classes), of what `tensors` gave. Means may be the logits: (N, classes, 1, 1)."""
+        return tensors[self.live.output.name].flatten(1)
 
     def shift_weights(self) -> dict[str, ShiftWeight]:
         """The shift weight of every weighted node that has one, by node name."""

@@ -19,6 +19,7 @@ from hw.ir.parameters import Rounding
 from hw.networks.cells import build
 from hw.networks.counts import count
 from hw.networks.inside import Inside
+from hw.networks.parts import edge_ends
 from hw.networks.space import Genotype
 from nas import beginning, distributed
 from nas.auxiliary_head import TrainedNetwork
@@ -63,7 +64,7 @@ def make_model(task: Task) -> GraphModel:
         classes=task.data.classes,
         stem=train.stem,
     )
-    model = GraphModel(graph, task.domain, task.config.shift)
+    model = GraphModel(graph, task.domain, task.config.shift, edge_ends(graph))
     model.rounding = Rounding(train.rounding or Rounding.HALF_UP)
     match train.activations:
         case Activations.PAPER:

@@ -10,6 +10,7 @@ from hw.ir.graph import Conv, FactorizedReduce, Graph
 from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.counts import count
+from hw.networks.parts import edge_ends
 from nas.model import GraphModel, ReduceUnit, factorized_kernel, image_tensor, pad_to_even
 from nas.shift import RealWeight, ShiftSettings, ShiftWeight
 
@@ -80,7 +81,8 @@ def test_nothing_depends_on_the_names_of_nodes():
     found = []
     for same in (graph, renamed):
         torch.manual_seed(0)
-        model = GraphModel(same, settings=ShiftSettings(stem=False)).train()
+        settings = ShiftSettings(stem=False)
+        model = GraphModel(same, settings=settings, edges=edge_ends(same)).train()
         model.drop_path = 0.5
         found.append((model.shift_weights(), model.tensors(image_tensor(pixels))))
     (weights, tensors), (renamed_weights, renamed_tensors) = found
@@ -90,7 +92,7 @@ def test_nothing_depends_on_the_names_of_nodes():
 
 def test_drop_path_spares_identities():
     graph = build(genotypes.get("ShiftNAS_C10"), **SIZES)
-    model = GraphModel(graph).train()
+    model = GraphModel(graph, edges=edge_ends(graph)).train()
     pixels = torch.randint(0, 256, (64, 9, 8, 1), dtype=torch.uint8)
     model.drop_path = 0.5
     torch.manual_seed(0)

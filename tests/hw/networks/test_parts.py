@@ -1,4 +1,4 @@
-"""Stem and ends of edges: those of the wiring, whatever the nodes are called."""
+"""Stem, classifier and ends of edges: those of the wiring, whatever the nodes are called."""
 
 from dataclasses import replace
 
@@ -7,7 +7,9 @@ import pytest
 from hw.ir.graph import Graph
 from hw.networks import genotypes
 from hw.networks.cells import Stem, build, skeleton
-from hw.networks.parts import edge_ends, stem
+from hw.networks.conventional import MODELS, model
+from hw.networks.conventional.sizes import Sizes
+from hw.networks.parts import classifier, edge_ends, stem
 from hw.networks.space import OPERATIONS, Genotype
 
 SIZES = {"channels": 2, "image": (33, 32, 3), "classes": 5}
@@ -42,6 +44,7 @@ def test_they_are_what_the_wiring_made(name, kind, cells):
     graph = build(genotype, **SIZES, cells=cells, stem=kind)
     frame = skeleton(**SIZES, cells=cells, stem=kind)
     assert stem(graph) == {node.name for node in frame.stem[1:]}
+    assert classifier(graph) == frame.head[-1].name
     edges = [
         cell.edge_nodes(position, operation, state, "state")
         for cell in frame.cells
@@ -65,3 +68,18 @@ def test_they_do_not_depend_on_names(kind):
     )
     for part in (stem, edge_ends):
         assert part(renamed) == {names[name] for name in part(graph)}
+
+
+@pytest.mark.parametrize("kind", Stem)
+@pytest.mark.parametrize("name", MODELS)
+def test_conventional_networks_have_one_first_convolution_and_a_classifier(name, kind):
+    graph = model(name, Sizes((64, 64, 3), 7, kind, width=1 / 8))
+    first = next(node for node in graph if node.inputs == (graph.input.name,))
+    assert stem(graph) == {first.name}
+    assert classifier(graph) == "classifier"
+    assert graph["classifier"].shape[2] == 7
+
+
+def test_what_no_layer_makes_has_no_classifier():
+    nodes = model("resnet8", Sizes((8, 8, 3), 7)).nodes
+    assert classifier(Graph(nodes[:-1])) is None
