@@ -34,8 +34,11 @@ MAY_IMPORT = {
 ROOMS = ("errors", "documents", "streams", "processes", "outputs", "console", "cache", "plugins")
 """What everybody in hw/ uses; they use each other from left to right."""
 
-WINGS = ("ir", "networks", "dataflow", "corners", "verilog", "build", "board")
+WINGS = ("ir", "networks", "dataflow", "overlay", "corners", "verilog", "build", "board")
 """Folders of hw/ in their order: each imports only what stands left of it, and the rooms."""
+
+APART = {"overlay": {"dataflow"}}
+"""Wings, and those left of them that they know nothing of: two kinds of hardware."""
 
 EDGES = {
     "data": set(),
@@ -62,6 +65,17 @@ DATAFLOW_MAY = {
 }
 """Inside hw/dataflow: plan, then design, then all that reads it. RTL and predictions know nothing
 of each other."""
+
+OVERLAY_MAY = {
+    "isa": set(),
+    "hardware": {"isa"},
+    "program": {"isa", "hardware"},
+    "model": {"isa", "hardware", "program"},
+    "compiler": {"isa", "hardware", "program"},
+    "rtl": {"isa", "hardware"},
+}
+"""Inside hw/overlay: the words of a program, then who runs, writes and executes them. Model,
+compiler and RTL know nothing of each other."""
 
 OF_THE_WHOLE = (
     "tests/nas/test_equations.py",
@@ -130,7 +144,9 @@ def folder_of(name: str, depth: int) -> str:
 def may_import_in_hw() -> dict[str, set[str]]:
     """Folder or room of hw/ -> what its files may import beside themselves."""
     rooms = {room: set(ROOMS[:n]) for n, room in enumerate(ROOMS)}
-    wings = {wing: {*ROOMS, *WINGS[:n]} for n, wing in enumerate(WINGS)}
+    wings = {
+        wing: {*ROOMS, *WINGS[:n]} - APART.get(wing, set()) for n, wing in enumerate(WINGS)
+    }
     return rooms | wings | {edge: {*ROOMS, *allowed} for edge, allowed in EDGES.items()}
 
 
@@ -174,6 +190,10 @@ def test_wings_import_what_stands_left_of_them():
 
 def test_dataflow_goes_from_plan_to_design_to_its_readers():
     assert crossings(ROOT / "hw/dataflow", 2, DATAFLOW_MAY) == []
+
+
+def test_the_sides_of_the_overlay_know_nothing_of_each_other():
+    assert crossings(ROOT / "hw/overlay", 2, OVERLAY_MAY) == []
 
 
 def test_every_folder_has_its_place():
