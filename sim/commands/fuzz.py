@@ -18,6 +18,9 @@ from sim import junit
 from sim.commands.options import check_junit, given, junit_option, refuse
 
 DEFAULT_CASES = 20
+KINDS = ("cells", "layers", "model")
+"""Those of `sim.fuzz.case.NETS`, which is imported when the command runs."""
+
 GAPS_SHOWN = 6
 """Most values of an axis named that no case had."""
 
@@ -58,6 +61,12 @@ class Duration(click.ParamType):
     help="Begin cases for this long: 90s, 10m, 2h; a number alone is seconds. With --cases: until "
     "either is reached.",
 )
+@click.option(
+    "--of",
+    "kind",
+    type=click.Choice(KINDS),
+    help="Draw networks of cells only, conventional ones (model), or any layers; default: all.",
+)
 @click.option("--published", is_flag=True, help="Run the published genotypes, with both stems.")
 @click.option("--case", "case_file", type=FOLDER, help="Run this case.json.")
 @click.option("--first", type=click.IntRange(min=0), default=0, help="Number of the first case.")
@@ -97,6 +106,7 @@ class Duration(click.ParamType):
 def fuzz(
     cases: int | None,
     duration: float | None,
+    kind: str | None,
     published: bool,
     case_file: Path | None,
     first: int,
@@ -120,8 +130,8 @@ def fuzz(
     from sim.fuzz.tally import Tally
 
     named = "--published" if published else "--case" if case_file is not None else ""
-    for option in ("cases", "duration", "first", "seed"):
-        flag = {"duration": "time"}.get(option, option)
+    for option in ("cases", "duration", "kind", "first", "seed"):
+        flag = {"duration": "time", "kind": "of"}.get(option, option)
         refuse((bool(named) and given(option), f"--{flag}: {named} names the cases; leave it out"))
     tools.find()
     if not force:
@@ -140,7 +150,7 @@ def fuzz(
 
     numbers = itertools.count(first) if total is None else range(first, first + total)
     tasks = (
-        workers.Task(number, seed, these[number - first] if these else None, out, shrink_time)
+        workers.Task(number, seed, these[number - first] if these else None, out, shrink_time, kind)
         for number in itertools.takewhile(begins, numbers)
     )
     results = workers.side_by_side(tasks, jobs) if jobs else workers.in_turn(tasks)

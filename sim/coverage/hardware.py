@@ -1,4 +1,4 @@
-"""What a network and its plan are made of: operations, geometry, formats, weights, elements."""
+"""What a network and its plan are made of: operations, formats, weights, elements."""
 
 import re
 from collections import Counter
@@ -16,9 +16,9 @@ from hw.ir.graph import Add, Concat, Conv, FactorizedReduce, Linear, Node
 from hw.ir.network import Network
 from hw.ir.parameters import Rounding
 from hw.ir.weights import decode
+from sim.coverage import nodes
 from sim.coverage.points import groups
 from sim.coverage.store import Coverage
-from sim.coverage.windows import sides_of, window_of
 
 _EDGE = re.compile(r"(?P<edge>cell\d+/edge\d+_(?P<operation>\w+))/")
 _ROUNDINGS = {Rounding.HALF_UP: "round half up", Rounding.FLOOR: "round down"}
@@ -26,20 +26,15 @@ _STATE = re.compile(r"cell\d+/node\d+")
 
 
 def require_known(network: Network) -> None:
-    """InputError, naming the node, unless the coverage model has the network's operations and
-    windows: ask before long work.
+    """InputError, naming the operation, unless the coverage model has those of the network's cells:
+    ask before long work.
     """
-    known = groups()
-    seen = [(name, "operation", name) for name in operations(network)]
-    seen += [(n.name, "stream", f"{type(n).__name__} starved") for n in network.graph.nodes[1:]]
-    seen += [
-        (node.name, "padding", bin) for node in network.graph for bin in padding(network, node)
-    ]
-    for where, group, name in seen:
-        if name not in known[group]:
+    known = groups()["operation"]
+    for name in operations(network):
+        if name not in known:
             raise InputError(
-                f"coverage: {where}: no bin {name!r} in group {group}: no operation of the search "
-                "space has it; register the operation by --plugin, or leave --coverage out"
+                f"coverage: no bin {name!r} in group operation: no operation of the search space; "
+                "register it by --plugin, or leave --coverage out"
             )
 
 
@@ -49,9 +44,7 @@ def measure(coverage: Coverage, network: Network, design: Design) -> None:
         coverage.hit("operation", name)
     for name in structure(network):
         coverage.hit("structure", name)
-    for node in network.graph:
-        for name in padding(network, node):
-            coverage.hit("padding", name)
+    nodes.measure(coverage, network)
     _image(coverage, network)
     _arithmetic(coverage, network)
     _weights(coverage, network)
@@ -71,7 +64,7 @@ def operations(network: Network) -> Iterator[str]:
         stride = max(max(Geometry.of(network.graph, engine).stride) for engine in below)
         yield f"{match['operation']} stride {stride}"
     for node in network.graph:
-        if isinstance(node, Add):
+        if _STATE.fullmatch(node.name):
             for source in node.inputs:
                 if not _EDGE.match(source):
                     yield "skip_connect stride 1"
@@ -81,6 +74,9 @@ def structure(network: Network) -> Iterator[str]:
     """Stems, preprocessing, cells and joins."""
     graph = network.graph
     names = [node.name for node in graph]
+    if not any(_STATE.fullmatch(name) for name in names):
+        yield "no cells"
+        return
     if "stem/conv" in names:
         yield "stem cifar"
     if "stem1/conv" in names:
@@ -105,32 +101,6 @@ def _cell(concat: Node, states: list[str]) -> Iterator[str]:
         yield f"cell of {len(states)} nodes"
     some = any(state not in concat.inputs for state in states)
     yield "concatenation of some states" if some else "concatenation of all states"
-
-
-def padding(network: Network, node: Node) -> Iterator[str]:
-    """The padding bins of a node's window."""
-    window = window_of(node)
-    if window is not None:
-        yield from (f"{window} {side}" for side in sides(network, node))
-
-
-def sides(network: Network, node: Node) -> Iterator[str]:
-    """At which sides some window of the node reaches into the padding, and whether one does not:
-    those of `windows.sides_of`.
-    """
-    known = sides_of(node)
-    g = Geometry.of(network.graph, node)
-    inside = []
-    for axis, (first, last) in enumerate((("top", "bottom"), ("left", "right"))):
-        places = np.arange(g.out[axis]) * g.stride[axis] - g.padding[axis]
-        ends = places + (g.kernel[axis] - 1) * g.dilation[axis]
-        if (places < 0).any() and first in known:
-            yield first
-        if (ends >= g.shape[axis]).any() and last in known:
-            yield last
-        inside.append(((places >= 0) & (ends < g.shape[axis])).any())
-    if all(inside):
-        yield "inside"
 
 
 def _image(coverage: Coverage, network: Network) -> None:

@@ -18,7 +18,7 @@ from hw.ir.network import Network
 from hw.ir.reference import operation
 from sim.coverage import reach
 from sim.coverage.group import Group
-from sim.coverage.hardware import sides
+from sim.coverage.nodes import sides
 from sim.coverage.store import Coverage, Groups
 from sim.coverage.values import rounded_kind
 from sim.coverage.windows import sides_of, window_of

@@ -1,15 +1,16 @@
 """The coverage model: every bin that a campaign should hit, by group.
 
-It is written from the search space and the number formats, not from any network, so that what was
-never tried shows.
+It is written from the search space, the kinds of node and the number formats, not from any network,
+so that what was never tried shows.
 """
 
 from collections.abc import Iterator
 
+from hw.ir.clip import Clip
 from hw.ir.graph import Node
 from hw.ir.weights import P_MIN
 from hw.networks.space import OPERATIONS, operation_nodes
-from sim.coverage.windows import sides_of, window_of
+from sim.coverage.windows import SIDES, TRAITS, WINDOWED, sides_of, window_of
 
 STRIDES = (1, 2)
 
@@ -36,6 +37,7 @@ KINDS = (
     "FactorizedReduce",
     "MaxPool",
     "AvgPool",
+    "Select",
     "Add",
     "Concat",
     "GlobalPool",
@@ -43,13 +45,41 @@ KINDS = (
 )
 """Kinds of node that compute."""
 
-ROUNDED = ("Conv with batch norm", "Conv without", "FactorizedReduce", "Add", "Concat")
+ROUNDED = (
+    "Conv with batch norm",
+    "Conv with bias",
+    "Conv without",
+    "FactorizedReduce",
+    "Add",
+    "Concat",
+)
 """What can saturate."""
+
+CLIPPED = ("Conv", "FactorizedReduce", "Add", "Concat")
+"""Kinds of node that may have a clip."""
 
 JOINS = ("Add", "Concat")
 
 _GROUPS: dict[str, tuple[str, ...]] = {
+    "window": tuple(f"{kind}: {what}" for kind in WINDOWED.values() for what in (*SIDES, *TRAITS)),
+    "convolution": (
+        "dense",
+        "in groups",
+        "depthwise",
+        "batch norm",
+        "bias",
+        "neither",
+        "of one pixel",
+        "over the whole map",
+    ),
+    "select": ("channels in a row", "in another order", "a channel twice", "one channel"),
+    "clip": (
+        *(f"{kind}, {clip}, {end}" for kind in CLIPPED for clip in Clip for end in ("low", "high")),
+        "relu6 below the largest code",
+        "relu6 beyond the largest code",
+    ),
     "structure": (
+        "no cells",
         "stem cifar",
         "stem imagenet",
         "preprocess 1x1",
@@ -132,7 +162,10 @@ _GROUPS: dict[str, tuple[str, ...]] = {
 
 
 def groups() -> dict[str, tuple[str, ...]]:
-    """Group -> its bins; those of operations and of their windows are of all there are now."""
+    """Group -> its bins; those of operations and of their windows are of all there are now.
+
+    "window" is of the windows that no operation has, by their kind.
+    """
     sides = [f"{window} {side}" for window, known in windows().items() for side in known]
     operations = [f"{name} stride {s}" for name in OPERATIONS for s in STRIDES]
     return {"operation": tuple(operations), "padding": tuple(sides), **_GROUPS}

@@ -7,7 +7,7 @@ import numpy as np
 
 from hw.ir.arithmetic import out_format
 from hw.ir.format import Format
-from hw.ir.graph import Add, Concat, Conv, FactorizedReduce, Node
+from hw.ir.graph import Add, Concat, Conv, FactorizedReduce, Node, Rounded
 from hw.ir.network import Network
 from hw.ir.reference import operation
 from sim.coverage.store import Coverage
@@ -36,16 +36,22 @@ def measure_node(
                 int(np.count_nonzero(values == value)),
             )
     kind = rounded_kind(node)
-    if kind is not None:
-        low, high = saturated(network, node, inputs)
-        coverage.hit("saturation", f"{kind}, low", low)
-        coverage.hit("saturation", f"{kind}, high", high)
+    if kind is None:
+        return
+    low, high = saturated(network, node, inputs)
+    coverage.hit("saturation", f"{kind}, low", low)
+    coverage.hit("saturation", f"{kind}, high", high)
+    if isinstance(node, Rounded) and node.clip is not None:
+        name = f"{type(node).__name__}, {node.clip}"
+        coverage.hit("clip", f"{name}, low", low)
+        coverage.hit("clip", f"{name}, high", high)
 
 
 def rounded_kind(node: Node) -> str | None:
     """Name of a node among `points.ROUNDED`."""
     if isinstance(node, Conv):
-        return "Conv with batch norm" if node.batch_norm else "Conv without"
+        own = "with batch norm" if node.batch_norm else "with bias" if node.bias else "without"
+        return f"Conv {own}"
     return type(node).__name__ if isinstance(node, FactorizedReduce | Add | Concat) else None
 
 

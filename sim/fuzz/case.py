@@ -11,16 +11,25 @@ from hw.dataflow.check import check
 from hw.dataflow.design.design import Design
 from hw.dataflow.planner import propose
 from hw.errors import InputError
-from hw.ir.graph import Graph, has_scale
+from hw.ir.format import Format
+from hw.ir.graph import Conv, FactorizedReduce, Graph
 from hw.ir.network import Network
 from hw.ir.parameters import Rounding
-from hw.networks import genotypes
-from hw.networks.cells import build
 from hw.networks.random_network import random_network
-from sim.fuzz import images, plan_edits
+from sim.fuzz import images, plan_edits, widths
+from sim.fuzz.cells import Cells
 from sim.fuzz.dice import Dice
+from sim.fuzz.layers import Layers
+from sim.fuzz.models import Model
 from sim.fuzz.plan_edits import PlanEdits
 from sim.level import Level
+
+NETS: dict[str, type[Cells] | type[Layers] | type[Model]] = {
+    "cells": Cells,
+    "layers": Layers,
+    "model": Model,
+}
+"""Kind of network -> how a case describes it."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +38,9 @@ class Case:
 
     Parameters
     ----------
-    genotype: the four keys of a genotype.yaml, in plain lists
-    stem, channels, cells, image, classes: as in `hw.networks.cells.build`; image is [height, width,
-    channels]
+    net: what the network is made of
+    image: height, width, channels
+    classes: number of logits
     act_bits, scale_terms, guard, weight_bits, paper, rounding: as in `hw.networks.random_network`
     seed: of the weights, the noise in the images and the stalls
     plan: what is changed in the proposed plan
@@ -41,12 +50,10 @@ class Case:
     loaded: the plan is loadable; at level `network` the RTL is emitted with other weights, and
     these are loaded into it
     level: of the co-simulation, one of `sim.level.Level`
+    mixed: tensors of all widths from 2 to `act_bits` in one network
     """
 
-    genotype: Mapping[str, Any]
-    stem: str
-    channels: int
-    cells: int
+    net: Cells | Layers | Model
     image: tuple[int, int, int]
     classes: int
     act_bits: int = 8
@@ -62,6 +69,12 @@ class Case:
     loaded: bool = False
     level: str = "network"
     rounding: Rounding = Rounding.HALF_UP
+    mixed: bool = False
+
+    @property
+    def kind(self) -> str:
+        """One of `NETS`."""
+        return next(name for name, kind in NETS.items() if isinstance(self.net, kind))
 
     @property
     def through_port(self) -> bool:
@@ -84,19 +97,15 @@ class Hardware:
 
 def as_dict(case: Case) -> dict[str, Any]:
     """The case in plain lists and mappings, for JSON; `from_dict` reads it back."""
-    content = asdict(case)
-    content["genotype"] = {key: list(map(_plain, case.genotype[key])) for key in genotypes.KEYS}
-    return content | {"image": list(case.image), "frames": list(case.frames)}
-
-
-def _plain(edge: Any) -> Any:
-    return list(edge) if isinstance(edge, list | tuple) else edge
+    content = asdict(replace(case, net=None))  # type: ignore[arg-type]
+    net = {"kind": case.kind, **case.net.as_dict()}
+    return content | {"net": net, "image": list(case.image), "frames": list(case.frames)}
 
 
 def from_dict(content: Mapping[str, Any]) -> Case:
     """The case in a mapping that `as_dict` wrote; InputError naming the key that is wrong."""
     values: dict[str, Any] = _checked(Case, content, "case")
-    values["genotype"] = genotypes.to_mapping(genotypes.from_mapping(content["genotype"]))
+    values["net"] = _net(content["net"])
     values["plan"] = PlanEdits(**_checked(PlanEdits, content["plan"], "case: plan"))
     values["image"], values["frames"] = tuple(content["image"]), tuple(content["frames"])
     if not values["frames"]:
@@ -111,6 +120,14 @@ def from_dict(content: Mapping[str, Any]) -> Case:
     return Case(**values)
 
 
+def _net(content: Any) -> Cells | Layers | Model:
+    if not isinstance(content, Mapping) or content.get("kind") not in NETS:
+        raise InputError(f"case: net: kind: expected one of {', '.join(NETS)}")
+    kind = NETS[content["kind"]]
+    rest = {key: value for key, value in content.items() if key != "kind"}
+    return kind.from_dict(_checked(kind, rest, "case: net"))
+
+
 def _checked(kind: type, content: Any, where: str) -> dict[str, Any]:
     """The content, if its keys are the fields of the dataclass `kind`."""
     if not isinstance(content, Mapping):
@@ -123,14 +140,7 @@ def _checked(kind: type, content: Any, where: str) -> dict[str, Any]:
 
 def graph_of(case: Case) -> Graph:
     """The graph of a case, unread nodes left out."""
-    return build(
-        genotypes.from_mapping(case.genotype),
-        channels=case.channels,
-        cells=case.cells,
-        image=case.image,
-        classes=case.classes,
-        stem=case.stem,
-    ).pruned()
+    return case.net.graph(case.image, case.classes).pruned()
 
 
 def network_of(case: Case, like: Network | None = None) -> Network:
@@ -140,7 +150,14 @@ def network_of(case: Case, like: Network | None = None) -> Network:
     ------
     CheckFailed: the formats do not suit the weights drawn: not a fault, another seed may do
     """
-    found = random_network(
+    found = _drawn(case, like.formats if like is not None else None)
+    if case.mixed and like is None:
+        found = _drawn(case, widths.mixed(found, case.seed))
+    return _with_negative_scales(found, case) if case.negative else found
+
+
+def _drawn(case: Case, formats: Mapping[str, Format] | None) -> Network:
+    return random_network(
         graph_of(case),
         seed=case.seed,
         act_bits=case.act_bits,
@@ -149,16 +166,18 @@ def network_of(case: Case, like: Network | None = None) -> Network:
         weight_bits=case.weight_bits,
         rounding=case.rounding,
         paper=case.paper,
-        formats=like.formats if like is not None else None,
+        formats=formats,
     )
-    return _with_negative_scales(found, case) if case.negative else found
 
 
 def _with_negative_scales(network: Network, case: Case) -> Network:
     """The network with scale and bias of some channels negated: what they give is mirrored."""
     params = dict(network.params)
     for node in network.graph:
-        if not has_scale(node):
+        # Without batch norm the scale is one.
+        if not isinstance(node, FactorizedReduce) and not (
+            isinstance(node, Conv) and node.batch_norm
+        ):
             continue
         dice, old = Dice(f"{case.seed}/{node.name}/negative"), params[node.name]
         turned = [-1 if dice.chance(case.negative) else 1 for _ in old.bias]

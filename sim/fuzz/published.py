@@ -3,6 +3,7 @@
 from hw.networks import genotypes
 from hw.networks.cells import Stem
 from sim.fuzz.case import Case
+from sim.fuzz.cells import Cells
 
 SIZES = {Stem.CIFAR: (8, 8, 3), Stem.IMAGENET: (32, 32, 3)}
 """Image of each stem: after it both are small, odd where the reduction cells have halved them."""
@@ -15,10 +16,7 @@ def cases() -> list[Case]:
     """Every published genotype with every stem, two images under stalls each."""
     return [
         Case(
-            genotype=genotypes.to_mapping(entry.genotype),
-            stem=str(stem),
-            channels=2,
-            cells=CELLS,
+            Cells(genotypes.to_mapping(entry.genotype), str(stem), channels=2, cells=CELLS),
             image=SIZES[stem],
             classes=10,
             frames=("noise", "extremes"),

@@ -6,13 +6,13 @@ first, until none is left or the time is up.
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
+from hw.errors import InputError
 from hw.ir.parameters import Rounding
-from hw.networks.cells import LEAST_CHANNELS, Stem
-from sim.fuzz.case import Case, as_dict
+from sim.fuzz.case import Case, as_dict, graph_of
+from sim.fuzz.lower import below
 from sim.fuzz.plan_edits import POLICIES, PlanEdits
 from sim.fuzz.run import Outcome, Refused, run
 
@@ -94,54 +94,30 @@ def _calmer(case: Case) -> Iterator[Case]:
 
 
 def _smaller(case: Case) -> Iterator[Case]:
-    """Less network: cells, nodes, operations, channels, pixels."""
-    for cells in _below(case.cells):
-        yield replace(case, cells=cells)
-    if case.stem != Stem.CIFAR:
-        yield replace(case, stem=str(Stem.CIFAR))
-    for genotype in _genotypes(case.genotype):
-        yield replace(case, genotype=genotype)
-    least = LEAST_CHANNELS[Stem(case.stem)]
-    for channels in _below(case.channels, least):
-        yield replace(case, channels=channels)
-    for classes in _below(case.classes):
+    """Less network: parts, classes, pixels."""
+    for net in case.net.simpler():
+        yield from _valid(replace(case, net=net))
+    for classes in below(case.classes):
         yield replace(case, classes=classes)
     for axis, value in enumerate(case.image):
-        for side in _below(value):
+        for side in below(value):
             height, width, depth = (*case.image[:axis], side, *case.image[axis + 1 :])
-            yield replace(case, image=(height, width, depth))
+            yield from _valid(replace(case, image=(height, width, depth)))
 
 
-def _below(value: int, least: int = 1) -> list[int]:
-    """Smaller values: the least, the half, one less."""
-    return sorted({least, (value + least) // 2, value - 1} - {value, least - 1})
-
-
-def _genotypes(genotype: Any) -> Iterator[dict[str, Any]]:
-    """Fewer nodes, fewer of them concatenated, skips for operations, nearer states."""
-    for key in ("normal", "reduce"):
-        edges, concat = genotype[key], genotype[f"{key}_concat"]
-        nodes = len(edges) // 2
-        for kept in _below(nodes):
-            states = [state for state in concat if state < 2 + kept] or [1 + kept]
-            yield {**genotype, key: edges[: 2 * kept], f"{key}_concat": states}
-        if len(concat) > 1:
-            for state in concat:
-                yield {**genotype, f"{key}_concat": [one for one in concat if one != state]}
-        for position, (operation, state) in enumerate(edges):
-            if operation != "skip_connect":
-                yield {**genotype, key: _put(edges, position, ["skip_connect", state])}
-            for lower in _below(state, 0):
-                yield {**genotype, key: _put(edges, position, [operation, lower])}
-
-
-def _put(edges: Sequence[Any], position: int, edge: list[Any]) -> list[Any]:
-    return [*edges[:position], edge, *edges[position + 1 :]]
+def _valid(case: Case) -> Iterator[Case]:
+    """The case, unless its images are too small for it."""
+    try:
+        graph_of(case)
+    except InputError:
+        return
+    yield case
 
 
 def _plainer(case: Case) -> Iterator[Case]:
     """Plainer formats."""
     yield replace(case, negative=0.0)
+    yield replace(case, mixed=False)
     if case.paper:
         plain = replace(case, paper=False, act_bits=8, guard=None, weight_bits=5)
         yield replace(plain, rounding=Rounding.HALF_UP)
@@ -150,7 +126,7 @@ def _plainer(case: Case) -> Iterator[Case]:
         if bits < case.act_bits:
             yield replace(case, act_bits=bits)
     yield replace(case, rounding=Rounding.HALF_UP)
-    for terms in _below(case.scale_terms):
+    for terms in below(case.scale_terms):
         yield replace(case, scale_terms=terms)
     if case.guard is not None:
         yield replace(case, guard=None)

@@ -3,19 +3,45 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
-from hw.ir.graph import Graph
+from hw.ir.clip import Clip
+from hw.ir.graph import (
+    Add,
+    AvgPool,
+    Concat,
+    Conv,
+    FactorizedReduce,
+    Graph,
+    MaxPool,
+    Rounded,
+    Select,
+    Windowed,
+)
 from hw.ir.parameters import Rounding
 from hw.networks.cells import Stem
+from hw.networks.conventional import MODELS
 from hw.networks.space import OPERATIONS
 from sim.coverage.store import Coverage
-from sim.fuzz.case import Case, graph_of
+from sim.fuzz.case import NETS, Case, graph_of
+from sim.fuzz.cells import Cells
+from sim.fuzz.layers import Head, Kind, Layers, Own
+from sim.fuzz.models import Model
 from sim.fuzz.plan_edits import POLICIES
 from sim.fuzz.workers import Result
 from sim.level import Level
 
 _AXES: dict[str, list[Any]] = {
+    "network": list(NETS),
+    "model": list(MODELS),
+    "layer": list(Kind),
+    "clip": ["none", *map(str, Clip)],
+    "beside weights": list(Own),
+    "groups": ["one", "some", "depthwise"],
+    "kernel": list(range(1, 8)),
+    "stride": [1, 2, 3],
+    "window": ["square", "not square", "strides differ", "uneven padding", "dilated"],
+    "head": list(Head),
     "stem": [*map(str, Stem)],
     "nodes in a cell": [1, 2, 3, 4, 5, 6],
     "cells": [1, 2, 3, 4, 5],
@@ -32,6 +58,7 @@ _AXES: dict[str, list[Any]] = {
     "scales": ["positive", "half of them negative", "negative"],
     "weights": ["fixed", "loaded"],
     "level": [*map(str, Level)],
+    "widths": ["one", "mixed"],
 }
 
 
@@ -121,15 +148,11 @@ class Tally:
 
 def values_of(case: Case) -> Mapping[str, set[Any]]:
     """The values that a case has on each axis."""
-    graph = graph_of(case)
     plan = {f"plan: {name}": {getattr(case.plan, name)} for name in POLICIES}
     stall = "none" if not case.stall else "below 0.5" if case.stall < 0.5 else "0.5 and more"
     return {
-        "operation/stride": set(_operations(case, graph)),
-        "stem": {case.stem},
-        "nodes in a cell": {len(case.genotype[key]) // 2 for key in ("normal", "reduce")},
-        "cells": {case.cells},
-        "channels": {case.channels},
+        **_of_net(case),
+        "network": {case.kind},
         "image channels": {case.image[2]},
         "shortest side": {min(case.image[:2])},
         "activation bits": {_activation_bits(case)},
@@ -142,7 +165,63 @@ def values_of(case: Case) -> Mapping[str, set[Any]]:
         "scales": {_AXES["scales"][round(2 * case.negative)]},
         "weights": {"loaded" if case.loaded else "fixed"},
         "level": {case.level},
+        "widths": {"mixed" if case.mixed else "one"},
     }
+
+
+def _of_net(case: Case) -> Mapping[str, set[Any]]:
+    match case.net:
+        case Cells() as net:
+            return {
+                "operation/stride": set(_operations(net, graph_of(case))),
+                "stem": {net.stem},
+                "nodes in a cell": {len(net.genotype[key]) // 2 for key in ("normal", "reduce")},
+                "cells": {net.cells},
+                "channels": {net.channels},
+            }
+        case Model() as net:
+            return {"model": {net.name}, "stem": {net.stem}}
+        case Layers() as net:
+            return {"head": {net.head}, **_of_layers(graph_of(case))}
+    assert_never(case.net)
+
+
+def _of_layers(graph: Graph) -> Mapping[str, set[Any]]:
+    """Of the nodes that are left, whatever their steps asked for."""
+    convs = [node for node in graph if isinstance(node, Conv)]
+    windows = [node for node in graph if isinstance(node, Windowed)]
+    groups = {
+        "one" if node.groups == 1 else "depthwise" if node.groups == depth else "some"
+        for node in convs
+        for ((_, _, depth),) in [graph.in_shapes(node)]
+    }
+    shapes = {"square" if one.kernel[0] == one.kernel[1] else "not square" for one in windows}
+    shapes |= {"strides differ" for one in windows if one.stride[0] != one.stride[1]}
+    shapes |= {"uneven padding" for one in windows if not one.is_even}
+    shapes |= {"dilated" for one in convs if one.dilation != (1, 1)}
+    return {
+        "layer": {_KINDS[type(node)] for node in graph if type(node) in _KINDS},
+        "clip": {str(node.clip or "none") for node in graph if isinstance(node, Rounded)},
+        "beside weights": {
+            Own.NORM if node.batch_norm else Own.BIAS if node.bias else Own.NOTHING
+            for node in convs
+        },
+        "groups": groups,
+        "kernel": {side for one in windows for side in one.kernel if side <= 7},
+        "stride": {side for one in windows for side in one.stride},
+        "window": shapes,
+    }
+
+
+_KINDS = {
+    Conv: Kind.CONV,
+    FactorizedReduce: Kind.REDUCE,
+    MaxPool: Kind.MAX_POOL,
+    AvgPool: Kind.AVG_POOL,
+    Select: Kind.SELECT,
+    Add: Kind.ADD,
+    Concat: Kind.CONCAT,
+}
 
 
 def _activation_bits(case: Case) -> int | str:
@@ -159,12 +238,12 @@ def _guard_bits(guard: int | None) -> int | str:
     return guard if guard <= 8 else "9 to 20" if guard <= 20 else "21 to 32"
 
 
-def _operations(case: Case, graph: Graph) -> Iterator[str]:
+def _operations(net: Cells, graph: Graph) -> Iterator[str]:
     """Operation and stride of every edge that is left in the graph."""
     names = {node.name for node in graph}
-    for cell in range(case.cells):
-        reduction = cell in (case.cells // 3, 2 * case.cells // 3)
-        edges = case.genotype["reduce" if reduction else "normal"]
+    for cell in range(net.cells):
+        reduction = cell in (net.cells // 3, 2 * net.cells // 3)
+        edges = net.genotype["reduce" if reduction else "normal"]
         for position, (operation, state) in enumerate(edges):
             if f"cell{cell}/node{2 + position // 2}" in names:
                 yield f"{operation}/{2 if reduction and state < 2 else 1}"

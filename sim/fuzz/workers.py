@@ -34,6 +34,7 @@ class Task:
     number: of the case
     seed: that it is drawn from
     case: the case itself, where it is not drawn
+    of: kind of its network, one of `NETS`, where that is not drawn
     out: folder for what comes of a failure; None: nothing is written
     shrink_seconds: for making a failing case smaller
     """
@@ -43,15 +44,26 @@ class Task:
     case: Case | None = None
     out: Path | None = None
     shrink_seconds: float = 0.0
+    of: str | None = None
 
     @property
     def name(self) -> str:
-        return f"case-{self.number}" if self.case else f"seed-{self.seed}-case-{self.number}"
+        if self.case:
+            return f"case-{self.number}"
+        kind = f"{self.of}-" if self.of else ""
+        return f"{kind}seed-{self.seed}-case-{self.number}"
+
+    @property
+    def call(self) -> str:
+        """The command that drew it."""
+        if self.case:
+            return "shiftnas fuzz --case"
+        return f"shiftnas fuzz --seed {self.seed}" + (f" --of {self.of}" if self.of else "")
 
     def attempts(self) -> Iterator[Case]:
         """The case, then what takes its place should the formats refuse it."""
         if self.case is None:
-            yield from attempts(self.seed, self.number)
+            yield from attempts(self.seed, self.number, self.of)
             return
         step = 0
         while True:
@@ -85,8 +97,7 @@ def work(task: Task) -> Result:
         return Result(outcome)
     small, tried = shrink(outcome, task.shrink_seconds)
     folder = task.out / task.name
-    origin = "shiftnas fuzz --case" if task.case else f"shiftnas fuzz --seed {task.seed}"
-    said = reproducer.write(folder, small, outcome.case, f"{origin}, {task.name}")
+    said = reproducer.write(folder, small, outcome.case, f"{task.call}, {task.name}")
     return Result(replace(outcome, failure=small.failure), small.case, tried, folder, said)
 
 
@@ -155,7 +166,7 @@ def _received(connection: Connection, process: BaseProcess, task: Task) -> Resul
     except EOFError:
         process.join()
         failure = Failure("crash", f"the process ended with exit code {process.exitcode}")
-        case = task.case or draw(task.seed, task.number)
+        case = task.case or draw(task.seed, task.number, of=task.of)
         result = Result(Outcome(case, failure=failure, number=task.number))
     process.join()
     connection.close()

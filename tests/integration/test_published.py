@@ -31,7 +31,7 @@ def test_they_have_every_operation_between_them():
 @pytest.mark.parametrize("name", NAMES)
 def test_every_bit_is_right(name):
     mapping = genotypes.to_mapping(genotype(name))
-    (case,) = (one for one in cases() if (one.genotype, one.stem) == (mapping, "cifar"))
+    (case,) = (one for one in cases() if (one.net.genotype, one.net.stem) == (mapping, "cifar"))
     outcome = run(case)
     assert outcome.failure is None
     assert outcome.frames == 4

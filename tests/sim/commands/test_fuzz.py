@@ -12,7 +12,7 @@ from sim.coverage import store
 from sim.coverage.group import Group
 from sim.coverage.store import Coverage
 from sim.fuzz import workers
-from sim.fuzz.case import as_dict
+from sim.fuzz.case import NETS, as_dict
 from sim.fuzz.draw import draw
 from sim.fuzz.run import Failure, Outcome
 from sim.fuzz.workers import Result
@@ -25,7 +25,7 @@ def ran(monkeypatch):
 
     def work(task: workers.Task) -> Result:
         tasks.append(task)
-        case = task.case or draw(task.seed, task.number)
+        case = task.case or draw(task.seed, task.number, of=task.of)
         failure = Failure("mismatch", "one bit") if task.number in work.failing else None
         if task.number == work.interrupt:
             raise KeyboardInterrupt
@@ -58,12 +58,28 @@ def test_cases_of_a_seed(ran):
     assert (content["seed"], content["interrupted"], content["failures"]) == (8, False, [])
 
 
-@pytest.mark.parametrize("option", ["--first", "--cases", "--seed", "--time"])
-def test_what_cases_that_are_named_have_no_use_for_is_refused(ran, option, tmp_path):
+@pytest.mark.parametrize("kind", NETS)
+def test_networks_of_one_kind(ran, kind):
+    code, out, err = call("--cases", 2, "--of", kind, "--json")
+    assert code == 0, err
+    assert [task.of for task in ran.tasks] == [kind, kind]
+    hits = json.loads(out)["hits"]["network"]
+    assert hits == {name: 2 * (name == kind) for name in NETS}
+    assert ran.tasks[0].name == f"{kind}-seed-1-case-0"
+    assert ran.tasks[0].call == f"shiftnas fuzz --seed 1 --of {kind}"
+
+
+OPTIONS = (
+    ("--first", 1), ("--cases", 1), ("--seed", 1), ("--time", 1), ("--of", "cells"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("option", "value"), OPTIONS)
+def test_what_cases_that_are_named_have_no_use_for_is_refused(ran, option, value, tmp_path):
     file = tmp_path / "case.json"
     file.write_text(json.dumps(as_dict(draw(1, 1))))
     for named in (["--published"], ["--case", file]):
-        code, _, err = call(*named, option, 1)
+        code, _, err = call(*named, option, value)
         assert code == 2 and f"{option}: {named[0]} names the cases; leave it out" in err
         assert not ran.tasks
 
@@ -131,7 +147,7 @@ def test_published(ran):
     code, out, _ = call("--published", "--json")
     assert code == 0
     assert json.loads(out)["cases"] == 26
-    assert {task.case.stem for task in ran.tasks if task.case} == {"cifar", "imagenet"}
+    assert {task.case.net.stem for task in ran.tasks if task.case} == {"cifar", "imagenet"}
 
 
 def test_time_is_kept(ran, monkeypatch):

@@ -6,7 +6,7 @@ from coverage_cases import made
 from hw.errors import InputError
 from hw.ir.graph import Conv, MaxPool
 from hw.networks import space
-from sim.coverage import hardware
+from sim.coverage import hardware, nodes
 from sim.coverage.points import groups, windows
 from sim.coverage.store import Coverage
 
@@ -49,9 +49,7 @@ def test_an_operation_added_has_bins_and_is_counted(monkeypatch):
     coverage = Coverage()
     for name in hardware.operations(network):
         coverage.hit("operation", name)
-    for node in network.graph:
-        for name in hardware.padding(network, node):
-            coverage.hit("padding", name)
+    nodes.measure(coverage, network)
     assert coverage.hits["operation"]["wide_pool stride 2"] > 0
     assert coverage.hits["padding"]["max pool 5x5 top"] > 0
 
@@ -64,7 +62,7 @@ def test_what_the_model_does_not_know_is_refused_by_name(monkeypatch):
         hardware.require_known(network)
 
 
-def test_a_window_of_no_operation_is_refused(monkeypatch):
+def test_a_window_of_no_operation_counts_by_its_kind(monkeypatch):
     def nine(site):
         return [Conv(name=f"{site.name}/conv", inputs=(site.source,), relu_in=True,
                      shape=space.strided(site.shape, site.channels, site.stride),
@@ -73,5 +71,8 @@ def test_a_window_of_no_operation_is_refused(monkeypatch):
     monkeypatch.setitem(space.OPERATIONS, "sep_conv_3x3", nine)
     network = made((("sep_conv_3x3", 0), ("skip_connect", 1)))
     monkeypatch.undo()
-    with pytest.raises(InputError, match=r"cell\d/edge0_sep_conv_3x3/conv: no bin '9x9 "):
-        hardware.require_known(network)
+    hardware.require_known(network)
+    coverage = Coverage()
+    nodes.measure(coverage, network)
+    found = {name for name, times in coverage.hits["window"].items() if times}
+    assert found == {f"convolution: {side}" for side in ("top", "bottom", "left", "right")}

@@ -4,7 +4,7 @@ import pytest
 from coverage_cases import made
 
 from hw.ir.graph import AvgPool, Conv, FactorizedReduce, Linear, MaxPool
-from sim.coverage.hardware import sides
+from sim.coverage.nodes import sides
 from sim.coverage.windows import sides_of, window_of
 
 EVERYWHERE = ("top", "bottom", "left", "right", "inside")

@@ -5,6 +5,7 @@ from amaranth import Mux, Signal
 
 from hw.dataflow.layers.elements import Maximum
 from sim.fuzz.case import Case
+from sim.fuzz.cells import Cells
 
 GENOTYPE = {
     "normal": [["skip_connect", 0], ["skip_connect", 1]],
@@ -17,7 +18,7 @@ GENOTYPE = {
 @pytest.fixture
 def case() -> Case:
     """One reduction cell with a max pool, 5×4 images."""
-    return Case(GENOTYPE, "cifar", channels=1, cells=1, image=(5, 4, 1), classes=2)
+    return Case(Cells(GENOTYPE, "cifar", channels=1, cells=1), image=(5, 4, 1), classes=2)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Cases: plain, complete, read back equal."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,14 +10,19 @@ import pytest
 from hw.errors import CheckFailed, InputError
 from hw.ir import reference
 from hw.ir.arithmetic import scale_multipliers
+from hw.ir.validate import validate
 from sim.fuzz import case as cases
 from sim.fuzz.draw import draw
+from sim.fuzz.layers import Layers, Step
+from sim.fuzz.models import Model
 from sim.fuzz.plan_edits import PlanEdits
 
 
+@pytest.mark.parametrize("kind", cases.NETS)
 @pytest.mark.parametrize("number", range(5))
-def test_json_gives_the_case_back(number):
-    case = draw(1, number)
+def test_json_gives_the_case_back(kind, number):
+    case = draw(1, number, of=kind)
+    assert case.kind == kind
     text = json.dumps(cases.as_dict(case))
     assert cases.from_dict(json.loads(text)) == case
 
@@ -25,13 +31,59 @@ def test_unknown_and_missing_keys_are_named(case):
     content = cases.as_dict(case)
     with pytest.raises(InputError, match="case: colour: unknown"):
         cases.from_dict(content | {"colour": 1})
-    del content["stem"]
-    with pytest.raises(InputError, match="case: stem: missing"):
+    net = {key: value for key, value in content["net"].items() if key != "stem"}
+    with pytest.raises(InputError, match="case: net: stem: missing"):
+        cases.from_dict(content | {"net": net})
+    with pytest.raises(InputError, match="case: net: kind: expected one of cells, layers, model"):
+        cases.from_dict(content | {"net": net | {"kind": "cell"}})
+    del content["image"]
+    with pytest.raises(InputError, match="case: image: missing"):
         cases.from_dict(content)
     with pytest.raises(InputError, match="case: plan: elements: missing"):
         cases.from_dict(cases.as_dict(case) | {"plan": {"size": 1}})
     with pytest.raises(InputError, match="case: level: 'gate'; expected one of network, cell"):
         cases.from_dict(cases.as_dict(case) | {"level": "gate"})
+
+
+def test_wrong_networks_are_named(case):
+    layers = Layers((Step("conv"),)).as_dict() | {"kind": "layers"}
+    model = Model("resnet8", "cifar", 0.125).as_dict() | {"kind": "model"}
+    for net, message in (
+        (model | {"name": "alexnet"}, "case: net: name: 'alexnet'; expected one of resnet8, "),
+        (model | {"stem": "mnist"}, "case: net: stem: 'mnist'; expected one of cifar, imagenet"),
+        (layers | {"head": "foot"}, "case: net: head: 'foot'; expected one of classifier, means"),
+        (layers | {"steps": [{"kind": "fft"}]}, "case: net: step 0: kind: 'fft'; expected one of"),
+        (layers | {"steps": [{"kind": "conv", "clip": "elu"}]}, "step 0: clip: 'elu'; expected"),
+        (layers | {"steps": [{"kind": "conv", "own": "all"}]}, "step 0: own: 'all'; expected"),
+        (layers | {"steps": [{"kind": "conv", "pace": 1}]}, "step 0: expected kind and some of"),
+        (layers | {"steps": [{}]}, "case: net: step 0: expected kind and some of"),
+    ):
+        with pytest.raises(InputError, match=re.escape(message)):
+            cases.from_dict(cases.as_dict(case) | {"net": net})
+
+
+def test_tensors_of_many_widths(case):
+    """Each that is rounded has its own; what keeps its input's format keeps it."""
+    case = replace(
+        case, mixed=True, net=Model("mobilenet_v2", "cifar", 1 / 16, kept=12), image=(6, 6, 3)
+    )
+    network = cases.network_of(case)
+    one = cases.network_of(replace(case, mixed=False))
+    found = {node.name: network.formats[node.name] for node in network.graph.nodes[1:-1]}
+    assert len({fmt.width for fmt in found.values()}) > 3
+    assert all(2 <= fmt.width <= 8 for fmt in found.values())
+    assert {one.formats[name].width for name in found} == {8}
+    assert network.formats["cut_pool"] == network.formats[network.graph["cut_pool"].inputs[0]]
+
+
+def test_a_layer_without_batch_norm_keeps_its_scale(case):
+    """Scales are one there: only batch norms can be negative."""
+    layers = Layers((Step("conv", own="bias", channels=3), Step("conv", channels=3)))
+    found = cases.network_of(replace(case, net=layers, negative=1.0))
+    assert (found.params["n0"].scale_sign == 1).all()
+    turned = found.params["n1"].scale_sign[:, 0]
+    assert (turned <= 0).all() and turned.any()
+    validate(found)
 
 
 def test_hardware_is_what_the_case_says(case):

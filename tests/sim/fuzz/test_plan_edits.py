@@ -19,8 +19,8 @@ def small():
     """A network with engines of every kind, and its proposed plan."""
     case = next(
         case
-        for case in (draw(5, number) for number in range(99))
-        if case.guard is None and case.channels > 1 and not (case.paper or case.loaded)
+        for case in (draw(5, number, of="cells") for number in range(99))
+        if case.guard is None and case.net.channels > 1 and not (case.paper or case.loaded)
     )
     case = replace(case, plan=PlanEdits())
     network = network_of(case)

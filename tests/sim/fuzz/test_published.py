@@ -7,7 +7,7 @@ from sim.fuzz.tally import values_of
 
 
 def test_every_genotype_with_both_stems():
-    found = [(case.stem, case.genotype) for case in cases()]
+    found = [(case.net.stem, case.net.genotype) for case in cases()]
     for entry in genotypes.published().values():
         mapping = genotypes.to_mapping(entry.genotype)
         assert ("cifar", mapping) in found and ("imagenet", mapping) in found

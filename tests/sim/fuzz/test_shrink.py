@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+from hw.ir.graph import Conv
 from sim.fuzz import shrink as shrinking
+from sim.fuzz.case import graph_of
 from sim.fuzz.draw import draw
+from sim.fuzz.models import Model
 from sim.fuzz.plan_edits import PlanEdits
 from sim.fuzz.run import Failure, Outcome, Refused
 from sim.fuzz.shrink import shrink, simpler
@@ -19,11 +22,15 @@ def runner(fails, kind="mismatch"):
 
 
 def operations(case) -> set[str]:
-    return {operation for key in ("normal", "reduce") for operation, _ in case.genotype[key]}
+    return {operation for key in ("normal", "reduce") for operation, _ in case.net.genotype[key]}
 
 
 def drawn_with(operation: str):
-    return next(case for case in (draw(1, n) for n in range(200)) if operation in operations(case))
+    return next(
+        case
+        for case in (draw(1, n, of="cells") for n in range(200))
+        if operation in operations(case)
+    )
 
 
 def shrunk(case, fails):
@@ -34,12 +41,39 @@ def shrunk(case, fails):
 def test_all_that_does_not_matter_goes():
     case = drawn_with("conv_7x1_1x7")
     small = shrunk(case, lambda one: "conv_7x1_1x7" in operations(one))
-    edges = [*small.genotype["normal"], *small.genotype["reduce"]]
+    edges = [*small.net.genotype["normal"], *small.net.genotype["reduce"]]
     assert [operation for operation, _ in edges].count("conv_7x1_1x7") == 1
-    assert (small.cells, small.channels, small.classes, small.image) == (1, 1, 1, (1, 1, 1))
+    assert (small.net.cells, small.net.channels, small.classes, small.image) == (1, 1, 1, (1, 1, 1))
     assert (small.stall, small.plan, len(small.frames)) == (0.0, PlanEdits(), 1)
     assert (small.act_bits, small.scale_terms, small.guard, small.weight_bits) == (4, 1, None, 5)
-    assert (small.stem, small.paper) == ("cifar", False)
+    assert (small.net.stem, small.paper) == ("cifar", False)
+
+
+def test_steps_that_do_not_matter_go():
+    """Of any layers, one is left, as plain as can be but for what the failure is of."""
+
+    def fails(case):
+        return any(
+            isinstance(node, Conv) and node.clip == "relu6" and node.stride[0] > 1
+            for node in graph_of(case)
+        )
+
+    case = next(case for n in range(200) if fails(case := draw(1, n, of="layers")))
+    small = shrunk(case, fails)
+    (step,) = small.net.steps
+    assert (step.clip, step.stride, step.kernel, step.channels) == ("relu6", (2, 1), (1, 1), 1)
+    assert (step.padding, step.end, step.own, step.groups) == ((0, 0), None, "norm", 1)
+    assert (small.net.head, small.image, small.mixed) == ("classifier", (1, 1, 1), False)
+
+
+def test_a_conventional_network_is_cut_behind_what_matters():
+    def fails(case):
+        return any(node.name == "stage2/block0/conv1" for node in graph_of(case))
+
+    case = replace(draw(1, 0, of="model"), image=(9, 8, 2), net=Model("resnet20", "cifar", 1 / 8))
+    small = shrunk(case, fails)
+    assert graph_of(small).nodes[-3].name == "stage2/block0/conv1"
+    assert small.net.width <= 1 / 256 and small.image == (1, 1, 1)
 
 
 def test_what_matters_stays():
@@ -50,7 +84,7 @@ def test_what_matters_stays():
 
 def test_plan_fields_are_reset_one_by_one():
     plan = PlanEdits(seed=3, elements="horner", stores="random", fifos="deadlock")
-    case = replace(draw(1, 0), plan=plan)
+    case = replace(draw(1, 0, of="cells"), plan=plan)
     small = shrunk(case, lambda one: one.plan.fifos == "deadlock")
     assert (small.plan.elements, small.plan.stores, small.plan.fifos) == (
         "proposed", "proposed", "deadlock"
@@ -58,7 +92,7 @@ def test_plan_fields_are_reset_one_by_one():
 
 
 def test_only_the_same_kind_of_failure_counts():
-    case = draw(1, 0)
+    case = draw(1, 0, of="cells")
 
     def run(one):
         kind = "hang" if one == case else "mismatch"
@@ -68,7 +102,7 @@ def test_only_the_same_kind_of_failure_counts():
 
 
 def test_refused_cases_are_passed_over():
-    case = draw(1, 0)
+    case = draw(1, 0, of="cells")
     outcome = Outcome(case, failure=Failure("hang", "first"))
 
     def run(one):
@@ -80,7 +114,7 @@ def test_refused_cases_are_passed_over():
 
 
 def test_a_second_seed_is_tried_where_the_first_hides_the_failure():
-    case = replace(draw(1, 0), seed=10, stall=0.5)
+    case = replace(draw(1, 0, of="cells"), seed=10, stall=0.5)
     small = shrunk(case, lambda one: one.seed % 2 == 0 if one.stall else one.seed % 2 == 1)
     assert small.stall == 0.0
 
@@ -89,14 +123,12 @@ def test_time_is_kept(monkeypatch):
     now = iter(range(1000))
     monkeypatch.setattr(shrinking.time, "monotonic", lambda: float(next(now)))
     run = runner(lambda one: True)
-    _, tried = shrink(run(draw(1, 0)), 5, run)
+    _, tried = shrink(run(draw(1, 0, of="cells")), 5, run)
     assert tried <= 5
 
 
 def test_every_step_is_simpler_and_valid():
-    from sim.fuzz.case import graph_of
-
-    for number in range(20):
+    for number in range(40):
         case = draw(3, number)
         steps = list(simpler(case))
         assert case not in steps
