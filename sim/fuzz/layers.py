@@ -171,7 +171,10 @@ def _step(content: Any, where: str) -> Step:
     _require(content.get("own", Own.NORM), Own, f"{where}: own")
     if content.get("clip") is not None:
         _require(content["clip"], Clip, f"{where}: clip")
-    return Step(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in content.items()
+    }
+    return Step(**values)
 
 
 def _require(value: Any, known: type[StrEnum], where: str) -> None:
