@@ -144,9 +144,7 @@ def folder_of(name: str, depth: int) -> str:
 def may_import_in_hw() -> dict[str, set[str]]:
     """Folder or room of hw/ -> what its files may import beside themselves."""
     rooms = {room: set(ROOMS[:n]) for n, room in enumerate(ROOMS)}
-    wings = {
-        wing: {*ROOMS, *WINGS[:n]} - APART.get(wing, set()) for n, wing in enumerate(WINGS)
-    }
+    wings = {wing: {*ROOMS, *WINGS[:n]} - APART.get(wing, set()) for n, wing in enumerate(WINGS)}
     return rooms | wings | {edge: {*ROOMS, *allowed} for edge, allowed in EDGES.items()}
 
 

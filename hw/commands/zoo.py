@@ -1,13 +1,17 @@
 """Subcommand zoo."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hw import console
+from hw.commands.options import FOLDER
+from hw.errors import InputError
 
 if TYPE_CHECKING:
     from hw.networks.counts import Count
+    from hw.networks.effort import Effort
     from hw.networks.zoo import Row, Table
 
 WEIGHT_BITS = 5
@@ -21,18 +25,32 @@ ADDITIONS_NOTE = (
 
 
 @click.command(cls=console.Command)
+@click.option("--table", "number", type=click.Choice(TABLES), help="Which.  [default: 1]")
 @click.option(
-    "--table", "number", type=click.Choice(TABLES), default="1", show_default=True, help="Which."
+    "--network",
+    "folder",
+    metavar="NET",
+    type=FOLDER,
+    help="Count this NETWORK instead: its zeros are known.",
 )
 @console.json_option
-def zoo(number: str, as_json: bool) -> None:
+def zoo(number: str | None, folder: Path | None, as_json: bool) -> None:
     """The networks of the paper's tables 1, 2, 3 and 7, counted beside its figures.
 
     Weights and additions in millions; multiplications are those of the layers after `export`;
     memory is that of the weights that become 0 or a power of two, at 5 bits each.
+
+    With --network: shifts and additions of a NETWORK, all and without those of weights that are 0,
+    its weights over the powers of two, and what its parameters take, as 32-bit numbers and now.
     """
+    if folder is not None:
+        if number is not None:
+            raise InputError("--table: --network names what is counted; leave one of the two out")
+        _count(folder, as_json)
+        return
     from hw.networks import zoo as networks
 
+    number = number or TABLES[0]
     table = networks.tables()[int(number)]
     rows = [_row(row, networks.counts(row, table)) for row in table.rows]
     if as_json:
@@ -93,3 +111,66 @@ def _print(table: "Table", rows: list[dict[str, Any]]) -> None:
         if row["note"]:
             click.echo(f"{row['name']}: {row['note']}")
     click.echo(ADDITIONS_NOTE)
+
+
+def _count(folder: Path, as_json: bool) -> None:
+    from hw.ir import serialize
+    from hw.networks.effort import effort
+
+    network = serialize.load(folder)
+    content = _of_network(network.digest, network.arithmetic.weight_bits, effort(network))
+    if as_json:
+        console.print_json(content)
+    else:
+        _print_network(content)
+
+
+def _of_network(digest: str, bits: int, found: "Effort") -> dict[str, Any]:
+    from hw.networks.exponents import together
+
+    all_weights, storage = together(found.layers.values()), found.storage
+    return {
+        "digest": digest,
+        "weights": found.size.weights,
+        "kernel_weights": found.size.kernel,
+        "weight_bits": bits,
+        "multiplications": 0,
+        **vars(found.total),
+        "zero_share": round(all_weights.zero_share, 6),
+        "exponents": all_weights.to_mapping(),
+        "storage_bytes": {
+            "float32": -(-storage.before // 8),
+            "after": -(-storage.after // 8),
+            **{key: -(-getattr(storage, key) // 8) for key in ("weights", "scales", "biases")},
+        },
+        "layers": [
+            {"name": name, **vars(found.operations[name]), **layer.to_mapping()}
+            for name, layer in found.layers.items()
+        ],
+    }
+
+
+BAR = 40
+"""Characters of the longest bar of the histogram."""
+
+
+def _print_network(content: dict[str, Any]) -> None:
+    storage, exponents = content["storage_bytes"], content["exponents"]
+    kernel, zeros = content["kernel_weights"], exponents["zeros"]
+    rest = storage["after"] - storage["weights"]
+    click.echo(
+        f"weights       {content['weights']:,}, of which {kernel:,} are 0 or a power of two; "
+        f"{zeros:,} are 0 ({zeros / kernel:.1%})\n"
+        f"operations    0 multiplications; an image takes\n"
+        f"shifts        {content['shifts']:,}; {content['needed_shifts']:,} without zeros\n"
+        f"additions     {content['additions']:,}; {content['needed_additions']:,} without zeros\n"
+        f"storage       {storage['float32'] / 1024:,.1f} KiB as 32-bit numbers; now "
+        f"{storage['after'] / 1024:,.1f} KiB: {storage['weights'] / 1024:,.1f} of weights at "
+        f"{content['weight_bits']} bits, {rest / 1024:,.1f} of scales and biases\n"
+    )
+    counts = {int(p): sum(both) for p, both in exponents["powers"].items()}
+    rows = [("0", zeros), *((f"±2^{p}", counts[p]) for p in sorted(counts, reverse=True))]
+    most = max(number for _, number in rows)
+    for name, number in rows:
+        bar = "#" * round(BAR * number / most)
+        click.echo(f"{name:>6}  {number:>12,}  {number / kernel:6.1%}  {bar}".rstrip())

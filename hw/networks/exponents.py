@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,11 @@ class Exponents:
     def zero_share(self) -> float:
         """Share of weights that are 0: those cost no addition."""
         return self.zeros / self.weights if self.weights else 0.0
+
+    def to_mapping(self) -> dict[str, Any]:
+        """In plain numbers and texts, for JSON."""
+        powers = {str(p): list(counts) for p, counts in self.powers.items()}
+        return {"zeros": self.zeros, "powers": powers}
 
 
 def exponents(sign: np.ndarray, power: np.ndarray) -> Exponents:

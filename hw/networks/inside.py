@@ -34,13 +34,7 @@ class Inside:
 
     def to_mapping(self) -> dict[str, Any]:
         return {
-            "exponents": {
-                name: {
-                    "zeros": layer.zeros,
-                    "powers": {str(p): list(counts) for p, counts in layer.powers.items()},
-                }
-                for name, layer in self.exponents.items()
-            },
+            "exponents": {name: layer.to_mapping() for name, layer in self.exponents.items()},
             "confusion": self.confusion.tolist(),
         }
 
