@@ -63,8 +63,11 @@ class NameOrPath(click.ParamType):
     def path(self, value: str) -> Path | None:
         """The path that `value` is, if it is one."""
         path = Path(value)
-        is_one = path.is_file() if self.names is None else value not in self.names and path.exists()
-        return path if is_one else None
+        if self.names is not None:
+            return path if value not in self.names and path.exists() else None
+        # FILE:NAME is the one called NAME in a file that has several.
+        places = (path, Path(value.rpartition(":")[0]))
+        return next((one for one in places if one.is_file()), None)
 
 
 def _inputs() -> Iterator[tuple[Path, bool]]:

@@ -1,4 +1,5 @@
-"""Genotypes by name or from a file: the published ones, and what a search writes."""
+"""Genotypes by name or from a file: the published ones, what a search writes, and the text of DARTS
+and its followers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import yaml
 
 from hw import documents
 from hw.errors import InputError
+from hw.networks import genotype_text
 from hw.networks.space import Edge, Genotype
 
 KEYS = ("normal", "normal_concat", "reduce", "reduce_concat")
@@ -56,7 +58,7 @@ def published() -> dict[str, Published]:
 
 
 def get(name_or_path: str | Path) -> Genotype:
-    """The published genotype of that name, else the one in that genotype.yaml.
+    """The published genotype of that name, else the one in that file (FILE:NAME: of that name).
 
     Raises
     ------
@@ -65,19 +67,44 @@ def get(name_or_path: str | Path) -> Genotype:
     known = published()
     if str(name_or_path) in known:
         return known[str(name_or_path)].genotype
-    path = Path(name_or_path)
-    if path.exists() or path.suffix in (".yaml", ".yml"):
-        return load(path)
+    path, name = split(name_or_path)
+    if path.exists() or path.suffix in FILES:
+        return load(path, name)
     raise InputError(
         f"genotype: {str(name_or_path)!r} is neither a file nor a published genotype; "
-        f"give a genotype.yaml or one of {', '.join(known)}"
+        f"give a genotype.yaml, a file with {genotype_text.CALL}(…), or one of {', '.join(known)}"
     )
 
 
-def load(path: str | Path) -> Genotype:
-    """Read a genotype.yaml; InputError naming the file and the key where it does not hold one."""
+FILES = (".yaml", ".yml", ".py", ".txt")
+"""Endings of names that are those of files, whether there is one or not."""
+
+
+def split(name_or_path: str | Path) -> tuple[Path, str]:
+    """File and name of FILE:NAME; "" where no name is given."""
+    path = Path(name_or_path)
+    before, colon, name = str(name_or_path).rpartition(":")
+    if path.exists() or not colon or not before:
+        return path, ""
+    return Path(before), name
+
+
+def load(path: str | Path, name: str = "") -> Genotype:
+    """Read a genotype.yaml, or the genotype called `name` in a text of `genotype_text`.
+
+    Raises
+    ------
+    InputError: naming the file and the key, or the line, where it does not hold one
+    """
     try:
-        content = documents.load_yaml(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        if Path(path).suffix not in (".yaml", ".yml") and genotype_text.is_text(text):
+            return _of_text(text, path, name)
+        if name:
+            raise InputError(
+                f"{path}:{name}: no {genotype_text.CALL}(…) in the file; leave the name out"
+            )
+        content = documents.load_yaml(text)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; give a genotype.yaml") from error
     except UnicodeDecodeError as error:
@@ -89,6 +116,17 @@ def load(path: str | Path) -> Genotype:
         return from_mapping(content)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _of_text(text: str, path: str | Path, name: str) -> Genotype:
+    try:
+        line, content = genotype_text.read(text, name)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    try:
+        return from_mapping(content)
+    except InputError as error:
+        raise InputError(f"{path}: line {line}: {error}") from error
 
 
 def from_mapping(content: Any) -> Genotype:
