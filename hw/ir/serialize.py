@@ -28,7 +28,7 @@ from hw.ir.graph import NODE_TYPES, Graph, Node
 from hw.ir.network import Network
 from hw.ir.parameters import Arithmetic, LayerParams
 from hw.ir.schema import NEWEST, optional
-from hw.ir.validate import NAME, Reporter, validate
+from hw.ir.validate import NAME, Reporter, check, validate
 
 NODES: dict[str, type[Node]] = {kind.__name__: kind for kind in NODE_TYPES}
 
@@ -68,7 +68,7 @@ def load(folder: str | Path) -> Network:
     """
     folder = Path(folder)
     report = Reporter(folder)
-    document = _read_document(folder, report)
+    document = parse(_read(folder / "network.json", folder), report)
     packed = _read(folder / "weights.npz", folder)
     weights = _member(document, "weights", dict, report)
     if hashlib.sha256(packed).hexdigest() != weights.get("sha256"):
@@ -77,7 +77,20 @@ def load(folder: str | Path) -> Network:
             "differs from the one in network.json: truncated, damaged or of another network; "
             + EXPORT_AGAIN,
         )
-    arrays = _unpack(packed, report)
+    network = assemble(document, _params(_unpack(packed, report), report), report)
+    if network.digest != _member(document, "digest", str, report):
+        raise report.network("digest", f"does not match the contents; {EXPORT_AGAIN}")
+    return network
+
+
+def assemble(document: dict[str, Any], params: dict[str, LayerParams], report: Reporter) -> Network:
+    """The network of a document and the parameters that go with it, checked; its digest is not
+    compared.
+
+    Raises
+    ------
+    InputError: naming the field, for whatever is missing or does not match
+    """
     arithmetic = _build(
         Arithmetic, _member(document, "arithmetic", dict, report), "arithmetic", report
     )
@@ -92,13 +105,11 @@ def load(folder: str | Path) -> Network:
     network = Network(
         graph=Graph(tuple(nodes)),
         formats=formats,
-        params=_params(arrays, report),
+        params=params,
         arithmetic=arithmetic,
         meta=_member(document, "meta", dict, report),
     )
-    validate(network, folder)
-    if network.digest != _member(document, "digest", str, report):
-        raise report.network("digest", f"does not match the contents; {EXPORT_AGAIN}")
+    check(network, report)
     return network
 
 
@@ -131,8 +142,13 @@ def _read(path: Path, folder: Path) -> bytes:
         ) from error
 
 
-def _read_document(folder: Path, report: Reporter) -> dict[str, Any]:
-    data = _read(folder / "network.json", folder)
+def parse(data: bytes, report: Reporter) -> dict[str, Any]:
+    """The document in the bytes of a `network.json`, of a version that is known here.
+
+    Raises
+    ------
+    InputError: no such document
+    """
     try:
         document = documents.load_json(data.decode("utf-8"), _no_constant)
     except ValueError as error:

@@ -65,7 +65,11 @@ def validate(network: Network, folder: PurePath | None = None) -> None:
 
     `folder` is where it was read from, for the message only.
     """
-    report = Reporter(folder)
+    check(network, Reporter(folder))
+
+
+def check(network: Network, report: Reporter) -> None:
+    """Raise what `report` makes of the first thing that does not hold."""
     check_arithmetic(network, report)
     check_graph(network.graph, report)
     check_formats(network, report)

@@ -30,6 +30,23 @@ def decode(codes: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     return signs[codes], powers[codes]
 
 
+def integer_weights(
+    sign: np.ndarray, power: np.ndarray, p0: int, guard: int | None
+) -> list[tuple[int, np.ndarray]]:
+    """Pairs (right shift of the input, int64 weights) whose products add up to the accumulator.
+
+    Weights that need no floor share the shift 0; each smaller power of two has a pair of its own,
+    of weights 0 and ±1. `p0` is the accumulator's exponent (`hw.ir.arithmetic.Accumulation`).
+    """
+    shift = np.where(sign == 0, 0, power.astype(np.int64) - p0)
+    exact = sign * (np.int64(1) << np.maximum(shift, 0)) * (shift >= 0)
+    pairs = [(0, exact)]
+    if guard is not None:
+        for floored in np.unique(shift[shift < 0]).tolist():
+            pairs.append((-floored, sign.astype(np.int64) * (shift == floored)))
+    return pairs
+
+
 @lru_cache
 def _tables(bits: int) -> tuple[np.ndarray, np.ndarray]:
     """Sign and power of every code of eight bits, of which `bits` count."""
