@@ -4,10 +4,11 @@
 
 Makes a network of one cell for images of 5×7×2, emits it, and plants fourteen bugs, one at a time,
 by editing the text as a person would. Each goes through the runs that a designer makes, with their
-defaults, until one finds it: `cosim` of the whole network, `cosim --level op`, `cosim --level pe`,
-all with `--rtl RTL --allow-edited`. Prints a line a bug: the run that found it, the seconds since
-the first one began (models are built anew for each bug), and the message. Exit code 1 where a bug
-that breaks a rule is found by none, or one that breaks none by any. Takes some minutes.
+defaults, until one finds it: `cosim` of the whole network, `cosim --level op`, `cosim --level pe`;
+at last `cosim --resets 100`, which is no default; all with `--rtl RTL --allow-edited`. Prints a
+line a bug: the run that found it, the seconds since the first one began (models are built anew for
+each bug), and the message. Exit code 1 where a bug that breaks a rule is found by none, or one that
+breaks none by any. Takes some minutes.
 
 With --testbench each goes through the plain testbenches of `emit --testbench` instead, in Icarus
 and in Verilator, and the first message of each is printed.
@@ -40,8 +41,10 @@ RUNS = {
     "cosim": (),
     "cosim --level op": ("--level", "op"),
     "cosim --level pe": ("--level", "pe"),
+    "cosim --resets 100": ("--resets", "100"),
 }
-"""Runs in the order in which they are made, and their arguments."""
+"""Runs in the order in which they are made, and their arguments; the last for registers that hold
+something in one cycle only."""
 
 EDGE = "cell0.edge0_sep_conv_3x3"
 
@@ -182,17 +185,38 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def prepare(folder: Path, checks: Iterable[Sequence[str]]) -> None:
-    """Network and RTL, which pass these runs of cosim as they are."""
-    (folder / "genotype.yaml").write_text(GENOTYPE, encoding="utf-8")
-    for arguments in (
-        ("network", "--genotype", "genotype.yaml", *SIZES, "--out", "net"),
-        ("emit", "net", "--testbench", "--out", "rtl"),
-        *(("cosim", "net", "--rtl", "rtl", *options) for options in checks),
-    ):
-        done = run(folder, *arguments)
-        if done.returncode:
-            sys.exit(f"shiftnas {' '.join(arguments)}: {done.stderr}")
+def must(folder: Path, *arguments: str) -> None:
+    """`run`, which ends this program where it fails."""
+    done = run(folder, *arguments)
+    if done.returncode:
+        sys.exit(f"shiftnas {' '.join(arguments)}: {done.stderr}")
+
+
+def one_cell(net: Path) -> None:
+    """Writes the NETWORK that `BUGS` are planted in."""
+    (net.parent / "genotype.yaml").write_text(GENOTYPE, encoding="utf-8")
+    must(net.parent, "network", "--genotype", "genotype.yaml", *SIZES, "--out", net.name)
+
+
+@dataclass(frozen=True)
+class Garden:
+    """What bugs are planted in.
+
+    Parameters
+    ----------
+    make: writes the NETWORK into the folder that it is given
+    bugs: of its Verilog
+    """
+
+    make: Callable[[Path], None]
+    bugs: Sequence[Bug]
+
+    def prepare(self, folder: Path, checks: Iterable[Sequence[str]]) -> None:
+        """Network and RTL, which pass these runs of cosim as they are."""
+        self.make(folder / "net")
+        must(folder, "emit", "net", "--testbench", "--out", "rtl")
+        for options in checks:
+            must(folder, "cosim", "net", "--rtl", "rtl", *options)
 
 
 def hunt(folder: Path, bug: Bug) -> tuple[str, float, str]:
@@ -239,12 +263,12 @@ def hunt_by_script(folder: Path, bug: Bug, script: str) -> tuple[float, str]:
     return time.monotonic() - start, found[0] if found else ""
 
 
-def by_scripts(folder: Path, found: list[dict]) -> bool:
+def by_scripts(garden: Garden, folder: Path, found: list[dict]) -> bool:
     """Each bug by the plain testbenches; whether each found what breaks a rule, and no more."""
-    prepare(folder, ())
+    garden.prepare(folder, ())
     right = True
     print("| bug | by | seconds | message |\n| --- | --- | ---: | --- |")
-    for bug in BUGS:
+    for bug in garden.bugs:
         for script in SCRIPTS:
             seconds, message = hunt_by_script(folder, bug, script)
             right &= bool(message) != bug.harmless
@@ -254,12 +278,12 @@ def by_scripts(folder: Path, found: list[dict]) -> bool:
     return right
 
 
-def by_runs(folder: Path, found: list[dict]) -> bool:
+def by_runs(garden: Garden, folder: Path, found: list[dict]) -> bool:
     """Each bug by the runs of cosim; whether one finds it, if and only if it breaks a rule."""
-    prepare(folder, RUNS.values())
+    garden.prepare(folder, RUNS.values())
     right = True
     print("| bug | found by | seconds | message |\n| --- | --- | ---: | --- |")
-    for bug in BUGS:
+    for bug in garden.bugs:
         name, seconds, message = hunt(folder, bug)
         right &= bool(name) != bug.harmless
         said = "none: it breaks no rule" if bug.harmless and not name else name or "NONE"
@@ -268,18 +292,18 @@ def by_runs(folder: Path, found: list[dict]) -> bool:
     return right
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def main(garden: Garden, description: str | None = __doc__) -> int:
+    parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
     parser.add_argument("--out", type=Path, help="write the findings here, as JSON")
     parser.add_argument("--testbench", action="store_true", help="by the plain testbenches")
     options = parser.parse_args()
     found: list[dict] = []
     with tempfile.TemporaryDirectory(prefix="shiftnas-") as temporary:
-        right = (by_scripts if options.testbench else by_runs)(Path(temporary), found)
+        right = (by_scripts if options.testbench else by_runs)(garden, Path(temporary), found)
     if options.out is not None:
         options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0 if right else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Garden(one_cell, BUGS)))

@@ -36,9 +36,8 @@ def memory_place(engine: EngineDesign, memory: str, words: int) -> Place:
 
 def memory_words(engine: EngineDesign) -> dict[str, list[int]]:
     """What the network's weights are in each memory of `memory_sizes`, as bits."""
-    layout = engine.code.layout
     words = {
-        "program": [_bits(layout, word) for word in engine.code.words(engine.program)],
+        "program": engine.code.words(engine.program),
         "last_word": [len(engine.program) - 1],
     }
     end = engine.end

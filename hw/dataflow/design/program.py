@@ -7,10 +7,10 @@ RTL, timing and cost all read the same one.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from amaranth import unsigned
+from amaranth import Const, unsigned
 from amaranth.lib import data
 
 from hw.dataflow.design.geometry import Geometry
@@ -246,20 +246,42 @@ class WordCode:
     operation_bits: int
 
     @property
-    def layout(self) -> data.StructLayout:
+    def layout(self) -> "WordLayout":
         fields = {"offset": range(self.store), "operation": self.operation_bits, "last": 1}
         for axis, name in enumerate(("ky", "kx")):
             if self.geometry.has_border(axis):
                 fields[name] = range(self.geometry.kernel[axis])
-        return data.StructLayout(fields)
+        return WordLayout(fields)
 
-    def words(self, program: Program) -> list[dict[str, int]]:
-        """The fields of each tap's word."""
+    def words(self, program: Program) -> list[int]:
+        """Each tap's word: its fields side by side."""
         names = self.layout.members
         offset = self.geometry.offset(program.ky, program.kx, program.channel) % self.store
         columns = {
             "offset": offset, "operation": program.operations, "last": program.last,
             "ky": program.ky, "kx": program.kx,
         }  # fmt: skip
-        rows = zip(*(columns[name].tolist() for name in names), strict=True)
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        found = [0] * len(program)
+        for name in names:
+            field = self.layout[name]
+            mask = (1 << field.width) - 1
+            found = [
+                word | (int(value) & mask) << field.offset
+                for word, value in zip(found, columns[name].tolist(), strict=True)
+            ]
+        return found
+
+
+class WordLayout(data.StructLayout):
+    """Fields of words, of which there may be a million: a word may be given as a whole.
+
+    Amaranth looks through all fields for the size whenever it is asked for; here it is known.
+    """
+
+    @cached_property
+    def size(self) -> int:
+        return super().size
+
+    def const(self, init: Any) -> Any:
+        """Of an integer: the word that it is; of anything else as in any layout."""
+        return Const(init, self.size) if isinstance(init, int) else super().const(init)

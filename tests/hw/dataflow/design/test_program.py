@@ -4,6 +4,8 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+from amaranth import Const
+from amaranth.lib import data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from layer_cases import DENSE, LAYERS, S8, layer_network
@@ -13,6 +15,7 @@ from hw.dataflow.design.program import (
     Tap,
     Weights,
     WordCode,
+    WordLayout,
     barrel_program,
     horner_program,
     pool_program,
@@ -139,6 +142,18 @@ def test_words_say_where_taps_lie(name):
         beats = (tap.ky * place.dilation[0]) * place.row + tap.kx * place.dilation[1] * place.shape[
             2
         ]
-        assert word["offset"] == (beats + tap.channel) % 16
-        assert (word["operation"], word["last"]) == (tap.operation, tap.last)
-        assert word.get("ky", tap.ky) == tap.ky and word.get("kx", tap.kx) == tap.kx
+        fields = data.Const(code.layout, word)
+        assert fields.offset == (beats + tap.channel) % 16
+        assert (fields.operation, fields.last) == (tap.operation, tap.last)
+        names = code.layout.members
+        assert all(fields[axis] == getattr(tap, axis) for axis in ("ky", "kx") if axis in names)
+
+
+def test_a_word_is_given_as_a_whole_or_by_its_fields():
+    """Both make the same constant, wide ones too; a size is that of the fields."""
+    layout = WordLayout({"offset": 5, "operation": 90, "last": 1})
+    fields = {"offset": 19, "operation": (1 << 88) + 7, "last": 1}
+    word = 19 | (1 << 88) + 7 << 5 | 1 << 95
+    assert layout.size == 96 and layout == data.StructLayout(layout.members)
+    assert Const.cast(layout.const(word)).value == word
+    assert Const.cast(layout.const(fields)).value == word
