@@ -35,4 +35,5 @@ def _vgg(sizes: Sizes, convolutions: Sequence[int]) -> Graph:
         sides = net.shape(x)[:2]
         x = net.conv("hidden1", x, hidden, sides, padding=0, bias=True, clip=Clip.RELU)
         x = net.conv("hidden2", x, hidden, bias=True, clip=Clip.RELU)
+        return net.linear(x, sizes.classes)
     return net.classify(x, sizes.classes)

@@ -60,7 +60,7 @@ class Wiring:
         """
         sides = (kernel, kernel) if isinstance(kernel, int) else kernel
         around = tuple((side - 1) // 2 if padding is None else padding for side in sides)
-        return self._add(
+        return self.node(
             Conv,
             name,
             (source,),
@@ -87,10 +87,10 @@ class Wiring:
         """`ceil`: a last window that reaches beyond the padding counts, if it begins before it."""
         around = (padding, padding)
         end = tuple(
-            self._reach(side, kernel, stride, padding) if ceil else padding
+            self.reach(side, kernel, stride, padding) if ceil else padding
             for side in self.shape(source)[:2]
         )
-        return self._add(
+        return self.node(
             MaxPool,
             name,
             (source,),
@@ -102,7 +102,7 @@ class Wiring:
         )
 
     @staticmethod
-    def _reach(side: int, kernel: int, stride: int, padding: int) -> int:
+    def reach(side: int, kernel: int, stride: int, padding: int) -> int:
         """Padding at the end that a last, partial window asks for."""
         steps = -(-(side + 2 * padding - kernel) // stride)
         if steps * stride >= side + padding:  # it would begin in the padding
@@ -110,28 +110,33 @@ class Wiring:
         return max(padding, steps * stride + kernel - side - padding)
 
     def add(self, name: str, *sources: str, clip: Clip | None = None) -> str:
-        return self._add(Add, name, sources, 0, clip=clip)
+        return self.node(Add, name, sources, 0, clip=clip)
 
     def select(self, name: str, source: str, channels: Iterable[int]) -> str:
-        return self._add(Select, name, (source,), 0, channels=tuple(channels))
+        return self.node(Select, name, (source,), 0, channels=tuple(channels))
 
     def concat(self, name: str, *sources: str) -> str:
-        return self._add(Concat, name, sources, 0)
+        return self.node(Concat, name, sources, 0)
 
     def classify(self, source: str, classes: int) -> Graph:
         """The graph whole: mean over all pixels, then a classifier."""
-        self._add(Linear, "classifier", (self.global_pool(source),), classes)
+        return self.linear(self.global_pool(source), classes)
+
+    def linear(self, source: str, classes: int) -> Graph:
+        """The graph whole: a classifier of a map of one pixel."""
+        self.node(Linear, "classifier", (source,), classes)
         return self.graph()
 
     def global_pool(self, source: str) -> str:
-        return self._add(GlobalPool, "global_pool", (source,), 0)
+        return self.node(GlobalPool, "global_pool", (source,), 0)
 
     def graph(self) -> Graph:
         return Graph(tuple(self.nodes.values()))
 
-    def _add(
+    def node(
         self, kind: type[Any], name: str, sources: tuple[str, ...], depth: int, **fields: Any
     ) -> str:
+        """Any node; `depth`: its channels, where they do not follow from those that it reads."""
         shapes = tuple(self.shape(source) for source in sources)
         trial = kind(name=name, inputs=sources, shape=(1, 1, depth), **fields)
         shape = expected_shape(trial, shapes)
