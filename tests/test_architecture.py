@@ -71,8 +71,10 @@ OVERLAY_MAY = {
     "isa": set(),
     "hardware": {"isa"},
     "program": {"isa", "hardware"},
+    "places": set(),
     "model": {"isa", "hardware", "program"},
-    "compiler": {"isa", "hardware", "program"},
+    "cycles": {"isa", "program"},
+    "compiler": {"isa", "hardware", "program", "places"},
     "rtl": {"isa", "hardware"},
 }
 """Inside hw/overlay: the words of a program, then who runs, writes and executes them. Model,

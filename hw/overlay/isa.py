@@ -139,7 +139,8 @@ RELU = 1 << 3
 IMAGE = 1 << 4
 """MODE: what is read lies in the image's buffer."""
 CUT_Y, CUT_X = 1 << 5, 1 << 6
-"""MODE: the rows (columns) of the output are those of one image among the batch's."""
+"""MODE: of the output's rows (columns) only those of the image's place in the batch are written;
+where the input's pitch is one or more, its pixels travel to that place too."""
 
 COLLECT = 1 << 7
 """OUTPUT: see there."""

@@ -1,0 +1,166 @@
+"""From a network to a program of an overlay."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hw.errors import InputError
+from hw.ir.graph import (
+    Add,
+    AvgPool,
+    Concat,
+    Conv,
+    FactorizedReduce,
+    GlobalPool,
+    Linear,
+    MaxPool,
+    Node,
+    Select,
+)
+from hw.ir.network import Network
+from hw.overlay import isa
+from hw.overlay.compiler.average import average_pool, global_pool, half_planes
+from hw.overlay.compiler.builder import Builder
+from hw.overlay.compiler.classifier import classifier, pixels
+from hw.overlay.compiler.conv import convolution
+from hw.overlay.compiler.join import add, concat, select
+from hw.overlay.compiler.max_pool import max_pool
+from hw.overlay.compiler.placement import place, words
+from hw.overlay.compiler.planes import Memory, Tensor
+from hw.overlay.hardware import Overlay
+from hw.overlay.isa import Flow
+from hw.overlay.places import Place
+from hw.overlay.program import Program
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A program and what is known of it.
+
+    Parameters
+    ----------
+    places: where each tensor's channels lie, and from when on (logits lie nowhere)
+    memory: words of the data memory in use at most
+    ends: of each node the section and the index of the word behind its last one, in order; what
+        comes before the suffix's first node belongs to none
+    """
+
+    program: Program
+    places: Mapping[str, tuple[Place, ...]]
+    memory: int
+    ends: Mapping[str, tuple[str, int]]
+
+
+def compile_network(network: Network, hardware: Overlay) -> Compiled:
+    """A program that computes the network's logits, every tensor equal to the reference.
+
+    Raises
+    ------
+    InputError: the network does not fit the overlay; names the layer, the number and what helps
+    """
+    graph = network.graph
+    _check_sides(network)
+    placement = place(graph, hardware)
+    builder = Builder(network, hardware, placement, Memory(hardware.words))
+    builder.last_reader = {source: node.name for node in graph for source in node.inputs}
+    image = _image(builder)
+    _reserve(builder)
+
+    emitter = builder.emitter
+    ranges: dict[str, tuple[str, int]] = {}
+    emitter.put(isa.Jump(Flow.WAIT_IMAGE).pack())
+    for node in graph:
+        if node.inputs and node.name not in placement.suffix:
+            _operation(builder, node)
+            ranges[node.name] = "prefix", emitter.length
+    prefix = emitter.section(Flow.END_PREFIX)
+    builder.section = "suffix"
+    for finish in builder.later:
+        finish()
+    for node in graph:
+        if node.name in placement.suffix:
+            _operation(builder, node)
+            ranges[node.name] = "suffix", emitter.length
+    if not isinstance(graph.output, Linear):
+        pixels(builder, graph.output)
+    suffix = emitter.section(Flow.END_SUFFIX)
+
+    program = Program(
+        hardware=hardware,
+        prefix=prefix,
+        suffix=suffix,
+        image=graph.input.shape,
+        image_pitch=placement.pitches[graph.input.name],
+        image_slot=image[0] // words(placement.pitches[graph.input.name]),
+        image_step=image[1],
+        batch=placement.batch,
+        logits=graph.output.shape[2],
+        network=network.digest,
+    )
+    places = {
+        name: tuple(found[channel] for channel in range(len(found)))
+        for name, found in builder.places.items()
+    }
+    return Compiled(program, places, builder.memory.most, ranges)
+
+
+def _check_sides(network: Network) -> None:
+    for node in network.graph:
+        if max(node.shape[:2]) > isa.LONGEST_SIDE:
+            raise InputError(
+                f"{node.name}: {node.shape[0]} x {node.shape[1]} pixels; an overlay's planes have"
+                f" at most {isa.LONGEST_SIDE} rows and columns"
+            )
+
+
+def _image(builder: Builder) -> tuple[int, int]:
+    """The two buffers of the image: first word of one, words to the other. They stay."""
+    node = builder.network.graph.input
+    pitch, channels = builder.placement.pitches[node.name], node.shape[2]
+    builder.finish(node)
+    planes = builder.memory.take(node.name, 2 * channels, pitch)
+    tensor = Tensor(planes[:channels], pitch, image=True)
+    builder.tensors[node.name] = tensor
+    builder.places[node.name] = {
+        channel: Place(plane, pitch, "prefix", 0, image=True)
+        for channel, plane in enumerate(tensor.planes)
+    }
+    return planes[0], planes[channels] - planes[0]
+
+
+def _reserve(builder: Builder) -> None:
+    """Planes that hold one image of a batch while the prefix is done for the others."""
+    placement = builder.placement
+    for node in builder.network.graph:
+        if any(placement.cuts(node)) and placement.shared(node.name):
+            halves = half_planes(builder, node) if isinstance(node, AvgPool) else 1
+            builder.reserved[node.name] = builder.memory.take(
+                node.name, node.shape[2] * halves, placement.pitches[node.name], pairs=halves > 1
+            )
+
+
+def _operation(builder: Builder, node: Node) -> None:
+    match node:
+        case Conv() | FactorizedReduce():
+            convolution(builder, node)
+        case MaxPool():
+            max_pool(builder, node)
+        case AvgPool():
+            average_pool(builder, node)
+        case GlobalPool():
+            global_pool(builder, node)
+        case Add():
+            add(builder, node)
+        case Concat():
+            concat(builder, node)
+        case Select():
+            select(builder, node)
+        case Linear():
+            classifier(builder, node)
+        case _:
+            raise TypeError(f"{node.name}: a {type(node).__name__} is no operation")
+    last = builder.last_read(node)
+    images = any(builder.tensors[name].image for name in last)
+    for name in sorted(last):
+        builder.drop(name)
+    if images and not any(tensor.image for tensor in builder.tensors.values()):
+        builder.emitter.put(isa.Jump(Flow.FREE_IMAGE).pack())

@@ -1,0 +1,180 @@
+"""Convolutions and FactorizedReduce: every output channel a group."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hw.errors import InputError
+from hw.ir.arithmetic import (
+    accumulation,
+    has_relu,
+    layer_guard,
+    operand_range,
+    requantisation,
+    scale_multipliers,
+)
+from hw.ir.graph import Conv, FactorizedReduce, Node
+from hw.ir.weights import decode
+from hw.overlay import isa
+from hw.overlay.compiler.builder import Builder
+from hw.overlay.compiler.emitter import Group, View
+from hw.overlay.compiler.levels import Sum, digits
+from hw.overlay.compiler.placement import words
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Terms of one output channel: what `levels.arrange` takes, and the plane of each."""
+
+    level: np.ndarray
+    negative: np.ndarray
+    operand: np.ndarray
+    plane: np.ndarray
+
+
+def check_guard(builder: Builder, node: Node) -> None:
+    """Refuse a guard that cuts products: a halved sum would be cut elsewhere."""
+    guard = layer_guard(builder.network, node.name)
+    if guard is None:
+        return
+    codes = builder.network.params[node.name].codes
+    sign, power = decode(codes, builder.network.arithmetic.weight_bits)
+    least = int(power[sign != 0].min()) if (sign != 0).any() else 0
+    if -least > guard:
+        raise InputError(
+            f"{node.name}: guard {guard} cuts products of weights down to 2^{least}; an overlay"
+            f" rounds sums, not products: use guard {-least} or more, or none"
+        )
+
+
+def convolution(builder: Builder, node: Conv | FactorizedReduce) -> None:
+    """Every channel a group: its terms, its capture."""
+    check_guard(builder, node)
+    network = builder.network
+    params = network.params[node.name]
+    sign, power = decode(params.codes, network.arithmetic.weight_bits)
+    acc = accumulation(network, node.name)
+    derived = requantisation(network, node.name, acc)
+    _, _, scales = scale_multipliers(params.scale_sign, params.scale_exp)
+    level = power.astype(np.int64) - acc.p0
+    ending = builder.finish(node)
+    source = builder.source(node)
+    slots = np.array(source.planes, np.int64)
+    channels, inside, *kernel = sign.shape
+    groups = node.groups if isinstance(node, Conv) else 1
+    view = _view(builder, node, kernel)
+    planes = builder.take(node, channels)
+    indices = []
+    half = channels // 2 if isinstance(node, FactorizedReduce) else channels
+    bounds = operand_range(network, node.name)
+    for first, last, extra in ((0, half, 0), (half, channels, 1)):
+        if first == last:
+            continue
+        offset = view.offset[0] + extra, view.offset[1] + extra
+        builder.emitter.configure(replace(view, offset=offset))
+        aimed = builder.aim(source.planes)
+        for channel in range(first, last):
+            begin = channel // (channels // groups) * inside
+            terms = _terms(
+                builder,
+                view,
+                sign[channel],
+                level[channel],
+                slots[begin : begin + inside],
+                digits(scales[channel]),
+            )
+            constant = params.bias[channel] + derived.rounding
+            found = builder.arrange(
+                node,
+                terms.level,
+                terms.negative,
+                terms.operand,
+                constant=constant,
+                shift=derived.shift,
+                bounds=bounds,
+                ending=ending,
+            )
+            group = Group()
+            add_sum(builder, group, found, terms, aimed)
+            builder.end(group, planes[channel], ending)
+            indices.append(builder.emitter.group(group))
+    builder.give(node, planes)
+    builder.complete(node, range(channels), planes, indices, ending)
+
+
+def _view(builder: Builder, node: Conv | FactorizedReduce, kernel: Sequence[int]) -> View:
+    source, signed = builder.source(node), builder.in_format(node).signed
+    if isinstance(node, FactorizedReduce):
+        stride, dilation, offset = (2, 2), (1, 1), (0, 0)
+    else:
+        stride, dilation = node.stride, node.dilation
+        offset = -node.padding[0], -node.padding[1]
+    return View(
+        pitch_in=source.pitch,
+        pitch_out=builder.placement.pitches[node.name],
+        size=node.shape[:2],
+        stride=stride,
+        dilation=dilation,
+        offset=offset,
+        relu=has_relu(node) and signed,
+        image=source.image,
+        cut=builder.cut(node),
+        tap_bits=(max(kernel) - 1).bit_length(),
+    )
+
+
+def _terms(
+    builder: Builder,
+    view: View,
+    sign: np.ndarray,
+    level: np.ndarray,
+    planes: np.ndarray,
+    scale: list[tuple[int, int]],
+) -> Terms:
+    """Of a channel with weights (channels in, kernel): each one times each digit of its scale."""
+    channel, ty, tx = np.nonzero(sign)
+    if not scale:
+        channel = channel[:0]
+        ty, tx = ty[:0], tx[:0]
+    plane = planes[channel]
+    # Windows of slots one after the other, if there are several.
+    room = isa.OPERAND_BITS - 2 * view.tap_bits
+    slot = plane // words(view.pitch_in) - builder.emitter.base_slot
+    order = np.argsort(slot >> room, kind="stable")
+    channel, ty, tx, plane, slot = (a[order] for a in (channel, ty, tx, plane, slot))
+    operand = (ty << view.tap_bits | tx) << room | slot & ((1 << room) - 1)
+    powers = level[channel, ty, tx]
+    negative = sign[channel, ty, tx] < 0
+    return Terms(
+        level=np.concatenate([powers + e for e, _ in scale] or [powers]),
+        negative=np.concatenate([negative ^ (s < 0) for _, s in scale] or [negative]),
+        operand=np.tile(operand, max(len(scale), 1)),
+        plane=np.tile(plane, max(len(scale), 1)),
+    )
+
+
+def add_sum(builder: Builder, group: Group, found: Sum, terms: Terms, aimed: bool) -> None:
+    """A sum's words; where its slots do not fit one window, with words that move the window."""
+    if aimed or not len(terms.plane):
+        group.sum(found, terms.plane)
+        return
+    view = builder.emitter.view
+    assert view is not None
+    room = isa.OPERAND_BITS - 2 * view.tap_bits
+    window = terms.plane // words(view.pitch_in) - builder.emitter.base_slot >> room
+    of_word = np.where(found.terms >= 0, window[found.terms], -1)
+    reads = np.where(found.terms >= 0, terms.plane[found.terms], -1)
+    now, start = -1, 0
+    for at in np.flatnonzero(of_word >= 0).tolist():
+        if of_word[at] != now:
+            now = int(of_word[at])
+            group.add(found.words[start:at], reads[start:at])
+            slot = builder.emitter.base_slot + (now << room)
+            group.word(
+                isa.Set(isa.Register.BASE_LOW, slot & 0xFF),
+                isa.Set(isa.Register.BASE_HIGH, slot >> 8),
+            )
+            start = at
+    group.add(found.words[start:], reads[start:])
+    builder.emitter.forget_base()
