@@ -9,6 +9,7 @@ import numpy as np
 from hw import console, outputs
 from hw.commands.options import DATA, FOLDER, network_argument, out_option
 from hw.errors import CheckFailed, InputError
+from hw.ir.parameters import Rounding
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -123,19 +124,36 @@ def _images(network: "Network", data_set: str | None, count: int | None, seed: i
 @click.command("import-onnx", cls=console.Command)
 @click.argument("file", type=FOLDER)
 @out_option("The NETWORK folder.")
+@click.option(
+    "--rounding",
+    type=click.Choice([mode.value for mode in Rounding]),
+    help="Of another tool's file: ONNX rounds to even, which a NETWORK cannot.",
+)
 @console.force_option
 @console.json_option
-def import_onnx(file: Path, out: Path, force: bool, as_json: bool) -> None:
-    """Read the NETWORK in an ONNX file that export-onnx wrote, the same to the digest."""
+def import_onnx(file: Path, out: Path, rounding: str | None, force: bool, as_json: bool) -> None:
+    """Read a NETWORK from an ONNX file.
+
+    One that export-onnx wrote is the same to the digest. Of other tools: quantised graphs whose
+    scales and weights are powers of two (QuantizeLinear and DequantizeLinear, QLinearConv, QONNX).
+    """
     from hw.exchange import files
-    from hw.exchange.restore import restore
+    from hw.exchange.quantised.read import read
+    from hw.exchange.restore import is_ours, restore
     from hw.ir import serialize
 
     outputs.require_absent(out, force)
-    network = restore(files.load(file), file)
+    model = files.load(file)
+    ours = is_ours(model)
+    if ours and rounding is not None:
+        raise InputError(f"--rounding: {file} says its own; leave the option out")
+    if ours:
+        network = restore(model, file)
+    else:
+        network = read(model, file, None if rounding is None else Rounding(rounding))
     with outputs.folder(out, force) as folder:
         serialize.save(network, folder)
-    result = {"out": out, "digest": network.digest, "nodes": len(network.graph)}
+    result = {"out": out, "digest": network.digest, "nodes": len(network.graph), "restored": ours}
     if as_json:
         console.print_json(result)
     else:

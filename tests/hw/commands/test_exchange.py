@@ -7,6 +7,7 @@ import onnx
 import pytest
 from click.testing import CliRunner
 from onnx import numpy_helper
+from quantised_models import qdq, qonnx
 
 from hw.exchange import judge, model
 from hw.ir import serialize
@@ -138,3 +139,25 @@ def test_import_of_an_edited_file(net, tmp_path):
     result = run("import-onnx", file, "--out", tmp_path / "out")
     assert result.exit_code == 2 and f"{file}: graph: classifier/bias: not what" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_import_of_another_tools_file(tmp_path):
+    file, out = tmp_path / "x.onnx", tmp_path / "net"
+    onnx.save(qdq(), file)
+    result = run("import-onnx", file, "--out", out)
+    assert result.exit_code == 2 and "choose --rounding half_up or floor" in result.stderr
+    result = run("import-onnx", file, "--out", out, "--rounding", "floor", "--json")
+    assert result.exit_code == 0, result.output
+    network = serialize.load(out)
+    told = json.loads(result.stdout)
+    assert (told["digest"], told["restored"]) == (network.digest, False)
+    assert network.arithmetic.rounding == "floor"
+    onnx.save(qonnx(), file)
+    assert run("import-onnx", file, "--out", tmp_path / "q", "--rounding", "floor").exit_code == 0
+
+
+def test_our_own_file_has_its_rounding(net, tmp_path):
+    file = tmp_path / "x.onnx"
+    run("export-onnx", net, "--out", file)
+    result = run("import-onnx", file, "--out", tmp_path / "net", "--rounding", "floor")
+    assert result.exit_code == 2 and "--rounding: " in result.stderr

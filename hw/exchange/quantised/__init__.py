@@ -1,0 +1,1 @@
+"""Quantised ONNX files of other tools, where every scale and every weight is a power of two."""
