@@ -58,6 +58,7 @@ def check(
     patience: int = 20_000,
     waves: Path | None = None,
     simulator: str = runner.Simulator.VERILATOR,
+    cells: Mapping[str, str] | None = None,
 ) -> Checked:
     """Feed `inputs` and compare every output beat with `expected`, once for each pair of stalls.
 
@@ -79,6 +80,7 @@ def check(
     patience: cycles without any transfer after which the component is said to hang
     waves: folder that gets `dump.vcd`
     simulator: one of `sim.runner.Simulator`
+    cells: Verilog of what the component has as instances, by file name
 
     Raises
     ------
@@ -100,7 +102,7 @@ def check(
         "stalls": [{"source": source, "sink": sink} for source, sink in stalls],
     }
     how = runner.Build(runner.Simulator(simulator), waves=waves is not None)
-    model = runner.build({"dut.v": verilog}, "dut", how, public=ports)
+    model = runner.build({**(cells or {}), "dut.v": verilog}, "dut", how, public=ports)
     with nullcontext(waves) if waves else outputs.temporary_folder() as folder:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "case.json"

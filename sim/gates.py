@@ -111,8 +111,7 @@ def netlists(
     made = {
         f"{module}.v": (folder / f"{module}.v").read_text(encoding="utf-8") for module in modules
     }
-    # Verilator wants its control file first.
-    return {WAIVERS.name: WAIVERS.read_text(encoding="utf-8"), **models(), **made}
+    return {**models(), **made}
 
 
 def cells(bench: Bench) -> dict[str, int]:
@@ -124,11 +123,12 @@ def cells(bench: Bench) -> dict[str, int]:
 
 
 def models() -> dict[str, str]:
-    """Verilog of the cells, by file name."""
+    """Verilog of the cells, by file name, with Verilator's control file, which it wants first."""
     place = yosys.share() / "ecp5"
     text = "".join((place / name).read_text(encoding="utf-8") for name in _MODELS)
     # Without those of input/output cells, which they would include.
     return {
+        WAIVERS.name: WAIVERS.read_text(encoding="utf-8"),
         CELLS: f"`define NO_INCLUDES\n{text}",
         BLOCK_RAM.name: BLOCK_RAM.read_text(encoding="utf-8"),
     }

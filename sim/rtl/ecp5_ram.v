@@ -4,13 +4,13 @@
 // 1024 words of 18 bits, two ports. A port is 1, 2, 4, 9 or 18 bits wide: its address counts bits,
 // 8 (9) of which are a byte; 1, 2 and 4 wide, the ninth bit of a byte is out of reach. 18 wide,
 // address bits 1 and 0 enable the bytes of a write. 36 wide, A only writes (data in DIB:DIA,
-// address bits 3 to 0 enable the bytes) and B only reads (data out DOB:DOA). Outputs are not
-// registered again. An output keeps its value while its clock enable is low.
+// address bits 3 to 0 enable the bytes) and B only reads (data out DOB:DOA). With REGMODE "OUTREG"
+// the outputs are registered once more; that of port B is then the register of a wide word. An
+// output keeps its value while its clock enable (OCE for the second register) is low.
 //
 // Both ports are in one clock domain here. A bit that one port writes while the other reads it is
 // undefined on the chip: here it reads as the complement of what was stored, so that a design that
-// relies on it fails. What is not modelled (reset, output registers, inverted clocks, chip selects)
-// ends the simulation.
+// relies on it fails. What is not modelled (reset, inverted clocks, chip selects) ends the simulation.
 module DP16KD #(
     parameter integer DATA_WIDTH_A = 18,
     parameter integer DATA_WIDTH_B = 18,
@@ -127,7 +127,7 @@ module DP16KD #(
   initial begin
     for (position = 0; position < 1024; position = position + 1)
       words[position] = INIT[20*position+:18];
-    if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG" || CLKAMUX != "CLKA" || CLKBMUX != "CLKB" ||
+    if (CLKAMUX != "CLKA" || CLKBMUX != "CLKB" ||
         CSDECODE_A != "0b000" || CSDECODE_B != "0b000")
       $fatal(1, "DP16KD: a parameter that is not modelled");
   end
@@ -205,10 +205,20 @@ module DP16KD #(
     if (RSTB) $fatal(1, "DP16KD: a reset, which is not modelled");
   end
 
+  reg [17:0] again_a = 0, again_b = 0, again_high = 0;
+  always @(posedge CLKA) if (OCEA) again_a <= out_a;
+  always @(posedge CLKB) if (OCEB) begin
+    again_b <= out_b;
+    again_high <= out_high;
+  end
+  wire [17:0] shown_a = REGMODE_A == "OUTREG" ? again_a : out_a;
+  wire [17:0] shown_b = REGMODE_B == "OUTREG" ? again_b : out_b;
+  wire [17:0] shown_high = REGMODE_B == "OUTREG" ? again_high : out_high;
+
   assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5,
           DOA4, DOA3, DOA2, DOA1, DOA0} =
-      wide_read ? out_b : out_a;
+      wide_read ? shown_b : shown_a;
   assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5,
           DOB4, DOB3, DOB2, DOB1, DOB0} =
-      wide_read ? out_high : out_b;
+      wide_read ? shown_high : shown_b;
 endmodule

@@ -1,0 +1,109 @@
+"""Which rows (or columns) of lanes a capture writes, and which lie beyond the image."""
+
+# By the stubs of amaranth a Component has no `elaborate`.
+# pyright: reportArgumentType=false
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.overlay.isa import Class
+
+LANE_BITS, WORD_BITS = 12, 7
+"""Of a coordinate's lane and word, as the address stages split it."""
+
+
+class Bounds(wiring.Component):
+    """One axis: three bounds, and for each capture the lanes below them.
+
+    A bound is a coordinate, split by the output's pitch: a lane's pixel lies below it if its lane
+    does, or the lane is the same and its word lies below the bound's.
+
+    Parameters
+    ----------
+    lanes: of the axis
+    place_bits: of an image's place in its batch
+
+    Members
+    -------
+    go: whether words move on
+    set, bound_lane, far: a bound is set: to the image (bit 0), the first (1) or the last class (2);
+        the lane of it, which is beyond every grid where it is far
+    word: of the bound that is set, or of the output plane for a capture
+    select, cut, place, spacing: one cycle later: class of a capture, whether it writes one image of
+        a batch, which, and the lanes from a pixel of it to the next, less one
+    written, beyond: of each lane, three cycles after `word`
+    """
+
+    def __init__(self, lanes: int, place_bits: int):
+        self.lanes, self.place_bits = lanes, place_bits
+        super().__init__(
+            {
+                "go": In(1),
+                "set": In(3),
+                "bound_lane": In(LANE_BITS),
+                "far": In(1),
+                "word": In(WORD_BITS),
+                "select": In(2),
+                "cut": In(1),
+                "place": In(place_bits),
+                "spacing": In(LANE_BITS),
+                "written": Out(lanes),
+                "beyond": Out(lanes),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        bits = self.lanes.bit_length()
+        lane = Signal(bits)
+        # A bound beyond the grid is one at its end.
+        far = self.far | (self.bound_lane[bits:] != 0) | (self.bound_lane[:bits] > self.lanes)
+        m.d.comb += lane.eq(Mux(far, self.lanes, self.bound_lane[:bits]))
+        ends = []
+        word = Signal(WORD_BITS)
+        with m.If(self.go):
+            m.d.sync += word.eq(self.word)
+        for number, name in enumerate(("image", "first", "last")):
+            at_lane = Signal(bits, name=f"{name}_lane")
+            at_word = Signal(WORD_BITS, name=f"{name}_word")
+            end = Signal(range(self.lanes + 2), name=f"{name}_end")
+            with m.If(self.go & self.set[number]):
+                m.d.sync += [at_lane.eq(lane), at_word.eq(self.word)]
+            with m.If(self.go):
+                m.d.sync += end.eq(at_lane + (word < at_word))
+            ends.append(end)
+        self._lanes(m, ends)
+        return m
+
+    def _lanes(self, m: Module, ends: list[Signal]) -> None:
+        select, cut = Signal(2), Signal()
+        place, spacing = Signal(self.place_bits), Signal(LANE_BITS)
+        with m.If(self.go):
+            m.d.sync += [
+                select.eq(self.select),
+                cut.eq(self.cut),
+                place.eq(self.place),
+                spacing.eq(self.spacing),
+            ]
+        written, beyond = Signal(self.lanes), Signal(self.lanes)
+        for lane in range(self.lanes):
+            below = [Signal(name=f"below_{name}{lane}") for name in ("image", "first", "last")]
+            m.d.comb += [bit.eq(lane < end) for bit, end in zip(below, ends, strict=True)]
+            chosen = Signal(name=f"chosen{lane}")
+            with m.Switch(select):
+                with m.Case(Class.ALL):
+                    m.d.comb += chosen.eq(1)
+                with m.Case(Class.FIRST):
+                    m.d.comb += chosen.eq(below[1])
+                with m.Case(Class.MIDDLE):
+                    m.d.comb += chosen.eq(~below[1] & below[2])
+                with m.Case(Class.LAST):
+                    m.d.comb += chosen.eq(~below[2])
+            mine = ((lane & spacing) == place) | ~cut
+            with m.If(self.go):
+                m.d.sync += [
+                    beyond[lane].eq(~below[0]),
+                    written[lane].eq((chosen | ~below[0]) & mine),
+                ]
+        m.d.comb += [self.written.eq(written), self.beyond.eq(beyond)]

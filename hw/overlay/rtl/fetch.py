@@ -1,0 +1,105 @@
+"""Which word of the program comes next: loops without a gap, jumps."""
+
+# By the stubs of amaranth a Component has no `elaborate`.
+# pyright: reportArgumentType=false
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.overlay import isa
+
+
+class Fetch(wiring.Component):
+    """Follows a program through its memory, which answers two cycles after an address.
+
+    Parameters
+    ----------
+    address_bits: of the memory
+    pass_bits: of the number of a body's passes
+
+    Members
+    -------
+    go: whether words move on; the memory's registers too are enabled by it
+    address: of the word that comes two cycles later
+    valid: whether the word that the memory shows is one to be done
+    pass_end, last: whether it is the last of a body's pass; whether no other pass follows (outside
+        of a body: yes)
+    body, count, passes: the word shown begins a body of so many words, to be done once and so many
+        times again
+    jump, target: what follows the word shown is at `target`
+
+    Latency: a jump takes `isa.JUMP_CYCLES`, all else a cycle a word.
+    """
+
+    def __init__(self, address_bits: int, pass_bits: int):
+        self.address_bits, self.pass_bits = address_bits, pass_bits
+        super().__init__(
+            {
+                "go": In(1),
+                "address": Out(address_bits),
+                "valid": Out(1),
+                "pass_end": Out(1),
+                "last": Out(1),
+                "body": In(1),
+                "count": In(12),
+                "passes": In(pass_bits),
+                "jump": In(1),
+                "target": In(address_bits),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        # The addresses of two words: the one that is looked for, and the one behind it in the
+        # memory's first register. The third is shown.
+        at, behind = Signal(self.address_bits), Signal(self.address_bits)
+        valid = Signal(2)
+        start = Signal(self.address_bits)
+        looping = Signal()
+        length, left = Signal(12), Signal(12)
+        again = Signal(self.pass_bits)
+        at_end, at_last = Signal(), Signal()
+        end_behind, last_behind = Signal(), Signal()
+        m.d.comb += [
+            self.address.eq(at),
+            at_end.eq(looping & (left == 0)),
+            at_last.eq(~looping | (again == 0)),
+        ]
+        with m.If(self.go):
+            m.d.sync += [
+                at.eq(at + 1),
+                behind.eq(at),
+                valid.eq(Cat(Const(1), valid[0])),
+                self.valid.eq(valid[1]),
+                left.eq(left - 1),
+                end_behind.eq(at_end),
+                last_behind.eq(at_last),
+                self.pass_end.eq(end_behind),
+                self.last.eq(last_behind),
+            ]
+            with m.If(at_end):
+                m.d.sync += [left.eq(length), again.eq(again - 1)]
+                with m.If(again == 0):
+                    m.d.sync += looping.eq(0)
+                with m.Else():
+                    m.d.sync += at.eq(start)
+            with m.If(self.body):
+                # The body's first word is behind, its second one looked for.
+                m.d.sync += [
+                    start.eq(behind),
+                    looping.eq(1),
+                    length.eq(self.count - 1),
+                    left.eq(self.count - isa.SHORTEST_BODY),
+                    again.eq(self.passes),
+                    last_behind.eq(self.passes == 0),
+                    self.last.eq(self.passes == 0),
+                ]
+        jumping = Signal()
+        target = Signal(self.address_bits)
+        m.d.sync += jumping.eq(self.jump | (jumping & ~self.go))
+        with m.If(self.jump):
+            m.d.sync += [target.eq(self.target), valid.eq(0), self.valid.eq(0), looping.eq(0)]
+        with m.If(jumping & self.go):
+            m.d.sync += [at.eq(target), valid.eq(1), self.valid.eq(0)]
+        return m

@@ -1,0 +1,40 @@
+"""Registers that words of a program go through, all at the same pace."""
+
+from collections.abc import Sequence
+
+from amaranth import *
+from amaranth.hdl import ValueLike
+
+
+class Pipeline:
+    """What is known of the word in the stage under way, by name.
+
+    Parameters
+    ----------
+    m: the module that gets the registers
+    go: whether every word goes on to the next stage
+    """
+
+    def __init__(self, m: Module, go: Value, **known: ValueLike):
+        self._m, self._go = m, go
+        self._known = {name: Value.cast(value) for name, value in known.items()}
+
+    def __getattr__(self, name: str) -> Value:
+        try:
+            return self._known[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def advance(self, stage: str, keep: Sequence[str], **new: ValueLike) -> None:
+        """A stage more: registers for what is kept and for what is new."""
+        following = {name: self._known[name] for name in keep}
+        following |= {
+            name: value if isinstance(value, Value) else Value.cast(value)
+            for name, value in new.items()
+        }
+        self._known = {}
+        for name, value in following.items():
+            held = Signal(value.shape(), name=f"{stage}_{name}")
+            with self._m.If(self._go):
+                self._m.d.sync += held.eq(value)
+            self._known[name] = held

@@ -1,0 +1,351 @@
+"""Reads a program and makes micro-operations of it."""
+
+# By the stubs of amaranth a Component has no `elaborate`.
+# pyright: reportArgumentType=false
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.overlay import isa
+from hw.overlay.hardware import Overlay
+from hw.overlay.isa import Flow, Op, Register
+from hw.overlay.rtl.addresses import AXES, PLACE_BITS, Addresses, request
+from hw.overlay.rtl.fetch import Fetch
+from hw.overlay.rtl.issue import Issue, step, write
+from hw.overlay.rtl.micro_op import micro_op
+from hw.overlay.rtl.pipeline import Pipeline
+
+PLACES = 1 << (2 * PLACE_BITS)
+
+
+def shape_of_program(overlay: Overlay) -> data.StructLayout:
+    """What a program says of itself, beside its words.
+
+    suffix: address of the suffix; the prefix begins at 0
+    rows, columns: images of a batch, down and across, less one
+    image_step: words from the first image buffer to the second
+    """
+    return data.StructLayout(
+        {
+            "suffix": (overlay.program_words - 1).bit_length(),
+            "rows": PLACE_BITS,
+            "columns": PLACE_BITS,
+            "image_step": (overlay.words - 1).bit_length(),
+        }
+    )
+
+
+class Sequencer(wiring.Component):
+    """The prefix for each image of a batch, the suffix for the batch, and again.
+
+    Members
+    -------
+    run: whether a program is there; without it all registers are zero
+    program: see `shape_of_program`; constant while `run`
+    address, word, next: the program's memory: the word at an address, two cycles of `next` later
+    image: an image is there, in the buffer whose turn it is; took: it is being read from now on
+    free: the image that was taken is not read any more
+    flush: a batch that has begun and waits for an image does without it
+    room: whether the output takes another logit
+    write, write_valid, write_ready: a pixel from elsewhere, see `Issue`
+    o, collect, lane, out, final: see `Issue`
+    idle: no batch has begun
+    fetch_valid: whether `word` is one to be done, in the cycle of `next`
+    """
+
+    def __init__(self, overlay: Overlay):
+        self.overlay = overlay
+        self.address_bits = (overlay.program_words - 1).bit_length()
+        size = overlay.rows, overlay.columns, overlay.data_bits, overlay.words
+        super().__init__(
+            {
+                "run": In(1),
+                "program": In(shape_of_program(overlay)),
+                "address": Out(self.address_bits),
+                "next": Out(1),
+                "word": In(isa.WORD_BITS),
+                "image": In(1),
+                "took": Out(1),
+                "free": Out(1),
+                "flush": In(1),
+                "room": In(1),
+                "write": In(write(overlay)),
+                "write_valid": In(1),
+                "write_ready": Out(1),
+                "o": Out(micro_op(*size)),
+                "collect": Out(1),
+                "lane": Out(4),
+                "out": Out(1),
+                "final": Out(1),
+                "idle": Out(1),
+                "fetch_valid": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.fetch = fetch = Fetch(self.address_bits, (self.overlay.words - 1).bit_length())
+        m.submodules.addresses = addresses = Addresses(self.overlay)
+        m.submodules.issue = issue = Issue(self.overlay)
+        go, waits, valid = Signal(), Signal(), Signal()
+        m.d.comb += [
+            addresses.go.eq(go),
+            addresses.image_step.eq(self.program.image_step),
+            fetch.go.eq(go & ~waits),
+            self.address.eq(fetch.address),
+            self.next.eq(fetch.go),
+            valid.eq(fetch.valid & ~waits & self.run),
+        ]
+        word = self.word
+        operation = {op: Signal(name=f"is_{op.name.lower()}") for op in Op}
+        for op, found in operation.items():
+            m.d.comb += found.eq(valid & word[15] & (word[12:15] == op))
+        flow = {kind: Signal(name=f"is_{kind.name.lower()}") for kind in Flow}
+        for kind, found in flow.items():
+            m.d.comb += found.eq(operation[Op.FLOW] & (word[8:12] == kind))
+        registers = self._registers(m, go, operation)
+        row, column, first = self._images(m, go, fetch, flow, waits)
+        buffer = Signal(init=1)
+        with m.If(~self.run):
+            m.d.sync += buffer.eq(1)
+        with m.Elif(self.took):
+            m.d.sync += buffer.eq(~buffer)
+        pitch = registers[Register.OUT_PITCH]
+        passes = Signal(len(fetch.passes))
+        up = {axis: Signal(3, name=f"up_{axis}") for axis in AXES}
+        for axis, part in zip(AXES, (pitch[4:], pitch[:4]), strict=True):
+            m.d.comb += up[axis].eq(Mux(part[3], 0, part[:3]))
+        together = Signal(4)
+        m.d.comb += [together.eq(up["y"] + up["x"])]
+        m.d.comb += [passes[bit].eq(together > bit) for bit in range(len(passes))]
+        m.d.comb += [
+            fetch.body.eq(operation[Op.BODY] & go),
+            fetch.count.eq(word[:12]),
+            fetch.passes.eq(passes),
+        ]
+        asked = self._request(m, fetch, operation, registers, valid, buffer, row, column)
+        m.d.comb += addresses.i.eq(asked)
+        self._steps(m, go, valid, operation, flow, registers, addresses, issue)
+        m.d.comb += go.eq(issue.i_ready | ~issue.i_valid)
+        m.d.comb += [
+            self.idle.eq(first),
+            self.fetch_valid.eq(valid),
+            issue.room.eq(self.room),
+            issue.write.eq(self.write),
+            issue.write_valid.eq(self.write_valid),
+            self.write_ready.eq(issue.write_ready),
+            self.o.eq(issue.o),
+            self.collect.eq(issue.collect),
+            self.lane.eq(issue.lane),
+            self.out.eq(issue.out),
+            self.final.eq(issue.final),
+        ]
+        return m
+
+    def _registers(self, m: Module, go: Signal, operation) -> dict[Register, Signal]:
+        """What SET and DEST set, in stage D; the bounds are kept behind the address stages."""
+        bounds = range(Register.LAST_ROW, Register.OUTPUT)
+        registers = {
+            register: Signal(8, name=register.name.lower())
+            for register in Register
+            if register not in bounds
+        }
+        for register, held in registers.items():
+            with m.If(operation[Op.SET] & go & (self.word[8:12] == register)):
+                m.d.sync += held.eq(self.word[:8])
+            with m.If(~self.run):
+                m.d.sync += held.eq(0)
+        return registers
+
+    def _images(self, m: Module, go, fetch: Fetch, flow, waits) -> tuple[Signal, Signal, Signal]:
+        """Which image of the batch it is, and where the program goes on; whether it is the first.
+
+        Returns its row and column in the batch.
+        """
+        row, column = Signal(PLACE_BITS), Signal(PLACE_BITS)
+        present = Signal(range(PLACES + 1))
+        first = Signal()
+        waiting = Signal()
+        m.d.comb += [
+            first.eq((row == 0) & (column == 0)),
+            # Before anything else is asked: `waits` takes the word's validity away.
+            waiting.eq(
+                fetch.valid
+                & self.run
+                & self.word[15]
+                & (self.word[12:15] == Op.FLOW)
+                & (self.word[8:12] == Flow.WAIT_IMAGE)
+            ),
+            waits.eq(waiting & ~self.image),
+            self.took.eq(flow[Flow.WAIT_IMAGE] & go),
+            self.free.eq(flow[Flow.FREE_IMAGE] & go),
+        ]
+        at_end = (row == self.program.rows) & (column == self.program.columns)
+        begin, end = Signal(), Signal()
+        early = Signal()
+        m.d.comb += [
+            begin.eq(~self.run),
+            end.eq(flow[Flow.END_PREFIX] & go),
+            early.eq(waits & self.flush & ~first),
+        ]
+        with m.If(self.took):
+            m.d.sync += present.eq(present + 1)
+        with m.If(end):
+            with m.If(at_end):
+                m.d.sync += [row.eq(0), column.eq(0)]
+            with m.Elif(column == self.program.columns):
+                m.d.sync += [row.eq(row + 1), column.eq(0)]
+            with m.Else():
+                m.d.sync += column.eq(column + 1)
+        with m.If(flow[Flow.END_SUFFIX] & go):
+            m.d.sync += present.eq(0)
+        with m.If(early):
+            m.d.sync += [row.eq(0), column.eq(0)]
+        with m.If(begin):
+            m.d.sync += [row.eq(0), column.eq(0), present.eq(0)]
+        m.d.comb += [
+            fetch.jump.eq(begin | end | early | (flow[Flow.END_SUFFIX] & go)),
+            fetch.target.eq(Mux((end & at_end) | early, self.program.suffix, 0)),
+        ]
+        self._present = present
+        return row, column, first
+
+    def _request(self, m: Module, fetch, operation, registers, valid, buffer, row, column):
+        """The address stages' part of the word in stage D."""
+        asked = Signal(request(self.overlay))
+        word = self.word
+        weight = ~word[15]
+        mode = registers[Register.MODE]
+        tap_bits = mode[:3]
+        dest = Signal(12)
+        capturing = operation[Op.CAPTURE]
+        last = fetch.last
+        with m.If(operation[Op.DEST] & self.next):
+            m.d.sync += dest.eq(word[:12])
+        with m.If(capturing & self.next & word[8] & last):
+            m.d.sync += dest.eq(dest + 1)
+        with m.If(~self.run):
+            m.d.sync += dest.eq(0)
+        base = Cat(registers[Register.BASE_LOW], registers[Register.BASE_HIGH])[:12]
+        slot = Signal(isa.OPERAND_BITS)
+        with m.Switch(tap_bits):
+            for bits in range(isa.MOST_TAP_BITS + 1):
+                low = isa.OPERAND_BITS - 2 * bits
+                with m.Case(bits):
+                    m.d.comb += [
+                        slot.eq(word[:low]),
+                        asked.tap_x.eq(word[low : low + bits]),
+                        asked.tap_y.eq(word[low + bits : low + 2 * bits]),
+                    ]
+        bound = operation[Op.SET] & (word[8:12] >= Register.LAST_ROW)
+        bound = bound & (word[8:12] < Register.OUTPUT)
+        # A last row is a bound of those beyond it; a first class ends before its bound.
+        inclusive = ~((word[8:12] == Register.FIRST_Y) | (word[8:12] == Register.FIRST_X))
+        m.d.comb += [
+            asked.weight.eq(weight),
+            asked.capture.eq(capturing),
+            asked.bound.eq(bound),
+            asked.plane.eq(Mux(weight, base, dest)),
+            asked.slot.eq(Mux(weight, slot, word[4:8])),
+            asked.image.eq(weight & mode[4]),
+            asked.buffer.eq(buffer),
+            asked.value.eq(word[:8] + inclusive),
+            asked.pass_end.eq(valid & fetch.pass_end),
+            asked.last.eq(last),
+        ]
+        pitches = {
+            name: dict(zip(AXES, (registers[r][4:], registers[r][:4]), strict=True))
+            for name, r in (("in", Register.IN_PITCH), ("out", Register.OUT_PITCH))
+        }
+        per_axis = {
+            "y": (Register.STEP_Y, Register.OFFSET_Y, mode[5], row, word[2:4]),
+            "x": (Register.STEP_X, Register.OFFSET_X, mode[6], column, word[:2]),
+        }
+        bounds = {
+            "y": (Register.LAST_ROW, Register.FIRST_Y, Register.LAST_Y),
+            "x": (Register.LAST_COLUMN, Register.FIRST_X, Register.LAST_X),
+        }
+        for axis, (steps, offset, cut, place, select) in per_axis.items():
+            pitch = Mux(weight, pitches["in"][axis], pitches["out"][axis])
+            fields = {
+                "dilation": registers[steps][:4],
+                "stride": registers[steps][4:],
+                "offset": registers[offset],
+                "pitch": pitch,
+                "pitch_out": pitches["out"][axis],
+                "cut": cut,
+                "place": place,
+                "select": select,
+                "which": Cat(bound & (word[8:12] == r) for r in bounds[axis]),
+            }
+            m.d.comb += [asked[f"{name}_{axis}"].eq(value) for name, value in fields.items()]
+        return asked
+
+    def _steps(self, m: Module, go, valid, operation, flow, registers, addresses, issue) -> None:
+        """What goes beside the addresses, and the steps of both."""
+        word = self.word
+        weight = valid & ~word[15]
+        image = registers[Register.OUTPUT][:4]
+        # Images of a batch lie row by row in the grid's corner.
+        lane = Signal(4)
+        with m.Switch(self.program.columns):
+            with m.Case(0):
+                m.d.comb += lane.eq(Cat(Const(0, 2), image[:2]))
+            with m.Case(1):
+                m.d.comb += lane.eq(Cat(image[0], Const(0, 1), image[1:3]))
+            with m.Default():
+                m.d.comb += lane.eq(image)
+        output = flow[Flow.OUT] & (image < self._present)
+        control = operation[Op.IMM] | operation[Op.SHIFT]
+        p = Pipeline(
+            m,
+            go,
+            weight=weight,
+            immediate=operation[Op.IMM],
+            shift=operation[Op.SHIFT],
+            capture=operation[Op.CAPTURE],
+            clear_negative=flow[Flow.CLEAR_NEGATIVE],
+            out=output,
+            negative=word[14],
+            rectify=registers[Register.MODE][3],
+            halve=Mux(control, Mux(operation[Op.IMM], word[10], word[3]), word[13]),
+            low=word[:12],
+            collect=registers[Register.OUTPUT][7],
+            lane=lane,
+        )
+        names = ["weight", "immediate", "shift", "capture", "clear_negative", "out"]
+        names += ["negative", "rectify", "halve", "low", "collect", "lane"]
+        moving = valid
+        for stage in range(Addresses.LATENCY):
+            p.advance(f"with{stage}", names)
+            held = Signal(name=f"valid{stage}")
+            with m.If(go):
+                m.d.sync += held.eq(moving)
+            with m.If(~self.run):
+                m.d.sync += held.eq(0)
+            moving = held
+        ready = Signal(step(self.overlay))
+        m.d.comb += [getattr(ready, name).eq(getattr(p, name)) for name in names if name != "low"]
+        m.d.comb += [
+            ready.direction.eq(p.low[:2]),
+            ready.add.eq(p.low[2]),
+            ready.value.eq(p.low[:9].as_signed()),
+            ready.carry.eq(p.low[9]),
+            ready.mode.eq(p.low[10:12]),
+            ready.clear.eq(p.low[9]),
+            ready.final.eq(p.low[0]),
+        ]
+        m.d.comb += [
+            getattr(ready, name).eq(getattr(addresses, name))
+            for name in (
+                "address",
+                "down",
+                "right",
+                "rows_written",
+                "columns_written",
+                "rows_beyond",
+                "columns_beyond",
+            )
+        ]
+        m.d.comb += [issue.i.eq(ready), issue.i_valid.eq(moving)]

@@ -1,0 +1,159 @@
+"""The sequencer against the executable model: what its micro-operations leave in a plain grid."""
+
+import random
+
+import numpy as np
+import pytest
+from amaranth.hdl import Value
+from amaranth.sim import Simulator
+
+from hw.overlay import isa
+from hw.overlay.hardware import Overlay
+from hw.overlay.model import Machine
+from hw.overlay.program import Program
+from hw.overlay.rtl.micro_op import micro_op
+from hw.overlay.rtl.sequencer import Sequencer
+from tests.support.plain_lanes import NOTHING, Lanes
+from tests.support.programs import random_images, random_program
+
+OVERLAY = Overlay(
+    rows=4, columns=5, acc_bits=17, words=64, program_words=1024, corner=2, fabric="generic"
+)
+
+
+class Driver:
+    """Simulates a sequencer with a program's memory; its micro-operations go to a plain grid.
+
+    Members
+    -------
+    logits: (image's lane, value, final) in their order
+    starts: cycle of each batch's last word, in the stage of decoding
+    """
+
+    def __init__(self, program: Program, images, *, stall: float = 0, seed: int = 0):
+        self.program, self.images = program, list(images)
+        self.stall, self.rng = stall, random.Random(seed)
+        size = program.hardware
+        self.lanes = Lanes(size.rows, size.columns, size.data_bits, size.acc_bits, size.words)
+        self.layout = micro_op(size.rows, size.columns, size.data_bits, size.words)
+        self.logits, self.starts = [], []
+        self.collected = 0
+        self.buffer = 1
+
+    def run(self, batches: int, flush: bool = False) -> None:
+        self.batches, self.flush = batches, flush
+        self.dut = Sequencer(self.program.hardware)
+        simulator = Simulator(self.dut)
+        simulator.add_clock(1e-6)
+        simulator.add_testbench(self._process)
+        simulator.run()
+
+    async def _process(self, ctx):
+        dut, program = self.dut, self.program
+        words = [*program.prefix.tolist(), *program.suffix.tolist()]
+        ctx.set(
+            dut.program,
+            {
+                "suffix": len(program.prefix),
+                "rows": program.batch[0] - 1,
+                "columns": program.batch[1] - 1,
+                "image_step": program.image_step,
+            },
+        )
+        await ctx.tick().repeat(5)
+        ctx.set(dut.run, 1)
+        ctx.set(dut.flush, self.flush)
+        behind = 0
+        taken, cycle, done = 0, 0, 0
+        while done < self.batches and cycle < 60_000:
+            image = taken < len(self.images) and self.rng.random() >= self.stall
+            ctx.set(dut.image, image)
+            ctx.set(dut.room, self.rng.random() >= self.stall)
+            if ctx.get(dut.took):
+                self.load(self.images[taken])
+                taken += 1
+            at_suffix_end = ctx.get(dut.word) == isa.Jump(isa.Flow.END_SUFFIX).pack()
+            if at_suffix_end and ctx.get(dut.fetch_valid) and ctx.get(dut.next):
+                self.starts.append(cycle)
+            self.micro_operation(ctx)
+            going, address = ctx.get(dut.next), ctx.get(dut.address)
+            await ctx.tick()
+            if going:
+                ctx.set(dut.word, behind)
+                behind = words[address] if address < len(words) else 0
+            cycle += 1
+            done = len(self.starts)
+        for _ in range(40):
+            ctx.set(dut.image, 0)
+            ctx.set(dut.room, 1)
+            self.micro_operation(ctx)
+            await ctx.tick()
+
+    def micro_operation(self, ctx) -> None:
+        dut = self.dut
+        op = self.layout.from_bits(ctx.get(Value.cast(dut.o)))
+        fields = {}
+        for name in NOTHING:
+            inner = ("move", "shift", "direction", "flip", "carry", "rectify")
+            fields[name] = int(op.operand[name] if name in inner else op[name])
+        lane = ctx.get(dut.lane)
+        falls = self.lanes.do(fields)
+        if ctx.get(dut.out):
+            bits = self.program.hardware.logit_bits
+            self.logits.append((lane, isa.signed(self.collected, bits), ctx.get(dut.final)))
+        if ctx.get(dut.collect):
+            row, column = lane >> 2, lane & 3
+            bit = int(falls[row, column]) << (self.program.hardware.logit_bits - 1)
+            self.collected = self.collected >> 1 | bit
+
+    def load(self, image) -> None:
+        self.buffer ^= 1
+        at = self.program.image_slot + self.buffer * self.program.image_step
+        self.lanes.memory[at, : image.shape[0], : image.shape[1]] = image[:, :, 0]
+
+
+def compare(program: Program, images: np.ndarray, driver: Driver) -> Machine:
+    """Memory and logits of all batches; returns the executable model that says what they are."""
+    machine = Machine(program)
+    values = []
+    for start in range(0, len(images), program.images):
+        values += machine.run(images[start : start + program.images]).T.reshape(-1).tolist()
+    assert np.array_equal(driver.lanes.memory, machine.memory)
+    assert [value for _, value, _ in driver.logits] == values
+    return machine
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_programs_do_what_the_model_does_in_as_many_cycles(seed):
+    program = random_program(OVERLAY, seed, views=3)
+    images = random_images(program, 2 * program.images, seed)
+    driver = Driver(program, images)
+    driver.run(2)
+    machine = compare(program, images, driver)
+    first, second = driver.starts
+    assert 2 * (second - first) == machine.cycles
+    lanes = [lane for lane, _, _ in driver.logits]
+    assert lanes[: program.images] == [
+        row << 2 | column for row in range(program.batch[0]) for column in range(program.batch[1])
+    ]
+    finals = [final for _, _, final in driver.logits]
+    assert finals == ([0] * program.images + [1] * program.images) * 2
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_waiting_changes_nothing(seed):
+    program = random_program(OVERLAY, seed, views=2)
+    images = random_images(program, 2 * program.images, seed)
+    driver = Driver(program, images, stall=0.7, seed=seed)
+    driver.run(2)
+    compare(program, images, driver)
+
+
+def test_a_batch_that_has_begun_can_do_without_its_last_images():
+    program = next(p for p in (random_program(OVERLAY, seed, views=2) for seed in range(99))
+                   if p.images == 4)  # fmt: skip
+    images = random_images(program, 3, 1)
+    driver = Driver(program, images)
+    driver.run(1, flush=True)
+    compare(program, images, driver)
+    assert len(driver.logits) == 6

@@ -1,0 +1,130 @@
+"""Programs for an overlay that no compiler wrote: random words that mean something."""
+
+import random
+import re
+from dataclasses import replace
+
+import numpy as np
+
+from hw.overlay import isa
+from hw.overlay.hardware import Overlay
+from hw.overlay.isa import Class, Direction, Flow, Mode, Register
+from hw.overlay.model import Fault, Machine
+from hw.overlay.program import Program
+
+NOP = isa.Jump(Flow.NOP)
+
+
+def random_program(overlay: Overlay, seed: int, views: int = 6) -> Program:
+    """A program of so many views and bodies in each section, which the executable model accepts.
+
+    What it does not accept becomes a word that does nothing.
+    """
+    rng = random.Random(seed)
+    batch = rng.choice([(1, 1), (1, 2), (2, 2)])
+    sections = {
+        "prefix": [isa.Jump(Flow.WAIT_IMAGE), *_section(rng, overlay, views, True)],
+        "suffix": [*_section(rng, overlay, views, False), *_outputs(rng, batch[0] * batch[1])],
+    }
+    sections["prefix"] += [isa.Jump(Flow.FREE_IMAGE), isa.Jump(Flow.END_PREFIX)]
+    sections["suffix"].append(isa.Jump(Flow.END_SUFFIX))
+    program = Program(
+        hardware=overlay,
+        prefix=np.zeros(0, np.uint16),
+        suffix=np.zeros(0, np.uint16),
+        image=(2, 2, 1),
+        image_pitch=(0, 0),
+        image_slot=overlay.words - 3,
+        image_step=1,
+        batch=batch,
+        logits=2,
+    )
+    images = random_images(program, 2 * program.images + 1, seed)
+    while True:
+        packed = {name: np.array(isa.pack(words), np.uint16) for name, words in sections.items()}
+        program = replace(program, **packed)
+        try:
+            Machine(program).run(images)
+        except Fault as fault:
+            found = re.match(r"(\w+), word (\d+): ", str(fault))
+            assert found, fault
+            words, at = sections[found[1]], int(found[2])
+            word = words[at]
+            inside = word.count if isinstance(word, isa.Body) else 0
+            words[at : at + 1 + inside] = [NOP] * (1 + inside)
+        else:
+            return program
+
+
+def random_images(program: Program, count: int, seed: int) -> np.ndarray:
+    """Images of a program, every byte random."""
+    return np.random.default_rng(seed).integers(0, 256, (count, *program.image), np.uint8)
+
+
+def _section(rng: random.Random, overlay: Overlay, views: int, cut: bool) -> list[isa.Word]:
+    found: list[isa.Word] = []
+    for _ in range(views):
+        found += _view(rng, overlay, cut)
+        body = [_word(rng) for _ in range(rng.randint(3, 9))]
+        body.append(_capture(rng))
+        found.append(isa.Body(len(body)))
+        found += body
+        found += [_word(rng) for _ in range(rng.randint(0, 6))]
+        found += [NOP] * rng.choice([0, 0, isa.HAZARD])
+    return found
+
+
+def _view(rng: random.Random, overlay: Overlay, cut: bool) -> list[isa.Word]:
+    """Registers, all of them, and a destination; `cut`: an image of a batch may be meant."""
+    out = rng.choice([-2, -1, 0, 1, 1, 2]), rng.choice([-2, -1, 0, 0, 1, 2])
+    mode = rng.randrange(5) | rng.choice([0, isa.RELU]) | rng.choice([0, 0, 0, isa.IMAGE])
+    if cut:
+        mode |= rng.choice([0, 0, isa.CUT_Y, isa.CUT_X, isa.CUT_X | isa.CUT_Y])
+    values = {
+        Register.MODE: mode,
+        Register.BASE_LOW: rng.randrange(4),
+        Register.BASE_HIGH: 0,
+        Register.IN_PITCH: isa.pitches(rng.choice([-1, 0, 1]), rng.choice([-1, 0, 0, 1])),
+        Register.OUT_PITCH: isa.pitches(*out),
+        Register.STEP_Y: isa.steps(rng.randrange(3), rng.randrange(4)),
+        Register.STEP_X: isa.steps(rng.randrange(3), rng.randrange(4)),
+        Register.OFFSET_Y: isa.offset(rng.randint(-3, 3)),
+        Register.OFFSET_X: isa.offset(rng.randint(-3, 3)),
+    }
+    for register in range(Register.LAST_ROW, Register.OUTPUT):
+        values[Register(register)] = rng.choice([rng.randrange(12), rng.randrange(256)])
+    values[Register.OUTPUT] = rng.choice([0, isa.COLLECT])
+    words = [isa.Set(register, value) for register, value in values.items()]
+    planes = overlay.words >> sum(max(p, 0) for p in out)
+    return [*words, isa.Dest(rng.randrange(1, max(2, planes - 4)))]
+
+
+def _capture(rng: random.Random) -> isa.Capture:
+    classes = [rng.choice(list(Class)) for _ in range(2)]
+    clear, advance = rng.random() < 0.7, rng.random() < 0.7
+    return isa.Capture(rng.choice(list(Mode)), clear, advance, rng.randrange(3), *classes)
+
+
+def _word(rng: random.Random) -> isa.Word:
+    kind = rng.randrange(12)
+    if kind < 7:
+        return isa.Weight(rng.randrange(1 << isa.OPERAND_BITS) & rng.choice([0x1807, 0x1603, 7]),
+                          rng.random() < 0.5, rng.random() < 0.3)  # fmt: skip
+    if kind < 9:
+        return isa.Imm(rng.randint(-256, 255), rng.random() < 0.5, rng.random() < 0.5)
+    if kind == 9:
+        add = rng.random() < 0.7
+        return isa.Shift(rng.choice(list(Direction)), add, add and rng.random() < 0.5)
+    return isa.Jump(Flow.CLEAR_NEGATIVE) if kind == 10 else NOP
+
+
+def _outputs(rng: random.Random, images: int) -> list[isa.Word]:
+    """Two logits of every image of a batch."""
+    found: list[isa.Word] = []
+    for final in (0, 1):
+        for image in range(images):
+            found.append(isa.Set(Register.OUTPUT, isa.COLLECT | image))
+            found += [isa.Weight(rng.randrange(8), False, True) for _ in range(3)]
+            found += [isa.Imm(0, False, True)] * 6
+            found.append(isa.Jump(Flow.OUT, final))
+    return found
