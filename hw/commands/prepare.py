@@ -64,6 +64,12 @@ COUNT = click.IntRange(min=1)
 )
 @click.option("--weight-bits", type=click.Choice(["5", "6"]), show_default=str(WEIGHT_BITS))
 @click.option(
+    "--zeros",
+    type=Number(min=0, max=1, max_open=True),
+    metavar="SHARE",
+    help="Of the weights that are zero; default: 0.25.",
+)
+@click.option(
     "--rounding",
     type=click.Choice([mode.value for mode in Rounding]),
     show_default=Rounding.HALF_UP.value,
@@ -90,6 +96,7 @@ def network(
     guard: int | None,
     weight_bits: str | None,
     rounding: str | None,
+    zeros: float | None,
     paper: bool,
     formats_of: Path | None,
     out: Path,
@@ -100,7 +107,7 @@ def network(
     """Make a NETWORK with random weights and fitting formats, without training."""
     from hw.ir import constant, reference, serialize
     from hw.networks.counts import count
-    from hw.networks.random_network import arithmetic_of, random_network
+    from hw.networks.random_network import ZERO_SHARE, arithmetic_of, random_network
 
     outputs.require_absent(out, force)
     if paper:
@@ -129,7 +136,12 @@ def network(
         other = serialize.load(formats_of)
         formats = other.formats_for(graph.pruned(), arithmetic_of(**settings))
     made = random_network(
-        graph, seed=seed, act_bits=act_bits or ACT_BITS, **settings, formats=formats
+        graph,
+        seed=seed,
+        act_bits=act_bits or ACT_BITS,
+        **settings,
+        formats=formats,
+        zeros=ZERO_SHARE if zeros is None else zeros,
     )
     meta |= {"image": image, "classes": classes, "stem": stem, "seed": seed, "weights": "random"}
     with outputs.folder(out, force) as folder:

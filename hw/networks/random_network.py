@@ -43,7 +43,7 @@ from hw.ir.validate import validate, weight_shape
 from hw.ir.weights import P_MIN, encode
 
 ZERO_SHARE = 0.25
-"""Share of the weights that are zero."""
+"""Share of the weights that are zero, unless asked otherwise."""
 
 EPS = 1e-5
 """Added to a batch norm's variance, as PyTorch does."""
@@ -65,6 +65,7 @@ def random_network(
     rounding: Rounding = Rounding.HALF_UP,
     paper: bool = False,
     formats: Mapping[str, Format] | None = None,
+    zeros: float = ZERO_SHARE,
 ) -> Network:
     """A network of random weights on `graph` (its unread nodes are left out).
 
@@ -79,6 +80,7 @@ def random_network(
         bits, rounding down); then `act_bits`, `guard`, `weight_bits` and `rounding` do not count
     formats: of all tensors but the logits, instead of fitting ones; how well they are used is then
         not looked at
+    zeros: share of the weights that are zero, of each layer on average; 0 to less than 1
 
     Raises
     ------
@@ -86,9 +88,11 @@ def random_network(
     CheckFailed: a tensor that uses less than half of its range or saturates on 5 % or more
     """
     check_settings(act_bits, scale_terms, guard, weight_bits)
+    if not 0 <= zeros < 1:
+        raise InputError(f"zeros: {zeros}; expected a share of 0 to less than 1")
     arithmetic = arithmetic_of(scale_terms, guard, weight_bits, paper, rounding)
     rng = np.random.default_rng(seed)
-    maker = _Maker(graph.pruned(), arithmetic, act_bits, paper, rng, formats)
+    maker = _Maker(graph.pruned(), arithmetic, act_bits, paper, rng, formats, zeros)
     maker.run()
     network = maker.network
     network.meta.update(random_seed=seed)
@@ -163,12 +167,14 @@ class _Maker:
         paper: bool,
         rng: np.random.Generator,
         formats: Mapping[str, Format] | None,
+        zeros: float,
     ) -> None:
         self.graph = graph
         self.width = PAPER_FORMAT.width if paper else act_bits
         self.paper = paper
         self.rng = rng
         self.formats = formats
+        self.zeros = zeros
         self.network = Network(graph=graph, formats={}, params={}, arithmetic=arithmetic, meta={})
         self.tensors: dict[str, Integers] = {}
 
@@ -244,7 +250,7 @@ class _Maker:
         shape = weight_shape(self.network, node)
         bits = self.network.arithmetic.weight_bits
         values = self.rng.normal(size=shape) * np.sqrt(2.0 / np.prod(shape[1:]))
-        sign = np.where(self.rng.random(shape) < ZERO_SHARE, 0, np.sign(values))
+        sign = np.where(self.rng.random(shape) < self.zeros, 0, np.sign(values))
         power = np.rint(np.log2(np.maximum(np.abs(values), 2.0**-40)))
         codes = encode(sign, np.clip(power, P_MIN[bits], 0), bits)
         channels = shape[0]

@@ -41,6 +41,8 @@ class Builder:
     places: dict[str, dict[int, Place]] = field(default_factory=dict)
     later: list[Callable[[], None]] = field(default_factory=list)
     reserved: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    twins: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     last_reader: dict[str, str] = field(default_factory=dict)
     released: set[tuple[str, int]] = field(default_factory=set)
 
@@ -83,7 +85,7 @@ class Builder:
 
     def last_read(self, node: Node) -> set[str]:
         """Tensors that nobody reads after this node."""
-        return {name for name in node.inputs if self.last_reader[name] == node.name}
+        return {name for name in self.inputs[node.name] if self.last_reader[name] == node.name}
 
     def release(self, name: str, channel: int) -> None:
         """A channel of a tensor will not be read any more."""

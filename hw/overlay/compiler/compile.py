@@ -22,10 +22,11 @@ from hw.overlay.compiler.average import average_pool, global_pool, half_planes
 from hw.overlay.compiler.builder import Builder
 from hw.overlay.compiler.classifier import classifier, pixels
 from hw.overlay.compiler.conv import convolution
-from hw.overlay.compiler.join import add, concat, select
+from hw.overlay.compiler.join import add, concat, rename, select
 from hw.overlay.compiler.max_pool import max_pool
 from hw.overlay.compiler.placement import place, words
 from hw.overlay.compiler.planes import Memory, Tensor
+from hw.overlay.compiler.schedule import ordered, reads, twins
 from hw.overlay.hardware import Overlay
 from hw.overlay.isa import Flow
 from hw.overlay.places import Place
@@ -61,22 +62,25 @@ def compile_network(network: Network, hardware: Overlay) -> Compiled:
     _check_sides(network)
     placement = place(graph, hardware)
     builder = Builder(network, hardware, placement, Memory(hardware.words))
-    builder.last_reader = {source: node.name for node in graph for source in node.inputs}
+    builder.twins = twins(graph)
+    builder.inputs = reads(graph, builder.twins)
+    nodes = ordered(graph, placement, builder.inputs)
+    builder.last_reader = {s: node.name for node in nodes for s in builder.inputs[node.name]}
     image = _image(builder)
     _reserve(builder)
 
     emitter = builder.emitter
     ranges: dict[str, tuple[str, int]] = {}
     emitter.put(isa.Jump(Flow.WAIT_IMAGE).pack())
-    for node in graph:
-        if node.inputs and node.name not in placement.suffix:
+    for node in nodes:
+        if node.name not in placement.suffix:
             _operation(builder, node)
             ranges[node.name] = "prefix", emitter.length
     prefix = emitter.section(Flow.END_PREFIX)
     builder.section = "suffix"
     for finish in builder.later:
         finish()
-    for node in graph:
+    for node in nodes:
         if node.name in placement.suffix:
             _operation(builder, node)
             ranges[node.name] = "suffix", emitter.length
@@ -131,6 +135,8 @@ def _reserve(builder: Builder) -> None:
     """Planes that hold one image of a batch while the prefix is done for the others."""
     placement = builder.placement
     for node in builder.network.graph:
+        if node.name in builder.twins:
+            continue
         if any(placement.cuts(node)) and placement.shared(node.name):
             halves = half_planes(builder, node) if isinstance(node, AvgPool) else 1
             builder.reserved[node.name] = builder.memory.take(
@@ -140,6 +146,8 @@ def _reserve(builder: Builder) -> None:
 
 def _operation(builder: Builder, node: Node) -> None:
     match node:
+        case _ if node.name in builder.twins:
+            rename(builder, node, tuple(range(node.shape[2])))
         case Conv() | FactorizedReduce():
             convolution(builder, node)
         case MaxPool():

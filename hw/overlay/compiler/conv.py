@@ -14,13 +14,16 @@ from hw.ir.arithmetic import (
     requantisation,
     scale_multipliers,
 )
-from hw.ir.graph import Conv, FactorizedReduce, Node
+from hw.ir.graph import Conv, FactorizedReduce, Node, Pair
 from hw.ir.weights import decode
 from hw.overlay import isa
 from hw.overlay.compiler.builder import Builder
 from hw.overlay.compiler.emitter import Group, View
+from hw.overlay.compiler.halo import with_halo
 from hw.overlay.compiler.levels import Sum, digits
+from hw.overlay.compiler.max_pool import chunks
 from hw.overlay.compiler.placement import words
+from hw.overlay.isa import Mode
 
 
 @dataclass(frozen=True)
@@ -56,51 +59,99 @@ def convolution(builder: Builder, node: Conv | FactorizedReduce) -> None:
     sign, power = decode(params.codes, network.arithmetic.weight_bits)
     acc = accumulation(network, node.name)
     derived = requantisation(network, node.name, acc)
-    _, _, scales = scale_multipliers(params.scale_sign, params.scale_exp)
+    _, _, multipliers = scale_multipliers(params.scale_sign, params.scale_exp)
+    scales = [digits(multiplier) for multiplier in multipliers]
     level = power.astype(np.int64) - acc.p0
-    ending = builder.finish(node)
-    source = builder.source(node)
-    slots = np.array(source.planes, np.int64)
+    ending, bounds = builder.finish(node), operand_range(network, node.name)
     channels, inside, *kernel = sign.shape
     groups = node.groups if isinstance(node, Conv) else 1
-    view = _view(builder, node, kernel)
     planes = builder.take(node, channels)
-    indices = []
+    uses = ((sign != 0) * np.array([len(s) for s in scales])[:, None, None, None]).sum((0, 1))
+    view = _view(builder, node, kernel)
+    sources = builder.source(node).planes
+    moved = moves_later(view, builder.placement.batch, int(uses.sum()) / channels)
+    if moved:
+        view = replace(view, cut=(False, False))
+    halo = with_halo(builder, view, sources, uses) if max(kernel) > 1 else None
+    if halo:
+        view, sources = halo
+    read = np.array(sources, np.int64)
+
+    def emit(channel: int, target: int, aimed: bool) -> int:
+        begin = channel // (channels // groups) * inside
+        near = read[begin : begin + inside]
+        terms = _terms(builder, view, sign[channel], level[channel], near, scales[channel])
+        found = builder.arrange(
+            node,
+            terms.level,
+            terms.negative,
+            terms.operand,
+            constant=params.bias[channel] + derived.rounding,
+            shift=derived.shift,
+            bounds=bounds,
+            ending=ending,
+        )
+        group = Group()
+        add_sum(builder, group, found, terms, aimed)
+        builder.end(group, target, ending)
+        return builder.emitter.group(group)
+
+    indices: list[int] = []
     half = channels // 2 if isinstance(node, FactorizedReduce) else channels
-    bounds = operand_range(network, node.name)
     for first, last, extra in ((0, half, 0), (half, channels, 1)):
-        if first == last:
-            continue
         offset = view.offset[0] + extra, view.offset[1] + extra
-        builder.emitter.configure(replace(view, offset=offset))
-        aimed = builder.aim(source.planes)
-        for channel in range(first, last):
-            begin = channel // (channels // groups) * inside
-            terms = _terms(
-                builder,
-                view,
-                sign[channel],
-                level[channel],
-                slots[begin : begin + inside],
-                digits(scales[channel]),
-            )
-            constant = params.bias[channel] + derived.rounding
-            found = builder.arrange(
-                node,
-                terms.level,
-                terms.negative,
-                terms.operand,
-                constant=constant,
-                shift=derived.shift,
-                bounds=bounds,
-                ending=ending,
-            )
-            group = Group()
-            add_sum(builder, group, found, terms, aimed)
-            builder.end(group, planes[channel], ending)
-            indices.append(builder.emitter.group(group))
+        out = [view.pitch_out] if moved else []
+        for chunk in chunks(builder, last - first, out) if last > first else ():
+            builder.emitter.configure(replace(view, offset=offset))
+            aimed = builder.aim(sources)
+            if halo and not indices:
+                builder.emitter.settle()
+            mine = [first + n for n in chunk]
+            targets = [planes[channel] for channel in mine]
+            if moved:
+                targets = builder.memory.take(node.name, len(mine), view.pitch_out)
+            found = [emit(c, target, aimed) for c, target in zip(mine, targets, strict=True)]
+            if moved:
+                found = _move(builder, node, targets, [planes[channel] for channel in mine])
+                builder.memory.drop(targets)
+            indices += found
+    if halo:
+        builder.memory.drop(sources)
     builder.give(node, planes)
     builder.complete(node, range(channels), planes, indices, ending)
+
+
+def moves_later(view: View, batch: Pair, steps: float) -> bool:
+    """Whether a channel is better computed as the first image's and then moved to its own place.
+
+    steps: that travel, of a channel
+    """
+    if any(cut and p < 0 for cut, p in zip(view.cut, view.pitch_in, strict=True)):
+        return False
+    if words(view.pitch_out) > 1:
+        return False
+    way = sum((images - 1) / 2 for images, cut in zip(batch, view.cut, strict=True) if cut)
+    return way * steps > way + MOVE
+
+
+MOVE = 3
+"""Cycles of a channel that is moved, beside the lanes on the way."""
+
+
+def _move(
+    builder: Builder, node: Node, sources: Sequence[int], targets: Sequence[int]
+) -> list[int]:
+    """Put the first image's lanes of these planes where the image's own are."""
+    pitch = builder.placement.pitches[node.name]
+    builder.pixelwise(node, pitch_in=(0, 0), pitch_out=pitch)
+    builder.aim(sources)
+    indices = []
+    for source, target in zip(sources, targets, strict=True):
+        group = Group()
+        builder.read(group, source)
+        group.capture(target, Mode.WIDE)
+        indices.append(builder.emitter.group(group))
+    return indices
 
 
 def _view(builder: Builder, node: Conv | FactorizedReduce, kernel: Sequence[int]) -> View:

@@ -110,6 +110,12 @@ class Emitter:
         self._words.append(np.array(packed, np.uint16))
         self.length += len(packed)
 
+    def settle(self) -> None:
+        """Whatever was captured may be read."""
+        latest = max(self._recent.values(), default=-isa.HAZARD)
+        self.put(*[NOP] * max(0, latest + isa.HAZARD - self.length))
+        self._recent = {}
+
     def set(self, register: Register, value: int) -> None:
         """Set a register, unless it has the value."""
         if self._registers.get(register) != value:

@@ -67,7 +67,7 @@ def select(builder: Builder, node: Select) -> None:
 
 def rename(builder: Builder, node: Node, channels: tuple[int, ...]) -> None:
     """The node's tensor is made of these channels of its input."""
-    (name,) = node.inputs
+    (name,) = builder.inputs[node.name]
     source = builder.tensors[name]
     planes = [source.planes[channel] for channel in channels]
     if not source.image:

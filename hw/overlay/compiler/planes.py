@@ -43,7 +43,7 @@ class Memory:
         self._free = np.ones(size, bool)
         self._free[0] = False
         self._holders: dict[int, int] = {}
-        self._sizes: dict[int, int] = {}
+        self._words: dict[int, np.ndarray] = {}
         self.most = 1
 
     def take(self, name: str, planes: int, pitch: Pair, *, pairs: bool = False) -> tuple[int, ...]:
@@ -74,12 +74,25 @@ class Memory:
         found = tuple((blocks[start : start + planes] * size).tolist())
         if pairs:
             found = tuple(plane + half for plane in found for half in (0, plane_words))
-        size = plane_words
-        for plane in found:
-            self._free[plane : plane + size] = False
-            self._holders[plane], self._sizes[plane] = 1, size
-        self.most = max(self.most, int((~self._free).sum()))
+        self._hold(found, np.arange(plane_words))
         return found
+
+    def take_sparse(self, planes: int, size: int, used: np.ndarray) -> tuple[int, ...] | None:
+        """First words of planes of `size` words of which only some are used; None: no room."""
+        whole = len(self._free) // size
+        blocks = np.flatnonzero(self._free[: whole * size].reshape(whole, size)[:, used].all(1))
+        if len(blocks) < planes:
+            return None
+        found = tuple((blocks[:planes] * size).tolist())
+        self._hold(found, used)
+        return found
+
+    def _hold(self, planes: Sequence[int], used: np.ndarray) -> None:
+        for plane in planes:
+            self._words[plane] = plane + used
+            self._free[self._words[plane]] = False
+            self._holders[plane] = 1
+        self.most = max(self.most, int((~self._free).sum()))
 
     def room(self, pitch: Pair) -> int:
         """Planes of this pitch that there is room for."""
@@ -97,5 +110,5 @@ class Memory:
         for plane in planes:
             self._holders[plane] -= 1
             if not self._holders[plane]:
-                self._free[plane : plane + self._sizes[plane]] = True
-                del self._holders[plane], self._sizes[plane]
+                self._free[self._words.pop(plane)] = True
+                del self._holders[plane]

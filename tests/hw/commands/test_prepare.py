@@ -11,6 +11,7 @@ from hw.board.boards import BOARDS, Board
 from hw.dataflow import plan_file
 from hw.ir import reference, serialize
 from hw.ir.parameters import Rounding
+from hw.networks import exponents
 from shiftnas import subcommand
 
 TINY = (
@@ -87,6 +88,15 @@ def test_paper_mode(tmp_path):
     made = serialize.load(tmp_path / "net")
     assert made.arithmetic.rounding == "floor" and made.arithmetic.guard == 0
     assert made.formats["stem/conv"].width == 32
+
+
+def test_share_of_zeros_is_asked_for(tmp_path):
+    assert run("network", *TINY, "--zeros", "0.6", "--out", tmp_path / "n").exit_code == 0
+    found = exponents.together(exponents.of_network(serialize.load(tmp_path / "n")).values())
+    assert 0.5 < found.zero_share < 0.7
+    refused = run("network", *TINY, "--zeros", "1", "--out", tmp_path / "m")
+    assert refused.exit_code == 2
+    assert "--zeros" in refused.stderr
 
 
 def test_rounding_is_asked_for(tmp_path):

@@ -14,14 +14,15 @@ from hw.ir.validate import validate
 from hw.ir.weights import decode
 from hw.networks import genotypes, random_network
 from hw.networks.cells import build
+from hw.networks.exponents import of_network, together
 
 
 def graph(channels=2, cells=3, image=(12, 10, 3), name="DARTS_V2"):
     return build(genotypes.get(name), channels=channels, cells=cells, image=image, classes=10)
 
 
-def make(**settings):
-    return random_network.random_network(graph(), **{"seed": 0, **settings})
+def make(channels=2, **settings):
+    return random_network.random_network(graph(channels), **{"seed": 0, **settings})
 
 
 def test_same_seed_same_network():
@@ -163,3 +164,16 @@ def test_formats_of_another_network():
         one.formats_for(graph(channels=1), one.arithmetic)
     with pytest.raises(InputError, match="--formats: the network has another arithmetic"):
         one.formats_for(one.graph, Arithmetic(guard=2))
+
+
+def test_share_of_zeros():
+    half, none = (together(of_network(make(channels=6, zeros=z)).values()) for z in (0.5, 0))
+    assert abs(half.zero_share - 0.5) < 0.05
+    assert none.zeros == 0
+    assert make(zeros=0.25).digest == make().digest
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_share_of_zeros_out_of_range(share):
+    with pytest.raises(InputError, match=f"^zeros: {share}; expected a share of 0 to less than 1$"):
+        make(zeros=share)
