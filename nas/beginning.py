@@ -17,8 +17,8 @@ from hw.networks import parts
 from nas import checkpoint
 from nas.checkpoint import CHECKPOINT
 from nas.model import GraphModel, bias_of, weight_of
-from nas.runs import Task, task_of
 from nas.shift import IncrementalWeight, RealWeight, ShiftWeight
+from nas.task import Task, task_of
 
 
 @dataclass(frozen=True)

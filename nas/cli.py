@@ -16,9 +16,12 @@ from hw.commands.options import (
     FILE_OR_NAME,
     FOLDER,
     formats_option,
+    model_option,
     out_option,
     paper_option,
     plugin_option,
+    require_network,
+    width_option,
 )
 from hw.errors import InputError, Interrupted
 from hw.ir.paper import refuse_beside_paper
@@ -216,15 +219,28 @@ def search(strategy: str | None, domain: str, run: _RunOptions) -> None:
         click.echo(f"written to {run.out / 'genotype.yaml'}")
 
 
+def _require_no_cells(overrides: tuple[str, ...]) -> None:
+    """InputError where `--set` asks for what a conventional network does not have."""
+    from hw.networks.conventional import OF_CELLS
+
+    for one in overrides:
+        key = one.partition("=")[0]
+        if key in [f"train.{name}" for name in OF_CELLS[:2]]:
+            raise InputError(
+                f"--set {key}: of networks of cells; the size of --model is its --width"
+            )
+
+
 @click.command(cls=console.Command)
 @click.option(
     "--genotype",
     "genotype_name",
     type=FILE_OR_NAME,
     metavar="G",
-    required=True,
-    help="Name or file.",
+    help="A network of these cells: a genotype's name or file.",
 )
+@model_option
+@width_option
 @click.option(
     "--from",
     "start",
@@ -235,20 +251,36 @@ def search(strategy: str | None, domain: str, run: _RunOptions) -> None:
 )
 @_domain_option
 @_run_options
-def train(genotype_name: str, start: Path | None, domain: str, run: _RunOptions) -> None:
-    """Train the network of a genotype with bit-shift weights."""
+def train(
+    genotype_name: str | None,
+    model_name: str | None,
+    width: float | None,
+    start: Path | None,
+    domain: str,
+    run: _RunOptions,
+) -> None:
+    """Train the network of a genotype, or a conventional one, with bit-shift weights."""
     from hw.networks import genotypes
+    from hw.networks.conventional import Conventional
     from nas import train as training
 
-    settings, genotype = run.settings(), genotypes.get(genotype_name)
+    require_network(genotype_name, model_name, width)
+    settings = run.settings()
+    if model_name is None:
+        assert genotype_name is not None
+        network, words = genotypes.get(genotype_name), ["--genotype", genotype_name]
+    else:
+        _require_no_cells(run.overrides)
+        network = Conventional(model_name, 1.0 if width is None else width)
+        words = ["--model", model_name, "--width", str(network.width)]
     _begin(run, "train")
     if run.seeds is not None:
-        words = ["train", "--genotype", genotype_name, "--domain", domain]
+        words = ["train", *words, "--domain", domain]
         _run_seeds(words + ([] if start is None else ["--from", str(start)]), settings, run)
         return
     with _resumable(run.out):
         metrics = training.train(
-            genotype, run.data, run.out, settings, domain=domain, start=start, **run.manner()
+            network, run.data, run.out, settings, domain=domain, start=start, **run.manner()
         )
     if run.as_json:
         console.print_json({**metrics, "out": run.out})

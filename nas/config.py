@@ -33,7 +33,17 @@ from nas.shift.settings import CHOICES, MAX_SHIFT, rises_to_one
 from nas.strategies.registry import STRATEGIES
 from nas.strategies.strategy import Strategy
 
-_SHIPPED = ("cifar10", "cifar100", "imagenet-mobile", "fashion-small", "demo", "digits", "tiny")
+_SHIPPED = (
+    "cifar10",
+    "cifar100",
+    "imagenet-mobile",
+    "deepshift-cifar",
+    "deepshift-imagenet",
+    "fashion-small",
+    "demo",
+    "digits",
+    "tiny",
+)
 _FOLDER = resources.files("nas").joinpath("presets")
 
 PRESETS: dict[str, Traversable] = {name: _FOLDER.joinpath(f"{name}.yaml") for name in _SHIPPED}
@@ -78,7 +88,8 @@ class TrainConfig:
 
     Parameters
     ----------
-    channels, cells, stem: of the network; stem "cifar" or "imagenet"
+    channels, cells: of a network of cells; a conventional one has none
+    stem: of the network, "cifar" or "imagenet"
     batch: images a step
     images: how many training images are used; None: all
     validation: share of each class's training images that is held out: trained on neither here nor
@@ -87,9 +98,11 @@ class TrainConfig:
         hold out the same ones
     epochs: of those images
     warmup_epochs: the learning rate rises linearly over these, then falls on a cosine to 0
+    lr_steps: shares of the epochs, rising; from each on the learning rate is a tenth of what it
+        was, in place of the cosine; none: the cosine
     lr, weight_decay, weight_decay_norms, regularisation, clip, optimiser, momentum: as in the
         search
-    drop_path: rate at the last epoch, risen linearly from 0
+    drop_path: of the edges of cells: rate at the last epoch, risen linearly from 0
     crop: pixels of zero padding before a random crop; 0: no crop
     flip: random left-right flips
     resized_crop: smallest share of an image that a random crop of a random shape leaves, which is
@@ -115,6 +128,7 @@ class TrainConfig:
     validation_seed: int = 0
     epochs: int = 200
     warmup_epochs: int = 0
+    lr_steps: tuple[float, ...] = ()
     lr: float = 0.01
     weight_decay: float = 3e-4
     weight_decay_norms: bool = True
@@ -239,6 +253,7 @@ _MOST: dict[str, float] = {
 
 _POSITIVE = ("lr", "arch_lr", "temperature_start", "temperature_end", "alpha_temperature")
 _RISING_TO_ONE = ("shift.inq_portions",)
+_RISING_BELOW_ONE = ("train.lr_steps",)
 _RATES = (
     "drop_path",
     "label_smoothing",
@@ -486,6 +501,11 @@ def _checked_list(value: Any, kind: type, name: str, where: Origin) -> tuple:
         if not rises_to_one(checked):
             raise InputError(
                 f"{where.at(name)}: expected rising numbers above 0, the last 1, found {value!r}"
+            )
+    if name in _RISING_BELOW_ONE:
+        if not all(a < b for a, b in pairwise((0.0, *checked, 1.0))):
+            raise InputError(
+                f"{where.at(name)}: expected rising numbers between 0 and 1, found {value!r}"
             )
     return checked
 

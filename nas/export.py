@@ -20,8 +20,9 @@ from hw.networks.counts import count
 from nas.config import ExpectConfig
 from nas.model import GraphModel, image_tensor
 from nas.quantise import calibrate, quantise
-from nas.runs import Run, Task
+from nas.runs import Run
 from nas.sources import evaluated, load_images, open_data
+from nas.task import Task
 from nas.train import EVALUATION_BATCH, evaluate, load_trained
 
 SCALE_TERMS = 3
@@ -75,18 +76,14 @@ def export(
         rounding = rounding or Rounding(task.config.train.rounding or Rounding.HALF_UP)
         arithmetic = Arithmetic(task.config.shift.weight_bits, guard, rounding, terms)
         width, frac = act_bits, None
-    train, genotype = task.config.train, task.genotype
-    assert genotype is not None  # or `load_trained` had raised
     meta = {
-        "genotype": genotypes.to_mapping(genotype),
+        **_origin(task),
         "data": task.data.name,
         "classes": task.data.classes,
         "class_names": list(task.data.class_names),
         "digests": dict(task.data.digests),
         "preprocessing": dict(task.data.preprocessing),
-        "channels": train.channels,
-        "cells": train.cells,
-        "stem": train.stem,
+        "stem": task.config.train.stem,
     }
     if like is None:
         formats = calibrate(model, x, width, frac)
@@ -98,6 +95,16 @@ def export(
     if images is not None:
         network.meta.update(_measured(model, network, *images, task.config.folder.workers))
     return network
+
+
+def _origin(task: Task) -> dict[str, Any]:
+    """What network it is, as `shiftnas network` has it too."""
+    if task.model is not None:
+        return {"model": task.model.name, "width": task.model.width}
+    assert task.genotype is not None  # or `load_trained` had raised
+    train = task.config.train
+    genotype = genotypes.to_mapping(task.genotype)
+    return {"genotype": genotype, "channels": train.channels, "cells": train.cells}
 
 
 def _images(task: Task, data: str | None) -> tuple[str, Dataset | ImageFolder] | None:

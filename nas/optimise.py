@@ -6,7 +6,7 @@ layers there are.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -214,3 +214,10 @@ def cosine(lr: float, step: int, steps: int, warmup: int = 0) -> float:
     if step < warmup:
         return lr * (step + 1) / warmup
     return lr / 2 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def stepped(lr: float, epoch: int, epochs: int, shares: Sequence[float]) -> float:
+    """Learning rate of `epoch` (from 0) of `epochs`: a tenth of what it was from each share of them
+    on, rounded half up to whole epochs.
+    """
+    return lr / 10 ** sum(epoch >= int(share * epochs + 0.5) for share in shares)

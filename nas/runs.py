@@ -5,7 +5,6 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,51 +13,24 @@ import torch
 import yaml
 
 from hw import documents, plugins
-from hw.data import SPLITS
 from hw.errors import InputError
 from hw.networks import genotypes
 from hw.networks.inside import INSIDE, Inside
-from hw.networks.registration import is_registered
 from hw.networks.space import Genotype
 from hw.outputs import write_atomic
-from hw.plugins import Plugin
 from nas import checkpoint, events
 from nas.checkpoint import BEFORE, CHECKPOINT
-from nas.config import Config, from_values
-from nas.data_record import DataRecord
-from nas.decisive import decisive
+from nas.config import Config
 from nas.distributed import from_main
 from nas.lock import LOCK, FolderLock
-from nas.origin import Origin
+from nas.task import Task, difference, read_task, task_of, unlike_data, unlike_setting
+from nas.task import to_yaml as task_yaml
 
 CONFIG, GENOTYPE, LOG, METRICS = "config.yaml", "genotype.yaml", "log.jsonl", "metrics.json"
 CALIBRATION, PROVENANCE = "calibration.npz", "provenance.json"
 
 FILES = (CONFIG, GENOTYPE, LOG, METRICS, INSIDE, CALIBRATION, PROVENANCE, *checkpoint.NAMES)
 """What a run writes, `events.FOLDER` aside."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a run is for: two runs whose tasks have no `difference` do the same work.
-
-    Parameters
-    ----------
-    kind: "search" or "train"
-    config: every setting
-    genotype: of the network trained; None in a search
-    domain: "shift" or "real"
-    start: SHA-256 of the checkpoint that a training takes its first weights from
-    plugins: loaded when it began
-    """
-
-    kind: str
-    data: DataRecord
-    config: Config
-    genotype: Genotype | None = None
-    domain: str = "shift"
-    start: str | None = None
-    plugins: tuple[Plugin, ...] = ()
 
 
 class Run:
@@ -101,7 +73,7 @@ class Run:
             run = cls(path, task, lock)
             if task.genotype is not None:
                 run.write_genotype(task.genotype)
-            write_atomic(path / CONFIG, _task_yaml(task))
+            write_atomic(path / CONFIG, task_yaml(task))
         except BaseException:
             lock.close()
             raise
@@ -121,7 +93,7 @@ class Run:
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             reason = documents.reason(error)
             raise InputError(f"{path}: not a run of `search` or `train`: {reason}") from error
-        return cls(folder, _read_task(values, path, lambda: genotypes.load(path.parent / GENOTYPE)))
+        return cls(folder, read_task(values, path, lambda: genotypes.load(path.parent / GENOTYPE)))
 
     # --- what a run writes ---------------------------------------------------------------
 
@@ -172,7 +144,7 @@ class Run:
     def save(self, state: dict[str, Any]) -> None:
         """Write the checkpoint: plain values and tensors only. The one before is kept."""
         genotype = self.task.genotype and genotypes.to_yaml(self.task.genotype)
-        checkpoint.save(self.folder, {"task": _task_yaml(self.task), "genotype": genotype, **state})
+        checkpoint.save(self.folder, {"task": task_yaml(self.task), "genotype": genotype, **state})
 
     @from_main
     def load(self) -> dict[str, Any] | None:
@@ -203,13 +175,6 @@ class Run:
         return state
 
 
-def task_of(state: dict[str, Any], path: Path) -> Task:
-    """What the run of a checkpoint's content is for; `path` is named in errors."""
-    text = state["genotype"]
-    values = documents.load_yaml(state["task"])
-    return _read_task(values, path, lambda: genotypes.from_mapping(documents.load_yaml(text)))
-
-
 def _goes_on(path: Path, resume: bool, force: bool) -> bool:
     """Whether the run in `path` goes on; else a new one may begin there, or InputError."""
     if resume and (path / CONFIG).exists():
@@ -234,8 +199,8 @@ def _goes_on(path: Path, resume: bool, force: bool) -> bool:
 
 def _require_same(path: Path, there: Task, wanted: Task) -> None:
     """InputError unless the run in `path`, whose task is `there`, is the one wanted."""
-    unlike = _unlike_data(there.data, wanted.data)
-    if unlike is not None and _unlike_setting(there, wanted) is None:
+    unlike = unlike_data(there.data, wanted.data)
+    if unlike is not None and unlike_setting(there, wanted) is None:
         place, before = wanted.data.place, there.data.place
         once = "" if place == before else f", once at {before}"
         raise InputError(
@@ -251,102 +216,6 @@ def _require_same(path: Path, there: Task, wanted: Task) -> None:
             f"{path / CONFIG}: not the run asked for ({unlike}); resume with the same call, or "
             "choose another --out"
         )
-
-
-def difference(there: Task, wanted: Task) -> str | None:
-    """The first thing by which two tasks do different work."""
-    setting = _unlike_setting(there, wanted)
-    if setting is None:
-        setting = plugins.unlike(there.plugins, wanted.plugins)
-    if setting is not None:
-        return setting
-    unlike = _unlike_data(there.data, wanted.data)
-    if unlike is not None:
-        return f"other data: {unlike}"
-    return None if there.genotype == wanted.genotype else "another genotype"
-
-
-def _unlike_setting(there: Task, wanted: Task) -> str | None:
-    ours, others = _decisive(wanted), _decisive(there)
-    for name in sorted(ours.keys() | others.keys()):
-        if ours.get(name) != others.get(name):
-            return f"{name} is {others.get(name)!r} there, {ours.get(name)!r} here"
-    return None
-
-
-def _decisive(task: Task) -> dict[str, Any]:
-    own = {"kind": task.kind, "domain": task.domain, "start": task.start}
-    # What a training holds out, a search does not see either.
-    train = task.config.train
-    held_out = {
-        "train.validation": train.validation,
-        "train.validation_seed": train.validation_seed,
-    }
-    return {**own, **held_out, **decisive(task.config, task.kind)}
-
-
-def _unlike_data(there: DataRecord, wanted: DataRecord) -> str | None:
-    """The first thing in which the content of the data wanted is not what it was."""
-    classes = wanted.known_classes.difference(there.known_classes)
-    if classes is not None:
-        return classes
-    if wanted.digests.keys() != there.digests.keys():
-        splits = (", ".join(sorted(one.digests, key=SPLITS.index)) for one in (wanted, there))
-        return "it has {}, expected {}".format(*splits)
-    for split in SPLITS:
-        if there.digests.get(split) != wanted.digests.get(split):
-            return f"its {'training' if split == 'train' else split} images differ"
-    return None
-
-
-def _task_yaml(task: Task) -> str:
-    head: dict[str, Any] = {
-        "kind": task.kind,
-        "data": task.data.place,
-        "content": task.data.to_mapping(),
-        "domain": task.domain,
-    }
-    if task.start is not None:
-        head["start"] = task.start
-    if task.plugins:
-        head["plugins"] = [plugin.as_dict() for plugin in task.plugins]
-    return yaml.safe_dump(head, sort_keys=False) + task.config.to_yaml()
-
-
-def _read_task(values: Any, path: Path, genotype: Callable[[], Genotype]) -> Task:
-    """`genotype` reads that of a training."""
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: expected a mapping")
-    head = {}
-    for key, allowed in (
-        ("kind", ("search", "train")),
-        ("domain", ("shift", "real")),
-        ("data", None),
-    ):
-        value = values.pop(key, None)
-        if not isinstance(value, str) or (allowed and value not in allowed):
-            raise InputError(f"{path}: {key}: expected {' or '.join(allowed or ['a name'])}")
-        head[key] = value
-    try:
-        data = DataRecord.from_mapping(head["data"], values.pop("content", None))
-    except ValueError as error:
-        raise InputError(f"{path}: content: {error}; begin again with --force") from error
-    start = values.pop("start", None)
-    if start is not None and not isinstance(start, str):
-        raise InputError(f"{path}: start: expected the SHA-256 of a checkpoint")
-    try:
-        recorded = plugins.read(values.pop("plugins", None))
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
-    with plugins.told(recorded):
-        config = from_values(values, Origin(str(path)))
-        found = genotype() if head["kind"] == "train" else None
-    if found is not None and any(is_registered(name) for name, _ in found.normal + found.reduce):
-        # The same name may mean other nodes now.
-        unlike = plugins.missing(recorded, plugins.loaded())
-        if unlike is not None:
-            raise InputError(f"{path}: {unlike}")
-    return Task(head["kind"], data, config, found, head["domain"], start, recorded)
 
 
 # --- repeatable randomness ---------------------------------------------------------------

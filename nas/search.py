@@ -29,7 +29,7 @@ from nas.model import image_tensor
 from nas.norm import normalise_apart
 from nas.optimise import ShiftOptimiser, StepSettings, cosine
 from nas.precision import autocast
-from nas.runs import Run, Task, restore_random_state, set_up
+from nas.runs import Run, restore_random_state, set_up
 from nas.shift import Domain, Layer
 from nas.sources import (
     load_images,
@@ -42,6 +42,7 @@ from nas.strategies import answers
 from nas.strategies.registry import make_strategy
 from nas.strategies.strategy import Architecture, Level, Moment, Stage
 from nas.supernet import Supernet
+from nas.task import Task
 
 ADAM_BETAS = (0.5, 0.999)
 """Of the architecture optimisers, as in the lineage of the paper's method."""

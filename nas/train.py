@@ -16,7 +16,7 @@ from hw.data import SPLITS
 from hw.errors import InputError
 from hw.ir.format import Format
 from hw.ir.parameters import Rounding
-from hw.networks.cells import build
+from hw.networks.conventional import Conventional
 from hw.networks.counts import count
 from hw.networks.inside import Inside
 from hw.networks.parts import edge_ends
@@ -24,7 +24,7 @@ from hw.networks.space import Genotype
 from nas import beginning, distributed
 from nas.auxiliary_head import TrainedNetwork
 from nas.batches import Augmentation, ImageSet, own_part, steps_of
-from nas.config import Activations, Config
+from nas.config import Activations, Config, TrainConfig
 from nas.events import require_tensorboard
 from nas.fake_quantise import paper_formats
 from nas.inside import exponents_of
@@ -32,10 +32,10 @@ from nas.journal import Journal
 from nas.meter import Meter
 from nas.model import GraphModel, count_weights, image_tensor
 from nas.norm import average_running_statistics, normalise_apart
-from nas.optimise import ShiftOptimiser, StepSettings, cosine
+from nas.optimise import ShiftOptimiser, StepSettings, cosine, stepped
 from nas.precision import autocast
 from nas.quantise import CALIBRATION_IMAGES, calibrate
-from nas.runs import Run, Task, restore_random_state, set_up
+from nas.runs import Run, restore_random_state, set_up
 from nas.shift import advance_weights
 from nas.sources import (
     calibration_images,
@@ -46,6 +46,7 @@ from nas.sources import (
     record_data,
     require_learnable,
 )
+from nas.task import Task
 
 EVALUATION_BATCH = 500
 VALIDATION = "validation_"
@@ -53,18 +54,13 @@ VALIDATION = "validation_"
 
 
 def make_model(task: Task) -> GraphModel:
-    """The network that a training task trains, with new weights, on the CPU."""
-    assert task.genotype is not None
-    train = task.config.train
-    graph = build(
-        task.genotype,
-        channels=train.channels,
-        cells=train.cells,
-        image=task.data.image,
-        classes=task.data.classes,
-        stem=train.stem,
-    )
-    model = GraphModel(graph, task.domain, task.config.shift, edge_ends(graph))
+    """The network that a training task trains, with new weights, on the CPU.
+
+    InputError where the images are too small for it.
+    """
+    train, graph = task.config.train, task.graph()
+    edges = () if task.genotype is None else edge_ends(graph)
+    model = GraphModel(graph, task.domain, task.config.shift, edges)
     model.rounding = Rounding(train.rounding or Rounding.HALF_UP)
     match train.activations:
         case Activations.PAPER:
@@ -95,7 +91,7 @@ def evaluate(
 
 
 def train(
-    genotype: Genotype,
+    network: Genotype | Conventional,
     data: str,
     out: str | Path,
     config: Config,
@@ -106,15 +102,14 @@ def train(
     tensorboard: bool = False,
     start: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Train the network of `genotype` and write the run; returns its metrics.
+    """Train a network of cells, or a conventional one, and write the run; returns its metrics.
 
     `start`: a run, or a checkpoint, of a training whose weights it begins with.
 
-    The run's folder holds config.yaml, genotype.yaml, log.jsonl, checkpoint.pt, and in the end
-    metrics.json and inside.json. It
-    is brought up to date after every epoch, so that a run cut short goes on with `resume` and ends
-    as it would have. Epochs are evaluated on validation images, if there are any, and the test
-    images are looked at once, after the last epoch.
+    The run's folder holds config.yaml, genotype.yaml (of cells), log.jsonl, checkpoint.pt, and in
+    the end metrics.json and inside.json. It is brought up to date after every epoch, so that a run
+    cut short goes on with `resume` and ends as it would have. Epochs are evaluated on validation
+    images, if there are any, and the test images are looked at once, after the last epoch.
     """
     if tensorboard:
         require_tensorboard()
@@ -123,6 +118,8 @@ def train(
             f"train.epochs: {config.train.epochs}: shift.layer inq begins with real weights and "
             "freezes the last of them in the last epoch; expected at least 2, or layer ps or q"
         )
+    if isinstance(network, Conventional):
+        require_no_cells(config.train)
     crop = config.train.resized_crop
     final = evaluated(data, config)
     splits = open_splits(data, SPLITS, config, resized_crop=crop)
@@ -135,10 +132,11 @@ def train(
         "train",
         record_data(data, **splits),
         config,
-        genotype,
+        None if isinstance(network, Conventional) else network,
         domain,
         None if found is None else found.digest,
         plugins.loaded(),
+        network if isinstance(network, Conventional) else None,
     )
     torch.manual_seed(config.seed)
     workers = config.folder.workers
@@ -148,7 +146,7 @@ def train(
     if found is not None:
         source = _restored(make_model(found.task), found.state, found.path)
         note(f"--from {start}: {beginning.take_over(model, source, found.path)}")
-    network = TrainedNetwork(model, config.train.stem, config.train.auxiliary > 0)
+    trained = TrainedNetwork(model, config.train.stem, config.train.auxiliary > 0)
     with closing(Run.start(out, task, resume=resume, force=force)) as run:
         run.keep_calibration(lambda: calibration_images(training))
         held_out = {
@@ -157,7 +155,7 @@ def train(
             if split != "train"
         }
         with closing(Journal(run, device, tensorboard)) as journal:
-            trainer = _Trainer(journal, network.to(device), images, device)
+            trainer = _Trainer(journal, trained.to(device), images, device)
             seconds = trainer.run_epochs(held_out.get("validation"))
         validated = {k: v for k, v in journal.log[-1].items() if k.startswith(VALIDATION)}
         tested = evaluate(model.eval(), held_out[final], device, training.classes)
@@ -174,11 +172,25 @@ def train(
             "domain": domain,
             "seconds": round(seconds, 1),
         }
-        if network.head is not None:
-            metrics["auxiliary_weights"] = count_weights(network.head)
+        if trained.head is not None:
+            metrics["auxiliary_weights"] = count_weights(trained.head)
         run.write_inside(Inside(exponents_of(model), tested.confusion))
         run.write_metrics(metrics)
     return metrics
+
+
+def require_no_cells(train: TrainConfig) -> None:
+    """InputError, or a line, where a setting has nothing to act on in a conventional network."""
+    if train.auxiliary:
+        raise InputError(
+            f"train.auxiliary: {train.auxiliary:g}: the auxiliary head reads a reduction cell, and "
+            "a conventional network has none; set train.auxiliary=0"
+        )
+    if train.drop_path:
+        note(
+            f"train.drop_path: {train.drop_path:g}: of the edges of cells; a conventional network "
+            "has none, and nothing is dropped"
+        )
 
 
 class _Trainer:
@@ -257,8 +269,10 @@ class _Trainer:
         return calibrate(self.model, image_tensor(pixels), self.config.act_bits)
 
     def _lr(self, step: int, steps: int) -> float:
-        config = self.config
-        return cosine(config.lr, step, config.epochs * steps, config.warmup_epochs * steps)
+        config, warmup = self.config, self.config.warmup_epochs * steps
+        if config.lr_steps and step >= warmup:
+            return stepped(config.lr, step // steps, config.epochs, config.lr_steps)
+        return cosine(config.lr, step, config.epochs * steps, warmup)
 
     def _epoch(self, epoch: int, steps: int, advance: Callable[..., None]) -> Meter:
         config = self.config

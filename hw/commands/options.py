@@ -10,6 +10,7 @@ import click
 from hw import plugins
 from hw.data import NAMES
 from hw.ir.graph import Shape
+from hw.networks.conventional import MODELS
 from hw.outputs import NameOrPath, Output
 
 FOLDER = click.Path(path_type=Path)
@@ -57,6 +58,30 @@ def out_option(what: str, **options: Any):
 def _load_plugins(ctx: click.Context, param: click.Parameter, places: tuple[str, ...]) -> None:
     del ctx, param
     plugins.load_all(places)
+
+
+model_option = click.option(
+    "--model",
+    "model_name",
+    type=click.Choice(tuple(MODELS)),
+    metavar="M",
+    help=f"A conventional network instead: {', '.join(MODELS)}.",
+)
+width_option = click.option(
+    "--width",
+    type=Number(min=0, min_open=True),
+    help="Of a conventional network's layers, as a share of the published channels; default: 1.",
+)
+
+
+def require_network(genotype: str | None, model: str | None, width: float | None) -> None:
+    """UsageError unless there is one of both, and a width with the conventional one alone."""
+    if genotype is None and model is None:
+        raise click.UsageError("--genotype or --model: give one of them, the network to make")
+    if genotype is not None and model is not None:
+        raise click.UsageError("--genotype: not beside --model; its size is --width")
+    if model is None and width is not None:
+        raise click.UsageError("--width: of --model; a network of cells has channels")
 
 
 plugin_option = click.option(

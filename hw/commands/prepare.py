@@ -13,10 +13,13 @@ from hw.commands.options import (
     ImageShape,
     Number,
     formats_option,
+    model_option,
     network_argument,
     out_option,
     paper_option,
     plugin_option,
+    require_network,
+    width_option,
 )
 from hw.dataflow.fabric import CLOCK_MHZ
 from hw.errors import InputError
@@ -25,7 +28,6 @@ from hw.ir.paper import refuse_beside_paper
 from hw.ir.parameters import Rounding
 from hw.ir.validate import MAX_GUARD
 from hw.networks.cells import Stem
-from hw.networks.conventional import MODELS
 
 ACT_BITS, WEIGHT_BITS = 8, 5
 
@@ -42,18 +44,8 @@ COUNT = click.IntRange(min=1)
 )
 @click.option("--channels", type=COUNT, help="C, of the first cells' nodes.")
 @click.option("--cells", type=COUNT, help="L.")
-@click.option(
-    "--model",
-    "model_name",
-    type=click.Choice(tuple(MODELS)),
-    metavar="M",
-    help=f"A conventional network instead: {', '.join(MODELS)}.",
-)
-@click.option(
-    "--width",
-    type=Number(min=0, min_open=True),
-    help="Of a conventional network's layers, as a share of the published channels; default: 1.",
-)
+@model_option
+@width_option
 @click.option("--image", type=ImageShape(), required=True, help="Such as 28x28x1.")
 @click.option("--classes", type=COUNT, required=True)
 @click.option("--stem", type=click.Choice([*map(str, Stem)]), default=str(Stem.CIFAR))
@@ -118,11 +110,13 @@ def network(
         raise InputError(
             "--act-bits: --formats brings the tensors' widths; leave one of the two out"
         )
+    require_network(genotype_name, model_name, width)
     frame = _Frame(image, classes, Stem(stem))
     if model_name is None:
-        graph, meta = _of_cells(frame, genotype_name, channels, cells, width)
+        assert genotype_name is not None
+        graph, meta = _of_cells(frame, genotype_name, channels, cells)
     else:
-        given = {"genotype": genotype_name, "channels": channels, "cells": cells}
+        given = {"channels": channels, "cells": cells}
         graph, meta = _conventional(frame, model_name, width, given)
     settings = {
         "scale_terms": scale_terms,
@@ -167,20 +161,12 @@ class _Frame(NamedTuple):
 
 
 def _of_cells(
-    frame: _Frame,
-    genotype: str | None,
-    channels: int | None,
-    cells: int | None,
-    width: float | None,
+    frame: _Frame, genotype: str, channels: int | None, cells: int | None
 ) -> tuple[Graph, dict[str, Any]]:
     """Graph of a genotype, and what its network says of where it is from."""
     from hw.networks import genotypes
     from hw.networks.cells import build
 
-    if genotype is None:
-        raise click.UsageError("--genotype or --model: give one of them, the network to make")
-    if width is not None:
-        raise click.UsageError("--width: of --model; a network of cells has --channels")
     if channels is None or cells is None:
         missing = "--channels" if channels is None else "--cells"
         raise click.UsageError(f"{missing}: a network of cells needs it")
@@ -194,14 +180,13 @@ def _conventional(
     frame: _Frame, name: str, width: float | None, given: dict[str, Any]
 ) -> tuple[Graph, dict[str, Any]]:
     """The same of a conventional network; `given`: options that are not its own."""
-    from hw.networks.conventional import model
-    from hw.networks.conventional.sizes import Sizes
+    from hw.networks.conventional import Conventional
 
     for option, value in given.items():
         if value is not None:
             raise click.UsageError(f"--{option}: not beside --model; its size is --width")
-    width = 1.0 if width is None else width
-    return model(name, Sizes(*frame, width)), {"model": name, "width": width}
+    network = Conventional(name, 1.0 if width is None else width)
+    return network.graph(*frame), {"model": name, "width": network.width}
 
 
 @click.command(cls=console.Command)

@@ -54,6 +54,11 @@ class Run:
         return self.config.get(self.kind) or {}
 
     @property
+    def model(self) -> Mapping[str, Any]:
+        """Name and width of the conventional network that is trained; {} where it is of cells."""
+        return self.config.get("model") or {}
+
+    @property
     def strategy(self) -> str | None:
         """Of a search: as its log says, which names it at every epoch, or its configuration."""
         logged = (record["strategy"] for record in self.log.records if "strategy" in record)

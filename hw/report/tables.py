@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from hw.networks.cells import build
+from hw.networks.conventional import OF_CELLS
 from hw.networks.counts import count
 from hw.networks.genotypes import CIFAR10
 from hw.networks.space import SKIP, Genotype
@@ -142,7 +143,7 @@ def _head_rows(run: Run) -> list[tuple[str, str]]:
         ("data", config.get("data")),
         ("seed", config.get("seed")),
         ("precision", config.get("precision")),
-        ("supernet" if searched else "network", _sizes(section)),
+        ("supernet" if searched else "network", _sizes(run)),
         ("batch", section.get("batch")),
         ("optimiser", section.get("optimiser")),
         ("first learning rate", section.get("lr")),
@@ -174,7 +175,11 @@ def _final(run: Run, split: str) -> float | None:
     return run.metrics.get(key)
 
 
-def _sizes(section: Mapping[str, Any]) -> str:
+def _sizes(run: Run) -> str:
+    section = run.settings
+    if run.model:
+        model, stem = run.model, section.get("stem")
+        return f"{model.get('name')}, width {model.get('width')}, stem {stem}"
     if "channels" not in section or "cells" not in section:
         return ""
     return f"{section['channels']} channels, {section['cells']} cells"
@@ -198,6 +203,7 @@ def _settings(run: Run, several: bool) -> str:
         f"<tr><td><code>{escape(key)}</code></td><td class='text'>{escape(str(value))}</td></tr>"
         for key, value in _flat(run.config)
         if key.partition(".")[0] not in (other, "kind")
+        if not (run.model and key in [f"{run.kind}.{name}" for name in OF_CELLS])
         if not (several and key == "seed")
     )
     if not rows:

@@ -10,13 +10,15 @@ import yaml
 from hw import documents, plugins
 from hw.errors import InputError
 from hw.networks import genotypes
+from hw.networks.conventional import Conventional
 from hw.networks.space import Genotype
 from hw.outputs import write_atomic
-from nas.compare.spec import Arm, Hardware, Spec
+from nas.compare.comparison import Arm, Hardware, Spec
 from nas.config import Config
 from nas.data_record import DataRecord
 from nas.pool import Call
-from nas.runs import CONFIG, GENOTYPE, METRICS, Run, Task, difference
+from nas.runs import CONFIG, GENOTYPE, METRICS, Run
+from nas.task import Task, difference
 
 RUNS = "runs"
 """Folder of all runs: RUNS/ARM/seedN/search, RUNS/ARM/seedN/train-DOMAIN."""
@@ -24,7 +26,7 @@ RUNS = "runs"
 
 @dataclass(frozen=True)
 class Chain:
-    """One arm with one seed: a search, unless the genotype is given, and a training a domain.
+    """One arm with one seed: a search, unless the network is given, and a training a domain.
 
     `out`: the folder of the comparison.
     """
@@ -65,7 +67,7 @@ class Chain:
         return [*searches, *map(self.train, self.arm.train)]
 
     def genotype(self) -> Genotype | None:
-        """That is trained; None before the search has found it."""
+        """That is trained; None before the search has found it, and of a conventional network."""
         if self.arm.strategy is None:
             return self.arm.genotype
         path = self.search / GENOTYPE
@@ -99,7 +101,7 @@ def undone(chain: Chain, data: DataRecord) -> set[Path]:
         if not _is_done(chain.search, GENOTYPE, task):
             left.add(chain.search)
     for domain, config in arm.train.items():
-        task = _task("train", config, chain.seed, data, chain.genotype(), domain)
+        task = _task("train", config, chain.seed, data, chain.genotype(), domain, arm.model)
         if chain.search in left or not _is_done(chain.train(domain), METRICS, task):
             left.add(chain.train(domain))
     return left
@@ -112,9 +114,10 @@ def _task(
     data: DataRecord,
     genotype: Genotype | None = None,
     domain: str = "shift",
+    model: Conventional | None = None,
 ) -> Task:
     config = replace(config, seed=seed)
-    return Task(kind, data, config, genotype, domain, plugins=plugins.loaded())
+    return Task(kind, data, config, genotype, domain, plugins=plugins.loaded(), model=model)
 
 
 def _is_done(folder: Path, last: str, wanted: Task) -> bool:
@@ -168,13 +171,16 @@ def run_calls(chain: Chain, left: set[Path], data: str, settings: Settings) -> I
             ["search", "--config", settings.config(arm.search), "--domain", arm.search_domain,
              "--out", str(chain.search), *seed],
         )  # fmt: skip
-    given = arm.genotype and settings.genotype(arm.genotype)
+    if arm.model is not None:
+        network = ["--model", arm.model.name, "--width", str(arm.model.width)]
+    else:
+        given = arm.genotype and settings.genotype(arm.genotype)
+        network = ["--genotype", given or str(chain.search / GENOTYPE)]
     for domain, config in arm.train.items():
         if chain.train(domain) in left:
             yield Call(
                 f"{chain.name}/{chain.train(domain).name}",
-                ["train", "--config", settings.config(config), "--domain", domain,
-                 "--genotype", given or str(chain.search / GENOTYPE),
+                ["train", "--config", settings.config(config), "--domain", domain, *network,
                  "--out", str(chain.train(domain)), *seed],
             )  # fmt: skip
 

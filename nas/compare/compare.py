@@ -27,8 +27,8 @@ from nas.compare.chains import (
     run_calls,
     undone,
 )
+from nas.compare.comparison import Hardware, Spec
 from nas.compare.results import collect
-from nas.compare.spec import Hardware, Spec
 from nas.config import Config
 from nas.data_record import DataRecord
 from nas.lock import LOCK, FolderLock
@@ -84,6 +84,18 @@ class _Comparison:
         self.record = _record(spec.data, config)
         self.split = evaluated(spec.data, config)
         self.left: dict[str, set[Path]] = {}
+        self._require_fitting()
+
+    def _require_fitting(self) -> None:
+        """InputError where the images are too small for an arm's conventional network."""
+        for name, arm in self.spec.arms.items():
+            for config in arm.train.values():
+                if arm.model is None:
+                    continue
+                try:
+                    arm.model.graph(self.record.image, self.record.classes, config.train.stem)
+                except InputError as error:
+                    raise InputError(f"arms.{name}: {error}") from error
 
     def run(self) -> dict[str, Any]:
         self.left = {chain.name: undone(chain, self.record) for chain in self.chains}

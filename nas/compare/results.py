@@ -10,8 +10,8 @@ from hw import documents
 from hw.errors import InputError
 from hw.networks.space import SKIP
 from nas.compare.chains import EXPORTABLE, Chain, prices_known
+from nas.compare.comparison import Spec
 from nas.compare.figures import ACCURACY, FIGURES
-from nas.compare.spec import Spec
 from nas.compare.statistics import CONFIDENCE, difference, summary
 from nas.compare.tables import cells, notes
 from nas.runs import LOG, METRICS
@@ -47,6 +47,8 @@ def collect(spec: Spec, found: Sequence[Chain], out: Path, split: str) -> dict[s
         name: {
             "strategy": arm.strategy,
             "genotype": arm.genotype_name,
+            "model": arm.model.name if arm.model else None,
+            "width": arm.model.width if arm.model else None,
             "search_domain": arm.search_domain if arm.strategy else None,
             "seeds": list(arm.seeds),
         }
@@ -68,7 +70,7 @@ def summed_up(
     Parameters
     ----------
     head: data, split, baseline, and how many runs are planned and done
-    unequal, unequal_domains: see `unequal` and `between_domains` of `nas.compare.spec.Spec`
+    unequal, unequal_domains: see `unequal` and `between_domains` of `nas.compare.comparison.Spec`
     """
     baseline = head["baseline"]
     entries = [_entry(rows, name, domain, baseline) for domain in domains for name in arms]
@@ -103,8 +105,8 @@ def _row(spec: Spec, chain: Chain, domain: str, out: Path) -> Row:
         "train_seconds": metrics["seconds"],
     }
     genotype = chain.genotype()
-    assert genotype is not None
-    figures["skips"] = sum(operation == SKIP for operation, _ in genotype.normal)
+    if genotype is not None:
+        figures["skips"] = sum(operation == SKIP for operation, _ in genotype.normal)
     if arm.strategy is not None:
         figures["search_seconds"] = round(_logged_seconds(chain.search / LOG), 2)
     if spec.hardware is not None and domain == EXPORTABLE:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ from hw.board.boards import device
 from hw.data import NAMES
 from hw.errors import InputError
 from hw.networks import genotypes
+from hw.networks.conventional import OF_CELLS, Conventional
 from hw.networks.space import Genotype
+from nas.compare.comparison import Arm, Hardware, Spec
 from nas.config import MAX_SEED, PRESETS, Config, load_config
 from nas.decisive import decisive
 from nas.origin import Origin
@@ -25,76 +26,16 @@ DOMAINS = ("shift", "real")
 
 FIELDS = ("data", "config", "set", "seeds", "domains", "arms", "baseline", "equal_training",
           "hardware")  # fmt: skip
-ARM_FIELDS = ("strategy", "genotype", "set", "seeds", "search_domain", "domains")
+ARM_FIELDS = ("strategy", "genotype", "model", "width", "set", "seeds", "search_domain",
+              "domains")  # fmt: skip
+SOURCES = ("strategy", "genotype", "model")
+"""Where an arm's networks come from: one of these fields."""
 HARDWARE_FIELDS = ("board", "luts")
 
 MOST_SEEDS = 1000
 """Of one arm, where their number is given."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One row of the table: where architectures come from.
-
-    Parameters
-    ----------
-    strategy: that searches them; None where the genotype is given
-    genotype, genotype_name: that is given, and how the file calls it
-    seeds: of search and training alike
-    search_domain: weights of the supernet, "shift" or "real"
-    search: settings of the searches
-    train: domain of the weights trained -> settings of the trainings
-    """
-
-    name: str
-    strategy: str | None
-    genotype: Genotype | None
-    genotype_name: str | None
-    seeds: tuple[int, ...]
-    search_domain: str
-    search: Config
-    train: Mapping[str, Config]
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """What the networks are planned for. `board`: a name or "none"; `luts`: see `plan --luts`."""
-
-    board: str
-    luts: int | None = None
-
-
-@dataclass(frozen=True)
-class Spec:
-    """A comparison.
-
-    Parameters
-    ----------
-    text: of the file
-    data: name or path of the data set
-    arms: by name, in the order of the table
-    baseline: the arm that the others are compared with
-    hardware: None: networks are not exported
-    unequal: domain -> setting of the training -> arm -> value, of the settings that differ;
-        empty where all networks are trained alike
-    between_domains: arm -> setting of the training -> domain -> value, of the settings in which the
-        trainings of an arm in its domains differ
-    """
-
-    text: str
-    data: str
-    arms: Mapping[str, Arm]
-    baseline: str
-    hardware: Hardware | None
-    unequal: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    between_domains: Mapping[str, Mapping[str, Mapping[str, Any]]]
-
-    @property
-    def domains(self) -> list[str]:
-        """Of all trainings, in the order of the file."""
-        return list(dict.fromkeys(domain for arm in self.arms.values() for domain in arm.train))
 
 
 def load(path: Path, data: str | None = None) -> Spec:
@@ -202,9 +143,10 @@ class _Reader:
             raise self.wrong(at, "expected a name of letters, digits, - and _: it names a folder")
         fields = self._section(at, value, ARM_FIELDS)
         strategy, genotype_name = fields.get("strategy"), fields.get("genotype")
-        if (strategy is None) == (genotype_name is None):
-            raise self.wrong(at, "expected either strategy or genotype")
+        if sum(fields.get(key) is not None for key in SOURCES) != 1:
+            raise self.wrong(at, f"expected one of {', '.join(SOURCES)}")
         genotype, settings = None, self._mapping(f"{at}.set", fields.get("set", {}))
+        model = self._model(at, fields)
         own: dict[str, Any] = {}
         if strategy is not None:
             self._choice(f"{at}.strategy", strategy, STRATEGIES)
@@ -212,15 +154,24 @@ class _Reader:
                 raise self.wrong(f"{at}.set.search.strategy", f"{at}.strategy says it already")
             own = {"search": {"strategy": strategy}}
         else:
-            genotype = self._genotype(f"{at}.genotype", genotype_name)
+            if genotype_name is not None:
+                genotype = self._genotype(f"{at}.genotype", genotype_name)
             for field in ("search_domain", "set.search"):
                 if field in fields or ("search" in settings and field == "set.search"):
-                    raise self.wrong(f"{at}.{field}", "of a genotype that is given: no search")
+                    raise self.wrong(f"{at}.{field}", "of a network that is given: no search")
         if "seed" in settings:
             raise self.wrong(f"{at}.set.seed", f"seeds of an arm are in {at}.seeds")
         self._require_common(f"{at}.set", settings)
         search = self._config(top, (f"{at}.strategy", own), (f"{at}.set", settings))
         trained = self._trained(f"{at}.domains", fields.get("domains"), domains)
+        train = {
+            domain: self._config(
+                top, (f"{at}.set", settings), (f"domains.{domain}", domains[domain])
+            )
+            for domain in trained
+        }
+        if model is not None:
+            self._require_no_cells(at, settings, train)
         search_domain = fields.get("search_domain", "shift")
         self._choice(f"{at}.search_domain", search_domain, DOMAINS)
         if strategy is not None and search_domain == "shift" and search.shift.layer == Layer.INQ:
@@ -241,13 +192,36 @@ class _Reader:
             ),
             search_domain=search_domain,
             search=search,
-            train={
-                domain: self._config(
-                    top, (f"{at}.set", settings), (f"domains.{domain}", domains[domain])
-                )
-                for domain in trained
-            },
+            train=train,
+            model=model,
         )
+
+    def _model(self, at: str, fields: Mapping[str, Any]) -> Conventional | None:
+        """The conventional network of an arm, if it has one."""
+        if fields.get("model") is None:
+            if "width" in fields:
+                raise self.wrong(f"{at}.width", "of a model: there is none beside it")
+            return None
+        try:
+            return Conventional(fields["model"], fields.get("width", 1.0))
+        except InputError as error:
+            field, _, reason = str(error).partition(": ")
+            raise self.wrong(f"{at}.{field}", reason) from error
+
+    def _require_no_cells(
+        self, at: str, settings: Mapping[str, Any], trainings: Mapping[str, Config]
+    ) -> None:
+        """InputError where a conventional arm is told what only networks of cells have."""
+        own = settings.get("train")
+        for key in OF_CELLS:
+            if isinstance(own, dict) and key in own:
+                raise self.wrong(
+                    f"{at}.set.train.{key}", "of networks of cells; a model has its width alone"
+                )
+        if any(config.train.auxiliary for config in trainings.values()):
+            raise self.wrong(
+                at, "train.auxiliary: a conventional network has no cell for the head; set it to 0"
+            )
 
     def _config(self, top: Mapping[str, Any], *layers: tuple[str, Any]) -> Config:
         """The file's configuration, its `set`, and the settings that stand at these fields."""
@@ -380,21 +354,32 @@ class _Reader:
 
 def _unequal(arms: Mapping[str, Arm]) -> dict[str, dict[str, dict[str, Any]]]:
     """Domain -> setting -> arm -> value, of the settings in which trainings differ."""
+    models = {name for name, arm in arms.items() if arm.model is not None}
     found = {
         domain: _differing(
-            {name: arm.train[domain] for name, arm in arms.items() if domain in arm.train}
+            {name: arm.train[domain] for name, arm in arms.items() if domain in arm.train}, models
         )
         for domain in DOMAINS
     }
     return {domain: settings for domain, settings in found.items() if settings}
 
 
-def _differing(trainings: Mapping[str, Config]) -> dict[str, dict[str, Any]]:
-    """Setting -> name -> value, of the settings in which these trainings differ."""
+def _differing(
+    trainings: Mapping[str, Config], models: Collection[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """Setting -> name -> value, of the settings in which these trainings differ.
+
+    `models`: names of those of conventional networks, which read no setting of cells.
+    """
     settings = {name: decisive(config, "train") for name, config in trainings.items()}
+    of_cells = {f"train.{name}" for name in OF_CELLS}
     found = {}
     for key in next(iter(settings.values()), {}):
-        values = {name: of[key] for name, of in settings.items()}
+        values = {
+            name: of[key]
+            for name, of in settings.items()
+            if not (name in models and key in of_cells)
+        }
         if any(value != next(iter(values.values())) for value in values.values()):
             found[key] = values
     return found

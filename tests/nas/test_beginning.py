@@ -11,9 +11,10 @@ from hw.networks import genotypes
 from nas import beginning
 from nas.config import load_config
 from nas.model import image_tensor, weight_of
-from nas.runs import Run, Task
+from nas.runs import Run
 from nas.search import search
 from nas.shift import Layer
+from nas.task import Task
 from nas.train import load_trained, make_model, train
 
 SMALL = ("train.channels=4", "train.cells=3", "train.batch=64", "train.images=128")

@@ -52,6 +52,39 @@ def test_search_and_train_commands(tmp_path):
     ("arguments", "message"),
     [
         (("train", "--genotype", "nope", "--data", "digits", "--out", "o"), "nope"),
+        (("train", "--data", "digits", "--out", "o"), "--genotype or --model: give one of them"),
+        (
+            (
+                "train",
+                "--genotype",
+                "GDAS_V1",
+                "--model",
+                "resnet8",
+                "--data",
+                "digits",
+                "--out",
+                "o",
+            ),
+            "--genotype: not beside --model; its size is --width",
+        ),
+        (("train", "--model", "resnet9", "--data", "digits", "--out", "o"), "'resnet9' is not one"),
+        (
+            ("train", "--genotype", "GDAS_V1", "--width", "2", "--data", "digits", "--out", "o"),
+            "--width: of --model; a network of cells has channels",
+        ),
+        (("train", "--model", "resnet8", "--width", "0", "--data", "digits", "--out", "o"), "x>0"),
+        (
+            ("train", "--model", "vgg16", "--data", "digits", "--out", "o"),
+            "image: 8x8 is too small",
+        ),
+        (
+            tuple("train --model resnet8 --data digits --out o --set train.cells=3".split()),
+            "--set train.cells: of networks of cells; the size of --model is its --width",
+        ),
+        (
+            tuple("train --model resnet8 --data digits --out o --set train.auxiliary=0.4".split()),
+            "train.auxiliary: 0.4: the auxiliary head reads a reduction cell, and a conventional",
+        ),
         (("train", "--genotype", "GDAS_V1", "--data", "empty", "--out", "o"), "empty folder"),
         (("search", "--data", "digits", "--out", "o", "--set", "x=1"), "x: not a field"),
         (("search", "--data", "digits", "--out", "o", "--seeed", "3"), "No such option"),

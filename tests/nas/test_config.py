@@ -19,11 +19,11 @@ from nas.data_record import DataRecord
 from nas.optimise import ShiftOptimiser, StepSettings
 from nas.origin import Origin
 from nas.precision import autocast
-from nas.runs import Task
 from nas.search_config import PdartsConfig, SearchConfig
 from nas.shift import Linear, ShiftSettings, latent_gradients, make_weight
 from nas.strategies.darts_minus import AuxiliarySkipArchitecture
 from nas.strategies.strategy import Moment
+from nas.task import Task
 from nas.train import make_model
 
 
@@ -68,6 +68,9 @@ def test_overrides_come_last_and_take_yaml_values():
         ("search: {lr: -0.1}", "search.lr: expected at least 0"),
         ("search: {lr: 0}", "search.lr: expected more than 0"),
         ("search: {lr: .nan}", "search.lr: expected at least 0"),
+        ("train: {lr_steps: [0.5, 0.5]}", "train.lr_steps: expected rising numbers between 0 and"),
+        ("train: {lr_steps: [0.5, 1]}", "train.lr_steps: expected rising numbers between 0 and 1"),
+        ("train: {lr_steps: 0.5}", "train.lr_steps: expected a list, found 0.5"),
         ("train: {drop_path: 1.0}", "train.drop_path: expected less than 1"),
         ("search: {images: [1]}", "search.images: expected int or null"),
         ("shift: {init: gauss}", "shift.init: expected one of"),

@@ -10,7 +10,8 @@ from nas.config import load_config
 from nas.data_record import DataRecord
 from nas.journal import Journal
 from nas.meter import NotFinite
-from nas.runs import Run, Task
+from nas.runs import Run
+from nas.task import Task
 
 TASK = Task("search", DataRecord("digits"), load_config("tiny"))
 CPU = torch.device("cpu")

@@ -15,6 +15,7 @@ from nas.optimise import (
     StepSettings,
     cosine,
     flatten,
+    stepped,
 )
 from nas.shift import Layer, Linear, ShiftSettings
 
@@ -162,6 +163,16 @@ def test_a_step_keeps_the_latent_parameters_in_range():
             optimiser.step()
         assert layer.weight.power.min() >= -14 and layer.weight.power.max() <= 0
         assert layer.weight.sign.abs().max() <= 1
+
+
+def test_steps_take_a_tenth_at_their_epochs():
+    """DeepShift's: of 200 epochs the rate falls at 80, 120, 160 and 180."""
+    rates = [stepped(1.0, epoch, 200, (0.4, 0.6, 0.8, 0.9)) for epoch in range(200)]
+    falls = [epoch for epoch in range(1, 200) if rates[epoch] != rates[epoch - 1]]
+    assert falls == [80, 120, 160, 180]
+    assert [rates[epoch] for epoch in (0, *falls)] == [1, 1e-1, 1e-2, 1e-3, 1e-4]
+    rates = [stepped(1.0, epoch, 90, (0.333, 0.667)) for epoch in range(90)]
+    assert [rates.count(rate) for rate in (1, 0.1, 0.01)] == [30, 30, 30]
 
 
 def test_cosine_rises_then_falls_to_zero():

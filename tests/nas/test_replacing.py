@@ -8,7 +8,8 @@ from hw.networks import genotypes
 from nas import replacing
 from nas.config import load_config
 from nas.data_record import DataRecord
-from nas.runs import Run, Task
+from nas.runs import Run
+from nas.task import Task
 
 SEARCH = Task("search", DataRecord("digits"), load_config("tiny"))
 TRAIN = Task("train", DataRecord("digits"), load_config("tiny"), genotypes.get("GDAS_V1"))

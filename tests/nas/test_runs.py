@@ -9,10 +9,12 @@ import yaml
 
 from hw.errors import InputError
 from hw.networks import genotypes
+from hw.networks.conventional import Conventional
 from nas import checkpoint
 from nas.config import load_config
 from nas.data_record import DataRecord
-from nas.runs import Run, Task, pick_device
+from nas.runs import Run, pick_device
+from nas.task import Task
 
 DIGITS = DataRecord(
     "digits",
@@ -24,6 +26,9 @@ DIGITS = DataRecord(
 )
 OTHER = replace(DIGITS, place="fashion", digests={"train": "3" * 64, "test": "2" * 64})
 SEARCH = Task("search", DIGITS, load_config("tiny"))
+MODEL = Task(
+    "train", DIGITS, load_config("tiny"), domain="real", model=Conventional("resnet8", 0.25)
+)
 TRAIN = Task("train", DIGITS, load_config("tiny"), genotypes.get("GDAS_V1"), "real")
 
 
@@ -34,7 +39,7 @@ def start(folder, task=SEARCH, *, resume=False, force=False):
     return run
 
 
-@pytest.mark.parametrize("task", [SEARCH, TRAIN])
+@pytest.mark.parametrize("task", [SEARCH, TRAIN, MODEL])
 def test_a_run_knows_its_task(tmp_path, task):
     start(tmp_path / "run", task)
     assert Run.open(tmp_path / "run").task == task
@@ -124,6 +129,42 @@ def test_checkpoint_of_another_genotype(tmp_path):
         run.newest()
     Run(run.folder, TRAIN).save({"x": 2})
     assert (run.newest() or {})["x"] == 2
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (
+            replace(MODEL, model=Conventional("resnet20", 0.25)),
+            "model is 'resnet8' there, 'resnet2",
+        ),
+        (replace(MODEL, model=Conventional("resnet8")), "width is 0.25 there, 1.0 here"),
+        (TRAIN, "model is 'resnet8' there, None here"),
+        (
+            replace(MODEL, config=load_config("tiny", ("train.stem=imagenet",))),
+            "train.stem is 'cifar' there, 'imagenet' here",
+        ),
+    ],
+)
+def test_another_conventional_network_is_another_run(tmp_path, other, message):
+    start(tmp_path / "run", MODEL)
+    with pytest.raises(InputError, match=message):
+        start(tmp_path / "run", other, resume=True)
+    config = load_config("tiny", ("train.channels=9", "train.cells=9", "train.drop_path=0.5"))
+    start(tmp_path / "run", replace(MODEL, config=config), resume=True)  # nothing that it reads
+
+
+@pytest.mark.parametrize("text", ["resnet8", "{name: resnet8}", "{name: x, width: 1}",
+                                  "{name: resnet8, width: -1}", "{name: resnet8, width: .nan}"])  # fmt: skip
+def test_damaged_record_of_the_network(tmp_path, text):
+    path = start(tmp_path / "run", MODEL).folder / "config.yaml"
+    content = yaml.safe_load(path.read_text()) | {"model": yaml.safe_load(text)}
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(
+        InputError, match=r"config.yaml: model: .*begin again with --force"
+    ) as error:
+        Run.open(tmp_path / "run")
+    assert "\n" not in str(error.value)
 
 
 def test_a_run_goes_on_with_settings_that_change_no_figure(tmp_path):

@@ -21,7 +21,7 @@ from nas.config import load_config
 from nas.data_record import DataRecord
 from nas.export import export
 from nas.model import count_weights, image_tensor
-from nas.runs import Task
+from nas.task import Task
 from nas.train import load_trained, make_model, train
 
 GENOTYPE = genotypes.get("ShiftNAS_C10")
@@ -61,6 +61,7 @@ EVERYTHING = (
         (2, ("shift.layer=q",)),
         (1, ("shift.layer=inq", "train.optimiser=sgd")),
         (3, ("shift.layer=inq",)),
+        (2, ("train.lr_steps=[0.5]",)),
     ],
 )
 def test_a_run_cut_short_ends_as_one_in_a_piece(tmp_path, monkeypatch, epochs, settings):
@@ -212,6 +213,22 @@ def test_learning_rate_warms_up_and_falls_on_a_cosine(tmp_path):
     assert 0 < rates[-1] < 0.001 and rates[8:] == sorted(rates[8:], reverse=True)
     log = read_log(tmp_path / "run")
     assert [entry["lr"] for entry in log] == rates[::4]
+
+
+def test_learning_rate_falls_in_steps(tmp_path):
+    """By value: two steps an epoch, a warm-up of one epoch, a tenth from the fourth of six on."""
+    settings = ("train.epochs=6", "train.warmup_epochs=1", "train.lr_steps=[0.5]", "train.lr=0.04")
+    config = load_config("tiny", (*settings, "train.batch=32", "train.images=64"))
+    rates = []
+    with pytest.MonkeyPatch.context() as patch:
+        original = training.ShiftOptimiser.set_lr
+        patch.setattr(
+            training.ShiftOptimiser,
+            "set_lr",
+            lambda self, lr: (rates.append(lr), original(self, lr)),
+        )
+        train(GENOTYPE, "digits", tmp_path / "run", config)
+    assert rates == pytest.approx([0.02, *[0.04] * 5, *[0.004] * 6])
 
 
 def test_drop_path_rises_linearly_over_the_epochs(tmp_path):

@@ -62,7 +62,10 @@ def test_a_conventional_network(tmp_path):
     [
         (TINY[2:], "--genotype or --model: give one of them"),
         (TINY[:2] + TINY[4:], "--channels: a network of cells needs it"),
-        ((*TINY, "--width", "2"), "--width: of --model; a network of cells has --channels"),
+        (
+            (*TINY, "--width", "2"),
+            "--width: of --model; a network of cells has channels",
+        ),
         ((*MODEL, *TINY[:2]), "--genotype: not beside --model; its size is --width"),
         ((*MODEL, "--cells", "3"), "--cells: not beside --model; its size is --width"),
         ((*MODEL, "--model", "vgg16"), "image: 9x8 is too small"),

@@ -9,7 +9,8 @@ from hw.networks import genotypes
 from nas.compare.chains import _is_done
 from nas.config import load_config
 from nas.data_record import DataRecord
-from nas.runs import Run, Task
+from nas.runs import Run
+from nas.task import Task
 
 CONFIG = load_config("tiny")
 DATA = DataRecord(

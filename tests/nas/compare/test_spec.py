@@ -6,7 +6,9 @@ import pytest
 
 from hw.errors import InputError
 from hw.networks import genotypes
-from nas.compare.spec import ARM_FIELDS, FIELDS, Hardware, load
+from hw.networks.conventional import Conventional
+from nas.compare.comparison import Hardware
+from nas.compare.spec import ARM_FIELDS, FIELDS, load
 
 ROOT = Path(__file__).parents[3]
 
@@ -117,21 +119,48 @@ def test_files_are_looked_for_beside_the_spec(tmp_path):
         ("[shift]", "[binary]", "line 19: arms.given.domains: expected a list of shift, real"),
         ("search_domain: real", "search_domain: r", "line 15: arms.no-reset.search_domain: exp"),
         ("found: {", "a/b: {", "line 10: arms.a/b: expected a name of letters, digits, - and _"),
-        ("{strategy: shiftnas}", "{}", "line 10: arms.found: expected either strategy or"),
+        (
+            "{strategy: shiftnas}",
+            "{}",
+            "line 10: arms.found: expected one of strategy, genotype, model",
+        ),
         (
             "{strategy: shiftnas}",
             "{strategy: darts, genotype: GDAS_V1}",
-            "line 10: arms.found: expected either strategy or genotype",
+            "line 10: arms.found: expected one of strategy, genotype, model",
         ),
         ("{strategy: shiftnas}", "{strategy: s}", "line 10: arms.found.strategy: expected one of"),
         ("{strategy: shiftnas}", "{stratgy: s}", "line 10: arms.found.stratgy: not a field"),
         ("{strategy: shiftnas}", "7", "line 10: arms.found: expected a mapping, found 7"),
+        (
+            "genotype: GDAS_V1",
+            "genotype: GDAS_V1\n    model: resnet8",
+            "line 16: arms.given: expected one of strategy, genotype, model",
+        ),
+        ("genotype: GDAS_V1", "model: resnet9", "line 17: arms.given.model: 'resnet9' is not kn"),
+        ("genotype: GDAS_V1", "model: [8]", "line 17: arms.given.model: [8] is not known; use"),
+        (
+            "genotype: GDAS_V1",
+            "model: resnet8\n    width: 0",
+            "line 18: arms.given.width: expected a number above 0, found 0",
+        ),
+        ("GDAS_V1", "GDAS_V1\n    width: 2", "line 18: arms.given.width: of a model: there is no"),
+        (
+            "genotype: GDAS_V1",
+            "model: resnet8\n    search_domain: real",
+            "line 18: arms.given.search_domain: of a network that is given: no search",
+        ),
+        (
+            "genotype: GDAS_V1",
+            "model: resnet8\n    set: {train: {channels: 3}}",
+            "line 18: arms.given.set.train.channels: of networks of cells; a model has its width",
+        ),
         ("GDAS_V1", "GDAS_V9", "line 17: arms.given.genotype: 'GDAS_V9' is neither a file"),
         ("GDAS_V1", "GDAS_V1\n    search_domain: real", "line 18: arms.given.search_domain: of a"),
         (
             "GDAS_V1",
             "GDAS_V1\n    set: {search: {cells: 2}}",
-            "line 18: arms.given.set.search: of a genotype that is given: no search",
+            "line 18: arms.given.set.search: of a network that is given: no search",
         ),
         ("{lr_reset: false}", "{strategy: darts}", "line 14: arms.no-reset.set.search.strategy: "),
         ("{lr_reset: false}", "{lr_rest: false}", "line 14: search.lr_rest: not a field"),
@@ -203,6 +232,31 @@ def test_no_such_file(tmp_path):
         load(tmp_path / "nope.yaml")
 
 
+MODELS = """\
+data: digits
+config: tiny
+arms:
+  cells: {genotype: GDAS_V1, set: {train: {channels: 3, cells: 4}}}
+  plain: {model: resnet8, width: 0.5}
+  whole: {model: mobilenet_v2}
+"""
+
+
+def test_conventional_networks(tmp_path):
+    """They stand beside cells, whose own sizes are no difference in training."""
+    spec = spec_of(tmp_path, MODELS)
+    assert [arm.model for arm in spec.arms.values()] == [
+        None,
+        Conventional("resnet8", 0.5),
+        Conventional("mobilenet_v2"),
+    ]
+    assert spec.unequal == {}
+    with pytest.raises(InputError, match=r"line 6: arms.plain: train.auxiliary: a conventional ne"):
+        spec_of(tmp_path, MODELS.replace("arms", "set: {train: {auxiliary: 0.4}}\narms"))
+    with pytest.raises(InputError, match=r"train.lr is 0.02 in trainings of plain, 0.01"):
+        spec_of(tmp_path, MODELS.replace("width: 0.5", "set: {train: {lr: 0.02}}"))
+
+
 def test_training_may_differ_where_the_file_says_so(tmp_path):
     text = GOOD.replace("{lr_reset: false}", "{lr_reset: false}\n      train: {epochs: 4}")
     spec = spec_of(tmp_path, text + "equal_training: false\n")
@@ -235,7 +289,7 @@ def test_the_example_of_the_page(tmp_path):
     _, _, section = page.partition("## Comparisons")
     text = section.split("```yaml\n")[1].split("```")[0]
     spec = spec_of(tmp_path, text)
-    assert list(spec.arms) == ["shiftnas", "random", "no-reset", "published"]
+    assert list(spec.arms) == ["shiftnas", "random", "no-reset", "published", "resnet"]
     # Every field is in it, but for the one that gives up what the page promises.
     for field in {*FIELDS, *ARM_FIELDS} - {"equal_training"}:
         assert f"{field}:" in text
