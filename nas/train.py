@@ -118,8 +118,6 @@ def train(
             f"train.epochs: {config.train.epochs}: shift.layer inq begins with real weights and "
             "freezes the last of them in the last epoch; expected at least 2, or layer ps or q"
         )
-    if isinstance(network, Conventional):
-        require_no_cells(config.train)
     crop = config.train.resized_crop
     final = evaluated(data, config)
     splits = open_splits(data, SPLITS, config, resized_crop=crop)
@@ -143,6 +141,8 @@ def train(
     images = load_images(training, device, config.train.images, workers, resized_crop=crop)
     note_large_batch("train.batch", config.train.batch, len(images))
     model = make_model(task)
+    if isinstance(network, Conventional):
+        require_no_cells(config.train)
     if found is not None:
         source = _restored(make_model(found.task), found.state, found.path)
         note(f"--from {start}: {beginning.take_over(model, source, found.path)}")
