@@ -70,12 +70,14 @@ of each other."""
 OVERLAY_MAY = {
     "isa": set(),
     "hardware": {"isa"},
+    "header": set(),
     "program": {"isa", "hardware"},
+    "packet": {"isa", "header", "program"},
     "places": set(),
     "model": {"isa", "hardware", "program"},
     "cycles": {"isa", "program"},
     "compiler": {"isa", "hardware", "program", "places"},
-    "rtl": {"isa", "hardware"},
+    "rtl": {"isa", "hardware", "header"},
 }
 """Inside hw/overlay: the words of a program, then who runs, writes and executes them. Model,
 compiler and RTL know nothing of each other."""

@@ -58,7 +58,9 @@ class Bounds(wiring.Component):
         bits = self.lanes.bit_length()
         lane = Signal(bits)
         # A bound beyond the grid is one at its end.
-        far = self.far | (self.bound_lane[bits:] != 0) | (self.bound_lane[:bits] > self.lanes)
+        far = self.far | (self.bound_lane[bits:] != 0)
+        if self.lanes < (1 << bits) - 1:
+            far = far | (self.bound_lane[:bits] > self.lanes)
         m.d.comb += lane.eq(Mux(far, self.lanes, self.bound_lane[:bits]))
         ends = []
         word = Signal(WORD_BITS)
@@ -77,8 +79,10 @@ class Bounds(wiring.Component):
         return m
 
     def _lanes(self, m: Module, ends: list[Signal]) -> None:
-        select, cut = Signal(2), Signal()
-        place, spacing = Signal(self.place_bits), Signal(LANE_BITS)
+        select = Signal(2)
+        cut = Signal()
+        place = Signal(self.place_bits)
+        spacing = Signal(LANE_BITS)
         with m.If(self.go):
             m.d.sync += [
                 select.eq(self.select),
@@ -86,7 +90,8 @@ class Bounds(wiring.Component):
                 place.eq(self.place),
                 spacing.eq(self.spacing),
             ]
-        written, beyond = Signal(self.lanes), Signal(self.lanes)
+        written = Signal(self.lanes)
+        beyond = Signal(self.lanes)
         for lane in range(self.lanes):
             below = [Signal(name=f"below_{name}{lane}") for name in ("image", "first", "last")]
             m.d.comb += [bit.eq(lane < end) for bit, end in zip(below, ends, strict=True)]

@@ -65,11 +65,13 @@ class Capture(wiring.Component):
         total, top = self.total, self.bits - 1
         negative = total[-1]
         over = self._over(m)
-        low, sign = Signal(top, reset_less=True), Signal(reset_less=True)
+        low = Signal(top, reset_less=True)
+        sign = Signal(reset_less=True)
         saturated = Signal(reset_less=True)
         # A sum beyond the bounds becomes the opposite of its sign, but for a signed pixel's
         # highest two bits.
-        opposite, second = Signal(reset_less=True), Signal(reset_less=True)
+        opposite = Signal(reset_less=True)
+        second = Signal(reset_less=True)
         m.d.sync += [
             low.eq(total[:top]),
             sign.eq(negative),

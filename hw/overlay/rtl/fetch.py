@@ -53,14 +53,18 @@ class Fetch(wiring.Component):
         m = Module()
         # The addresses of two words: the one that is looked for, and the one behind it in the
         # memory's first register. The third is shown.
-        at, behind = Signal(self.address_bits), Signal(self.address_bits)
+        at = Signal(self.address_bits)
+        behind = Signal(self.address_bits)
         valid = Signal(2)
         start = Signal(self.address_bits)
         looping = Signal()
-        length, left = Signal(12), Signal(12)
+        length = Signal(12)
+        left = Signal(12)
         again = Signal(self.pass_bits)
-        at_end, at_last = Signal(), Signal()
-        end_behind, last_behind = Signal(), Signal()
+        at_end = Signal()
+        at_last = Signal()
+        end_behind = Signal()
+        last_behind = Signal()
         m.d.comb += [
             self.address.eq(at),
             at_end.eq(looping & (left == 0)),

@@ -18,7 +18,7 @@ TRAVEL_BITS = 9
 def step(overlay: Overlay) -> data.StructLayout:
     """A word of the program that is ready to be done.
 
-    weight, immediate, shift, capture, clear_negative, out: what it is; nothing of it: a cycle
+    weight, immediate, shift, capture, clear_negative, free, out: what it is; nothing of it: a cycle
         passes
     negative, rectify, halve, add: of a weight, an immediate or a shift
     direction: of a shift
@@ -30,7 +30,7 @@ def step(overlay: Overlay) -> data.StructLayout:
     final: of an output, the image's last
     """
     address = (overlay.words - 1).bit_length()
-    kinds = ("weight", "immediate", "shift", "capture", "clear_negative", "out")
+    kinds = ("weight", "immediate", "shift", "capture", "clear_negative", "free", "out")
     flags = ("negative", "rectify", "halve", "add", "carry", "clear", "collect", "final")
     return data.StructLayout(
         {
@@ -72,6 +72,7 @@ class Issue(wiring.Component):
     room: whether the output takes another logit
     write, write_valid, write_ready: a pixel from elsewhere, in a cycle without a capture
     o: micro-operation
+    free: the image is not read any more
     collect, lane, out, final: for the output, with the micro-operation
     """
 
@@ -90,6 +91,7 @@ class Issue(wiring.Component):
                 "o": Out(micro_op(*size)),
                 "collect": Out(1),
                 "lane": Out(4),
+                "free": Out(1),
                 "out": Out(1),
                 "final": Out(1),
             }
@@ -97,12 +99,14 @@ class Issue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        step, bits = self.i, self.overlay.data_bits
-        op = Signal(self.o.shape())
+        step = self.i
+        op = _Parts(m, self.o.shape())
         held = Signal(self.o.shape())
         travelling = Signal()
-        down, right = Signal(signed(TRAVEL_BITS)), Signal(signed(TRAVEL_BITS))
-        left_down, left_right = Signal(signed(TRAVEL_BITS)), Signal(signed(TRAVEL_BITS))
+        down = Signal(signed(TRAVEL_BITS))
+        right = Signal(signed(TRAVEL_BITS))
+        left_down = Signal(signed(TRAVEL_BITS))
+        left_right = Signal(signed(TRAVEL_BITS))
         done = Signal()
         m.d.comb += [
             left_down.eq(Mux(travelling, down, step.down)),
@@ -118,20 +122,20 @@ class Issue(wiring.Component):
             op.columns_taken.eq(~0),
             op.add.eq(adding),
             op.halve.eq(adding & step.halve),
-            op.operand.direction.eq(step.direction),
+            op.direction.eq(step.direction),
         ]
         with m.If(self.i_valid):
             with m.If(step.weight):
                 self._weight(m, step, op, travelling, left_down, left_right, done, adding)
             with m.If(step.immediate):
                 m.d.comb += [
-                    op.operand.move.eq(1),
-                    op.operand.flip.eq(step.value),
-                    op.operand.carry.eq(step.carry),
+                    op.move.eq(1),
+                    op.flip.eq(step.value),
+                    op.carry.eq(step.carry),
                     adding.eq(1),
                 ]
             with m.If(step.shift):
-                m.d.comb += [op.operand.move.eq(1), op.operand.shift.eq(1), adding.eq(step.add)]
+                m.d.comb += [op.move.eq(1), op.shift.eq(1), adding.eq(step.add)]
             with m.If(step.clear_negative):
                 m.d.comb += op.clear_negative.eq(1)
             with m.If(step.out):
@@ -159,16 +163,16 @@ class Issue(wiring.Component):
                 op.columns_written.eq(self.write.columns),
             ]
             with m.If(self.write_valid & self.write.clear):
-                m.d.comb += [op.clear.eq(1), op.operand.move.eq(1)]
+                m.d.comb += [op.clear.eq(1), op.move.eq(1)]
         m.d.sync += [
-            held.eq(op),
+            Value.cast(held).eq(Value.cast(op.whole)),
             self.collect.eq(adding & step.halve & step.collect),
             self.lane.eq(step.lane),
             self.out.eq(self.i_valid & step.out & done),
             self.final.eq(step.final),
+            self.free.eq(self.i_valid & step.free),
         ]
         m.d.comb += self.o.eq(held)
-        assert bits == len(op.operand.flip)
         return m
 
     def _weight(self, m: Module, step, op, travelling, down, right, done, adding) -> None:
@@ -176,22 +180,22 @@ class Issue(wiring.Component):
         near = Signal()
         with m.If(travelling):
             m.d.comb += [
-                op.operand.shift.eq(1),
+                op.shift.eq(1),
                 near.eq(Mux(right == 0, (down == 1) | (down == -1), (down == 0) & is_one(right))),
             ]
             with m.If(right != 0):
-                m.d.comb += op.operand.direction.eq(Mux(right < 0, Direction.LEFT, Direction.RIGHT))
+                m.d.comb += op.direction.eq(Mux(right < 0, Direction.LEFT, Direction.RIGHT))
             with m.Else():
-                m.d.comb += op.operand.direction.eq(Mux(down < 0, Direction.ABOVE, Direction.BELOW))
+                m.d.comb += op.direction.eq(Mux(down < 0, Direction.ABOVE, Direction.BELOW))
         with m.Else():
             m.d.comb += [
                 op.read.eq(step.address),
-                op.operand.flip.eq(step.negative.replicate(self.overlay.data_bits)),
-                op.operand.carry.eq(step.negative),
-                op.operand.rectify.eq(step.rectify),
+                op.flip.eq(step.negative.replicate(self.overlay.data_bits)),
+                op.carry.eq(step.negative),
+                op.rectify.eq(step.rectify),
                 near.eq((down == 0) & (right == 0)),
             ]
-        m.d.comb += [op.operand.move.eq(1), adding.eq(near), done.eq(near)]
+        m.d.comb += [op.move.eq(1), adding.eq(near), done.eq(near)]
 
     def _travelled(self, m: Module, travelling, left_down, left_right, down, right) -> None:
         """What is left after this cycle; the first one only reads."""
@@ -200,6 +204,31 @@ class Issue(wiring.Component):
                 m.d.sync += right.eq(left_right + Mux(left_right < 0, 1, -1))
             with m.Else():
                 m.d.sync += down.eq(left_down + Mux(left_down < 0, 1, -1))
+
+
+class _Parts:
+    """A micro-operation under construction: a signal for each part, those of the operand among
+    them. The Verilog then has a choice for each part.
+
+    whole: the micro-operation
+    """
+
+    def __init__(self, m: Module, shape: data.StructLayout):
+        self.whole = Signal(shape)
+        operand = shape["operand"].shape
+        assert isinstance(operand, data.StructLayout)
+        self._parts = {
+            name: Signal(field.shape, name=f"op_{name}")
+            for layout in (shape, operand)
+            for name, field in layout
+            if name != "operand"
+        }
+        for name, part in self._parts.items():
+            inside = self.whole.operand if name in operand.members else self.whole
+            m.d.comb += inside[name].eq(part)
+
+    def __getattr__(self, name: str) -> Signal:
+        return self._parts[name]
 
 
 def is_one(value: Value) -> Value:

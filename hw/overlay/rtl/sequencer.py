@@ -50,7 +50,8 @@ class Sequencer(wiring.Component):
     room: whether the output takes another logit
     write, write_valid, write_ready: a pixel from elsewhere, see `Issue`
     o, collect, lane, out, final: see `Issue`
-    idle: no batch has begun
+    idle: no batch has begun, and nothing is left of the last one
+    batch_done: the last word of a batch is being decoded, for one cycle
     fetch_valid: whether `word` is one to be done, in the cycle of `next`
     """
 
@@ -80,6 +81,7 @@ class Sequencer(wiring.Component):
                 "final": Out(1),
                 "idle": Out(1),
                 "fetch_valid": Out(1),
+                "batch_done": Out(1),
             }
         )
 
@@ -88,7 +90,9 @@ class Sequencer(wiring.Component):
         m.submodules.fetch = fetch = Fetch(self.address_bits, (self.overlay.words - 1).bit_length())
         m.submodules.addresses = addresses = Addresses(self.overlay)
         m.submodules.issue = issue = Issue(self.overlay)
-        go, waits, valid = Signal(), Signal(), Signal()
+        go = Signal()
+        waits = Signal()
+        valid = Signal()
         m.d.comb += [
             addresses.go.eq(go),
             addresses.image_step.eq(self.program.image_step),
@@ -126,10 +130,11 @@ class Sequencer(wiring.Component):
         ]
         asked = self._request(m, fetch, operation, registers, valid, buffer, row, column)
         m.d.comb += addresses.i.eq(asked)
-        self._steps(m, go, valid, operation, flow, registers, addresses, issue)
+        self._steps(m, go, valid, first, operation, flow, registers, addresses, issue)
         m.d.comb += go.eq(issue.i_ready | ~issue.i_valid)
         m.d.comb += [
-            self.idle.eq(first),
+            self.batch_done.eq(flow[Flow.END_SUFFIX] & go),
+            self.free.eq(issue.free),
             self.fetch_valid.eq(valid),
             issue.room.eq(self.room),
             issue.write.eq(self.write),
@@ -163,7 +168,8 @@ class Sequencer(wiring.Component):
 
         Returns its row and column in the batch.
         """
-        row, column = Signal(PLACE_BITS), Signal(PLACE_BITS)
+        row = Signal(PLACE_BITS)
+        column = Signal(PLACE_BITS)
         present = Signal(range(PLACES + 1))
         first = Signal()
         waiting = Signal()
@@ -179,10 +185,10 @@ class Sequencer(wiring.Component):
             ),
             waits.eq(waiting & ~self.image),
             self.took.eq(flow[Flow.WAIT_IMAGE] & go),
-            self.free.eq(flow[Flow.FREE_IMAGE] & go),
         ]
         at_end = (row == self.program.rows) & (column == self.program.columns)
-        begin, end = Signal(), Signal()
+        begin = Signal()
+        end = Signal()
         early = Signal()
         m.d.comb += [
             begin.eq(~self.run),
@@ -282,7 +288,9 @@ class Sequencer(wiring.Component):
             m.d.comb += [asked[f"{name}_{axis}"].eq(value) for name, value in fields.items()]
         return asked
 
-    def _steps(self, m: Module, go, valid, operation, flow, registers, addresses, issue) -> None:
+    def _steps(
+        self, m: Module, go, valid, first, operation, flow, registers, addresses, issue
+    ) -> None:
         """What goes beside the addresses, and the steps of both."""
         word = self.word
         weight = valid & ~word[15]
@@ -306,6 +314,7 @@ class Sequencer(wiring.Component):
             shift=operation[Op.SHIFT],
             capture=operation[Op.CAPTURE],
             clear_negative=flow[Flow.CLEAR_NEGATIVE],
+            free=flow[Flow.FREE_IMAGE],
             out=output,
             negative=word[14],
             rectify=registers[Register.MODE][3],
@@ -314,9 +323,10 @@ class Sequencer(wiring.Component):
             collect=registers[Register.OUTPUT][7],
             lane=lane,
         )
-        names = ["weight", "immediate", "shift", "capture", "clear_negative", "out"]
+        names = ["weight", "immediate", "shift", "capture", "clear_negative", "free", "out"]
         names += ["negative", "rectify", "halve", "low", "collect", "lane"]
         moving = valid
+        under_way = []
         for stage in range(Addresses.LATENCY):
             p.advance(f"with{stage}", names)
             held = Signal(name=f"valid{stage}")
@@ -325,6 +335,8 @@ class Sequencer(wiring.Component):
             with m.If(~self.run):
                 m.d.sync += held.eq(0)
             moving = held
+            under_way.append(held)
+        m.d.comb += self.idle.eq(first & (self._present == 0) & ~Cat(under_way).any())
         ready = Signal(step(self.overlay))
         m.d.comb += [getattr(ready, name).eq(getattr(p, name)) for name in names if name != "low"]
         m.d.comb += [
