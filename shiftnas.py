@@ -23,6 +23,10 @@ SUBCOMMANDS = {
     ),
     "search": ("nas.cli", "Search a genotype of bit-shift operations."),
     "train": ("nas.cli", "Train the network of a genotype with bit-shift weights."),
+    "convert": (
+        "nas.convert.command",
+        "Convert a model of your own to bit-shift weights.",
+    ),
     "compare": (
         "nas.compare.command",
         "Strategies, genotypes or settings by seeds: search, equal training, one table.",

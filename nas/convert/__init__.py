@@ -1,0 +1,1 @@
+"""Conversion of a model of one's own to shift weights."""

@@ -1,0 +1,85 @@
+"""The function that makes a user's model, by MODULE:FACTORY or FILE.py:FACTORY."""
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from hw.errors import InputError
+
+EXPECTED = "expected MODULE:FACTORY or FILE.py:FACTORY, whose FACTORY() gives a torch.nn.Module"
+
+
+def make(place: str) -> nn.Module:
+    """The model that the factory at `place` makes.
+
+    Raises
+    ------
+    InputError: there is no such factory; its code fails (file and line are named); it gives
+        something else
+    """
+    module_name, colon, name = place.rpartition(":")
+    if not (colon and module_name and name):
+        raise InputError(f"{place}: {EXPECTED}")
+    module = _guarded(place, lambda: _imported(place, module_name))
+    factory = getattr(module, name, None)
+    if not callable(factory):
+        raise InputError(f"{place}: {module_name} has no function {name}; {EXPECTED}")
+    made = _guarded(place, factory)
+    if not isinstance(made, nn.Module):
+        raise InputError(f"{place}: {name}() gives {type(made).__name__}; {EXPECTED}")
+    return made
+
+
+def _imported(place: str, name: str) -> ModuleType:
+    if not name.endswith(".py"):
+        return importlib.import_module(name)
+    path = Path(name).resolve()
+    if not path.is_file():
+        raise InputError(f"{place}: no such file: {name}")
+    spec = importlib.util.spec_from_file_location(f"shiftnas_model_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Before it runs: dataclasses look their module up here.
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[spec.name]
+        raise
+    return module
+
+
+def _guarded(place: str, call: Callable[[], Any]) -> Any:
+    """The user's code; what it raises becomes one line with the place in it."""
+    try:
+        return call()
+    except (InputError, KeyboardInterrupt):
+        raise
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{place.rpartition(':')[0]}.".startswith(f"{error.name}."):
+            raise InputError(f"{place}: no such module: {error.name}; {EXPECTED}") from error
+        raise InputError(f"{place}: it needs {error.name}, which is not installed") from error
+    except BaseException as error:  # SystemExit too
+        raise InputError(_line(place, error)) from error
+
+
+def _line(place: str, error: BaseException) -> str:
+    """File and line of the user's innermost frame, and what was raised there."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<")
+        and frame.filename not in (__file__, importlib.__file__)
+    ]
+    if isinstance(error, SyntaxError):
+        where = f"{error.filename}:{error.lineno}: "
+    else:
+        where = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+    return " ".join(f"{place}: {where}{type(error).__name__}: {error}".split())
