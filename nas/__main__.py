@@ -1,4 +1,4 @@
-"""`python -m nas search|train|export`: the commands of `shiftnas`, as `torchrun` starts them."""
+"""`python -m nas search|train|convert|export`: those of `shiftnas`, as `torchrun` starts them."""
 
 import signal
 
@@ -6,6 +6,7 @@ import click
 
 from hw import console
 from nas.cli import COMMANDS
+from nas.convert.command import convert
 from nas.distributed import launched, leave, processes
 
 
@@ -27,8 +28,9 @@ class _Processes(console.Group):
 
 nas = _Processes(
     "nas",
-    commands=list(COMMANDS.values()),
-    help="Search, training and export; under torchrun, search and training by many processes.",
+    commands=[*COMMANDS.values(), convert],
+    help="Search, training, conversion and export; under torchrun, the first three by many"
+    " processes.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

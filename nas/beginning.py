@@ -40,6 +40,30 @@ class Beginning:
 
 
 @dataclass(frozen=True)
+class Weights:
+    """First weights that are no run's.
+
+    Parameters
+    ----------
+    place: what they are of, for people to read
+    source: a model with real weights of the structure of the one that is trained
+    """
+
+    place: str
+    source: GraphModel
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of them, by which they are known again."""
+        total = hashlib.sha256()
+        for name, tensor in sorted(self.source.state_dict().items()):
+            array = tensor.detach().cpu().contiguous().numpy()
+            total.update(f"{name}\0{array.dtype.str} {list(array.shape)}\0".encode())
+            total.update(array.tobytes())
+        return total.hexdigest()
+
+
+@dataclass(frozen=True)
 class Conversion:
     """What became of the weights taken over by their values.
 

@@ -1,16 +1,11 @@
 """The subcommands that need PyTorch: search, train, export."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
-from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import click
 
-from hw import console, outputs, plugins
+from hw import console, outputs
 from hw.commands.options import (
     DATA,
     FILE_OR_NAME,
@@ -23,11 +18,12 @@ from hw.commands.options import (
     require_network,
     width_option,
 )
-from hw.errors import InputError, Interrupted
+from hw.errors import InputError
 from hw.ir.paper import refuse_beside_paper
 from hw.ir.parameters import Rounding
 from hw.ir.validate import MAX_GUARD
-from nas.config import MAX_SEED, PRESETS, STRATEGIES, Config, load_config
+from nas.config import STRATEGIES
+from nas.run_options import RunOptions, begin, domain_option, resumable, run_options, run_seeds_of
 
 ACT_BITS = 8
 """Bits of an exported network's tensors."""
@@ -45,166 +41,26 @@ class _Strategy(click.Choice):
         """Set by click once, when nothing is loaded yet."""
 
 
-@dataclass(frozen=True)
-class _RunOptions:
-    """What `search` and `train` are both told, see `_run_options`."""
-
-    data: str
-    out: Path
-    config: str | None
-    overrides: tuple[str, ...]
-    seed: int | None
-    resume: bool
-    tensorboard: bool
-    seeds: int | None
-    jobs: int | None
-    force: bool
-    as_json: bool
-
-    def settings(self, more: tuple[str, ...] = ()) -> Config:
-        """The configuration, with `more` overrides after those given."""
-        for option, given, key in (
-            ("--seed", self.seed is not None, "seed"),
-            ("--strategy", bool(more), "search.strategy"),
-        ):
-            if given and any(one.partition("=")[0] == key for one in self.overrides):
-                raise InputError(f"{option}: --set {key} says the same; leave one of the two out")
-        config = load_config(self.config, (*self.overrides, *more))
-        if self.seed is not None:
-            config = replace(config, seed=self.seed)
-        if self.seeds is not None and config.seed + self.seeds - 1 > MAX_SEED:
-            raise InputError(
-                f"--seeds: {self.seeds} seeds from {config.seed} on end above the largest, "
-                f"{MAX_SEED}; begin with a smaller --seed"
-            )
-        return config
-
-    def manner(self) -> dict[str, bool]:
-        """Arguments that `nas.search.search` and `nas.train.train` share."""
-        return {"resume": self.resume, "force": self.force, "tensorboard": self.tensorboard}
-
-
-def _run_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Options that `search` and `train` share, as the argument `run`."""
-
-    @wraps(function)
-    def command(**values: Any) -> None:
-        shared = {field.name: values.pop(field.name) for field in fields(_RunOptions)}
-        function(run=_RunOptions(**shared), **values)
-
-    for option in reversed(
-        (
-            click.option(
-                "--data", type=DATA, metavar="D", required=True, help="Data set: name or folder."
-            ),
-            out_option("Folder of the run."),
-            click.option(
-                "--config",
-                type=FILE_OR_NAME,
-                metavar="F",
-                help=f"Settings: a YAML file, or {', '.join(PRESETS)}.",
-            ),
-            click.option(
-                "--set", "overrides", metavar="K=V", multiple=True, help="One setting; repeatable."
-            ),
-            click.option("--seed", type=console.SEED, help="Makes the run repeatable."),
-            click.option("--resume", is_flag=True, help="Go on with a run that was cut short."),
-            click.option("--tensorboard", is_flag=True, help="Event files in RUN/tensorboard too."),
-            click.option(
-                "--seeds",
-                type=click.IntRange(min=1),
-                metavar="N",
-                help="So many seeds, each a run in RUN/seed1, RUN/seed2, ...; mean and deviation.",
-            ),
-            click.option(
-                "--jobs",
-                type=click.IntRange(min=1),
-                metavar="J",
-                help="Seeds at a time; default: one a core, or one a GPU.",
-            ),
-            plugin_option,
-            console.force_option,
-            console.json_option,
-        )
-    ):
-        command = option(command)
-    return command
-
-
-_domain_option = click.option(
-    "--domain",
-    type=click.Choice(["shift", "real"]),
-    default="shift",
-    show_default=True,
-    help="Weights: bit-shift, or real for comparison.",
-)
-
-
-@contextmanager
-def _resumable(out: Path) -> Iterator[None]:
-    """Ctrl-C, or memory that is not there, ends with a line; it says what is kept in `out`."""
-    from nas.memory import enough_memory
-    from nas.runs import CONFIG, LOG
-
-    try:
-        with enough_memory("take a smaller batch, fewer channels or cells, or fewer --jobs"):
-            yield
-    except KeyboardInterrupt as error:
-        if not (out / CONFIG).exists():
-            raise
-        log = out / LOG
-        epochs = log.read_text(encoding="utf-8").count("\n") if log.exists() else 0
-        raise Interrupted(
-            f"{epochs} epochs are kept in {out}; the same call with --resume goes on"
-        ) from error
-
-
-def _begin(run: _RunOptions, kind: str) -> None:
-    """What `search` and `train` do first: check the options."""
-    from nas import replacing
-
-    if not run.resume:
-        outputs.require_apart(run.out)
-    if run.force:
-        replacing.require_own(run.out, kind)
-    if run.jobs is not None and run.seeds is None:
-        raise click.UsageError("--jobs: expected --seeds N beside it: jobs are seeds at a time")
-
-
-def _run_seeds(words: list[str], settings: Config, run: _RunOptions) -> None:
-    """Several seeds of the subcommand that `words`, its own options, begin."""
-    from nas.seeds import SUMMARY, Seeds, in_words, run_seeds
-
-    assert run.seeds is not None
-    words = [*words, *plugins.words(), "--data", run.data]
-    job = Seeds(words, settings, run.seeds, run.jobs, run.tensorboard)
-    summary = run_seeds(job, run.out, resume=run.resume, force=run.force)
-    if run.as_json:
-        console.print_json({**summary, "out": run.out})
-    else:
-        click.echo(f"{in_words(summary)}\nwritten to {run.out / SUMMARY}")
-
-
 @click.command(cls=console.Command)
 @click.option(
     "--strategy",
     type=_Strategy(()),
     help="Same as --set search.strategy=...; default: shiftnas.",
 )
-@_domain_option
-@_run_options
-def search(strategy: str | None, domain: str, run: _RunOptions) -> None:
+@domain_option
+@run_options
+def search(strategy: str | None, domain: str, run: RunOptions) -> None:
     """Search a genotype of bit-shift operations."""
     from hw.networks import genotypes
     from nas import search as searching
 
-    settings = run.settings(() if strategy is None else (f"search.strategy={strategy}",))
+    settings = run.settings({"--strategy": ("search.strategy", strategy)})
     start = time.monotonic()
-    _begin(run, "search")
+    begin(run, "search")
     if run.seeds is not None:
-        _run_seeds(["search", "--domain", domain], settings, run)
+        run_seeds_of(["search", "--domain", domain], settings, run)
         return
-    with _resumable(run.out):
+    with resumable(run.out):
         genotype = searching.search(run.data, run.out, settings, domain=domain, **run.manner())
     if run.as_json:
         console.print_json(
@@ -249,15 +105,15 @@ def _require_no_cells(overrides: tuple[str, ...]) -> None:
     help="Begin with the weights of this training, or of a checkpoint; real weights become"
     " bit-shift ones.",
 )
-@_domain_option
-@_run_options
+@domain_option
+@run_options
 def train(
     genotype_name: str | None,
     model_name: str | None,
     width: float | None,
     start: Path | None,
     domain: str,
-    run: _RunOptions,
+    run: RunOptions,
 ) -> None:
     """Train the network of a genotype, or a conventional one, with bit-shift weights."""
     from hw.networks import genotypes
@@ -273,23 +129,19 @@ def train(
         _require_no_cells(run.overrides)
         network = Conventional(model_name, 1.0 if width is None else width)
         words = ["--model", model_name, "--width", str(network.width)]
-    _begin(run, "train")
+    begin(run, "train")
     if run.seeds is not None:
         words = ["train", *words, "--domain", domain]
-        _run_seeds(words + ([] if start is None else ["--from", str(start)]), settings, run)
+        run_seeds_of(words + ([] if start is None else ["--from", str(start)]), settings, run)
         return
-    with _resumable(run.out):
+    with resumable(run.out):
         metrics = training.train(
             network, run.data, run.out, settings, domain=domain, start=start, **run.manner()
         )
     if run.as_json:
         console.print_json({**metrics, "out": run.out})
     else:
-        click.echo(
-            f"accuracy {100 * metrics['accuracy']:.2f} % on {metrics['images']} "
-            f"{metrics['split']} images, {metrics['weights']:,} trainable weights, "
-            f"{metrics['seconds']:.0f} s; written to {run.out}"
-        )
+        click.echo(training.in_words(metrics, run.out))
 
 
 @click.command(cls=console.Command)

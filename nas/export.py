@@ -16,9 +16,11 @@ from hw.ir.parameters import Arithmetic, Rounding
 from hw.ir.reference import classify
 from hw.ir.validate import validate
 from hw.networks import genotypes
+from hw.networks.conventional import Conventional
 from hw.networks.counts import count
 from nas.config import ExpectConfig
 from nas.model import GraphModel, image_tensor
+from nas.own import Own
 from nas.quantise import calibrate, quantise
 from nas.runs import Run
 from nas.sources import evaluated, load_images, open_data
@@ -83,7 +85,6 @@ def export(
         "class_names": list(task.data.class_names),
         "digests": dict(task.data.digests),
         "preprocessing": dict(task.data.preprocessing),
-        "stem": task.config.train.stem,
     }
     if like is None:
         formats = calibrate(model, x, width, frac)
@@ -99,12 +100,19 @@ def export(
 
 def _origin(task: Task) -> dict[str, Any]:
     """What network it is, as `shiftnas network` has it too."""
-    if task.model is not None:
-        return {"model": task.model.name, "width": task.model.width}
-    assert task.genotype is not None  # or `load_trained` had raised
     train = task.config.train
-    genotype = genotypes.to_mapping(task.genotype)
-    return {"genotype": genotype, "channels": train.channels, "cells": train.cells}
+    match task.model:
+        case Conventional(name, width):
+            return {"model": name, "width": width, "stem": train.stem}
+        case Own(place):
+            return {"own": place}
+    assert task.genotype is not None  # or `load_trained` had raised
+    return {
+        "genotype": genotypes.to_mapping(task.genotype),
+        "channels": train.channels,
+        "cells": train.cells,
+        "stem": train.stem,
+    }
 
 
 def _images(task: Task, data: str | None) -> tuple[str, Dataset | ImageFolder] | None:

@@ -132,7 +132,7 @@ def _empty(out: Path) -> None:
 
 
 def _summary(seeds: Seeds, out: Path, results: dict[str, list[Result]]) -> dict[str, Any]:
-    kind = seeds.command[0]
+    kind = "search" if seeds.command[0] == "search" else "train"
     runs = {
         name: {"seed": seed, **_figures(kind, out / name, results[name][0])}
         for name, seed in seeds.named.items()

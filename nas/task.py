@@ -21,6 +21,7 @@ from nas.config import Config, from_values
 from nas.data_record import DataRecord
 from nas.decisive import decisive
 from nas.origin import Origin
+from nas.own import UNUSED, Own
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class Task:
     config: every setting
     genotype: of the network trained, where it is one of cells; None in a search
     domain: "shift" or "real"
-    start: SHA-256 of the checkpoint that a training takes its first weights from
+    start: SHA-256 of what a training takes its first weights from, a checkpoint or a user's model
     plugins: loaded when it began
-    model: the network trained, where it is a conventional one
+    model: the network trained, where it is a conventional one or a user's own
     """
 
     kind: str
@@ -45,7 +46,7 @@ class Task:
     domain: str = "shift"
     start: str | None = None
     plugins: tuple[Plugin, ...] = ()
-    model: Conventional | None = None
+    model: Conventional | Own | None = None
 
     def graph(self) -> Graph:
         """Of the network that a training trains.
@@ -108,10 +109,16 @@ def _decisive(task: Task) -> dict[str, Any]:
     settings = decisive(task.config, task.kind)
     if task.kind == "train":
         own |= {"model": None, "width": None}
-    if task.model is not None:
-        own |= {"model": task.model.name, "width": task.model.width}
-        for name in OF_CELLS:
-            del settings[f"train.{name}"]
+    unused: tuple[str, ...] = ()
+    match task.model:
+        case Conventional(name, width):
+            own |= {"model": name, "width": width}
+            unused = OF_CELLS
+        case Own():
+            own |= {"model": f"own, {task.model.digest[:12]}"}
+            unused = (*OF_CELLS, *UNUSED)
+    for name in unused:
+        del settings[f"train.{name}"]
     return {**settings, **held_out, **own}
 
 
@@ -166,7 +173,9 @@ def read_task(values: Any, path: Path, genotype: Callable[[], Genotype]) -> Task
         raise InputError(f"{path}: content: {error}; begin again with --force") from error
     model = values.pop("model", None)
     try:
-        model = None if model is None else Conventional.from_mapping(model)
+        if model is not None:
+            kind = Own if isinstance(model, dict) and "own" in model else Conventional
+            model = kind.from_mapping(model)
     except InputError as error:
         raise InputError(f"{path}: model: {error}; begin again with --force") from error
     start = values.pop("start", None)

@@ -1,6 +1,6 @@
 """Training of a network of shift weights (paper appendix B)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import astuple
 from pathlib import Path
@@ -33,6 +33,7 @@ from nas.meter import Meter
 from nas.model import GraphModel, count_weights, image_tensor
 from nas.norm import average_running_statistics, normalise_apart
 from nas.optimise import ShiftOptimiser, StepSettings, cosine, stepped
+from nas.own import Own
 from nas.precision import autocast
 from nas.quantise import CALIBRATION_IMAGES, calibrate
 from nas.runs import Run, restore_random_state, set_up
@@ -91,7 +92,7 @@ def evaluate(
 
 
 def train(
-    network: Genotype | Conventional,
+    network: Genotype | Conventional | Own,
     data: str,
     out: str | Path,
     config: Config,
@@ -100,11 +101,12 @@ def train(
     resume: bool = False,
     force: bool = False,
     tensorboard: bool = False,
-    start: str | Path | None = None,
+    start: str | Path | beginning.Weights | None = None,
 ) -> dict[str, Any]:
-    """Train a network of cells, or a conventional one, and write the run; returns its metrics.
+    """Train a network of cells, a conventional or a user's own, and write the run; returns its
+    metrics.
 
-    `start`: a run, or a checkpoint, of a training whose weights it begins with.
+    `start`: a run, or a checkpoint, of a training whose weights it begins with; or those weights.
 
     The run's folder holds config.yaml, genotype.yaml (of cells), log.jsonl, checkpoint.pt, and in
     the end metrics.json and inside.json. It is brought up to date after every epoch, so that a run
@@ -125,27 +127,34 @@ def train(
     require_learnable(training, data)
     device = distributed.join(set_up(config))
     distributed.require_shares(config.train.batch, "train.batch")
-    found = None if start is None else beginning.read(start)
+    match start:
+        case None | beginning.Weights():
+            found = start
+        case _:
+            found = beginning.read(start)
     task = Task(
         "train",
         record_data(data, **splits),
         config,
-        None if isinstance(network, Conventional) else network,
+        network if isinstance(network, Genotype) else None,
         domain,
         None if found is None else found.digest,
         plugins.loaded(),
-        network if isinstance(network, Conventional) else None,
+        None if isinstance(network, Genotype) else network,
     )
     torch.manual_seed(config.seed)
     workers = config.folder.workers
     images = load_images(training, device, config.train.images, workers, resized_crop=crop)
     note_large_batch("train.batch", config.train.batch, len(images))
     model = make_model(task)
-    if isinstance(network, Conventional):
+    if not isinstance(network, Genotype):
         require_no_cells(config.train)
-    if found is not None:
-        source = _restored(make_model(found.task), found.state, found.path)
-        note(f"--from {start}: {beginning.take_over(model, source, found.path)}")
+    match found:
+        case beginning.Weights(place, source):
+            note(f"{place}: {beginning.take_over(model, source, place)}")
+        case beginning.Beginning():
+            source = _restored(make_model(found.task), found.state, found.path)
+            note(f"--from {start}: {beginning.take_over(model, source, found.path)}")
     trained = TrainedNetwork(model, config.train.stem, config.train.auxiliary > 0)
     with closing(Run.start(out, task, resume=resume, force=force)) as run:
         run.keep_calibration(lambda: calibration_images(training))
@@ -179,17 +188,26 @@ def train(
     return metrics
 
 
+def in_words(metrics: Mapping[str, Any], out: Path) -> str:
+    """The line with which a training ends."""
+    return (
+        f"accuracy {100 * metrics['accuracy']:.2f} % on {metrics['images']} "
+        f"{metrics['split']} images, {metrics['weights']:,} trainable weights, "
+        f"{metrics['seconds']:.0f} s; written to {out}"
+    )
+
+
 def require_no_cells(train: TrainConfig) -> None:
-    """InputError, or a line, where a setting has nothing to act on in a conventional network."""
+    """InputError, or a line, where a setting has nothing to act on in a network without cells."""
     if train.auxiliary:
         raise InputError(
             f"train.auxiliary: {train.auxiliary:g}: the auxiliary head reads a reduction cell, and "
-            "a conventional network has none; set train.auxiliary=0"
+            "this network has none; set train.auxiliary=0"
         )
     if train.drop_path:
         note(
-            f"train.drop_path: {train.drop_path:g}: of the edges of cells; a conventional network "
-            "has none, and nothing is dropped"
+            f"train.drop_path: {train.drop_path:g}: of the edges of cells; this network has none, "
+            "and nothing is dropped"
         )
 
 

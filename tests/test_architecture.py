@@ -237,6 +237,7 @@ LATE = (
     "nas/cli.py",
     "nas/compare/command.py",
     "nas/convert/command.py",
+    "nas/run_options.py",
     "shiftnas.py",
 )
 """What imports its tools when a command runs, so that the others start at once."""

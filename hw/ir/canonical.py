@@ -33,10 +33,15 @@ def content(
     return {
         "schema_version": version_of(arithmetic, *graph, *formats.values()),
         "arithmetic": stored(arithmetic),
-        "nodes": [{"type": type(node).__name__, **stored(node)} for node in graph],
+        "nodes": nodes_of(graph),
         "formats": {name: stored(found) for name, found in formats.items()},
         "weights": {"arrays": {name: _array_digest(array) for name, array in packed.items()}},
     }
+
+
+def nodes_of(graph: Graph) -> list[dict[str, Any]]:
+    """The nodes as a document has them."""
+    return [{"type": type(node).__name__, **stored(node)} for node in graph]
 
 
 def digest(document: Mapping[str, Any]) -> str:

@@ -94,16 +94,13 @@ def assemble(document: dict[str, Any], params: dict[str, LayerParams], report: R
     arithmetic = _build(
         Arithmetic, _member(document, "arithmetic", dict, report), "arithmetic", report
     )
-    nodes = [
-        _node(entry, f"nodes[{position}]", report)
-        for position, entry in enumerate(_member(document, "nodes", list, report))
-    ]
+    graph = graph_of(_member(document, "nodes", list, report), report)
     formats = {
         name: _build(Format, entry, f"formats: {name}", report)
         for name, entry in _member(document, "formats", dict, report).items()
     }
     network = Network(
-        graph=Graph(tuple(nodes)),
+        graph=graph,
         formats=formats,
         params=params,
         arithmetic=arithmetic,
@@ -111,6 +108,12 @@ def assemble(document: dict[str, Any], params: dict[str, LayerParams], report: R
     )
     check(network, report)
     return network
+
+
+def graph_of(entries: list[Any], report: Reporter) -> Graph:
+    """The graph of a document's nodes, not checked yet; InputError where one is none."""
+    nodes = (_node(entry, f"nodes[{n}]", report) for n, entry in enumerate(entries))
+    return Graph(tuple(nodes))
 
 
 # Writing -------------------------------------------------------------------------------------

@@ -55,7 +55,8 @@ class Run:
 
     @property
     def model(self) -> Mapping[str, Any]:
-        """Name and width of the conventional network that is trained; {} where it is of cells."""
+        """What is trained: name and width of a conventional network, place (`own`) and nodes of a
+        user's; {} where it is of cells."""
         return self.config.get("model") or {}
 
     @property

@@ -179,6 +179,8 @@ def _sizes(run: Run) -> str:
     section = run.settings
     if run.model:
         model, stem = run.model, section.get("stem")
+        if "own" in model:
+            return f"{model['own']}, {len(model.get('nodes', ()))} nodes"
         return f"{model.get('name')}, width {model.get('width')}, stem {stem}"
     if "channels" not in section or "cells" not in section:
         return ""
@@ -199,11 +201,14 @@ def _state(run: Run) -> str:
 def _settings(run: Run, several: bool) -> str:
     """All settings that this kind of run reads, folded; without the seed where it has several."""
     other = {"search": "train", "train": "search"}[run.kind]
+    unread = {f"{run.kind}.{name}" for name in (OF_CELLS if run.model else ())}
+    if "own" in run.model:
+        unread |= {f"{run.kind}.stem", "model.nodes"}
     rows = "".join(
         f"<tr><td><code>{escape(key)}</code></td><td class='text'>{escape(str(value))}</td></tr>"
         for key, value in _flat(run.config)
         if key.partition(".")[0] not in (other, "kind")
-        if not (run.model and key in [f"{run.kind}.{name}" for name in OF_CELLS])
+        if key not in unread
         if not (several and key == "seed")
     )
     if not rows:

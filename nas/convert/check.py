@@ -1,13 +1,16 @@
 """What a conversion would do: before anything is trained."""
 
+import contextlib
+import sys
+from pathlib import Path
+
 import numpy as np
 import torch
 
 from hw.errors import InputError
-from hw.networks import parts
 from nas.config import Config
-from nas.convert import factory
-from nas.convert.layers_table import Row, classes_of, rows
+from nas.convert import factory, pretrained
+from nas.convert.layers_table import classes_of
 from nas.importer import Imported, import_module, require_agreement
 from nas.model import image_tensor
 from nas.sources import open_data
@@ -16,26 +19,31 @@ IMAGES = 4
 """On so many images both sides are compared."""
 
 
-def check(place: str, data: str, config: Config) -> tuple[Imported, list[Row]]:
-    """The graph of the model of a factory, and what becomes of each layer.
+def check(place: str, data: str, config: Config, weights: Path | None = None) -> Imported:
+    """The graph of the model of a factory, with the model's weights.
+
+    What its code prints goes to standard error.
+
+    Parameters
+    ----------
+    weights: a file with a state dict, which the model gets first
 
     Raises
     ------
     NotConvertible: naming every layer that cannot be converted
-    InputError: no such model or data, or they do not go together
+    InputError: no such model, weights or data, or they do not go together
     """
     images = open_data(data, "train", config)
-    module = factory.make(place)
-    found = import_module(module, images.image_shape)
-    logits, classes = classes_of(found.graph), images.classes
-    if logits != classes:
-        raise InputError(f"{place}: the model has {logits} logits, {data} has {classes} classes")
-    pixels = torch.from_numpy(images.read(np.arange(min(IMAGES, len(images)))))
-    require_agreement(module, found, image_tensor(pixels))
-    settings, real = config.shift, frozenset[str]()
-    if not settings.stem:
-        real |= parts.stem(found.graph)
-    if not settings.classifier:
-        last = parts.classifier(found.graph)
-        real |= frozenset[str]() if last is None else {last}
-    return found, rows(found, settings, real)
+    with contextlib.redirect_stdout(sys.stderr):
+        module = factory.make(place, config.seed)
+        if weights is not None:
+            pretrained.load_into(module, weights)
+        found = import_module(module, images.image_shape)
+        logits, classes = classes_of(found.graph), images.classes
+        if logits != classes:
+            raise InputError(
+                f"{place}: the model has {logits} logits, {data} has {classes} classes"
+            )
+        pixels = torch.from_numpy(images.read(np.arange(min(IMAGES, len(images)))))
+        require_agreement(module, found, image_tensor(pixels))
+    return found

@@ -1,48 +1,132 @@
 """Subcommand convert."""
 
 from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hw import console
-from hw.commands.options import DATA, plugin_option
+from hw.commands.options import FILE_OR_NAME, FOLDER
 from hw.errors import InputError
+from nas.config import Config
+from nas.run_options import (
+    RunOptions,
+    begin,
+    domain_option,
+    resumable,
+    run_options,
+    run_seeds_of,
+)
+
+if TYPE_CHECKING:
+    from nas.importer import Imported
+
+NOT_HERE = ("channels", "cells", "stem")
+"""Settings of a training that say what network it is."""
 
 
 @click.command(cls=console.Command)
-@click.argument("factory", metavar="MODULE:FACTORY")
-@click.option("--data", type=DATA, metavar="D", required=True, help="Data set: name or folder.")
-@click.option("--config", metavar="F", help="Settings: a YAML file or a preset.")
-@click.option("--set", "overrides", metavar="K=V", multiple=True, help="One setting; repeatable.")
+@click.argument("factory", metavar="MODULE:FACTORY", type=FILE_OR_NAME)
 @click.option("--check", is_flag=True, help="Say what would be done, layer by layer, and stop.")
-@plugin_option
-@console.json_option
+@click.option(
+    "--quantiser",
+    type=click.Choice(("ps", "q", "inq")),
+    help="What is trained behind a shift weight; same as --set shift.layer=...; default: ps.",
+)
+@click.option("--from-scratch", is_flag=True, help="New weights; default: those of the model.")
+@click.option(
+    "--pretrained",
+    type=FOLDER,
+    metavar="FILE",
+    help="Give the model the state dict in FILE first.",
+)
+@domain_option
+@run_options
 def convert(
     factory: str,
-    data: str,
-    config: str | None,
-    overrides: tuple[str, ...],
     check: bool,
-    as_json: bool,
+    quantiser: str | None,
+    from_scratch: bool,
+    pretrained: Path | None,
+    domain: str,
+    run: RunOptions,
 ) -> None:
-    """Convert a model of your own: its convolutions and linear layers to bit-shift ones."""
-    from nas.config import load_config
-    from nas.convert import check as checking
-    from nas.convert.layers_table import text
+    """Convert a model of your own to bit-shift layers, and train it.
+
+    FACTORY(), in MODULE or FILE.py, gives a torch.nn.Module.
+    """
+    if from_scratch and pretrained is not None:
+        raise click.UsageError("--from-scratch: not beside --pretrained; leave one of the two out")
+    settings = run.settings({"--quantiser": ("shift.layer", quantiser)})
+    for one in run.overrides:
+        key = one.partition("=")[0]
+        if key in [f"train.{name}" for name in NOT_HERE]:
+            raise InputError(f"--set {key}: of networks of cells; the factory says what is trained")
+    if check:
+        _print_table(_checked(factory, run, settings, pretrained), settings, domain, run.as_json)
+        return
+    begin(run, "train")
+    found = _checked(factory, run, settings, pretrained)
+    if run.seeds is not None:
+        words = ["convert", factory, "--domain", domain]
+        words += ["--from-scratch"] if from_scratch else []
+        words += ["--pretrained", str(pretrained)] if pretrained is not None else []
+        run_seeds_of(words, settings, run)
+        return
+    _train(factory, found, settings, domain, from_scratch, run)
+
+
+def _checked(place: str, run: RunOptions, settings: Config, weights: Path | None) -> "Imported":
+    """The model as a graph; where it cannot be one, a line for each layer, and InputError."""
+    from nas.convert.check import check
     from nas.importer import NotConvertible
 
-    settings = load_config(config, overrides)
     try:
-        found, table = checking.check(factory, data, settings)
+        return check(place, run.data, settings, weights)
     except NotConvertible as error:
         for refusal in error.refusals:
             console.note(str(refusal))
-        if as_json:
+        if run.as_json:
             console.print_json({"refused": [asdict(refusal) for refusal in error.refusals]})
-        raise InputError(f"{factory}: {len(error.refusals)} layers cannot be converted") from error
+        count = len(error.refusals)
+        layers = "1 layer" if count == 1 else f"{count} layers"
+        raise InputError(f"{place}: {layers} cannot be converted") from error
+
+
+def _print_table(found: "Imported", settings: Config, domain: str, as_json: bool) -> None:
+    from nas.convert.layers_table import rows, text
+
+    table = rows(found, settings.shift, domain)
     if as_json:
-        rows = [row.as_dict() for row in table]
         weights = sum(row.weights for row in table)
-        console.print_json({"layers": rows, "weights": weights, "notes": list(found.notes)})
+        layers = [row.as_dict() for row in table]
+        console.print_json({"layers": layers, "weights": weights, "notes": list(found.notes)})
     else:
         click.echo(text(found, table))
+
+
+def _train(
+    place: str,
+    found: "Imported",
+    settings: Config,
+    domain: str,
+    from_scratch: bool,
+    run: RunOptions,
+) -> None:
+    from nas import train as training
+    from nas.convert.pretrained import first_weights
+    from nas.own import Own
+
+    for line in found.notes:
+        console.note(line)
+    start = None if from_scratch else first_weights(place, found)
+    network = Own(place, found.graph)
+    with resumable(run.out):
+        metrics = training.train(
+            network, run.data, run.out, settings, domain=domain, start=start, **run.manner()
+        )
+    if run.as_json:
+        console.print_json({**metrics, "out": run.out})
+    else:
+        click.echo(training.in_words(metrics, run.out))

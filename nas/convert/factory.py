@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import random
 import sys
 import traceback
 from collections.abc import Callable
@@ -9,15 +10,25 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+import torch
 from torch import nn
 
 from hw.errors import InputError
 
-EXPECTED = "expected MODULE:FACTORY or FILE.py:FACTORY, whose FACTORY() gives a torch.nn.Module"
+EXPECTED = (
+    "expected MODULE:FACTORY, of a module that is installed or on PYTHONPATH, or FILE.py:FACTORY, "
+    "whose FACTORY() gives a torch.nn.Module"
+)
 
 
-def make(place: str) -> nn.Module:
-    """The model that the factory at `place` makes.
+def make(place: str, seed: int) -> nn.Module:
+    """The model that the factory at `place` makes, on the CPU.
+
+    Parameters
+    ----------
+    seed: of what it draws from the generators of torch, NumPy and Python: the same weights each
+        time
 
     Raises
     ------
@@ -27,6 +38,9 @@ def make(place: str) -> nn.Module:
     module_name, colon, name = place.rpartition(":")
     if not (colon and module_name and name):
         raise InputError(f"{place}: {EXPECTED}")
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
     module = _guarded(place, lambda: _imported(place, module_name))
     factory = getattr(module, name, None)
     if not callable(factory):
@@ -34,7 +48,7 @@ def make(place: str) -> nn.Module:
     made = _guarded(place, factory)
     if not isinstance(made, nn.Module):
         raise InputError(f"{place}: {name}() gives {type(made).__name__}; {EXPECTED}")
-    return made
+    return _guarded(place, made.cpu)
 
 
 def _imported(place: str, name: str) -> ModuleType:
@@ -46,6 +60,9 @@ def _imported(place: str, name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"shiftnas_model_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # What lies beside it can be imported, as where Python runs it; what is installed comes first.
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
     # Before it runs: dataclasses look their module up here.
     sys.modules[spec.name] = module
     try:

@@ -3,9 +3,10 @@
 from dataclasses import asdict, dataclass
 
 from hw.ir.graph import Graph, Input, Node, Weighted
+from hw.networks import parts
 from hw.networks.counts import count
 from nas.importer import Imported
-from nas.shift import ShiftSettings
+from nas.shift import Domain, ShiftSettings
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,14 @@ class Row:
         return asdict(self)
 
 
-def rows(found: Imported, settings: ShiftSettings, real: frozenset[str]) -> list[Row]:
-    """One for each node but the image; `real`: nodes whose weights stay real."""
+def rows(found: Imported, settings: ShiftSettings, domain: str) -> list[Row]:
+    """One for each node but the image.
+
+    Parameters
+    ----------
+    domain: "shift" or "real", of the weights
+    """
+    real = _real(found.graph, settings, domain)
     sizes = count(found.graph).nodes
     made = []
     for node in found.graph:
@@ -46,6 +53,15 @@ def rows(found: Imported, settings: ShiftSettings, real: frozenset[str]) -> list
         name = type(node).__name__
         made.append(Row(path, node.name, name, node.shape, sizes[node.name].weights, becomes))
     return made
+
+
+def _real(graph: Graph, settings: ShiftSettings, domain: str) -> frozenset[str]:
+    """Nodes whose weights stay real."""
+    if domain == Domain.REAL:
+        return frozenset(graph.by_name)
+    real = frozenset[str]() if settings.stem else parts.stem(graph)
+    last = parts.classifier(graph)
+    return real if settings.classifier or last is None else real | {last}
 
 
 def _becomes(node: Node, settings: ShiftSettings, real: frozenset[str]) -> str:

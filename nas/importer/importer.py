@@ -238,7 +238,12 @@ class _Importer:
         assert isinstance(last, Conv)
         if source.norm is not None or last.clip is not None or last.relu_in:
             return last
-        if graph.in_shapes(last)[0][:2] != (1, 1):
+        height, width, channels = graph.in_shapes(last)[0]
+        if (height, width) != (1, 1):
+            self.build.note(
+                f"{source.path}: a linear layer of {height}x{width} pixels of {channels} channels "
+                "is a convolution: its logits are rounded to the width of other tensors"
+            )
             return last
         return Linear(name=last.name, inputs=last.inputs, shape=last.shape)
 

@@ -131,7 +131,7 @@ def test_real_weights_become_shift_weights(runs, tmp_path, capsys):
 def test_drop_path_without_cells_is_told(tmp_path, capsys):
     config = load_config("tiny", ("train.images=64", "train.epochs=1", "train.drop_path=0.2"))
     train(RESNET, "digits", tmp_path / "run", config)
-    said = "train.drop_path: 0.2: of the edges of cells; a conventional network has none"
+    said = "train.drop_path: 0.2: of the edges of cells; this network has none"
     assert said in capsys.readouterr().err
 
 

@@ -1,0 +1,96 @@
+"""Weights from a file, and from the module: taken as they are, or refused by name."""
+
+from collections import OrderedDict
+
+import pytest
+import torch
+from torch import nn
+
+from hw.errors import InputError
+from nas import beginning
+from nas.convert.pretrained import first_weights, load_into
+from nas.importer import import_module
+from nas.model import GraphModel
+
+
+def net() -> nn.Module:
+    layers = (nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
+    return nn.Sequential(*layers)
+
+
+def test_a_state_dict(tmp_path):
+    given, module = net(), net()
+    torch.save(given.state_dict(), tmp_path / "w.pt")
+    load_into(module, tmp_path / "w.pt")
+    assert all(torch.equal(t, module.state_dict()[n]) for n, t in given.state_dict().items())
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("run",))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"model": net().state_dict(), "epoch": 3}, "holds model, epoch; expected what torch.save"),
+        ({}, "holds nothing; expected"),
+        ([1], "holds a list; expected"),
+        (net(), "not a file of tensors alone; expected"),
+        (Evil(), "not a file of tensors alone; expected"),
+        (
+            OrderedDict((f"module.{n}", t) for n, t in net().state_dict().items()),
+            r"not the weights of this model: it has no 0.weight \(it has module.0.weight: remove",
+        ),
+        ({**net().state_dict(), "5.weight": torch.ones(1)}, "the model has no 5.weight"),
+        (
+            {**net().state_dict(), "4.bias": torch.ones(4)},
+            r"4.bias has the shape \[4\], in the model \[3\]",
+        ),
+    ],
+)
+def test_other_files(tmp_path, capsys, content, said):
+    torch.save(content, tmp_path / "w.pt")
+    with pytest.raises(InputError, match=said) as caught:
+        load_into(net(), tmp_path / "w.pt")
+    assert "\n" not in str(caught.value) and "run" not in capsys.readouterr().out
+
+
+def test_no_file_and_no_archive(tmp_path):
+    (tmp_path / "text").write_text("weights")
+    for name, said in (("none", "No such file"), (".", "Is a directory"), ("text", "not a file")):
+        with pytest.raises(InputError, match=said):
+            load_into(net(), tmp_path / name)
+
+
+def test_a_cut_file(tmp_path):
+    torch.save(net().state_dict(), tmp_path / "w.pt")
+    (tmp_path / "w.pt").write_bytes((tmp_path / "w.pt").read_bytes()[:-100])
+    with pytest.raises(InputError, match="not a file of tensors alone"):
+        load_into(net(), tmp_path / "w.pt")
+
+
+def test_they_become_the_nearest_shift_weights():
+    module = net()
+    torch.nn.init.constant_(module[0].bias, 0.25)
+    with torch.no_grad():
+        module[4].weight[0, :3] = torch.tensor([3.0, 0.3, -0.24])
+    found = import_module(module, (4, 4, 1))
+    weights = first_weights("here", found)
+    model = GraphModel(found.graph)
+    told = beginning.take_over(model, weights.source, weights.place)
+    assert told.larger == 1 and told.weights > 40 and told.new == ()
+    last = model.shift_weights()[found.graph.output.name]()
+    assert last.flatten(1)[0, :3].tolist() == [1.0, 0.25, -0.25]
+
+
+def test_the_digest_is_of_every_number():
+    module = net()
+    digest = first_weights("a", import_module(module, (4, 4, 1))).digest
+    assert first_weights("b", import_module(module, (4, 4, 1))).digest == digest
+    for tensor in [*module.parameters(), module[1].running_mean, module[1].running_var]:
+        with torch.no_grad():
+            tensor.view(-1)[-1] += 0.5
+        other = first_weights("a", import_module(module, (4, 4, 1))).digest
+        assert other != digest
+        digest = other
