@@ -23,7 +23,15 @@ from hw.ir.paper import refuse_beside_paper
 from hw.ir.parameters import Rounding
 from hw.ir.validate import MAX_GUARD
 from nas.config import STRATEGIES
-from nas.run_options import RunOptions, begin, domain_option, resumable, run_options, run_seeds_of
+from nas.run_options import (
+    RunOptions,
+    begin,
+    domain_option,
+    from_option,
+    resumable,
+    run_options,
+    run_seeds_of,
+)
 
 ACT_BITS = 8
 """Bits of an exported network's tensors."""
@@ -97,14 +105,7 @@ def _require_no_cells(overrides: tuple[str, ...]) -> None:
 )
 @model_option
 @width_option
-@click.option(
-    "--from",
-    "start",
-    type=FOLDER,
-    metavar="RUN",
-    help="Begin with the weights of this training, or of a checkpoint; real weights become"
-    " bit-shift ones.",
-)
+@from_option
 @domain_option
 @run_options
 def train(

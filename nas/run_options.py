@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from hw import console, outputs, plugins
-from hw.commands.options import DATA, FILE_OR_NAME, out_option, plugin_option
+from hw.commands.options import DATA, FILE_OR_NAME, FOLDER, out_option, plugin_option
 from hw.errors import InputError, Interrupted
 from nas.config import MAX_SEED, PRESETS, Config, load_config
 
@@ -120,6 +120,15 @@ domain_option = click.option(
     default="shift",
     show_default=True,
     help="Weights: bit-shift, or real for comparison.",
+)
+
+from_option = click.option(
+    "--from",
+    "start",
+    type=FOLDER,
+    metavar="RUN",
+    help="Begin with the weights of this training, or of a checkpoint; real weights become"
+    " bit-shift ones.",
 )
 
 

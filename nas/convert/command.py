@@ -14,6 +14,7 @@ from nas.run_options import (
     RunOptions,
     begin,
     domain_option,
+    from_option,
     resumable,
     run_options,
     run_seeds_of,
@@ -41,6 +42,7 @@ NOT_HERE = ("channels", "cells", "stem")
     metavar="FILE",
     help="Give the model the state dict in FILE first.",
 )
+@from_option
 @domain_option
 @run_options
 def convert(
@@ -49,6 +51,7 @@ def convert(
     quantiser: str | None,
     from_scratch: bool,
     pretrained: Path | None,
+    start: Path | None,
     domain: str,
     run: RunOptions,
 ) -> None:
@@ -56,8 +59,14 @@ def convert(
 
     FACTORY(), in MODULE or FILE.py, gives a torch.nn.Module.
     """
-    if from_scratch and pretrained is not None:
-        raise click.UsageError("--from-scratch: not beside --pretrained; leave one of the two out")
+    from nas import train as training
+    from nas.convert.pretrained import first_weights
+    from nas.own import Own
+
+    given = {"--from-scratch": from_scratch, "--pretrained": pretrained, "--from": start}
+    weights = [option for option, value in given.items() if value]
+    if len(weights) > 1:
+        raise click.UsageError(f"{weights[0]}: not beside {weights[1]}; leave one of the two out")
     settings = run.settings({"--quantiser": ("shift.layer", quantiser)})
     for one in run.overrides:
         key = one.partition("=")[0]
@@ -70,11 +79,21 @@ def convert(
     found = _checked(factory, run, settings, pretrained)
     if run.seeds is not None:
         words = ["convert", factory, "--domain", domain]
-        words += ["--from-scratch"] if from_scratch else []
-        words += ["--pretrained", str(pretrained)] if pretrained is not None else []
+        words += weights if from_scratch else [part for w in weights for part in (w, str(given[w]))]
         run_seeds_of(words, settings, run)
         return
-    _train(factory, found, settings, domain, from_scratch, run)
+    first = None if from_scratch else start or first_weights(factory, found)
+    for line in found.notes:
+        console.note(line)
+    network = Own(factory, found.graph)
+    with resumable(run.out):
+        metrics = training.train(
+            network, run.data, run.out, settings, domain=domain, start=first, **run.manner()
+        )
+    if run.as_json:
+        console.print_json({**metrics, "out": run.out})
+    else:
+        click.echo(training.in_words(metrics, run.out))
 
 
 def _checked(place: str, run: RunOptions, settings: Config, weights: Path | None) -> "Imported":
@@ -104,29 +123,3 @@ def _print_table(found: "Imported", settings: Config, domain: str, as_json: bool
         console.print_json({"layers": layers, "weights": weights, "notes": list(found.notes)})
     else:
         click.echo(text(found, table))
-
-
-def _train(
-    place: str,
-    found: "Imported",
-    settings: Config,
-    domain: str,
-    from_scratch: bool,
-    run: RunOptions,
-) -> None:
-    from nas import train as training
-    from nas.convert.pretrained import first_weights
-    from nas.own import Own
-
-    for line in found.notes:
-        console.note(line)
-    start = None if from_scratch else first_weights(place, found)
-    network = Own(place, found.graph)
-    with resumable(run.out):
-        metrics = training.train(
-            network, run.data, run.out, settings, domain=domain, start=start, **run.manner()
-        )
-    if run.as_json:
-        console.print_json({**metrics, "out": run.out})
-    else:
-        click.echo(training.in_words(metrics, run.out))

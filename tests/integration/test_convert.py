@@ -149,6 +149,10 @@ def test_pretrained_weights_are_worth_something(tmp_path):
     given = ("--pretrained", tmp_path / "weights.pt")
     real = done(convert, SMALL, *still, *given, "--domain", "real", "--out", tmp_path / "real")
     shift = done(convert, SMALL, *still, *given, "--out", tmp_path / "shift")
+    further = done(
+        convert, SMALL, *still, "--from", tmp_path / "real", "--out", tmp_path / "further"
+    )
+    assert further["accuracy"] == shift["accuracy"]
     scratch = done(convert, SMALL, *still, "--from-scratch", "--out", tmp_path / "scratch")
     assert real["accuracy"] > 0.9 and shift["accuracy"] > 0.6 > 0.3 > scratch["accuracy"]
     assert Run.open(tmp_path / "scratch").task.start is None
@@ -201,19 +205,32 @@ def test_a_classifier_of_several_pixels_is_told(tmp_path):
     assert note.startswith("1: a linear layer of 8x8 pixels of 1 channels is a convolution")
 
 
+@pytest.mark.slow
 def test_seeds(tmp_path):
-    words = (SMALL, *SHORT, "--seeds", 2, "--jobs", 1, "--out", tmp_path / "run")
-    found = done(convert, *words)
-    assert found["kind"] == "train" and [r["seed"] for r in found["runs"].values()] == [1, 2]
-    starts = {Run.open(tmp_path / f"run/seed{n}").task.start for n in (1, 2)}
-    assert len(starts) == 2 and None not in starts
+    torch.save(factory.make(SMALL, 5).state_dict(), tmp_path / "weights.pt")
+    starts = {}
+    for more in ((), ("--from-scratch",), ("--pretrained", tmp_path / "weights.pt")):
+        words = (SMALL, *SHORT, *more, "--seeds", 2, "--jobs", 2, "--force")
+        found = done(convert, *words, "--out", tmp_path / "run")
+        assert found["kind"] == "train" and [r["seed"] for r in found["runs"].values()] == [1, 2]
+        starts[more[:1]] = [Run.open(tmp_path / f"run/seed{n}").task.start for n in (1, 2)]
+    drawn, scratch, given = starts.values()
+    assert drawn[0] != drawn[1] and None not in drawn
+    assert scratch == [None, None] and given[0] == given[1] not in drawn
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         ((SMALL, "--data", "digits"), "Missing option '--out'"),
-        ((SMALL, "--data", "digits", "--check", "--from-scratch", "--pretrained", "x"), "beside"),
+        (
+            (SMALL, "--data", "digits", "--check", "--from-scratch", "--pretrained", "x"),
+            "--from-scratch: not beside --pretrained",
+        ),
+        (
+            (SMALL, "--data", "digits", "--check", "--from", "y", "--pretrained", "x"),
+            "--pretrained: not beside --from",
+        ),
         (
             (SMALL, "--data", "digits", "--check", "--quantiser", "q", "--set", "shift.layer=ps"),
             "--quantiser: --set shift.layer says the same",

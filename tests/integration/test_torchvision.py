@@ -65,7 +65,13 @@ def test_a_graph_that_differs_is_told_apart():
         assert canonical(other) != canonical(expected)
 
 
-@pytest.mark.parametrize(("name", "side"), SMALL.items())
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [
+        pytest.param(*one, marks=pytest.mark.slow) if one[0] == "vgg16" else one
+        for one in SMALL.items()
+    ],
+)
 def test_floats_agree(name, side):
     torch.manual_seed(3)
     module = torchvision_models.make(name, **({} if name == "vgg16" else {"num_classes": 10}))

@@ -13,7 +13,7 @@ from nas.importer import import_module
 from nas.model import GraphModel
 
 
-def net() -> nn.Module:
+def net() -> nn.Sequential:
     layers = (nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
     return nn.Sequential(*layers)
 
