@@ -83,7 +83,7 @@ def test_search_and_train_commands(tmp_path):
         ),
         (
             tuple("train --model resnet8 --data digits --out o --set train.auxiliary=0.4".split()),
-            "train.auxiliary: 0.4: the auxiliary head reads a reduction cell, and a conventional",
+            "train.auxiliary: 0.4: the auxiliary head reads a reduction cell, and this network",
         ),
         (("train", "--genotype", "GDAS_V1", "--data", "empty", "--out", "o"), "empty folder"),
         (("search", "--data", "digits", "--out", "o", "--set", "x=1"), "x: not a field"),
