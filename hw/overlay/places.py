@@ -17,6 +17,7 @@ class Place:
     pitch: log2 of the pitches, down and across
     section, index: "prefix" or "suffix", and the word after which it is complete
     image: whether the address is that of the image's first buffer
+    home: it lies as the batch's first image does, whichever image it is of
     """
 
     address: int
@@ -24,6 +25,7 @@ class Place:
     section: str
     index: int
     image: bool = False
+    home: bool = False
 
     @property
     def words(self) -> int:
@@ -34,8 +36,9 @@ class Place:
 
         words: of the plane, (number, rows, columns); size: of the plane in pixels
         """
+        lanes = (0, 0) if self.home else at
         (row, a), (column, b) = (
-            _where(np.arange(size[axis]), self.pitch[axis], at[axis]) for axis in (0, 1)
+            _where(np.arange(size[axis]), self.pitch[axis], lanes[axis]) for axis in (0, 1)
         )
         number = row[:, None] * (1 << max(self.pitch[1], 0)) + column
         return words[number, a[:, None], b[None, :]]

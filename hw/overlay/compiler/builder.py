@@ -62,7 +62,7 @@ class Builder:
 
     def deferred(self, node: Node) -> bool:
         """Whether a node's last passes can be done for all images of the batch at once."""
-        return any(self.cut(node)) and self.placement.shared(node.name)
+        return any(self.cut(node))
 
     def take(self, node: Node, planes: int, *, pairs: bool = False) -> tuple[int, ...]:
         """Planes for a node's output, or for half-done ones of it; see `Memory.take`."""
@@ -80,7 +80,8 @@ class Builder:
 
     def done(self, node: Node, channel: int, plane: int, index: int) -> None:
         """A channel of the node's tensor is complete."""
-        place = Place(plane, self.placement.pitches[node.name], self.section, index)
+        home = self.section == "prefix" and not any(self.cut(node))
+        place = Place(plane, self.placement.pitches[node.name], self.section, index, home=home)
         self.places.setdefault(node.name, {})[channel] = place
 
     def last_read(self, node: Node) -> set[str]:

@@ -24,9 +24,10 @@ from hw.overlay.compiler.classifier import classifier, pixels
 from hw.overlay.compiler.conv import convolution
 from hw.overlay.compiler.join import add, concat, rename, select
 from hw.overlay.compiler.max_pool import max_pool
+from hw.overlay.compiler.move import move
 from hw.overlay.compiler.placement import place, words
 from hw.overlay.compiler.planes import Memory, Tensor
-from hw.overlay.compiler.schedule import ordered, reads, twins
+from hw.overlay.compiler.schedule import divided, ordered, reads, twins
 from hw.overlay.hardware import Overlay
 from hw.overlay.isa import Flow
 from hw.overlay.places import Place
@@ -61,10 +62,12 @@ def compile_network(network: Network, hardware: Overlay) -> Compiled:
     graph = network.graph
     _check_sides(network)
     placement = place(graph, hardware)
+    twin = twins(graph)
+    inputs = reads(graph, twin)
+    nodes = ordered(graph, placement, inputs)
+    placement = divided(graph, placement, inputs, nodes, hardware.words)
     builder = Builder(network, hardware, placement, Memory(hardware.words))
-    builder.twins = twins(graph)
-    builder.inputs = reads(graph, builder.twins)
-    nodes = ordered(graph, placement, builder.inputs)
+    builder.twins, builder.inputs = twin, inputs
     builder.last_reader = {s: node.name for node in nodes for s in builder.inputs[node.name]}
     image = _image(builder)
     _reserve(builder)
@@ -74,7 +77,8 @@ def compile_network(network: Network, hardware: Overlay) -> Compiled:
     emitter.put(isa.Jump(Flow.WAIT_IMAGE).pack())
     for node in nodes:
         if node.name not in placement.suffix:
-            _operation(builder, node)
+            moved = node.name in placement.border and not any(placement.cuts(node))
+            (_moved if moved else _operation)(builder, node)
             ranges[node.name] = "prefix", emitter.length
     prefix = emitter.section(Flow.END_PREFIX)
     builder.section = "suffix"
@@ -135,13 +139,27 @@ def _reserve(builder: Builder) -> None:
     """Planes that hold one image of a batch while the prefix is done for the others."""
     placement = builder.placement
     for node in builder.network.graph:
-        if node.name in builder.twins:
-            continue
-        if any(placement.cuts(node)) and placement.shared(node.name):
-            halves = half_planes(builder, node) if isinstance(node, AvgPool) else 1
+        if node.name in placement.border:
+            direct = isinstance(node, AvgPool) and any(placement.cuts(node))
+            halves = half_planes(builder, node) if isinstance(node, AvgPool) and direct else 1
             builder.reserved[node.name] = builder.memory.take(
                 node.name, node.shape[2] * halves, placement.pitches[node.name], pairs=halves > 1
             )
+
+
+def _moved(builder: Builder, node: Node) -> None:
+    """A node of the border whose planes are to be moved."""
+    targets = builder.reserved.pop(node.name)
+    _operation(builder, node)
+    sources = builder.tensors[node.name].planes
+    indices = move(builder, node, sources, targets)
+    builder.drop(node.name)
+    builder.released -= {(node.name, channel) for channel in range(len(targets))}
+    builder.give(node, targets)
+    builder.places[node.name] = {
+        channel: Place(plane, builder.placement.pitches[node.name], builder.section, index)
+        for channel, (plane, index) in enumerate(zip(targets, indices, strict=True))
+    }
 
 
 def _operation(builder: Builder, node: Node) -> None:

@@ -22,8 +22,8 @@ from hw.overlay.compiler.emitter import Group, View
 from hw.overlay.compiler.halo import with_halo
 from hw.overlay.compiler.levels import Sum, digits
 from hw.overlay.compiler.max_pool import chunks
+from hw.overlay.compiler.move import move
 from hw.overlay.compiler.placement import words
-from hw.overlay.isa import Mode
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def convolution(builder: Builder, node: Conv | FactorizedReduce) -> None:
                 targets = builder.memory.take(node.name, len(mine), view.pitch_out)
             found = [emit(c, target, aimed) for c, target in zip(mine, targets, strict=True)]
             if moved:
-                found = _move(builder, node, targets, [planes[channel] for channel in mine])
+                found = move(builder, node, targets, [planes[channel] for channel in mine])
                 builder.memory.drop(targets)
             indices += found
     if halo:
@@ -126,8 +126,6 @@ def moves_later(view: View, batch: Pair, steps: float) -> bool:
 
     steps: that travel, of a channel
     """
-    if any(cut and p < 0 for cut, p in zip(view.cut, view.pitch_in, strict=True)):
-        return False
     if words(view.pitch_out) > 1:
         return False
     way = sum((images - 1) / 2 for images, cut in zip(batch, view.cut, strict=True) if cut)
@@ -136,22 +134,6 @@ def moves_later(view: View, batch: Pair, steps: float) -> bool:
 
 MOVE = 3
 """Cycles of a channel that is moved, beside the lanes on the way."""
-
-
-def _move(
-    builder: Builder, node: Node, sources: Sequence[int], targets: Sequence[int]
-) -> list[int]:
-    """Put the first image's lanes of these planes where the image's own are."""
-    pitch = builder.placement.pitches[node.name]
-    builder.pixelwise(node, pitch_in=(0, 0), pitch_out=pitch)
-    builder.aim(sources)
-    indices = []
-    for source, target in zip(sources, targets, strict=True):
-        group = Group()
-        builder.read(group, source)
-        group.capture(target, Mode.WIDE)
-        indices.append(builder.emitter.group(group))
-    return indices
 
 
 def _view(builder: Builder, node: Conv | FactorizedReduce, kernel: Sequence[int]) -> View:

@@ -2,11 +2,12 @@
 
 A plane of H × W pixels has a pitch on each axis, a power of two. Above one, a lane holds so many
 neighbouring pixels in as many words. Below one, pixels lie so many lanes apart, and the lanes
-between them hold the same plane of the batch's other images. What is computed up to the first
-tensors of that kind is done for each image (the prefix), what reads them once a batch (the suffix).
+between them hold the same plane of the batch's other images. What comes first is done for each
+image (the prefix), the rest once a batch (the suffix). Tensors on the border have room for all
+images; whatever else the prefix computes lies as the first image's does, whichever it is of.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hw.errors import InputError
 from hw.ir.graph import Conv, FactorizedReduce, GlobalPool, Graph, Node, Pair, Windowed
@@ -18,11 +19,18 @@ LARGEST_PITCH = 7
 
 @dataclass(frozen=True)
 class Placement:
-    """log2 of each tensor's pitches, the batch, and what is done once for all of its images."""
+    """log2 of each tensor's pitches, the batch, and what is done once for all of its images.
+
+    Parameters
+    ----------
+    suffix: nodes that are done once a batch
+    border: nodes of the prefix that the suffix reads
+    """
 
     pitches: dict[str, Pair]
     batch: Pair
-    suffix: frozenset[str]
+    suffix: frozenset[str] = frozenset()
+    border: frozenset[str] = frozenset()
 
     def shared(self, name: str) -> bool:
         """Whether a tensor's planes hold all images of a batch."""
@@ -32,14 +40,17 @@ class Placement:
         )
 
     def cuts(self, node: Node) -> tuple[bool, bool]:
-        """On which axes a node, done for one image, writes that image's lanes only."""
-        if node.name in self.suffix:
+        """On which axes a node of the border writes its image's own lanes at once.
+
+        On none where its input lies apart already: then its planes are moved.
+        """
+        if node.name not in self.border:
             return False, False
-        rows, columns = (
-            p < 0 and images > 1
-            for p, images in zip(self.pitches[node.name], self.batch, strict=True)
-        )
-        return rows, columns
+        shared = [p < 0 and b > 1 for p, b in zip(self.pitches[node.name], self.batch, strict=True)]
+        sources = [self.pitches[source] for source in node.inputs]
+        if any(cut and source[a] < 0 for a, cut in enumerate(shared) for source in sources):
+            return False, False
+        return shared[0], shared[1]
 
 
 def strides(node: Node) -> Pair:
@@ -83,9 +94,7 @@ def place(graph: Graph, hardware: Overlay) -> Placement:
                 f"{name}: {('rows', 'columns')[axis]} of {graph[name].shape[axis]} pixels do not"
                 f" fit {sides[axis]} lanes of at most {1 << LARGEST_PITCH} each; take a larger grid"
             )
-    placement = Placement(pitches, batch, frozenset())
-    suffix = {node.name for node in graph if any(map(placement.shared, node.inputs))}
-    return replace(placement, suffix=frozenset(suffix))
+    return Placement(pitches, batch)
 
 
 def _least(side: int, lanes: int) -> int:

@@ -121,3 +121,11 @@ def test_a_wrong_weight_is_seen(monkeypatch):
     monkeypatch.setattr("tests.support.overlay_check.compile_network", lambda *_: compiled)
     with pytest.raises(AssertionError):
         check(network, HARDWARE)
+
+
+def test_a_small_memory_does_without_batches():
+    network = drawn(genotype("NASNet", (16, 12, 1), 3))
+    roomy, least = (check(network, HARDWARE.resized(words=w)) for w in (2048, 230))
+    assert roomy.program.images == 4
+    assert least.program.images == 1
+    assert least.memory <= 230
