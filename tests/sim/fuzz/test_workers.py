@@ -58,7 +58,9 @@ def test_a_process_that_dies_is_a_failure(case):
 
 @pytest.mark.slow
 def test_closing_ends_what_still_runs(case):
-    tasks = (Task(n, 1, replace(case, cells=3, seed=n)) for n in itertools.count())
+    tasks = (
+        Task(n, 1, replace(case, net=replace(case.net, cells=3), seed=n)) for n in itertools.count()
+    )
     results = side_by_side(tasks, jobs=2)
     next(results)
     start = time.monotonic()
