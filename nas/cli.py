@@ -31,6 +31,7 @@ from nas.run_options import (
     resumable,
     run_options,
     run_seeds_of,
+    train_once,
 )
 
 ACT_BITS = 8
@@ -83,18 +84,6 @@ def search(strategy: str | None, domain: str, run: RunOptions) -> None:
         click.echo(f"written to {run.out / 'genotype.yaml'}")
 
 
-def _require_no_cells(overrides: tuple[str, ...]) -> None:
-    """InputError where `--set` asks for what a conventional network does not have."""
-    from hw.networks.conventional import OF_CELLS
-
-    for one in overrides:
-        key = one.partition("=")[0]
-        if key in [f"train.{name}" for name in OF_CELLS[:2]]:
-            raise InputError(
-                f"--set {key}: of networks of cells; the size of --model is its --width"
-            )
-
-
 @click.command(cls=console.Command)
 @click.option(
     "--genotype",
@@ -118,8 +107,7 @@ def train(
 ) -> None:
     """Train the network of a genotype, or a conventional one, with bit-shift weights."""
     from hw.networks import genotypes
-    from hw.networks.conventional import Conventional
-    from nas import train as training
+    from hw.networks.conventional import OF_CELLS, Conventional
 
     require_network(genotype_name, model_name, width)
     settings = run.settings()
@@ -127,7 +115,9 @@ def train(
         assert genotype_name is not None
         network, words = genotypes.get(genotype_name), ["--genotype", genotype_name]
     else:
-        _require_no_cells(run.overrides)
+        run.refuse_settings(
+            OF_CELLS[:2], "of networks of cells; the size of --model is its --width"
+        )
         network = Conventional(model_name, 1.0 if width is None else width)
         words = ["--model", model_name, "--width", str(network.width)]
     begin(run, "train")
@@ -135,14 +125,7 @@ def train(
         words = ["train", *words, "--domain", domain]
         run_seeds_of(words + ([] if start is None else ["--from", str(start)]), settings, run)
         return
-    with resumable(run.out):
-        metrics = training.train(
-            network, run.data, run.out, settings, domain=domain, start=start, **run.manner()
-        )
-    if run.as_json:
-        console.print_json({**metrics, "out": run.out})
-    else:
-        click.echo(training.in_words(metrics, run.out))
+    train_once(network, start, settings, domain, run)
 
 
 @click.command(cls=console.Command)

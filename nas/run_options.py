@@ -1,11 +1,11 @@
 """Options and manners of the subcommands that make a run: search, train, convert."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,12 @@ from hw import console, outputs, plugins
 from hw.commands.options import DATA, FILE_OR_NAME, FOLDER, out_option, plugin_option
 from hw.errors import InputError, Interrupted
 from nas.config import MAX_SEED, PRESETS, Config, load_config
+
+if TYPE_CHECKING:
+    from hw.networks.conventional import Conventional
+    from hw.networks.space import Genotype
+    from nas.beginning import Weights
+    from nas.own import Own
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,14 @@ class RunOptions:
                 f"{MAX_SEED}; begin with a smaller --seed"
             )
         return config
+
+    def refuse_settings(self, names: Iterable[str], reason: str) -> None:
+        """InputError where `--set` asks for one of these settings of a training."""
+        refused = {f"train.{name}" for name in names}
+        for one in self.overrides:
+            key = one.partition("=")[0]
+            if key in refused:
+                raise InputError(f"--set {key}: {reason}")
 
     def manner(self) -> dict[str, bool]:
         """Arguments that `nas.search.search` and `nas.train.train` share."""
@@ -175,3 +189,23 @@ def run_seeds_of(words: list[str], settings: Config, run: RunOptions) -> None:
         console.print_json({**summary, "out": run.out})
     else:
         click.echo(f"{in_words(summary)}\nwritten to {run.out / SUMMARY}")
+
+
+def train_once(
+    network: "Genotype | Conventional | Own",
+    start: "Path | Weights | None",
+    settings: Config,
+    domain: str,
+    run: RunOptions,
+) -> None:
+    """One training of the subcommand, and the line with which it ends."""
+    from nas import train as training
+
+    with resumable(run.out):
+        metrics = training.train(
+            network, run.data, run.out, settings, domain=domain, start=start, **run.manner()
+        )
+    if run.as_json:
+        console.print_json({**metrics, "out": run.out})
+    else:
+        click.echo(training.in_words(metrics, run.out))

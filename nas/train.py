@@ -120,6 +120,8 @@ def train(
             f"train.epochs: {config.train.epochs}: shift.layer inq begins with real weights and "
             "freezes the last of them in the last epoch; expected at least 2, or layer ps or q"
         )
+    if not isinstance(network, Genotype):
+        require_no_head(config.train)
     crop = config.train.resized_crop
     final = evaluated(data, config)
     splits = open_splits(data, SPLITS, config, resized_crop=crop)
@@ -148,7 +150,7 @@ def train(
     note_large_batch("train.batch", config.train.batch, len(images))
     model = make_model(task)
     if not isinstance(network, Genotype):
-        require_no_cells(config.train)
+        note_no_edges(config.train)
     match found:
         case beginning.Weights(place, source):
             note(f"{place}: {beginning.take_over(model, source, place)}")
@@ -197,13 +199,17 @@ def in_words(metrics: Mapping[str, Any], out: Path) -> str:
     )
 
 
-def require_no_cells(train: TrainConfig) -> None:
-    """InputError, or a line, where a setting has nothing to act on in a network without cells."""
+def require_no_head(train: TrainConfig) -> None:
+    """InputError where a network without cells is to have an auxiliary head."""
     if train.auxiliary:
         raise InputError(
             f"train.auxiliary: {train.auxiliary:g}: the auxiliary head reads a reduction cell, and "
             "this network has none; set train.auxiliary=0"
         )
+
+
+def note_no_edges(train: TrainConfig) -> None:
+    """Say that drop-path has nothing to act on in a network without cells."""
     if train.drop_path:
         note(
             f"train.drop_path: {train.drop_path:g}: of the edges of cells; this network has none, "

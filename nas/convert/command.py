@@ -15,9 +15,9 @@ from nas.run_options import (
     begin,
     domain_option,
     from_option,
-    resumable,
     run_options,
     run_seeds_of,
+    train_once,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +59,6 @@ def convert(
 
     FACTORY(), in MODULE or FILE.py, gives a torch.nn.Module.
     """
-    from nas import train as training
     from nas.convert.pretrained import first_weights
     from nas.own import Own
 
@@ -68,10 +67,7 @@ def convert(
     if len(weights) > 1:
         raise click.UsageError(f"{weights[0]}: not beside {weights[1]}; leave one of the two out")
     settings = run.settings({"--quantiser": ("shift.layer", quantiser)})
-    for one in run.overrides:
-        key = one.partition("=")[0]
-        if key in [f"train.{name}" for name in NOT_HERE]:
-            raise InputError(f"--set {key}: of networks of cells; the factory says what is trained")
+    run.refuse_settings(NOT_HERE, "of networks of cells; the factory says what is trained")
     if check:
         _print_table(_checked(factory, run, settings, pretrained), settings, domain, run.as_json)
         return
@@ -85,15 +81,7 @@ def convert(
     first = None if from_scratch else start or first_weights(factory, found)
     for line in found.notes:
         console.note(line)
-    network = Own(factory, found.graph)
-    with resumable(run.out):
-        metrics = training.train(
-            network, run.data, run.out, settings, domain=domain, start=first, **run.manner()
-        )
-    if run.as_json:
-        console.print_json({**metrics, "out": run.out})
-    else:
-        click.echo(training.in_words(metrics, run.out))
+    train_once(Own(factory, found.graph), first, settings, domain, run)
 
 
 def _checked(place: str, run: RunOptions, settings: Config, weights: Path | None) -> "Imported":

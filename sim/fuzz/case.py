@@ -97,9 +97,8 @@ class Hardware:
 
 def as_dict(case: Case) -> dict[str, Any]:
     """The case in plain lists and mappings, for JSON; `from_dict` reads it back."""
-    content = asdict(replace(case, net=None))  # type: ignore[arg-type]
     net = {"kind": case.kind, **case.net.as_dict()}
-    return content | {"net": net, "image": list(case.image), "frames": list(case.frames)}
+    return asdict(case) | {"net": net, "image": list(case.image), "frames": list(case.frames)}
 
 
 def from_dict(content: Mapping[str, Any]) -> Case:

@@ -192,10 +192,8 @@ def test_seed_decides(tmp_path):
     assert losses[0] == losses[1] != losses[2]
 
 
-def test_learning_rate_warms_up_and_falls_on_a_cosine(tmp_path):
-    """By value: four steps an epoch; two of the six epochs are the warm-up."""
-    settings = ("train.epochs=6", "train.warmup_epochs=2", "train.batch=16", "train.lr=0.04")
-    config = load_config("tiny", (*settings, "train.images=64"))
+def learning_rates(folder, config) -> list[float]:
+    """Of each step of a training."""
     rates = []
     with pytest.MonkeyPatch.context() as patch:
         original = training.ShiftOptimiser.set_lr
@@ -204,7 +202,15 @@ def test_learning_rate_warms_up_and_falls_on_a_cosine(tmp_path):
             "set_lr",
             lambda self, lr: (rates.append(lr), original(self, lr)),
         )
-        train(GENOTYPE, "digits", tmp_path / "run", config)
+        train(GENOTYPE, "digits", folder, config)
+    return rates
+
+
+def test_learning_rate_warms_up_and_falls_on_a_cosine(tmp_path):
+    """By value: four steps an epoch; two of the six epochs are the warm-up."""
+    settings = ("train.epochs=6", "train.warmup_epochs=2", "train.batch=16", "train.lr=0.04")
+    config = load_config("tiny", (*settings, "train.images=64"))
+    rates = learning_rates(tmp_path / "run", config)
     assert len(rates) == 24
     assert rates[:8] == pytest.approx([0.04 * k / 8 for k in range(1, 9)])
     assert rates[8] == pytest.approx(0.04)
@@ -219,15 +225,7 @@ def test_learning_rate_falls_in_steps(tmp_path):
     """By value: two steps an epoch, a warm-up of one epoch, a tenth from the fourth of six on."""
     settings = ("train.epochs=6", "train.warmup_epochs=1", "train.lr_steps=[0.5]", "train.lr=0.04")
     config = load_config("tiny", (*settings, "train.batch=32", "train.images=64"))
-    rates = []
-    with pytest.MonkeyPatch.context() as patch:
-        original = training.ShiftOptimiser.set_lr
-        patch.setattr(
-            training.ShiftOptimiser,
-            "set_lr",
-            lambda self, lr: (rates.append(lr), original(self, lr)),
-        )
-        train(GENOTYPE, "digits", tmp_path / "run", config)
+    rates = learning_rates(tmp_path / "run", config)
     assert rates == pytest.approx([0.02, *[0.04] * 5, *[0.004] * 6])
 
 

@@ -106,18 +106,7 @@ def half_planes(builder: Builder, node: AvgPool) -> int:
 def _windows(builder: Builder, node: AvgPool | GlobalPool, windows: _Windows) -> None:
     source, code = builder.source(node), builder.in_format(node)
     split = split_of(builder, node, windows.counts)
-    if max(windows.kernel) > 1 << isa.MOST_TAP_BITS:
-        raise InputError(f"{node.name}: a window of {windows.kernel}; an overlay's reach to 16")
-    view = View(
-        pitch_in=source.pitch,
-        pitch_out=builder.placement.pitches[node.name],
-        size=node.shape[:2],
-        stride=windows.stride,
-        offset=(-windows.padding[0], -windows.padding[1]),
-        image=source.image,
-        cut=builder.cut(node),
-        tap_bits=(max(windows.kernel) - 1).bit_length(),
-    )
+    view = builder.windowed(node, windows.kernel, windows.stride, windows.padding)
     most = max(windows.counts)
     builder.check(node, min(code.qmin * most, 0), code.qmax * most)
     channels = node.shape[2]

@@ -1,7 +1,8 @@
 """What all operations of a program share while it is written."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -196,17 +197,27 @@ class Builder:
 
     # Views -----------------------------------------------------------------------------------
 
-    def pixelwise(self, node: Node, **changes: object) -> None:
+    def windowed(self, node: Node, kernel: Sequence[int], stride: Pair, padding: Pair) -> View:
+        """Of a node that reads windows of its input."""
+        if max(kernel) > 1 << isa.MOST_TAP_BITS:
+            raise InputError(f"{node.name}: a window of {tuple(kernel)}; an overlay's reach to 16")
+        source = self.source(node)
+        return View(
+            pitch_in=source.pitch,
+            pitch_out=self.placement.pitches[node.name],
+            size=node.shape[:2],
+            stride=stride,
+            offset=(-padding[0], -padding[1]),
+            image=source.image,
+            cut=self.cut(node),
+            tap_bits=(max(kernel) - 1).bit_length(),
+        )
+
+    def pixelwise(self, node: Node, **changes: Any) -> None:
         """What is read and written lies as the node's output does."""
         pitch = self.placement.pitches[node.name]
-        settings = {
-            "pitch_in": pitch,
-            "pitch_out": pitch,
-            "size": node.shape[:2],
-            "cut": self.cut(node),
-            **changes,
-        }
-        self.emitter.configure(View(**settings))  # pyright: ignore[reportArgumentType]
+        view = View(pitch_in=pitch, pitch_out=pitch, size=node.shape[:2], cut=self.cut(node))
+        self.emitter.configure(replace(view, **changes))
 
     def aim(self, planes: Sequence[int]) -> bool:
         """Let slots count from where these planes can all be named; False: from nowhere they can.

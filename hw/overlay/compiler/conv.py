@@ -137,24 +137,12 @@ MOVE = 3
 
 
 def _view(builder: Builder, node: Conv | FactorizedReduce, kernel: Sequence[int]) -> View:
-    source, signed = builder.source(node), builder.in_format(node).signed
     if isinstance(node, FactorizedReduce):
-        stride, dilation, offset = (2, 2), (1, 1), (0, 0)
+        view = builder.windowed(node, kernel, stride=(2, 2), padding=(0, 0))
     else:
-        stride, dilation = node.stride, node.dilation
-        offset = -node.padding[0], -node.padding[1]
-    return View(
-        pitch_in=source.pitch,
-        pitch_out=builder.placement.pitches[node.name],
-        size=node.shape[:2],
-        stride=stride,
-        dilation=dilation,
-        offset=offset,
-        relu=has_relu(node) and signed,
-        image=source.image,
-        cut=builder.cut(node),
-        tap_bits=(max(kernel) - 1).bit_length(),
-    )
+        view = builder.windowed(node, kernel, node.stride, node.padding)
+        view = replace(view, dilation=node.dilation)
+    return replace(view, relu=has_relu(node) and builder.in_format(node).signed)
 
 
 def _terms(

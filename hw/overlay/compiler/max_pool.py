@@ -30,20 +30,8 @@ def max_pool(builder: Builder, node: MaxPool) -> None:
         )
     low, high = code.qmin + lift, code.qmax + lift
     inner, between = fitting_mode(low, high, bits), fitting_mode(code.qmin, code.qmax, bits)
-    if max(node.kernel) > 1 << isa.MOST_TAP_BITS:
-        raise InputError(f"{node.name}: a window of {node.kernel}; an overlay's reach to 16")
-    out = builder.placement.pitches[node.name]
+    window = builder.windowed(node, node.kernel, node.stride, node.padding)
     planes = builder.take(node, node.shape[2])
-    window = View(
-        pitch_in=source.pitch,
-        pitch_out=out,
-        size=node.shape[:2],
-        stride=node.stride,
-        offset=(-node.padding[0], -node.padding[1]),
-        image=source.image,
-        cut=builder.cut(node),
-        tap_bits=(max(node.kernel) - 1).bit_length(),
-    )
     across = _across(builder, node, window)
     extra = [source.pitch] * bool(lift) + [across.pitch_out] * (across is not window)
     for chunk in chunks(builder, node.shape[2], extra):
