@@ -76,6 +76,7 @@ OVERLAY_MAY = {
     "places": set(),
     "model": {"isa", "hardware", "program"},
     "cycles": {"isa", "program"},
+    "program_file": {"isa", "hardware", "header", "program", "packet", "cycles"},
     "compiler": {"isa", "hardware", "program", "places"},
     "rtl": {"isa", "hardware", "header"},
 }
