@@ -13,12 +13,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from hw import outputs, processes, streams
 from hw.errors import CheckFailed, InputError, Interrupted
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 EXIT_CHECK_FAILED = 1
 EXIT_INPUT_ERROR = 2
@@ -26,6 +29,9 @@ EXIT_INTERRUPTED = 130
 
 SEED = click.IntRange(0, (1 << 64) - 1)
 """What a seed may be: what PyTorch's generators take, and NumPy's."""
+
+UNCUT = 10_000
+"""Characters of a line that no table fills."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -173,6 +179,16 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def print_grid(grid: "Table") -> None:
+    """Print a table: as wide as the terminal; into anything else as wide as it is, nothing cut."""
+    from rich.console import Console
+
+    screen = Console()
+    if not screen.is_terminal:
+        screen.width = max(screen.width, Console(width=UNCUT).measure(grid).maximum)
+    screen.print(grid)
 
 
 def note(text: str) -> None:

@@ -276,7 +276,6 @@ def bitstream(
 
 
 def _print_layers(result: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     columns = {"lut": "LUT sites", "ff": "FF", "ram_blocks": "RAM", "dsp": "DSP", "carry": "carry"}
@@ -286,4 +285,4 @@ def _print_layers(result: dict[str, Any]) -> None:
         table.add_column(title, justify="right", footer=f"{result[key]:,}")
     for row in result["layers"]:
         table.add_row(row["name"], *(f"{row[key]:,}" for key in columns))
-    Console().print(table)
+    console.print_grid(table)

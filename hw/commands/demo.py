@@ -200,7 +200,6 @@ def checks(table: dict[str, Any]) -> list[dict[str, Any]]:
 
 def print_table(table: dict[str, Any], done: Sequence[Done]) -> None:
     """The closing table on stdout: figures, conditions, times."""
-    from rich.console import Console
     from rich.table import Table
 
     figures = Table(title="ShiftNAS demo", title_justify="left", show_header=False)
@@ -218,9 +217,8 @@ def print_table(table: dict[str, Any], done: Sequence[Done]) -> None:
     times.add_column("")
     for step in done:
         times.add_row(step.name, duration(step.seconds), "kept from before" if step.kept else "")
-    terminal = Console()
-    terminal.print(figures)
-    terminal.print(times)
+    console.print_grid(figures)
+    console.print_grid(times)
 
 
 # --- the command

@@ -182,7 +182,6 @@ def _describe(name: str) -> dict:
 
 
 def _print_genotypes(entries: list[dict]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table()
@@ -205,11 +204,10 @@ def _print_genotypes(entries: list[dict]) -> None:
             f"{imagenet['weights']:,}",
             f"{imagenet['additions'] / 1e6:.0f}",
         )
-    Console().print(table)
+    console.print_grid(table)
 
 
 def _print_tools(tools: list) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table()
@@ -219,4 +217,4 @@ def _print_tools(tools: list) -> None:
         absent = "missing (optional)" if tool.optional else "[red]missing[/]"
         version = tool.version if tool.found else absent
         table.add_row(tool.name, version, tool.purpose, "" if tool.found else tool.install)
-    Console().print(table)
+    console.print_grid(table)

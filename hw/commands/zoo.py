@@ -74,27 +74,32 @@ def _row(row: "Row", counts: "dict[int, Count]") -> dict[str, Any]:
             "weights100_millions": row.weights100,
             "additions_millions": row.additions,
             "accuracy_percent": dict(row.accuracy),
+            "deviation_points": dict(row.deviation),
         },
         "note": row.note,
     }
 
 
 def _print(table: "Table", rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
+    from rich import box
     from rich.table import Table as Grid
 
-    grid = Grid(title=f"Table {table.number}: {table.title}", title_justify="left")
+    title = f"Table {table.number}: {table.title}"
+    grid = Grid(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     grid.add_column("network", no_wrap=True)
     columns = [("weights, M" if table.imagenet else f"{n} classes, M") for n in rows[0]["weights"]]
     for title in (*columns, "paper, M", "mult.", "additions, M", "paper, M", "memory, KiB"):
         grid.add_column(title, justify="right")
-    grid.add_column("the paper's accuracy, %")
+    of = ", ".join(rows[0]["paper"]["accuracy_percent"])
+    grid.add_column(f"the paper's accuracy, %: {of}", min_width=6, overflow="fold")
     for row in rows:
         paper = row["paper"]
         given = [paper["weights_millions"], paper["weights100_millions"]]
         weights = list(dict.fromkeys(str(value) for value in given if value is not None))
+        deviation = paper["deviation_points"]
         accuracy = ", ".join(
-            f"{name} {value:.2f}" for name, value in paper["accuracy_percent"].items()
+            f"{value:.2f} ± {deviation[name]:.2f}" if name in deviation else f"{value:.2f}"
+            for name, value in paper["accuracy_percent"].items()
         )
         grid.add_row(
             row["name"],
@@ -106,7 +111,7 @@ def _print(table: "Table", rows: list[dict[str, Any]]) -> None:
             f"{row['memory_bytes'] / 1024:,.0f}",
             accuracy,
         )
-    Console().print(grid)
+    console.print_grid(grid)
     for row in rows:
         if row["note"]:
             click.echo(f"{row['name']}: {row['note']}")

@@ -29,6 +29,7 @@ class Row:
     width: see `Sizes`
     weights, weights100, additions: the paper's figures, in millions; None where it gives none
     accuracy: the paper's, in percent, by what it is of
+    deviation: its standard deviation, in points, where the paper gives one
     note: where and why our count differs
     """
 
@@ -40,6 +41,7 @@ class Row:
     weights100: float | None = None
     additions: float | None = None
     accuracy: Mapping[str, float] = field(default_factory=dict)
+    deviation: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
 
 

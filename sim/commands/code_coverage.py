@@ -151,7 +151,6 @@ def _figures(row: Any) -> dict[str, Any]:
 def _print(
     whole: Any, modules: Sequence[Any], excluded: dict[Any, str], left: dict[str, int]
 ) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from sim.code_coverage.exclusions import reasons
@@ -169,7 +168,7 @@ def _print(
     for module in short[:SHOWN]:
         shares = (module.lines, module.branches, module.toggles)
         grid.add_row(module.name, *map(_share, shares), str(module.excluded))
-    Console().print(grid)
+    console.print_grid(grid)
     rest = f", those that miss most above; --json and --html have all {len(modules)}"
     click.echo(
         f"modules   {len(modules) - len(short)} of {len(modules)} have everything"

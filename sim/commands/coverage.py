@@ -171,7 +171,6 @@ def _content(tables: Sequence[Table], by: By, files: int, bar: float) -> dict[st
 
 
 def _print(shown: Table) -> None:
-    from rich.console import Console
     from rich.table import Table as Grid
 
     out_of_reach = shown.out_of_reach
@@ -188,7 +187,7 @@ def _print(shown: Table) -> None:
         share = 100 * group.hit_bins / max(1, group.reachable)
         row = [group.name, str(group.hit_bins), str(group.reachable), f"{share:.0f} %"]
         grid.add_row(*row, *([str(len(group.out_of_reach))] if out_of_reach else []))
-    Console().print(grid)
+    console.print_grid(grid)
     _list("missing", shown.missing)
     _list("out of reach", [f"{name} ({reason})" for name, reason in out_of_reach.items()])
 

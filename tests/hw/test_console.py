@@ -9,6 +9,7 @@ import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from rich.table import Table
 
 from hw import console
 from hw.errors import CheckFailed, InputError, Interrupted
@@ -129,3 +130,12 @@ def test_progress_in_plain_lines(capsys):
             bar.advance(note="loss 0.5")
     out, err = capsys.readouterr()
     assert out == "" and err == "train: 100 %, 0 s left, loss 0.5\n"
+
+
+def test_a_table_into_a_file_is_not_cut(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    grid = Table("name", "value")
+    grid.add_row("long" * 20, "12345678901234567890")
+    console.print_grid(grid)
+    out = capsys.readouterr().out
+    assert "long" * 20 in out and "12345678901234567890" in out and "…" not in out

@@ -20,7 +20,7 @@ def ids(one):
 
 def test_the_tables_have_the_papers_rows():
     assert {number: len(table.rows) for number, table in zoo.tables().items()} == {
-        1: 18, 2: 12, 3: 6, 7: 3
+        1: 19, 2: 12, 3: 6, 7: 3
     }  # fmt: skip
     assert {row.network for _, row in ROWS} <= {*MODELS, *published()}
 
@@ -56,3 +56,15 @@ def test_the_command(number):
     assert all(row["multiplications"] == 0 for row in shown["rows"])
     plain = CliRunner().invoke(subcommand("zoo"), ["--table", number])
     assert plain.exit_code == 0 and "about half" in plain.output
+    # Not a terminal: nothing is cut, whatever its width.
+    assert "…" not in plain.output
+
+
+def test_the_mean_of_the_papers_four_runs():
+    """Of networks whose genotypes are not published: what is counted is told."""
+    result = CliRunner().invoke(subcommand("zoo"), ["--json"])
+    best, mean = json.loads(result.stdout)["rows"][-2:]
+    assert best["paper"]["deviation_points"] == {} and best["weights"] == mean["weights"]
+    assert mean["paper"]["deviation_points"] == {"CIFAR-10": 0.12, "CIFAR-100": 0.23}
+    assert "four runs" in mean["note"]
+    assert "95.43 ± 0.12, 76.08 ± 0.23" in CliRunner().invoke(subcommand("zoo"), []).output
