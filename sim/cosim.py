@@ -24,7 +24,7 @@ from hw.errors import InputError
 from hw.ir import reference
 from hw.ir.constant import is_constant
 from hw.ir.network import Network
-from hw.verilog import emit
+from hw.verilog import emit, rtl_folder
 from sim import designs, gtkwave, loading
 from sim import gates as gate_level
 from sim.code_coverage import points
@@ -116,7 +116,7 @@ class Subject:
 
     level: str = Level.NETWORK
     only: Sequence[str] = ()
-    emission: emit.Emission | None = None
+    emission: rtl_folder.Emission | None = None
     gates: str | None = None
     load: Sequence[Network] = ()
     asserted: bool = False

@@ -21,7 +21,7 @@ from hw.dataflow.top import children_of
 from hw.errors import InputError
 from hw.ir.graph import Add, Concat, Node
 from hw.ir.network import Network
-from hw.verilog import assertions, cut, emit
+from hw.verilog import assertions, cut, emit, rtl_folder
 from hw.verilog.convert import to_verilog
 from hw.verilog.statements import Module, read
 from sim import processing_elements
@@ -78,7 +78,7 @@ def bench(
     design: Design,
     level: str,
     *,
-    emission: emit.Emission | None = None,
+    emission: rtl_folder.Emission | None = None,
     only: Sequence[str] = (),
     asserted: bool = False,
     corners: int | None = None,
@@ -130,7 +130,7 @@ def _bench(
     wanted: Sequence[str],
     corners: int | None,
     seed: int,
-    emission: emit.Emission | None,
+    emission: rtl_folder.Emission | None,
 ) -> Bench:
     """The parts of a level, each on its own; `emission`: whose modules will be in them."""
     if level is Level.CELL:
@@ -145,7 +145,7 @@ def _bench(
     return _layers(network, design, wanted, made)
 
 
-def whole(design: Design, emission: emit.Emission) -> Dut:
+def whole(design: Design, emission: rtl_folder.Emission) -> Dut:
     """The emitted top module, tapped at every layer that the manifest names."""
     graph, manifest = design.graph, emission.manifest
     entries = manifest["layers"]
@@ -203,7 +203,7 @@ def chosen(network: Network, level: str, only: Sequence[str]) -> list[str]:
     return [name for name in known if not only or name in only]
 
 
-def _cut(made: Bench, names: Sequence[str], emission: emit.Emission) -> Bench:
+def _cut(made: Bench, names: Sequence[str], emission: rtl_folder.Emission) -> Bench:
     """The parts of a bench, each with the module of that path in the RTL inside."""
     modules = read(emission.verilog)
     designs, sources = [], dict(emission.files)
@@ -235,7 +235,7 @@ def wrapped(design: Dut, module: Module) -> tuple[Dut, str]:
 
 
 def _carried(
-    network: Network, emission: emit.Emission, made: Mapping[str, Corners]
+    network: Network, emission: rtl_folder.Emission, made: Mapping[str, Corners]
 ) -> dict[str, Corners]:
     """The corners as modules of the RTL take them."""
     modules, found = read(emission.verilog), {}

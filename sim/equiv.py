@@ -16,8 +16,8 @@ from typing import Any
 from hw import outputs
 from hw.errors import InputError
 from hw.verilog import edits
-from hw.verilog.emit import Emission
 from hw.verilog.roms import SUFFIX as ROM_SUFFIX
+from hw.verilog.rtl_folder import Emission
 from sim import harness, scoreboard, simulation
 from sim.designs import Bench, load_port
 from sim.harness import Dut, Stream

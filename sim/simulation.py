@@ -16,7 +16,7 @@ import numpy as np
 from hw.errors import CheckFailed, InputError
 from hw.ir import reference
 from hw.ir.network import Network
-from hw.verilog.emit import VERILOG_SUFFIX
+from hw.verilog.rtl_folder import VERILOG_SUFFIX
 from sim import assertions, harness, loading, resets, runner, scoreboard
 from sim.designs import Bench
 from sim.harness import STALL_PATTERNS, Harness, Stream

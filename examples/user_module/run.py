@@ -23,7 +23,7 @@ from hw.ir import serialize
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
 from hw.networks.space import Genotype
-from hw.verilog import emit
+from hw.verilog import emit, rtl_folder
 from sim import tools
 
 HERE = Path(__file__).resolve().parent
@@ -39,7 +39,7 @@ def make_network(work: Path) -> list[Path]:
     serialize.save(network, work / "network")
     emission = emit.emit(propose(network, device("ulx3s-85f")))
     (work / "rtl").mkdir()
-    emit.write(emission, work / "rtl")
+    rtl_folder.write(emission, work / "rtl")
     return [work / "rtl" / name for name in emission.files if name.endswith(".v")]
 
 

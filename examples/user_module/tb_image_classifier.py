@@ -8,7 +8,7 @@ import numpy as np
 from cocotb.clock import Clock
 
 from hw.ir import reference, serialize
-from hw.verilog import emit
+from hw.verilog import rtl_folder
 from sim.stimuli import random_images
 from sim.stream import CoverGroup, Scoreboard, Signals, Sink, Source, Testbench, layers
 
@@ -49,7 +49,7 @@ async def every_image_gets_its_class(dut, stall):
     """Images through the whole module: the classes, and every layer of the network inside."""
     work = Path(os.environ["EXAMPLE_WORK"])
     network = serialize.load(work / "network")
-    manifest = emit.read(work / "rtl").manifest
+    manifest = rtl_folder.read(work / "rtl").manifest
     images = random_images(network, FRAMES, seed=cocotb.RANDOM_SEED)
     # What this module must do, in NumPy.
     seen = 255 - images

@@ -21,7 +21,7 @@ from hw.dataflow.fabric import RAM_BLOCK_BITS
 from hw.errors import CheckFailed, InputError
 from hw.ir.graph import Graph
 from hw.verilog import emit, yosys
-from hw.verilog.emit import Emission
+from hw.verilog.rtl_folder import Emission
 
 SCHEMA_VERSION = 1
 TOP = "board"

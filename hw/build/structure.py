@@ -18,7 +18,7 @@ from typing import Any
 from hw import outputs
 from hw.errors import CheckFailed
 from hw.verilog import yosys
-from hw.verilog.emit import VERILOG_SUFFIX
+from hw.verilog.rtl_folder import VERILOG_SUFFIX
 
 _SCRIPT = """
 read_verilog {files}

@@ -9,7 +9,7 @@ from hw.build.families import FAMILIES, Family, family
 from hw.build.netlist import Netlist
 from hw.errors import CheckFailed
 from hw.verilog import yosys
-from hw.verilog.emit import Emission
+from hw.verilog.rtl_folder import Emission
 
 DEFAULT = "ecp5"
 

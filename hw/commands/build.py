@@ -21,7 +21,7 @@ from hw.dataflow.design.design import Design
 from hw.dataflow.flow.buffers import Short
 from hw.errors import InputError
 from hw.ir.network import Network
-from hw.verilog import identifiers, licence
+from hw.verilog import identifiers, licence, rtl_folder
 from hw.verilog.identifiers import TOP
 from hw.verilog.roms import Rom
 
@@ -139,10 +139,10 @@ def emit(
         images = default_images(network, images, frames, seed)
         bench = benches.files(emitted, network, images, seed)
     with outputs.folder(out, force) as target:
-        emission.write(emitted, target)
+        rtl_folder.write(emitted, target)
         benches.write(bench, target)
     _note_short("emit", emitted.manifest)
-    names = sorted([*emitted.files, emission.MANIFEST, *bench])
+    names = sorted([*emitted.files, rtl_folder.MANIFEST, *bench])
     seconds = round(time.monotonic() - start, 2)
     if as_json:
         console.print_json(
@@ -211,7 +211,7 @@ def synth(
         emitted = emission.emit(design)
     else:
         network = serialize.load(folder)
-        emitted = emission.read(rtl, network, allow_edited=allow_edited)
+        emitted = rtl_folder.read(rtl, network, allow_edited=allow_edited)
         edited = edits.against(network, emitted)
         for line in edited:
             console.note(f"synth: {rtl / line}")

@@ -24,10 +24,12 @@ def load(folder: Path, rtl: Path, out: Path, force: bool, as_json: bool) -> None
     """
     from hw.dataflow.loading import image
     from hw.ir import serialize
-    from hw.verilog import emit
+    from hw.verilog import rtl_folder
 
     outputs.require_absent(out, force)
-    made = image.make(serialize.load(folder), emit.read(rtl).manifest, str(rtl / emit.MANIFEST))
+    made = image.make(
+        serialize.load(folder), rtl_folder.read(rtl).manifest, str(rtl / rtl_folder.MANIFEST)
+    )
     with outputs.folder(out, force) as target:
         image.save(made, target)
     if as_json:

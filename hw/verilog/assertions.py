@@ -22,9 +22,9 @@ from math import prod
 from typing import Any
 
 from hw.dataflow.fabric import LUT_RAM_DEPTH
-from hw.verilog.emit import Emission
 from hw.verilog.licence import DEFAULT
 from hw.verilog.modules import NAME, escaped, modules, plain
+from hw.verilog.rtl_folder import Emission
 
 SUFFIX = "_sva.sv"
 """Of the file's name, behind the top module's."""

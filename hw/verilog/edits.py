@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from hw.ir.network import Network
 from hw.verilog import emit, licence
-from hw.verilog.emit import Emission
 from hw.verilog.modules import modules
+from hw.verilog.rtl_folder import Emission
 
 _COMMENT = re.compile(r"//.*$", re.M)
 

@@ -1,29 +1,20 @@
-"""The RTL folder: Verilog and the manifest that describes it to simulation, synthesis and people.
-
-    RTL/shiftnas_top.v      every module
-    RTL/shiftnas_top.vlt    Verilator's control file, for -Wall
-    RTL/*.hex               contents of ROMs, unless they are inline
-    RTL/manifest.json       ports, layers, formats, plan, digests, tool versions
+"""The RTL of a network as a stream of layers: Verilog, and a manifest with ports, layers, formats,
+plan, digests, tool versions.
 
 The top module, and with it every module and file but the manifest, may be called something else,
 so that several networks go into one design. The same network, plan and tool versions give the
 same bytes.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
-from functools import cached_property
-from importlib.metadata import version
+from dataclasses import asdict, fields, replace
 from math import prod
-from pathlib import Path
 from typing import Any
 
 from amaranth import Shape
 from amaranth.lib.wiring import In
 
-from hw import documents
 from hw.dataflow import cost
 from hw.dataflow.design.design import Design
 from hw.dataflow.design.design import design as design_of
@@ -42,44 +33,14 @@ from hw.verilog import identifiers, licence, roms, waivers
 from hw.verilog.convert import modules, to_rtlil
 from hw.verilog.header import counted, describe, header, layer_note
 from hw.verilog.identifiers import TOP
-
-SCHEMA_VERSION = 1
-
-VERILOG_SUFFIX = ".v"
-MANIFEST = "manifest.json"
-TOOLS = ("shiftnas", "amaranth", "pyosys")
-"""Packages whose versions decide over the bytes."""
-
-
-@dataclass(frozen=True)
-class Emission:
-    """Files of an RTL folder, by name, and the manifest that lists them.
-
-    `source` names the manifest in errors: where it was read from.
-    """
-
-    files: dict[str, str]
-    manifest: dict[str, Any]
-    source: str = field(default=MANIFEST, compare=False)
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 over the manifest, and so over all files."""
-        return self.manifest["digest"]
-
-    @property
-    def top(self) -> str:
-        """Name of the top module, and the prefix of all others."""
-        return self.manifest["top"]
-
-    @property
-    def verilog_name(self) -> str:
-        """Name of the file with every module."""
-        return self.top + VERILOG_SUFFIX
-
-    @property
-    def verilog(self) -> str:
-        return self.files[self.verilog_name]
+from hw.verilog.rtl_folder import (
+    MANIFEST,
+    SCHEMA_VERSION,
+    VERILOG_SUFFIX,
+    Emission,
+    finished,
+    tools,
+)
 
 
 def emit(
@@ -136,17 +97,12 @@ def emit(
         "plan": as_dict(plan),
         "network_digest": design.digest,
         "plan_digest": plan.digest,
-        "tools": {name: version(name) for name in TOOLS},
+        "tools": tools(),
     }
     if plan.loadable:
         manifest["load"] = describe_loading(design)
     files = _files(rtl.text, manifest, {f"{name}.{layer['path']}": layer for layer in layers})
-    manifest["files"] = {
-        name: {"sha256": hashlib.sha256(content.encode()).hexdigest(),
-               "bytes": len(content.encode())}
-        for name, content in files.items()
-    }  # fmt: skip
-    return Emission(files, manifest | {"digest": manifest_digest(manifest)})
+    return finished(files, manifest)
 
 
 def _files(
@@ -170,80 +126,9 @@ def _files(
     return {verilog: "\n".join([header(manifest, listed), *body]), **files}
 
 
-def write(emission: Emission, folder: str | Path) -> None:
-    """Write the files into `folder`, which exists: see `hw.outputs.folder`."""
-    folder = Path(folder)
-    for name, content in emission.files.items():
-        (folder / name).write_bytes(content.encode())
-    (folder / MANIFEST).write_text(dump(emission.manifest), encoding="utf-8")
-
-
-def read(
-    folder: str | Path, network: Network | None = None, *, allow_edited: bool = False
-) -> Emission:
-    """An RTL folder read back, every digest checked.
-
-    Parameters
-    ----------
-    allow_edited: files may have been edited, but not the manifest: see `hw.verilog.edits`
-
-    Raises
-    ------
-    InputError: it is not one, was changed, or is not of the network given.
-    """
-    folder = Path(folder)
-    path = folder / MANIFEST
-    again = "emit it again: shiftnas emit NET --out RTL"
-    try:
-        manifest = documents.load_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found: no RTL folder; {again}") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}; {again}") from None
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("schema_version"), int):
-        raise InputError(f"{path}: schema_version: missing; {again}")
-    if manifest["schema_version"] > SCHEMA_VERSION:
-        raise InputError(
-            f"{path}: schema_version: {manifest['schema_version']} is newer than {SCHEMA_VERSION}, "
-            "the newest known here; update shiftnas"
-        )
-    if manifest.get("digest") != manifest_digest(manifest):
-        raise InputError(f"{path}: digest: does not match the content; {again}")
-    if network is not None and manifest["network_digest"] != network.digest:
-        raise InputError(f"{path}: network_digest: the RTL is of another network; {again}")
-    files = {}
-    for name, facts in manifest["files"].items():
-        try:
-            content = (folder / name).read_bytes()
-        except OSError as error:
-            raise InputError(f"{folder / name}: {error.strerror}; {again}") from None
-        if not allow_edited and hashlib.sha256(content).hexdigest() != facts["sha256"]:
-            raise InputError(f"{folder / name}: changed since it was emitted; {again}")
-        try:
-            files[name] = content.decode()
-        except UnicodeDecodeError:
-            raise InputError(f"{folder / name}: expected text in UTF-8; {again}") from None
-    read = Emission(files, manifest, str(path))
-    missing = roms.problem(read.verilog, files)
-    if missing:
-        raise InputError(f"{folder / missing}; {again}")
-    return read
-
-
 def design_in(network: Network, emission: Emission) -> Design:
     """The design that RTL has, for the network or another one of its structure."""
     return design_of(network, replace(from_dict(emission.manifest["plan"]), network=network.digest))
-
-
-def manifest_digest(manifest: dict[str, Any]) -> str:
-    """SHA-256 over the manifest but for its own digest."""
-    content = {key: value for key, value in manifest.items() if key != "digest"}
-    return hashlib.sha256(dump(content).encode()).hexdigest()
-
-
-def dump(manifest: dict[str, Any]) -> str:
-    """The manifest's canonical text."""
-    return json.dumps(manifest, indent=1, sort_keys=True) + "\n"
 
 
 def _layers(design: Design) -> Iterator[dict[str, Any]]:

@@ -17,7 +17,7 @@ from hw.corners.frames import frames_for, make
 from hw.ir.graph import Concat, Node
 from hw.ir.network import Network
 from hw.verilog import arguments, cut, random_numbers
-from hw.verilog.emit import Emission
+from hw.verilog.rtl_folder import Emission
 from hw.verilog.statements import Module, read
 
 MODULE_SUFFIX = "_layers_tb"

@@ -26,7 +26,7 @@ from hw.verilog import (
     scripts,
     waivers,
 )
-from hw.verilog.emit import Emission
+from hw.verilog.rtl_folder import Emission
 
 FOLDER = "testbench"
 """Folder of these files in the RTL folder."""

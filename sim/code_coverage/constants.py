@@ -12,8 +12,8 @@ from pathlib import Path
 from hw import cache
 from hw.errors import CheckFailed
 from hw.verilog import yosys
-from hw.verilog.emit import VERILOG_SUFFIX, Emission
 from hw.verilog.modules import plain
+from hw.verilog.rtl_folder import VERILOG_SUFFIX, Emission
 from hw.verilog.statements import INSTANCE, names, read
 from sim.code_coverage.exclusions import Excluded
 from sim.code_coverage.points import Counts, Kind, Point

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hw import cache
 from hw.verilog import cut, yosys
-from hw.verilog.emit import Emission
+from hw.verilog.rtl_folder import Emission
 from hw.verilog.statements import Module, read, subtree
 from sim.code_coverage import constants
 from sim.code_coverage.constants import Bit

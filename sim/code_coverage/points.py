@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hw.errors import CheckFailed
 from hw.verilog import statements
-from hw.verilog.emit import VERILOG_SUFFIX
+from hw.verilog.rtl_folder import VERILOG_SUFFIX
 
 FILE, START = "coverage.dat", "coverage_start.dat"
 """That a model writes into the folder it runs in: in the end, and when signals have the values that

@@ -72,7 +72,7 @@ def code_coverage(
     as_json: bool,
 ) -> None:
     """Merge the code coverage of runs of one RTL; show by module what was never exercised."""
-    from hw.verilog import emit
+    from hw.verilog import rtl_folder
     from sim.code_coverage import constants, exclusions, impossible, page, store, summary
     from sim.code_coverage import info as tracefile
 
@@ -87,7 +87,7 @@ def code_coverage(
     excluded: exclusions.Excluded = {}
     proved = None
     if rtl is not None:
-        emission = emit.read(rtl)
+        emission = rtl_folder.read(rtl)
         if store.digest_of(emission.files) != total.rtl:
             raise InputError(f"--rtl: {rtl}: not the RTL that {files[0]} is of; give that one")
         excluded |= constants.excluded(emission, total.counts)

@@ -171,7 +171,7 @@ def cosim(
     """Simulate the Verilog of a NETWORK and compare every bit of every layer with the reference."""
     from hw.dataflow import plan_file as plans
     from hw.ir import constant, reference, serialize
-    from hw.verilog import edits, emit
+    from hw.verilog import edits, rtl_folder
     from sim import designs
     from sim import gates as gate_level
     from sim.code_coverage import store as code_store
@@ -231,7 +231,7 @@ def cosim(
     if rtl is None:
         emission, design, edited = None, built(network, plan_file), []
     else:
-        emission, design = emit.read(rtl, allow_edited=allow_edited), None
+        emission, design = rtl_folder.read(rtl, allow_edited=allow_edited), None
         edited = edits.against(network, emission)
         for line in edited:
             console.note(f"cosim: {rtl / line}")

@@ -68,14 +68,14 @@ def equiv(
     A and B may have other plans, other versions, or have been edited.
     """
     from hw.networks.images import full_range
-    from hw.verilog import edits, emit
+    from hw.verilog import edits, rtl_folder
     from sim import equiv as equivalence
     from sim import tools
     from sim.stimuli import Stimuli
 
     tools.find()
     check_junit(junit_file, force)
-    first, second = (emit.read(folder, allow_edited=True) for folder in (one, two))
+    first, second = (rtl_folder.read(folder, allow_edited=True) for folder in (one, two))
     edited = [
         f"{folder / name}: edited since it was emitted"
         for folder, version in ((one, first), (two, second))

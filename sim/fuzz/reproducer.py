@@ -13,7 +13,7 @@ from hw import outputs
 from hw.dataflow import plan_file
 from hw.errors import CheckFailed, InputError
 from hw.ir import serialize
-from hw.verilog import emit
+from hw.verilog import emit, rtl_folder
 from sim.commands.cosim import cosim
 from sim.fuzz import case as cases
 from sim.fuzz.case import Case
@@ -66,7 +66,7 @@ def _write_hardware(folder: Path, case: Case) -> bool:
     except Exception:  # where this is the failure there is nothing more to write
         return False
     (folder / RTL).mkdir()
-    emit.write(emission, folder / RTL)
+    rtl_folder.write(emission, folder / RTL)
     return True
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hw.errors import CheckFailed
-from hw.verilog import emit
+from hw.verilog import emit, rtl_folder
 from sim.cosim import Cosim, Subject, cosim
 from sim.coverage.store import Coverage
 from sim.fuzz.case import Case, Hardware, hardware_of, network_of
@@ -125,7 +125,7 @@ def _network(case: Case):
 def simulate(
     case: Case,
     hardware: Hardware,
-    emission: emit.Emission | None,
+    emission: rtl_folder.Emission | None,
     folder: Path | None = None,
     waves: bool = False,
 ) -> Cosim:

@@ -15,7 +15,7 @@ from hw.dataflow import cost
 from hw.dataflow.design.design import Design
 from hw.errors import CheckFailed, InputError
 from hw.ir.network import Network
-from hw.verilog import cut, emit
+from hw.verilog import cut, emit, rtl_folder
 from hw.verilog.statements import Module, read
 from sim import designs
 from sim.designs import Bench
@@ -78,7 +78,7 @@ class Campaign:
     verdicts: one for each mutant
     """
 
-    emission: emit.Emission
+    emission: rtl_folder.Emission
     sites: int
     forms: int
     paced: bool
@@ -120,7 +120,7 @@ class Campaign:
         return len(self.killed) / self.changes if self.changes else 0.0
 
 
-def choose(emission: emit.Emission, count: int, seed: int, layer: str = "") -> list[Mutant]:
+def choose(emission: rtl_folder.Emission, count: int, seed: int, layer: str = "") -> list[Mutant]:
     """The mutants for a seed; `layer` narrows them to a layer, an edge or a cell.
 
     Raises
@@ -130,7 +130,7 @@ def choose(emission: emit.Emission, count: int, seed: int, layer: str = "") -> l
     return sample(_sites(emission, layer), count, seed)
 
 
-def _sites(emission: emit.Emission, layer: str):
+def _sites(emission: rtl_folder.Emission, layer: str):
     top = emission.manifest["top"]
     below = f"{top}.{layer.replace('/', '.')}" if layer else ""
     found = sites(emission.verilog, top, below)
@@ -206,14 +206,16 @@ def run(
     )
 
 
-def _verdict(network: Network, emission: emit.Emission, number: int, mutant: Mutant) -> Verdict:
+def _verdict(
+    network: Network, emission: rtl_folder.Emission, number: int, mutant: Mutant
+) -> Verdict:
     """Of a mutant that was not tried yet."""
     layer = _layer(network, emission, mutant)
     beyond = out_of_reach.reason(network, layer, mutant)
     return Verdict(number, mutant, layer, out_of_reach=beyond)
 
 
-def _layer(network: Network, emission: emit.Emission, mutant: Mutant) -> str:
+def _layer(network: Network, emission: rtl_folder.Emission, mutant: Mutant) -> str:
     for node in network.graph.nodes[1:]:
         module = parts.module_of(emission, node)
         if mutant.module == module or mutant.module.startswith(f"{module}."):
@@ -227,7 +229,7 @@ class _Desk:
 
     network: Network
     design: Design
-    combined: emit.Emission
+    combined: rtl_folder.Emission
     folder: Path
     jobs: int
     seed: int

@@ -19,7 +19,7 @@ from hw.ir.arithmetic import out_format
 from hw.ir.graph import Graph, Node
 from hw.ir.integers import Integers
 from hw.ir.network import Network
-from hw.verilog.emit import Emission
+from hw.verilog.rtl_folder import Emission
 from hw.verilog.statements import Module
 from sim.designs import Bench, Tensors, wrapped
 from sim.harness import Dut, Stream

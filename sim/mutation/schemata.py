@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hw.verilog import emit
+from hw.verilog import rtl_folder
 from hw.verilog.statements import ARM, read
 from sim.mutation.sites import Mutant
 
@@ -52,12 +52,12 @@ def apply(text: str, mutant: Mutant) -> str:
     return "\n".join(lines)
 
 
-def mutated(emission: emit.Emission, mutant: Mutant) -> emit.Emission:
+def mutated(emission: rtl_folder.Emission, mutant: Mutant) -> rtl_folder.Emission:
     """The emission with one mutant in place, its digests made right again."""
     text, name = apply(emission.verilog, mutant), emission.verilog_name
     facts = {"sha256": hashlib.sha256(text.encode()).hexdigest(), "bytes": len(text.encode())}
     manifest = emission.manifest | {"files": emission.manifest["files"] | {name: facts}}
-    manifest["digest"] = emit.manifest_digest(manifest)
+    manifest["digest"] = rtl_folder.manifest_digest(manifest)
     return replace(emission, files=emission.files | {name: text}, manifest=manifest)
 
 

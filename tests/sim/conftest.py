@@ -13,14 +13,14 @@ from hw.ir.network import Network
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
 from hw.networks.space import Genotype
-from hw.verilog import emit
+from hw.verilog import emit, rtl_folder
 
 
 @dataclass(frozen=True)
 class Hardware:
     network: Network
     design: Design
-    emission: emit.Emission
+    emission: rtl_folder.Emission
 
     @property
     def plan(self) -> Plan:
@@ -37,7 +37,7 @@ def hardware() -> Hardware:
 
 
 @pytest.fixture(scope="session")
-def odd() -> emit.Emission:
+def odd() -> rtl_folder.Emission:
     """The same with images of 5×7×2: odd sides everywhere."""
     return _one_cell((5, 7, 2)).emission
 

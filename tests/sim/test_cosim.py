@@ -33,7 +33,7 @@ from hw.ir.graph import (
 from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
-from hw.verilog import emit
+from hw.verilog import emit, rtl_folder
 from sim import designs
 from sim.cosim import Subject, cosim
 from sim.mutation import schemata
@@ -65,8 +65,8 @@ def test_every_layer_is_compared_at_full_speed_and_under_stalls(hardware, tmp_pa
 
 def test_roms_in_files_and_another_name(hardware, tmp_path):
     network, plan = hardware.network, hardware.plan
-    emit.write(emit.emit(design(network, plan), "hex", name="net_b"), tmp_path)
-    read = emit.read(tmp_path)
+    rtl_folder.write(emit.emit(design(network, plan), "hex", name="net_b"), tmp_path)
+    read = rtl_folder.read(tmp_path)
     sent = stimuli(network, 2, stall=0)
     result = cosim(network, design(network, plan), sent, Subject(emission=read))
     assert (result.frames, result.mismatches) == (2, 0)

@@ -10,7 +10,7 @@ from hw.dataflow.design.design import design
 from hw.dataflow.planner import propose
 from hw.errors import InputError
 from hw.networks.images import full_range
-from hw.verilog import emit
+from hw.verilog import emit, rtl_folder
 from sim import equiv
 from sim.mutation import schemata
 from sim.stimuli import Stimuli
@@ -23,7 +23,7 @@ def compare(one, two, **options):
     return equiv.compare(one, two, Stimuli(images, resets=2), **options)
 
 
-def changed(emission, before: str, after: str) -> emit.Emission:
+def changed(emission, before: str, after: str) -> rtl_folder.Emission:
     text = emission.verilog.replace(before, after, 1)
     assert text != emission.verilog
     return dataclasses.replace(emission, files=emission.files | {emission.verilog_name: text})

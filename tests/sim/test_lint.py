@@ -12,11 +12,11 @@ from hw.errors import CheckFailed
 from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
-from hw.verilog import emit, waivers
+from hw.verilog import emit, rtl_folder, waivers
 from sim.lint import lint
 
 
-def checked(emission: emit.Emission) -> None:
+def checked(emission: rtl_folder.Emission) -> None:
     lint(emission.files, emission.top, wall=False)
     lint(emission.files, emission.top)
 

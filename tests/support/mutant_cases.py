@@ -1,6 +1,6 @@
 """A mutant that every co-simulation has to find."""
 
-from hw.verilog.emit import Emission
+from hw.verilog.rtl_folder import Emission
 from sim.mutation.sites import Mutant, sites
 
 

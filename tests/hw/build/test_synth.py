@@ -7,7 +7,7 @@ from hw.build.families import FAMILIES
 from hw.dataflow.design.design import design
 from hw.dataflow.plan import LayerPlan
 from hw.errors import CheckFailed
-from hw.verilog import emit, yosys
+from hw.verilog import emit, rtl_folder, yosys
 
 ADDERS = """
 module top(input clk, input [7:0] a, b, output reg [7:0] q);
@@ -93,8 +93,8 @@ def test_memories_lie_in_block_ram_where_asked(network, plan, target):
 
 
 def test_rom_contents_in_files_are_found(network, plan, tmp_path):
-    emit.write(emit.emit(design(network, plan), "hex"), tmp_path)
-    with_files = synth.synthesise(emit.read(tmp_path))
+    rtl_folder.write(emit.emit(design(network, plan), "hex"), tmp_path)
+    with_files = synth.synthesise(rtl_folder.read(tmp_path))
     inline = synth.synthesise(emit.emit(design(network, plan)))
     assert with_files["digest"] != inline["digest"]
     # LUTs depend a little on line numbers, which are in Yosys' names.

@@ -17,6 +17,7 @@ from hw.build import synth as synthesis
 from hw.dataflow import plan_file
 from hw.ir import serialize
 from hw.verilog import emit as emission
+from hw.verilog import rtl_folder
 from shiftnas import subcommand
 
 
@@ -45,7 +46,7 @@ def test_emit(net, plan, tmp_path):
     told = json.loads(result.stdout)
     there = sorted(path.name for path in (tmp_path / "rtl").iterdir())
     assert there == [outputs.MARKER, *told["files"]]
-    emitted = emission.read(tmp_path / "rtl")
+    emitted = rtl_folder.read(tmp_path / "rtl")
     assert told["digest"] == emitted.digest and told["seconds"] > 0
     assert emitted.manifest["plan_digest"] == plan_file.load(plan).digest
     assert emitted.manifest["network_digest"] == serialize.load(net).digest
@@ -99,7 +100,7 @@ def test_synth_prints_every_layer(net, tmp_path, monkeypatch):
     assert run("emit", net, "--rom", "hex", "--out", rtl).exit_code == 0
     result = run("synth", net, "--rtl", rtl, "--target", "gowin", "--json")
     assert json.loads(result.stdout)["target"] == "gowin"
-    assert made[2].manifest["rom"] == "hex" and made[2].digest == emission.read(rtl).digest
+    assert made[2].manifest["rom"] == "hex" and made[2].digest == rtl_folder.read(rtl).digest
 
 
 def test_edited_rtl_is_named_and_reported_on_where_that_is_allowed(net, plan, tmp_path):
@@ -202,7 +203,7 @@ def test_emit_with_a_testbench(net, plan, tmp_path):
     assert all((rtl / name).is_file() for name in files)
     lines = (rtl / "testbench" / "net_c_tb_images.hex").read_text().split()
     assert lines == ["07"] * images.size
-    assert emission.read(rtl).top == "net_c"
+    assert rtl_folder.read(rtl).top == "net_c"
     assert run(*call, "--frames", 3, "--seed", 5, "--out", rtl, "--force").exit_code == 0
     assert "FRAMES = 3;" in (rtl / "testbench" / "net_c_tb.sv").read_text()
     assert run("emit", net, "--plan", plan, "--out", rtl, "--force").exit_code == 0
@@ -234,7 +235,7 @@ def test_licence(net, plan, tmp_path, expression, code):
     if code:
         assert "--licence: 'as you like' is no SPDX expression" in result.stderr
         return
-    emitted = emission.read(rtl)
+    emitted = rtl_folder.read(rtl)
     assert emitted.verilog.startswith(f"// SPDX-License-Identifier: {expression}\n")
     assert emitted.manifest["licence"] == expression
 

@@ -4,7 +4,7 @@ import pytest
 
 from hw.dataflow.design.design import design
 from hw.errors import InputError
-from hw.verilog import edits, emit
+from hw.verilog import edits, emit, rtl_folder
 
 
 def edited(folder, change):
@@ -12,7 +12,7 @@ def edited(folder, change):
     text = path.read_text()
     assert change(text) != text
     path.write_text(change(text))
-    return emit.read(folder, allow_edited=True)
+    return rtl_folder.read(folder, allow_edited=True)
 
 
 @pytest.fixture(scope="module")
@@ -22,19 +22,19 @@ def emission(network, plan):
 
 @pytest.fixture
 def folder(emission, tmp_path):
-    emit.write(emission, tmp_path)
+    rtl_folder.write(emission, tmp_path)
     return tmp_path
 
 
 def test_edited_files_are_read_only_where_that_is_allowed(emission, folder):
-    assert edits.edits(emit.read(folder, allow_edited=True), emission) == []
+    assert edits.edits(rtl_folder.read(folder, allow_edited=True), emission) == []
     found = edited(folder, lambda text: text.replace("  assign take = ", "  assign  take = ", 1))
     assert edits.edited_files(found) == ["shiftnas_top.v"]
     with pytest.raises(InputError, match=r"shiftnas_top\.v: changed since it was emitted"):
-        emit.read(folder)
+        rtl_folder.read(folder)
     (folder / "manifest.json").write_text("{}")
     with pytest.raises(InputError, match=r"manifest\.json: schema_version: missing"):
-        emit.read(folder, allow_edited=True)
+        rtl_folder.read(folder, allow_edited=True)
 
 
 def test_modules_that_differ_are_named(emission, folder):

@@ -6,7 +6,7 @@ import pytest
 
 from hw.dataflow.design.design import design
 from hw.errors import InputError
-from hw.verilog import emit
+from hw.verilog import emit, rtl_folder
 
 
 @pytest.fixture(scope="module")
@@ -16,14 +16,14 @@ def emission(network, plan):
 
 @pytest.fixture
 def folder(emission, tmp_path):
-    emit.write(emission, tmp_path)
+    rtl_folder.write(emission, tmp_path)
     return tmp_path
 
 
 def test_twice_the_same_bytes(emission, network, plan):
     again = emit.emit(design(network, plan))
     assert again.files == emission.files
-    assert emit.dump(again.manifest) == emit.dump(emission.manifest)
+    assert rtl_folder.dump(again.manifest) == rtl_folder.dump(emission.manifest)
 
 
 def test_manifest_ports_are_those_of_the_verilog(emission):
@@ -182,7 +182,7 @@ def test_plan_of_another_network_is_refused(network, plan):
 
 
 def test_read_back(folder, emission):
-    again = emit.read(folder)
+    again = rtl_folder.read(folder)
     assert (again.files, again.manifest) == (emission.files, emission.manifest)
 
 
@@ -203,7 +203,7 @@ def spoil(folder, name, change):
 def test_spoilt_folders_give_one_line(folder, name, change, message):
     spoil(folder, name, change)
     with pytest.raises(InputError, match=message) as raised:
-        emit.read(folder)
+        rtl_folder.read(folder)
     assert name in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -213,14 +213,14 @@ def test_newer_manifest_is_refused(folder):
         folder, "manifest.json", lambda text: json.dumps(json.loads(text) | {"schema_version": 99})
     )
     with pytest.raises(InputError, match="schema_version: 99 is newer than 1"):
-        emit.read(folder)
+        rtl_folder.read(folder)
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "shiftnas_top.v"])
 def test_missing_files_are_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(InputError, match=name):
-        emit.read(folder)
+        rtl_folder.read(folder)
 
 
 @pytest.fixture(scope="module")
@@ -262,12 +262,12 @@ def test_digest_covers_the_files(with_files, emission, tmp_path):
     assert with_files.manifest["rom"] == "hex"
     assert set(with_files.manifest["files"]) == set(with_files.files)
     assert with_files.digest != emission.digest
-    emit.write(with_files, tmp_path)
-    assert emit.read(tmp_path).files == with_files.files
+    rtl_folder.write(with_files, tmp_path)
+    assert rtl_folder.read(tmp_path).files == with_files.files
     name = "shiftnas_top.stem.conv.window.program.hex"
     spoil(tmp_path, name, lambda text: text.replace("1", "2", 1))
     with pytest.raises(InputError, match=f"{name}: changed since"):
-        emit.read(tmp_path)
+        rtl_folder.read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -284,13 +284,13 @@ def test_digest_covers_the_files(with_files, emission, tmp_path):
 )
 def test_edited_roms_that_are_not_whole_are_named(with_files, tmp_path, change, message):
     """A file that is whole passes, comments in it too."""
-    emit.write(with_files, tmp_path)
+    rtl_folder.write(with_files, tmp_path)
     name = "shiftnas_top.stem.conv.window.program.hex"
     spoil(tmp_path, name, lambda text: f"// ours\n{text}")
-    assert emit.read(tmp_path, allow_edited=True).manifest == with_files.manifest
+    assert rtl_folder.read(tmp_path, allow_edited=True).manifest == with_files.manifest
     (tmp_path / name).write_text(change(with_files.files[name]))
     with pytest.raises(InputError, match=f"{name}: {message}"):
-        emit.read(tmp_path, allow_edited=True)
+        rtl_folder.read(tmp_path, allow_edited=True)
 
 
 def test_another_name_is_the_prefix_of_everything(network, plan, with_files):
@@ -304,7 +304,7 @@ def test_another_name_is_the_prefix_of_everything(network, plan, with_files):
         assert text.replace("net_b", emit.TOP) == with_files.files[
             name.replace("net_b", emit.TOP)
         ] or name.endswith(".v")
-    assert emit.TOP not in emit.dump(other.manifest)
+    assert emit.TOP not in rtl_folder.dump(other.manifest)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from hw.errors import InputError
 from hw.ir import reference
 from hw.ir.network import Network
 from hw.networks.images import random_images
-from hw.verilog import emit, testbench
+from hw.verilog import emit, rtl_folder, testbench
 
 FRAMES = 3
 
@@ -42,7 +42,7 @@ class Given:
 
 def written(folder: Path, network: Network, built: Design, *how: str) -> Given:
     emission = emit.emit(built, *how)
-    emit.write(emission, folder)
+    rtl_folder.write(emission, folder)
     images = random_images(network, FRAMES, seed=3)
     testbench.write(testbench.files(emission, network, images, seed=1), folder)
     return Given(folder, network, emission.top)
@@ -248,4 +248,4 @@ def test_one_frame_is_refused(network, plan):
 
 
 def test_the_rtl_folder_stays_what_it_was(cell):
-    assert emit.read(cell.folder, cell.network).top == cell.top
+    assert rtl_folder.read(cell.folder, cell.network).top == cell.top

@@ -3,7 +3,7 @@
 import pytest
 
 from hw.errors import CheckFailed
-from hw.verilog.emit import Emission
+from hw.verilog.rtl_folder import Emission
 from hw.verilog.statements import names, read
 from sim.code_coverage import constants
 from sim.code_coverage.points import Kind, Point

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hw.verilog.emit import Emission
+from hw.verilog.rtl_folder import Emission
 from hw.verilog.statements import names, read
 from sim.code_coverage import impossible
 from sim.code_coverage.impossible import LEFT, REASON, Verdict

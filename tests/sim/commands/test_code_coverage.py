@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from hw.dataflow import plan_file
 from hw.ir import serialize
-from hw.verilog import emit
+from hw.verilog import rtl_folder
 from sim.code_coverage import constants, impossible, store
 from sim.code_coverage.points import Kind, Point
 from sim.code_coverage.store import CodeCoverage
@@ -31,7 +31,7 @@ def test_of_a_network(hardware, tmp_path):
     serialize.save(hardware.network, tmp_path / "net")
     plan_file.save(hardware.plan, tmp_path / "plan.yaml")
     (tmp_path / "rtl").mkdir()
-    emit.write(hardware.emission, tmp_path / "rtl")
+    rtl_folder.write(hardware.emission, tmp_path / "rtl")
     file, info, html = (tmp_path / name for name in ("code.json", "code.info", "code.html"))
     run = (tmp_path / "net", "--rtl", tmp_path / "rtl", "--code-coverage", file)
     code, _, err = call(cosim, *run, "--frames", 2, "--stall", 0)
@@ -97,7 +97,7 @@ def test_bars(file, tmp_path):
 
 def test_wrong_calls(file, hardware, tmp_path):
     (tmp_path / "rtl").mkdir()
-    emit.write(hardware.emission, tmp_path / "rtl")
+    rtl_folder.write(hardware.emission, tmp_path / "rtl")
     serialize.save(hardware.network, tmp_path / "net")
     for command, arguments, message in (
         (code_coverage, (file, "--rtl", tmp_path / "rtl"), "not the RTL that"),

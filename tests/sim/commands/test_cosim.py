@@ -18,7 +18,7 @@ from hw.ir import serialize
 from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
-from hw.verilog import emit
+from hw.verilog import emit, rtl_folder
 from sim.commands.cosim import _images, cosim
 from sim.mutation import schemata
 
@@ -65,7 +65,7 @@ def test_mutant_exits_1_with_one_line(hardware, folder):
     layer = "cell0/edge0_sep_conv_3x3/dw1"
     adder = adder_of(hardware.emission, layer)
     (folder / "rtl").mkdir()
-    emit.write(schemata.mutated(hardware.emission, adder), folder / "rtl")
+    rtl_folder.write(schemata.mutated(hardware.emission, adder), folder / "rtl")
     arguments = (folder / "net", "--plan", folder / "plan.yaml", "--rtl", folder / "rtl")
     report, run = folder / "report.xml", folder / "run"
     code, out, err = call(
@@ -89,7 +89,7 @@ def test_edited_rtl_is_named_and_simulated_where_that_is_allowed(hardware, folde
     layer = "classifier"
     rtl = folder / "rtl"
     rtl.mkdir()
-    emit.write(hardware.emission, rtl)
+    rtl_folder.write(hardware.emission, rtl)
     path = rtl / "shiftnas_top.v"
     path.write_text(schemata.apply(path.read_text(), adder_of(hardware.emission, layer)))
     arguments = (folder / "net", "--rtl", rtl, "--frames", 1, "--level", "op", "--only", layer)
@@ -133,7 +133,7 @@ def test_rtl_of_another_network_is_refused_before_anything_is_built(hardware, fo
     other = build(genotypes.get("GDAS_V1"), channels=1, cells=1, image=(8, 12, 3), classes=2)
     serialize.save(random_network(other, seed=1), folder / "other")
     (folder / "rtl").mkdir()
-    emit.write(hardware.emission, folder / "rtl")
+    rtl_folder.write(hardware.emission, folder / "rtl")
     manifest = folder / "rtl" / "manifest.json"
     for net, options, message in (
         ("other", [], "network_digest: the RTL is of another network"),
@@ -179,7 +179,7 @@ def test_rtl_brings_its_own_plan(folder):
     """Without --plan, and whatever else would be proposed; another plan beside it is refused."""
     net, plan, rtl = folder / "net", folder / "plan.yaml", folder / "own"
     rtl.mkdir()
-    emit.write(emit.emit(check(plan_file.load(plan), serialize.load(net))), rtl)
+    rtl_folder.write(emit.emit(check(plan_file.load(plan), serialize.load(net))), rtl)
     calls = [(net, "--rtl", rtl), (net, "--plan", plan), (net, "--plan", plan, "--rtl", rtl)]
     found = [call(*words, "--frames", 1, "--json") for words in calls]
     assert [code for code, _, _ in found] == [0, 0, 0], found
@@ -214,7 +214,7 @@ def test_parts_one_after_the_other(folder, hardware):
     assert all(name.startswith(("stem/", "cell0/")) for name in result["compared"])
     # The same of an RTL folder: its modules, one after the other.
     (folder / "rtl").mkdir()
-    emit.write(hardware.emission, folder / "rtl")
+    rtl_folder.write(hardware.emission, folder / "rtl")
     words = (folder / "net", "--rtl", folder / "rtl", "--frames", 1, "--level", "op")
     code, out, err = call(*words, "--each", "--only", "classifier", "--json")
     assert code == 0, err

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from mutant_cases import adder_of
 
-from hw.verilog import emit
+from hw.verilog import rtl_folder
 from shiftnas import subcommand
 from sim.mutation import schemata
 
@@ -18,7 +18,7 @@ def folders(hardware, tmp_path):
     mutant = adder_of(hardware.emission, "cell0/edge0_sep_conv_3x3/dw1")
     for name in ("a", "b", "edited"):
         (tmp_path / name).mkdir()
-        emit.write(hardware.emission, tmp_path / name)
+        rtl_folder.write(hardware.emission, tmp_path / name)
     path = tmp_path / "edited" / "shiftnas_top.v"
     path.write_text(schemata.apply(path.read_text(), mutant))
     return tmp_path

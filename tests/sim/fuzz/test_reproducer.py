@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hw.errors import CheckFailed
-from hw.verilog import emit
+from hw.verilog import rtl_folder
 from sim.commands.cosim import cosim
 from sim.fuzz import reproducer
 from sim.fuzz.case import from_dict
@@ -23,7 +23,7 @@ def test_command_in_the_folder_fails_again(case, wrong_maximum, tmp_path, monkey
     monkeypatch.chdir(tmp_path / "failure")
     assert Path("run/dump.vcd").stat().st_size > 1000
     assert from_dict(json.loads(Path("case.json").read_text())) == case
-    assert emit.read(Path("rtl")).manifest["top"] == "shiftnas_top"
+    assert rtl_folder.read(Path("rtl")).manifest["top"] == "shiftnas_top"
     assert said in Path("README.md").read_text()
     name, command, *arguments = Path("command.txt").read_text().split()
     assert (name, command) == ("shiftnas", "cosim")

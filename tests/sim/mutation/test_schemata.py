@@ -1,6 +1,6 @@
 """Mutants in the text: one in place, or all behind a number."""
 
-from hw.verilog import emit
+from hw.verilog import rtl_folder
 from sim.mutation import campaign, schemata
 from sim.mutation.sites import Mutant
 
@@ -17,8 +17,8 @@ def test_mutant_is_a_whole_rtl_folder_again(hardware, tmp_path):
         mutant.before,
         mutant.after,
     )
-    emit.write(changed, tmp_path)
-    assert emit.read(tmp_path) == changed
+    rtl_folder.write(changed, tmp_path)
+    assert rtl_folder.read(tmp_path) == changed
 
 
 def test_diff_names_the_line(hardware):

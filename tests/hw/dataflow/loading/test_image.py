@@ -22,7 +22,7 @@ from hw.errors import InputError
 from hw.ir import serialize
 from hw.ir.format import Format
 from hw.ir.parameters import Rounding
-from hw.verilog import emit
+from hw.verilog import emit, rtl_folder
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_command(case, tmp_path):
     serialize.save(other, tmp_path / "net")
     (tmp_path / "rtl").mkdir()
     emission = emit.emit(design(network, plan))
-    emit.write(emission, tmp_path / "rtl")
+    rtl_folder.write(emission, tmp_path / "rtl")
     arguments = [str(tmp_path / "net"), "--rtl", str(tmp_path / "rtl")]
     arguments += ["--out", str(tmp_path / "image"), "--json"]
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
