@@ -1,6 +1,6 @@
 """Cycles a frame of networks on an overlay, as its compiler predicts them.
 
-    python benchmarks/overlay_cycles.py [--words 1535] [--grid 8 16] [--cases demo resnet8 …]
+    python benchmarks/overlay_cycles.py [--words 1535] [--grid 8 16] [--cases demo …] [--nodes]
 
 Networks of random weights have half of them zero and scales of one power of two. The demo network
 is that of bitstreams/ulx3s-85f, as it was trained. Times and memory are of the compiler alone.
@@ -23,6 +23,7 @@ from hw.networks.random_network import random_network
 from hw.overlay.compiler.compile import compile_network
 from hw.overlay.cycles import cycles
 from hw.overlay.hardware import Overlay
+from hw.overlay.profile import KINDS, Row, profile
 
 DEMO = Path(__file__).parent.parent / "bitstreams/ulx3s-85f/network"
 CASES = ("demo", "resnet8", "resnet20", "paper")
@@ -43,12 +44,23 @@ def _graph(case: str) -> Graph:
     return model(case, Sizes(IMAGE, 10))
 
 
+def _table(rows: list[Row]) -> None:
+    """Cycles by node and kind, nodes that take none left out."""
+    total = {kind: sum(row.kinds[kind] for row in rows) for kind in KINDS}
+    width = max(len(row.name) for row in rows)
+    print(f"{'':{width}}  {'cycles':>9}" + "".join(f" {kind:>10}" for kind in KINDS))
+    for row in [*(row for row in rows if row.cycles), Row("all", "", total)]:
+        numbers = "".join(f" {row.kinds[kind]:10,.0f}" for kind in KINDS)
+        print(f"{row.name or row.section:{width}}  {row.cycles:9,.0f}{numbers}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--words", type=int, default=1535)
     parser.add_argument("--acc-bits", type=int, default=24)
     parser.add_argument("--grid", type=int, nargs="+", default=[8, 16])
     parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
+    parser.add_argument("--nodes", action="store_true", help="a table of where the cycles go")
     options = parser.parse_args()
     for case in options.cases:
         made = network(case)
@@ -63,6 +75,8 @@ def main() -> None:
                 print(f"{case}, {side} x {side}: {error}")
                 continue
             took = time.process_time() - start
+            if options.nodes:
+                _table(profile(compiled.program, compiled.ends))
             print(
                 f"{case}, {side} x {side}: {cycles(compiled.program).frame:,.0f} cycles a frame,"
                 f" batch of {compiled.program.images}, {compiled.memory} words, {took:.1f} s"

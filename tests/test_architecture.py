@@ -77,6 +77,7 @@ OVERLAY_MAY = {
     "model": {"isa", "hardware", "program"},
     "cycles": {"isa", "program"},
     "program_file": {"isa", "hardware", "header", "program", "packet", "cycles"},
+    "profile": {"isa", "program", "cycles"},
     "compiler": {"isa", "hardware", "program", "places"},
     "rtl": {"isa", "hardware", "header"},
 }

@@ -18,10 +18,16 @@ class Cycles:
     """Of each word all passes together: of the prefix for each image of a batch, of the suffix.
 
     Pixels that travel to another image's place travel farther.
+
+    Parameters
+    ----------
+    prefix, suffix: cycles: (images, words), (words,)
+    passes: of each word of the prefix, and of the suffix, how often it is done
     """
 
     prefix: np.ndarray
     suffix: np.ndarray
+    passes: tuple[np.ndarray, np.ndarray]
 
     @property
     def batch(self) -> int:
@@ -42,13 +48,15 @@ class Cycles:
 def cycles(program: Program) -> Cycles:
     """Cycles of a program."""
     places = [divmod(image, program.batch[1]) for image in range(program.images)]
-    prefix = np.stack([_section(program.prefix, place) for place in places])
-    return Cycles(prefix, _section(program.suffix, (0, 0)))
+    prefix = [_section(program.prefix, place) for place in places]
+    suffix, passes = _section(program.suffix, (0, 0))
+    return Cycles(np.stack([found for found, _ in prefix]), suffix, (prefix[0][1], passes))
 
 
-def _section(words: np.ndarray, place: tuple[int, int]) -> np.ndarray:
-    """Cycles of each word, for the image at this place of its batch."""
+def _section(words: np.ndarray, place: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Cycles and passes of each word, for the image at this place of its batch."""
     found = np.ones(len(words), np.int64)
+    passes = np.ones(len(words), np.int64)
     registers = [0] * len(Register)
     control = np.flatnonzero(words & isa.CONTROL)
     # Between two control words there are weights only.
@@ -64,6 +72,7 @@ def _section(words: np.ndarray, place: tuple[int, int]) -> np.ndarray:
             inside = start < body_end
             taps = taps >> (isa.OPERAND_BITS - 2 * tap_bits)
             found[start:end] = table[int(inside)][taps]
+            passes[start:end] = _passes(registers) if inside else 1
         if end == len(words):
             break
         word = int(words[end])
@@ -76,9 +85,14 @@ def _section(words: np.ndarray, place: tuple[int, int]) -> np.ndarray:
         elif op == Op.FLOW and word >> 8 & 15 in (isa.Flow.END_PREFIX, isa.Flow.END_SUFFIX):
             found[end] = isa.JUMP_CYCLES
         if end < body_end and op != Op.BODY:
-            found[end] = 1 << sum(max(p, 0) for p in _pitches(registers[Register.OUT_PITCH]))
+            found[end] = passes[end] = _passes(registers)
         start = end + 1
-    return found
+    return found, passes
+
+
+def _passes(registers: list[int]) -> int:
+    """Of a body's words."""
+    return 1 << sum(max(p, 0) for p in _pitches(registers[Register.OUT_PITCH]))
 
 
 def _pitches(value: int) -> tuple[int, int]:
