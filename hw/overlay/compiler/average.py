@@ -16,6 +16,7 @@ from hw.overlay.compiler.join import rename
 from hw.overlay.compiler.max_pool import chunks, fitting_mode
 from hw.overlay.compiler.mean import mean, terms
 from hw.overlay.compiler.placement import words
+from hw.overlay.compiler.terms import Terms, Wanted
 from hw.overlay.isa import Class, Direction, Mode
 
 SMALL = 16
@@ -227,16 +228,14 @@ def _mean(
     slots = np.array(planes) // words(view.pitch_in) - builder.emitter.base_slot
     least, most = code.qmin * n, code.qmax * n
     top = 1 << (builder.hardware.data_bits - 1)
-    made = builder.arrange(
-        node,
+    made = Terms.of(
         level,
         negative,
         slots[part],
-        constant=found.constant,
-        shift=found.shift,
-        bounds=(min(least >> split, 0), max(most >> split, top - 1 if split else most)),
+        np.array(planes)[part],
+        (min(least >> split, 0), max(most >> split, top - 1 if split else most)),
     )
-    group.sum(made, np.array(planes)[part])
+    group.sum(builder.arrange(node, Wanted(made, found.constant, found.shift)))
 
 
 def global_pool(builder: Builder, node: GlobalPool) -> None:

@@ -17,6 +17,7 @@ from hw.overlay.compiler.finish import Finish, finish, immediates
 from hw.overlay.compiler.levels import Sum, TooFar, arrange
 from hw.overlay.compiler.placement import Placement, words
 from hw.overlay.compiler.planes import Memory, Tensor
+from hw.overlay.compiler.terms import Wanted
 from hw.overlay.hardware import Overlay
 from hw.overlay.places import Place
 
@@ -30,6 +31,7 @@ class Builder:
     tensors: where those lie that are still to be read
     places: of every tensor's channels, for whoever wants to look at them
     later: what is left to be done when the suffix begins
+    aimed: whether slots count from where all planes can be named, see `aim`
     """
 
     network: Network
@@ -46,6 +48,7 @@ class Builder:
     inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     last_reader: dict[str, str] = field(default_factory=dict)
     released: set[tuple[str, int]] = field(default_factory=set)
+    aimed: bool = True
 
     # Tensors ---------------------------------------------------------------------------------
 
@@ -104,37 +107,16 @@ class Builder:
 
     # Sums ------------------------------------------------------------------------------------
 
-    def arrange(
-        self,
-        node: Node,
-        level: np.ndarray,
-        negative: np.ndarray,
-        operand: np.ndarray,
-        *,
-        constant: int,
-        shift: int,
-        bounds: tuple[int, int],
-        start: int | None = None,
-        ending: Finish | None = None,
-    ) -> Sum:
+    def arrange(self, node: Node, wanted: Wanted, ending: Finish | None = None) -> Sum:
         """`levels.arrange`, with what does not fit refused in the node's name.
 
         ending: what follows; its offset is added
         """
-        extra = ending.offset if ending else 0
-        if shift < 0:
-            # Everything stands above the last level: the units become the output's.
-            level, constant, shift = level - shift, constant << -shift, 0
+        if ending is not None and ending.offset:
+            extra = ending.offset << wanted.shift
+            wanted = replace(wanted, constant=wanted.constant + extra)
         try:
-            found = arrange(
-                level,
-                negative,
-                operand,
-                constant=constant + (extra << shift),
-                shift=shift,
-                bounds=bounds,
-                start=start,
-            )
+            found = arrange(wanted)
         except TooFar as error:
             raise InputError(
                 f"{node.name}: {error}; an overlay adds what is above it again and again, at most"
@@ -219,15 +201,16 @@ class Builder:
         view = View(pitch_in=pitch, pitch_out=pitch, size=node.shape[:2], cut=self.cut(node))
         self.emitter.configure(replace(view, **changes))
 
-    def aim(self, planes: Sequence[int]) -> bool:
-        """Let slots count from where these planes can all be named; False: from nowhere they can.
+    def aim(self, planes: Sequence[int]) -> None:
+        """Let slots count from where these planes can all be named, if there is such a place.
 
-        `planes` lie at the pitch that the view reads.
+        `planes` lie at the pitch that the view reads. Where there is none, `sum` moves the window.
         """
         view = self.emitter.view
         assert view is not None
         slots = np.asarray(planes) // words(view.pitch_in)
         room = 1 << (isa.OPERAND_BITS - 2 * view.tap_bits)
+        self.aimed = True
         if slots.max() < room:
             self.emitter.base(0)
         elif slots.max() - slots.min() < room:
@@ -236,8 +219,32 @@ class Builder:
             # Groups move the window themselves, from the memory's beginning.
             self.emitter.base_slot = 0
             self.emitter.forget_base()
-            return False
-        return True
+            self.aimed = False
+
+    def sum(self, group: Group, found: Sum) -> None:
+        """A sum's words; where its slots do not fit one window, with words that move the window."""
+        if self.aimed:
+            group.sum(found)
+            return
+        view = self.emitter.view
+        assert view is not None
+        room = isa.OPERAND_BITS - 2 * view.tap_bits
+        slots = found.reads // words(view.pitch_in) - self.emitter.base_slot
+        window = np.where(found.reads >= 0, slots >> room, -1)
+        now, start = -1, 0
+        for at in np.flatnonzero(window >= 0).tolist():
+            if window[at] != now:
+                now = int(window[at])
+                group.add(found.words[start:at], found.reads[start:at])
+                slot = self.emitter.base_slot + (now << room)
+                group.word(
+                    isa.Set(isa.Register.BASE_LOW, slot & 0xFF),
+                    isa.Set(isa.Register.BASE_HIGH, slot >> 8),
+                )
+                start = at
+        group.add(found.words[start:], found.reads[start:])
+        if now >= 0:
+            self.emitter.forget_base()
 
     def read(
         self,

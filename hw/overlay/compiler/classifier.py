@@ -13,6 +13,7 @@ from hw.overlay.compiler.builder import Builder
 from hw.overlay.compiler.emitter import Group, View
 from hw.overlay.compiler.levels import Sum
 from hw.overlay.compiler.placement import words
+from hw.overlay.compiler.terms import Terms, Wanted
 from hw.overlay.isa import Flow, Register
 
 
@@ -32,20 +33,17 @@ def classifier(builder: Builder, node: Linear) -> None:
     builder.aim(source.planes)
     planes = np.array(source.planes)
     size = 1 << sum(max(p, 0) for p in source.pitch)
-    sums: list[tuple[Sum, np.ndarray]] = []
+    sums: list[Sum] = []
     for label in range(len(sign)):
         (channel,) = np.nonzero(sign[label])
-        found = builder.arrange(
-            node,
+        terms = Terms.of(
             power[label, channel].astype(np.int64) - acc.p0,
             sign[label, channel] < 0,
             planes[channel] // size - builder.emitter.base_slot,
-            constant=params.bias[label],
-            shift=bits,
-            bounds=operand_range(network, node.name),
-            start=0,
+            planes[channel],
+            operand_range(network, node.name),
         )
-        sums.append((found, planes[channel]))
+        sums.append(builder.arrange(node, Wanted(terms, params.bias[label], bits, start=0)))
     _send(builder, sums)
 
 
@@ -64,28 +62,25 @@ def pixels(builder: Builder, node: Node) -> None:
     builder.aim(tensor.planes)
     sums = []
     for plane in tensor.planes:
-        found = builder.arrange(
-            node,
+        terms = Terms.of(
             np.zeros(1, np.int64),
             np.zeros(1, bool),
             np.array([plane // words(tensor.pitch) - builder.emitter.base_slot]),
-            constant=0,
-            shift=bits,
-            bounds=(min(code.qmin, 0), code.qmax),
-            start=0,
+            np.array([plane]),
+            (min(code.qmin, 0), code.qmax),
         )
-        sums.append((found, np.array([plane])))
+        sums.append(builder.arrange(node, Wanted(terms, 0, bits, start=0)))
     _send(builder, sums)
 
 
-def _send(builder: Builder, sums: Sequence[tuple[Sum, np.ndarray]]) -> None:
-    """For each image of the batch, all bits of each sum; `sums`: with the planes of their terms."""
+def _send(builder: Builder, sums: Sequence[Sum]) -> None:
+    """For each image of the batch, all bits of each sum."""
     images = builder.placement.batch[0] * builder.placement.batch[1]
     for image in range(images):
         builder.emitter.set(Register.OUTPUT, isa.COLLECT | image)
-        for label, (found, planes) in enumerate(sums):
+        for label, found in enumerate(sums):
             group = Group()
-            group.sum(found, planes)
+            group.sum(found)
             # What is left is the sign: 0 or −1.
             last = int(label + 1 == len(sums))
             group.word(isa.Jump(Flow.CLEAR_NEGATIVE), isa.Jump(Flow.OUT, last))

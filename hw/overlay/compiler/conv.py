@@ -1,7 +1,7 @@
 """Convolutions and FactorizedReduce: every output channel a group."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,20 +20,12 @@ from hw.overlay import isa
 from hw.overlay.compiler.builder import Builder
 from hw.overlay.compiler.emitter import Group, View
 from hw.overlay.compiler.halo import with_halo
-from hw.overlay.compiler.levels import Sum, digits
+from hw.overlay.compiler.ladder import ladder_of
+from hw.overlay.compiler.levels import digits
 from hw.overlay.compiler.max_pool import chunks
 from hw.overlay.compiler.move import move
 from hw.overlay.compiler.placement import words
-
-
-@dataclass(frozen=True)
-class Terms:
-    """Terms of one output channel: what `levels.arrange` takes, and the plane of each."""
-
-    level: np.ndarray
-    negative: np.ndarray
-    operand: np.ndarray
-    plane: np.ndarray
+from hw.overlay.compiler.terms import Terms, Wanted
 
 
 def check_guard(builder: Builder, node: Node) -> None:
@@ -76,23 +68,18 @@ def convolution(builder: Builder, node: Conv | FactorizedReduce) -> None:
     if halo:
         view, sources = halo
     read = np.array(sources, np.int64)
+    highest = int(level[sign != 0].max(initial=0)) + max((s[-1][0] for s in scales if s), default=0)
+    ladder = ladder_of(builder, node, view, highest - derived.shift)
 
-    def emit(channel: int, target: int, aimed: bool) -> int:
+    def emit(channel: int, target: int) -> int:
         begin = channel // (channels // groups) * inside
         near = read[begin : begin + inside]
-        terms = _terms(builder, view, sign[channel], level[channel], near, scales[channel])
-        found = builder.arrange(
-            node,
-            terms.level,
-            terms.negative,
-            terms.operand,
-            constant=params.bias[channel] + derived.rounding,
-            shift=derived.shift,
-            bounds=bounds,
-            ending=ending,
-        )
+        terms = _terms(builder, view, sign[channel], level[channel], near, scales[channel], bounds)
+        wanted = Wanted.of(terms, params.bias[channel] + derived.rounding, derived.shift)
+        if ladder:
+            wanted = ladder.climb(builder, node, wanted, ending)
         group = Group()
-        add_sum(builder, group, found, terms, aimed)
+        builder.sum(group, builder.arrange(node, wanted, ending))
         builder.end(group, target, ending)
         return builder.emitter.group(group)
 
@@ -103,20 +90,22 @@ def convolution(builder: Builder, node: Conv | FactorizedReduce) -> None:
         out = [view.pitch_out] if moved else []
         for chunk in chunks(builder, last - first, out) if last > first else ():
             builder.emitter.configure(replace(view, offset=offset))
-            aimed = builder.aim(sources)
+            builder.aim([*sources, *(ladder.planes if ladder else ())])
             if halo and not indices:
                 builder.emitter.settle()
             mine = [first + n for n in chunk]
             targets = [planes[channel] for channel in mine]
             if moved:
                 targets = builder.memory.take(node.name, len(mine), view.pitch_out)
-            found = [emit(c, target, aimed) for c, target in zip(mine, targets, strict=True)]
+            found = [emit(c, target) for c, target in zip(mine, targets, strict=True)]
             if moved:
                 found = move(builder, node, targets, [planes[channel] for channel in mine])
                 builder.memory.drop(targets)
             indices += found
     if halo:
         builder.memory.drop(sources)
+    if ladder:
+        builder.memory.drop(ladder.planes)
     builder.give(node, planes)
     builder.complete(node, range(channels), planes, indices, ending)
 
@@ -152,12 +141,10 @@ def _terms(
     level: np.ndarray,
     planes: np.ndarray,
     scale: list[tuple[int, int]],
+    bounds: Pair,
 ) -> Terms:
     """Of a channel with weights (channels in, kernel): each one times each digit of its scale."""
-    channel, ty, tx = np.nonzero(sign)
-    if not scale:
-        channel = channel[:0]
-        ty, tx = ty[:0], tx[:0]
+    channel, ty, tx = np.nonzero(sign if scale else np.zeros_like(sign))
     plane = planes[channel]
     # Windows of slots one after the other, if there are several.
     room = isa.OPERAND_BITS - 2 * view.tap_bits
@@ -167,35 +154,11 @@ def _terms(
     operand = (ty << view.tap_bits | tx) << room | slot & ((1 << room) - 1)
     powers = level[channel, ty, tx]
     negative = sign[channel, ty, tx] < 0
-    return Terms(
-        level=np.concatenate([powers + e for e, _ in scale] or [powers]),
-        negative=np.concatenate([negative ^ (s < 0) for _, s in scale] or [negative]),
-        operand=np.tile(operand, max(len(scale), 1)),
-        plane=np.tile(plane, max(len(scale), 1)),
+    digits = len(scale)
+    return Terms.of(
+        np.concatenate([powers + e for e, _ in scale] or [powers]),
+        np.concatenate([negative ^ (s < 0) for _, s in scale] or [negative]),
+        np.tile(operand, max(digits, 1)),
+        np.tile(plane, max(digits, 1)),
+        bounds,
     )
-
-
-def add_sum(builder: Builder, group: Group, found: Sum, terms: Terms, aimed: bool) -> None:
-    """A sum's words; where its slots do not fit one window, with words that move the window."""
-    if aimed or not len(terms.plane):
-        group.sum(found, terms.plane)
-        return
-    view = builder.emitter.view
-    assert view is not None
-    room = isa.OPERAND_BITS - 2 * view.tap_bits
-    window = terms.plane // words(view.pitch_in) - builder.emitter.base_slot >> room
-    of_word = np.where(found.terms >= 0, window[found.terms], -1)
-    reads = np.where(found.terms >= 0, terms.plane[found.terms], -1)
-    now, start = -1, 0
-    for at in np.flatnonzero(of_word >= 0).tolist():
-        if of_word[at] != now:
-            now = int(of_word[at])
-            group.add(found.words[start:at], reads[start:at])
-            slot = builder.emitter.base_slot + (now << room)
-            group.word(
-                isa.Set(isa.Register.BASE_LOW, slot & 0xFF),
-                isa.Set(isa.Register.BASE_HIGH, slot >> 8),
-            )
-            start = at
-    group.add(found.words[start:], reads[start:])
-    builder.emitter.forget_base()

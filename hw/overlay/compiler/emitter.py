@@ -60,10 +60,9 @@ class Group:
         self.reads.append(reads)
         self.length += len(packed)
 
-    def sum(self, found: Sum, planes: np.ndarray) -> None:
-        """A sum; `planes`: that each of its terms reads."""
-        reads = np.where(found.terms >= 0, planes[found.terms] if len(planes) else -1, -1)
-        self.add(found.words, reads)
+    def sum(self, found: Sum) -> None:
+        """The words of a sum."""
+        self.add(found.words, found.reads)
 
     def word(self, *words: Word, plane: int = -1) -> None:
         """Single words; `plane`: that each of them reads."""

@@ -32,6 +32,20 @@ class Finish:
     floor: int | None = None
     second: tuple[int, Mode] | None = None
 
+    def saturation(self, bits: int) -> tuple[int, int]:
+        """A sum (offset not yet added) of the first number or less ends as the format's least code,
+        one of the second or more as its largest.
+        """
+        half, quarter = 1 << (bits - 1), 1 << (bits - 2)
+        bottom, top = {
+            Mode.SIGNED: (-quarter, quarter - 1),
+            Mode.UNSIGNED: (0, half - 1),
+            Mode.WIDE: (-half, half - 1),
+        }[self.mode]
+        if self.floor is not None:
+            return -self.offset, top - self.floor - self.offset
+        return bottom - self.offset, top - self.offset
+
 
 def exact_mode(code: Format, bits: int) -> Mode | None:
     """The capture that saturates just where a format does, of pixels of `bits` bits."""

@@ -12,6 +12,7 @@ from hw.overlay import isa
 from hw.overlay.compiler.builder import Builder
 from hw.overlay.compiler.emitter import Group
 from hw.overlay.compiler.planes import Tensor
+from hw.overlay.compiler.terms import Terms, Wanted
 from hw.overlay.isa import Mode
 
 
@@ -103,21 +104,17 @@ def _sums(builder: Builder, node: Node, parts: Mapping[int, _Part]) -> dict[int,
         operand = np.array(
             [isa.operand(plane // size - builder.emitter.base_slot) for plane in sources]
         )
-        found = builder.arrange(
-            node,
+        terms = Terms.of(
             np.array(part.alignment.left, np.int64),
             np.zeros(len(sources), bool),
             operand,
-            constant=part.alignment.rounding,
-            shift=part.alignment.shift,
-            bounds=(
-                min(0, *(f.qmin for f in part.formats), 0),
-                max(0, *(f.qmax for f in part.formats), 0),
-            ),
-            ending=ending,
+            np.array(sources),
+            (min(0, *(f.qmin for f in part.formats)), max(0, *(f.qmax for f in part.formats))),
         )
+        wanted = Wanted.of(terms, part.alignment.rounding, part.alignment.shift)
+        found = builder.arrange(node, wanted, ending)
         group = Group()
-        group.sum(found, np.array(sources))
+        group.sum(found)
         for source in set(part.sources):
             uses[source] -= 1
             if source[0] in last and not uses[source] and source not in builder.released:

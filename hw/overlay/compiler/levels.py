@@ -5,11 +5,12 @@ the accumulator is halved wherever the level rises, and what falls off can meet 
 A term above the last level is added as often as its weight says. `docs/overlay.md` proves it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hw.overlay import isa
+from hw.overlay.compiler.terms import Terms, Wanted
 from hw.overlay.isa import Imm
 
 MOST_REPEATS = 4096
@@ -31,12 +32,12 @@ class Sum:
     Parameters
     ----------
     words: packed (uint16)
-    terms: for each word the term that it adds, −1 for none
+    reads: for each word the first word of the plane that it reads, −1 for none
     low, high: bounds of the accumulator, in whatever order a level's words come
     """
 
     words: np.ndarray
-    terms: np.ndarray
+    reads: np.ndarray
     low: int
     high: int
 
@@ -59,52 +60,29 @@ def immediate(value: int) -> int:
     return Imm(value - (value == _HIGH), carry=value == _HIGH).pack()
 
 
-def arrange(
-    level: np.ndarray,
-    negative: np.ndarray,
-    operand: np.ndarray,
-    *,
-    constant: int,
-    shift: int,
-    bounds: tuple[int, int],
-    start: int | None = None,
-) -> Sum:
-    """The words that leave floor((Σ ±x·2^level + constant) / 2^shift) in the accumulator.
-
-    Parameters
-    ----------
-    level, negative, operand: one entry a term (operand: packed, see `isa.operand`)
-    constant: in units of level 0
-    bounds: least and largest x, 0 among them
-    start: level to begin with, at most the lowest; the default is the lowest
+def arrange(wanted: Wanted) -> Sum:
+    """The words that leave what is wanted in the accumulator.
 
     Raises
     ------
     TooFar: a term or the constant would have to be added too often
     """
-    term = np.arange(len(level))
-    over = np.maximum(level - shift, 0)
-    if len(over) and over.max() > 0:
-        if over.max() > 16 or int((1 << over).sum()) - len(over) > MOST_REPEATS:
-            raise TooFar(f"a term stands {int(over.max())} levels above the last one")
-        term = np.repeat(term, 1 << over)
-        level = np.minimum(level, shift)[term]
-        negative, operand = negative[term], operand[term]
+    if wanted.start is None:
+        wanted = without_idle(wanted)
+    terms, constant, shift = _repeated(wanted.terms, wanted.shift), wanted.constant, wanted.shift
+    start = wanted.start
     if start is None:
-        start = min(int(level.min()), shift) if len(level) else shift
-    order = np.argsort(level, kind="stable")
-    level, term = level[order] - start, term[order]
-    word = operand[order].astype(np.int64) | np.where(negative[order], isa.SIGN, 0)
-    count = shift - start + 1
-    positive = np.bincount(level[~negative[order]], minlength=count)
-    negatives = np.bincount(level[negative[order]], minlength=count)
-    filled = positive + negatives
+        start = min(int(terms.level.min()), shift) if len(terms) else shift
+    terms = terms[np.argsort(terms.level, kind="stable")]
+    word = terms.operand.astype(np.int64) | np.where(terms.negative, isa.SIGN, 0)
+    level, count = terms.level - start, shift - start + 1
+    filled = np.bincount(level, minlength=count)
     added = _constant(constant >> start if start >= 0 else constant << -start, filled)
-    low, high = _bounds(positive, negatives, added, bounds)
+    low, high = _bounds(terms, level, added, count)
 
     # Before each level's terms: its immediates, or one of 0 where there is nothing else.
     ends = np.cumsum(filled)
-    pieces, owners = [], []
+    pieces, reads = [], []
     for at, (end, size) in enumerate(zip(ends.tolist(), filled.tolist(), strict=True)):
         extra = [immediate(value) for value in added.get(at, ())]
         if not size and not extra:
@@ -115,10 +93,49 @@ def arrange(
         if at:
             chunk[0] |= _IMM_HALVE if extra else isa.HALVE
         pieces.append(chunk)
-        owners.append(np.concatenate([np.full(len(extra), -1), term[end - size : end]]))
+        reads.append(np.concatenate([np.full(len(extra), -1), terms.plane[end - size : end]]))
     if not pieces:
         return Sum(np.zeros(0, np.uint16), np.zeros(0, np.int64), 0, 0)
-    return Sum(np.concatenate(pieces).astype(np.uint16), np.concatenate(owners), low, high)
+    return Sum(np.concatenate(pieces).astype(np.uint16), np.concatenate(reads), low, high)
+
+
+def without_idle(wanted: Wanted) -> Wanted:
+    """The same without its lowest terms, where those leave the same whatever pixels come.
+
+    Below a level l the terms and the constant's bits below 2^l give something between two bounds;
+    if both of them have the same floor at l, that floor is a constant.
+    """
+    terms, shift = wanted.terms, wanted.shift
+    if not len(terms):
+        return wanted
+    base = min(int(terms.level.min()), shift)
+    level = np.minimum(terms.level, shift) - base
+    below = np.bincount(level, terms.least, shift - base + 1).astype(np.int64).tolist()
+    above = np.bincount(level, terms.largest, shift - base + 1).astype(np.int64).tolist()
+    constant = wanted.constant >> base if base >= 0 else wanted.constant << -base
+    least = most = 0
+    settled = None
+    for cut in range(1, shift - base + 1):
+        least += below[cut - 1] << (cut - 1)
+        most += above[cut - 1] << (cut - 1)
+        part = constant & ((1 << cut) - 1)
+        floor = (least + part) >> cut
+        if floor == (most + part) >> cut and cut + base >= 0:
+            settled = cut, ((constant >> cut) + floor) << (cut + base)
+    if settled is None:
+        return wanted
+    return replace(wanted, terms=terms[level >= settled[0]], constant=settled[1])
+
+
+def _repeated(terms: Terms, shift: int) -> Terms:
+    """Those above the last level at that level, as often as they stand for it."""
+    over = np.maximum(terms.level - shift, 0)
+    if not over.any():
+        return terms
+    if over.max() > 16 or int((1 << over).sum()) - len(over) > MOST_REPEATS:
+        raise TooFar(f"a term stands {int(over.max())} levels above the last one")
+    often = np.repeat(np.arange(len(terms)), 1 << over)
+    return replace(terms, level=np.minimum(terms.level, shift))[often]
 
 
 def _constant(value: int, filled: np.ndarray) -> dict[int, list[int]]:
@@ -153,20 +170,16 @@ def _constant(value: int, filled: np.ndarray) -> dict[int, list[int]]:
 
 
 def _bounds(
-    positive: np.ndarray,
-    negative: np.ndarray,
-    added: dict[int, list[int]],
-    bounds: tuple[int, int],
+    terms: Terms, level: np.ndarray, added: dict[int, list[int]], count: int
 ) -> tuple[int, int]:
     """Least and largest value of the accumulator on the way."""
-    least, largest = bounds
+    below = np.bincount(level, terms.least, count).astype(np.int64).tolist()
+    above = np.bincount(level, terms.largest, count).astype(np.int64).tolist()
     low = high = lowest = highest = 0
-    for at, (plus, minus) in enumerate(zip(positive.tolist(), negative.tolist(), strict=True)):
-        low, high = low >> 1, high >> 1
+    for at in range(count):
         constants = added.get(at, [])
-        below = low + plus * least - minus * largest
-        above = high + plus * largest - minus * least
-        lowest = min(lowest, below + sum(min(c, 0) for c in constants))
-        highest = max(highest, above + sum(max(c, 0) for c in constants))
-        low, high = below + sum(constants), above + sum(constants)
+        low, high = (low >> 1) + below[at], (high >> 1) + above[at]
+        lowest = min(lowest, low + sum(min(c, 0) for c in constants))
+        highest = max(highest, high + sum(max(c, 0) for c in constants))
+        low, high = low + sum(constants), high + sum(constants)
     return lowest, highest

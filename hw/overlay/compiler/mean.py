@@ -13,6 +13,7 @@ import numpy as np
 from hw.ir.arithmetic import average
 from hw.ir.format import Format
 from hw.overlay.compiler.levels import TooFar, arrange, digits
+from hw.overlay.compiler.terms import Terms, Wanted
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,11 @@ def mean(code: Format, n: int, low: int, high: int, split: int) -> Mean | None:
                 continue
             constant = _roundest(least, most)
             level, negative, _ = terms(multiplier, split)
+            nothing = np.zeros(len(level), np.int64)
+            made = Terms.of(level, negative, nothing, nothing, (0, 0))
             try:
                 steps = len(
-                    arrange(
-                        level,
-                        negative,
-                        np.zeros(len(level), np.int64),
-                        constant=constant,
-                        shift=shift,
-                        bounds=(0, 0),
-                    ).words
+                    arrange(Wanted(made, constant, shift, min(int(level.min()), shift))).words
                 )
             except TooFar:
                 continue
