@@ -65,7 +65,7 @@ def profile(program: Program, ends: Mapping[str, tuple[str, int]]) -> list[Row]:
 
 def _kinds(words: np.ndarray, taken: np.ndarray, passes: np.ndarray) -> dict[str, int]:
     weight = (words & isa.CONTROL) == 0
-    found = dict.fromkeys(KINDS, 0)
+    found: dict[str, int] = dict.fromkeys(KINDS, 0)
     found["weights"] = int(passes[weight].sum())
     found["travel"] = int((taken - passes)[weight].sum())
     for op, kind in _KIND.items():
