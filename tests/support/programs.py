@@ -15,6 +15,28 @@ from hw.overlay.program import Program
 NOP = isa.Jump(Flow.NOP)
 
 
+class Careful(Machine):
+    """A machine that minds the images' buffers: what is not the image under way belongs to the
+    loader, which may have written the next one already."""
+
+    section = ""
+
+    def _section(self, name, words, after):
+        self.section = name
+        super()._section(name, words, after)
+
+    def _read(self, address):
+        mine = self.program.image_slot + self.buffer * self.program.image_step
+        if address >= self.program.image_slot and (self.section, address) != ("prefix", mine):
+            raise Fault(f"word {address} is read, and is the loader's")
+        return super()._read(address)
+
+    def _capture(self, *what):
+        super()._capture(*what)
+        if (self.written[self.program.image_slot :] >= 0).any():
+            raise Fault("an image's buffer is written")
+
+
 def random_program(overlay: Overlay, seed: int, views: int = 6) -> Program:
     """A program of so many views and bodies in each section, which the executable model accepts.
 
@@ -44,7 +66,7 @@ def random_program(overlay: Overlay, seed: int, views: int = 6) -> Program:
         packed = {name: np.array(isa.pack(words), np.uint16) for name, words in sections.items()}
         program = replace(program, **packed)
         try:
-            Machine(program).run(images)
+            Careful(program).run(images)
         except Fault as fault:
             found = re.match(r"(\w+), word (\d+): ", str(fault))
             assert found, fault

@@ -73,6 +73,7 @@ class Addresses(wiring.Component):
     Members
     -------
     go: whether words move on
+    run: see `Sequencer`
     i: of the word in stage D
     image_step: words from the first image buffer to the second
     address, down, right, rows_written, columns_written, rows_beyond, columns_beyond: of the word
@@ -87,6 +88,7 @@ class Addresses(wiring.Component):
         super().__init__(
             {
                 "go": In(1),
+                "run": In(1),
                 "i": In(request(overlay)),
                 "image_step": In(self.address_bits),
                 "address": Out(self.address_bits),
@@ -231,6 +233,7 @@ class Addresses(wiring.Component):
             m.submodules[f"{name}_bounds"] = bounds
             m.d.comb += [
                 bounds.go.eq(self.go),
+                bounds.run.eq(self.run),
                 bounds.set.eq(getattr(p, f"which_{axis}")),
                 bounds.bound_lane.eq(getattr(p, f"lanes_{axis}")),
                 bounds.far.eq(getattr(p, f"far_{axis}")),

@@ -27,6 +27,7 @@ class Bounds(wiring.Component):
     Members
     -------
     go: whether words move on
+    run: whether a program is there; without it the bounds are what registers of zero say
     set, bound_lane, far: a bound is set: to the image (bit 0), the first (1) or the last class (2);
         the lane of it, which is beyond every grid where it is far
     word: of the bound that is set, or of the output plane for a capture
@@ -40,6 +41,7 @@ class Bounds(wiring.Component):
         super().__init__(
             {
                 "go": In(1),
+                "run": In(1),
                 "set": In(3),
                 "bound_lane": In(LANE_BITS),
                 "far": In(1),
@@ -67,11 +69,14 @@ class Bounds(wiring.Component):
         with m.If(self.go):
             m.d.sync += word.eq(self.word)
         for number, name in enumerate(("image", "first", "last")):
-            at_lane = Signal(bits, name=f"{name}_lane")
+            # Pitch and registers are zero: all but the first class end behind their bound.
+            at_lane = Signal(bits, name=f"{name}_lane", init=int(name != "first"))
             at_word = Signal(WORD_BITS, name=f"{name}_word")
             end = Signal(range(self.lanes + 2), name=f"{name}_end")
             with m.If(self.go & self.set[number]):
                 m.d.sync += [at_lane.eq(lane), at_word.eq(self.word)]
+            with m.If(~self.run):
+                m.d.sync += [at_lane.eq(at_lane.init), at_word.eq(0)]
             with m.If(self.go):
                 m.d.sync += end.eq(at_lane + (word < at_word))
             ends.append(end)

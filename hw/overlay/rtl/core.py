@@ -30,7 +30,10 @@ class Core(wiring.Component):
     flush: a batch that has begun goes on without the images that it lacks
     status: of the last program
     busy: images, or parts of one, are inside
-    done: a batch's last word is being done, for one cycle
+    pending: a program waits until they are done
+    crc: of the last program
+    running: a program is being done; waiting: for an image
+    batch: a batch's last word is decoded, for one cycle
     """
 
     def __init__(self, overlay: Overlay):
@@ -44,7 +47,11 @@ class Core(wiring.Component):
                 "flush": In(1),
                 "status": Out(Status),
                 "busy": Out(1),
-                "done": Out(1),
+                "pending": Out(1),
+                "crc": Out(32),
+                "running": Out(1),
+                "waiting": Out(1),
+                "batch": Out(1),
             }
         )
 
@@ -87,10 +94,15 @@ class Core(wiring.Component):
             store.address.eq(sequencer.address),
             store.next.eq(sequencer.next),
             array.i.eq(sequencer.o),
+            output.run.eq(loader.cleared),
             output.falls.eq(array.falls),
             self.status.eq(store.status),
             self.busy.eq(~quiet),
-            self.done.eq(sequencer.batch_done),
+            self.pending.eq(store.pending),
+            self.crc.eq(store.crc),
+            self.running.eq(loader.cleared),
+            self.waiting.eq(sequencer.waiting),
+            self.batch.eq(sequencer.batch_done),
         ]
         m.d.comb += [
             getattr(sequencer.program, name).eq(getattr(about, name))

@@ -29,6 +29,7 @@ class Output(wiring.Component):
 
     Members
     -------
+    run: whether a program is there; without it the bits collected are zero
     collect, lane, out, final: with a micro-operation, see `Issue`
     falls: see `LaneArray`
     room: another output may be issued
@@ -39,6 +40,7 @@ class Output(wiring.Component):
         self.overlay = overlay
         super().__init__(
             {
+                "run": In(1),
                 "collect": In(1),
                 "lane": In(4),
                 "out": In(1),
@@ -68,6 +70,8 @@ class Output(wiring.Component):
         collected = Signal(bits)
         with m.If(collect):
             m.d.sync += collected.eq(Cat(collected[1:], bit))
+        with m.If(~self.run):
+            m.d.sync += collected.eq(0)
         m.d.comb += [
             queue.w_data.eq(Cat(collected, final)),
             queue.w_en.eq(out),

@@ -50,6 +50,7 @@ class Sequencer(wiring.Component):
     room: whether the output takes another logit
     write, write_valid, write_ready: a pixel from elsewhere, see `Issue`
     o, collect, lane, out, final: see `Issue`
+    waiting: for an image
     idle: no batch has begun, and nothing is left of the last one
     batch_done: the last word of a batch is being decoded, for one cycle
     fetch_valid: whether `word` is one to be done, in the cycle of `next`
@@ -79,6 +80,7 @@ class Sequencer(wiring.Component):
                 "lane": Out(4),
                 "out": Out(1),
                 "final": Out(1),
+                "waiting": Out(1),
                 "idle": Out(1),
                 "fetch_valid": Out(1),
                 "batch_done": Out(1),
@@ -95,6 +97,7 @@ class Sequencer(wiring.Component):
         valid = Signal()
         m.d.comb += [
             addresses.go.eq(go),
+            addresses.run.eq(self.run),
             addresses.image_step.eq(self.program.image_step),
             fetch.go.eq(go & ~waits),
             self.address.eq(fetch.address),
@@ -133,6 +136,7 @@ class Sequencer(wiring.Component):
         self._steps(m, go, valid, first, operation, flow, registers, addresses, issue)
         m.d.comb += go.eq(issue.i_ready | ~issue.i_valid)
         m.d.comb += [
+            self.waiting.eq(waits),
             self.batch_done.eq(flow[Flow.END_SUFFIX] & go),
             self.free.eq(issue.free),
             self.fetch_valid.eq(valid),

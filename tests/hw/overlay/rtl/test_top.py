@@ -1,0 +1,342 @@
+"""An overlay behind its buses, in Amaranth's simulator: registers, streams, resets, refusals."""
+
+import random
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+from stream_simulation import AxiLite
+
+from hw.axi_lite import OKAY, SLVERR
+from hw.overlay import isa
+from hw.overlay.hardware import Overlay
+from hw.overlay.header import FIELDS, Status
+from hw.overlay.model import Machine
+from hw.overlay.packet import packet
+from hw.overlay.registers import BUSY, FLUSH, IDENTITY, PENDING, RESET, VERSION, Register
+from hw.overlay.rtl.top import Top
+from tests.support.programs import random_images, random_program
+
+OVERLAY = Overlay(
+    rows=2, columns=2, acc_bits=12, words=16, program_words=160, corner=2, logit_bits=12,
+    fabric="generic",
+)  # fmt: skip
+
+ONE, FOUR = (
+    next(p for p in (random_program(OVERLAY, seed, views=1) for seed in range(99))
+         if p.images == images and len(p.prefix) + len(p.suffix) <= 160)
+    for images in (1, 4)
+)  # fmt: skip
+
+
+def words_of(program) -> list[int]:
+    return packet(program).tolist()
+
+
+def logits_of(program, images) -> list[tuple[int, int]]:
+    """What leaves: (value, tlast), an output's images in turn."""
+    machine, beats = Machine(program), []
+    for start in range(0, len(images), program.images):
+        found = machine.run(images[start : start + program.images])
+        for column in range(program.logits):
+            last = int(column == program.logits - 1)
+            beats += [(int(value), last) for value in found[:, column]]
+    return beats
+
+
+class Host:
+    """What drives an overlay: a source and a sink of each stream, the registers' master.
+
+    Members
+    -------
+    words, pixels: to be sent, front first; `None` ends a packet of words with the one before
+    logits: what has come, (value, tlast)
+    """
+
+    def __init__(self, stall: float = 0.0, seed: int = 0):
+        self.dut = Top(OVERLAY)
+        self.stall = stall
+        self.seed = seed
+        self.words: list[tuple[int, int]] = []
+        self.pixels: list[int] = []
+        self.logits: list[tuple[int, int]] = []
+
+    def program(self, words) -> None:
+        self.words += [(word, int(k == len(words) - 1)) for k, word in enumerate(words)]
+
+    def images(self, images) -> None:
+        self.pixels += np.ravel(images).tolist()
+
+    def run(self, testbench) -> None:
+        simulator = Simulator(self.dut)
+        simulator.add_clock(1e-6)
+        simulator.add_process(self._program)
+        simulator.add_process(self._images)
+        simulator.add_process(self._logits)
+
+        async def process(ctx):
+            self.axi = AxiLite(ctx, self.dut, slow=self.stall, seed=self.seed)
+            await testbench(ctx, self)
+
+        simulator.add_testbench(process)
+        simulator.run()
+
+    async def register(self, register: Register) -> int:
+        value, response = await self.axi.read(4 * register)
+        assert response == OKAY
+        return value
+
+    async def until(self, register: Register, mask: int, value: int, limit: int = 2000) -> None:
+        for _ in range(limit):
+            if await self.register(register) & mask == value:
+                return
+        raise TimeoutError(f"{register.name} & {mask:x} is not {value:x}")
+
+    async def receive(self, ctx, count: int, limit: int = 20_000) -> None:
+        for _ in range(limit):
+            if len(self.logits) >= count:
+                break
+            await ctx.tick()
+        assert len(self.logits) == count
+
+    async def _source(self, ctx, prefix, items, show) -> None:
+        """A beat is offered until it is taken; a reset takes offers back."""
+        rng = random.Random(f"{self.seed}/{prefix}")
+        valid, ready = (getattr(self.dut, f"{prefix}_{name}") for name in ("tvalid", "tready"))
+        offered = False
+        async for _, _, taken in ctx.tick().sample(ready):
+            if offered and taken:
+                items.pop(0)
+                offered = False
+            offered = bool(items) and (offered or rng.random() >= self.stall)
+            ctx.set(valid, offered)
+            if offered:
+                show(ctx, items[0])
+
+    async def _program(self, ctx):
+        def show(ctx, item):
+            ctx.set(self.dut.s_axis_program_tdata, item[0])
+            ctx.set(self.dut.s_axis_program_tlast, item[1])
+
+        await self._source(ctx, "s_axis_program", self.words, show)
+
+    async def _images(self, ctx):
+        def show(ctx, item):
+            ctx.set(self.dut.s_axis_tdata, item)
+
+        await self._source(ctx, "s_axis", self.pixels, show)
+
+    async def _logits(self, ctx):
+        rng = random.Random(f"{self.seed}/logits")
+        dut, held = self.dut, None
+        bits = len(dut.m_axis_tdata)
+        ready = 0
+        ports = dut.m_axis_tvalid, dut.m_axis_tdata, dut.m_axis_tlast
+        async for _, _, valid, value, last in ctx.tick().sample(*ports):
+            assert held is None or (valid and held == (value, last)) or self.resetting
+            if valid and ready:
+                self.logits.append((isa.signed(value, bits), last))
+            held = (value, last) if valid and not ready else None
+            ready = int(rng.random() >= self.stall)
+            ctx.set(dut.m_axis_tready, ready)
+
+    resetting = False
+
+
+def test_two_programs_one_after_the_other():
+    rest = random_images(ONE, 3, 1), random_images(FOUR, 8, 2)
+
+    async def testbench(ctx, host):
+        assert await host.register(Register.IDENTITY) == IDENTITY
+        assert await host.register(Register.VERSION) == VERSION << 16 | isa.VERSION
+        assert await host.register(Register.FINGERPRINT) == OVERLAY.fingerprint
+        assert await host.register(Register.STATUS) == Status.NONE
+        host.program(words_of(ONE))
+        host.images(rest[0])
+        expected = logits_of(ONE, rest[0])
+        await host.receive(ctx, len(expected))
+        crc = words_of(ONE)[-2:]
+        assert await host.register(Register.PROGRAM) == crc[0] << 16 | crc[1]
+        assert await host.register(Register.STATUS) == Status.READY
+        assert await host.register(Register.FRAMES) == 3
+        host.program(words_of(FOUR))
+        await host.until(Register.STATUS, 0xF, Status.READY)
+        host.images(rest[1])
+        expected += logits_of(FOUR, rest[1])
+        await host.receive(ctx, len(expected))
+        assert host.logits == expected
+        assert await host.register(Register.FRAMES) == 11
+
+    Host(stall=0.5).run(testbench)
+
+
+@pytest.mark.parametrize("program", [ONE, FOUR], ids=["batch1", "batch4"])
+def test_cycles_are_those_of_the_model(program):
+    images = random_images(program, 2 * program.images, 3)
+    machine = Machine(program)
+    machine.run(images[: program.images])
+
+    async def testbench(ctx, host):
+        host.program(words_of(program))
+        host.images(images)
+        half = len(logits_of(program, images[: program.images]))
+        # A time-out would mean that logits of a batch are held back until the next one.
+        for batch in (1, 2):
+            await host.receive(ctx, batch * half)
+            assert await host.register(Register.CYCLES) == machine.cycles
+
+    Host().run(testbench)
+
+
+def damaged(words):
+    words[len(FIELDS) + 2] ^= 1
+    return words
+
+
+def changed(field, value):
+    def change(words):
+        words[FIELDS.index(field)] = value
+        return words
+
+    return change
+
+
+BAD = {
+    "damaged": (damaged, Status.DAMAGED),
+    "short": (lambda words: words[:-1], Status.DAMAGED),
+    "one word": (lambda words: words[:1], Status.DAMAGED),
+    "long": (lambda words: [*words, 0], Status.DAMAGED),
+    "nothing of it": (lambda words: [7] * 9, Status.NO_PROGRAM),
+    "version": (changed("version", isa.VERSION + 1), Status.OTHER_VERSION),
+    "fingerprint": (changed("fingerprint_low", 0), Status.OTHER_OVERLAY),
+    "too long": (changed("length_low", 161), Status.TOO_LONG),
+    "far too long": (changed("length_high", 0xFFFF), Status.TOO_LONG),
+    "empty": (changed("length_low", 0), Status.DAMAGED),
+}
+
+
+EARLY = (Status.OTHER_VERSION, Status.OTHER_OVERLAY, Status.TOO_LONG)
+"""Refused by the header."""
+
+
+def test_bad_programs_are_refused_and_a_good_one_runs():
+    images = random_images(ONE, 1, 1)
+
+    async def testbench(ctx, host):
+        for name, (change, status) in BAD.items():
+            # What does not begin as a program does is read to its end, however short.
+            words = change(words_of(ONE))
+            host.program(words[:20] if status in EARLY else words)
+            await host.until(Register.STATUS, 0xF | PENDING, Status.LOADING)
+            while host.words:
+                await ctx.tick()
+            await host.until(Register.STATUS, PENDING | 0xF, status)
+            assert await host.register(Register.STATUS) == status, name
+        # No image is taken while there is no program.
+        host.images(images)
+        await ctx.tick().repeat(200)
+        assert len(host.pixels) == images.size and not host.logits
+        host.program(words_of(ONE))
+        expected = logits_of(ONE, images)
+        await host.receive(ctx, len(expected))
+        assert host.logits == expected
+
+    Host().run(testbench)
+
+
+def test_a_new_program_waits_for_the_images_before_it():
+    images = random_images(FOUR, 3, 4), random_images(ONE, 1, 5)
+
+    async def testbench(ctx, host):
+        host.program(words_of(FOUR))
+        await host.until(Register.STATUS, 0xF, Status.READY)
+        host.images(images[0])
+        while host.pixels:
+            await ctx.tick()
+        # Three of four images: the batch is done without the fourth when the program comes.
+        await ctx.tick().repeat(300)
+        assert not host.logits
+        host.program(words_of(ONE))
+        host.images(images[1])
+        await host.until(Register.STATUS, PENDING | BUSY, PENDING | BUSY)
+        expected = logits_of(FOUR, images[0]) + logits_of(ONE, images[1])
+        await host.receive(ctx, len(expected))
+        assert host.logits == expected
+
+    Host().run(testbench)
+
+
+def test_flush_ends_a_batch_without_its_last_images():
+    images = random_images(FOUR, 2, 6)
+
+    async def testbench(ctx, host):
+        host.program(words_of(FOUR))
+        host.images(images)
+        while host.pixels:
+            await ctx.tick()
+        await ctx.tick().repeat(300)
+        assert not host.logits
+        assert await host.axi.write(4 * Register.CONTROL, FLUSH) == OKAY
+        expected = logits_of(FOUR, images)
+        await host.receive(ctx, len(expected))
+        assert host.logits == expected
+        await host.until(Register.STATUS, BUSY, 0)
+
+    Host().run(testbench)
+
+
+def test_a_reset_in_mid_frame_loses_the_frame_and_nothing_else():
+    images = random_images(ONE, 2, 7)
+
+    async def testbench(ctx, host):
+        for cycles in (40, 500):
+            host.program(words_of(ONE))
+            host.images(images)
+            await ctx.tick().repeat(cycles)
+            host.resetting = True
+            assert await host.axi.write(4 * Register.CONTROL, RESET) == OKAY
+            host.words.clear()
+            host.pixels.clear()
+            await ctx.tick().repeat(5)
+            assert not ctx.get(host.dut.s_axis_tready) and not ctx.get(host.dut.m_axis_tvalid)
+            assert await host.axi.write(4 * Register.CONTROL, 0) == OKAY
+            host.resetting = False
+            assert await host.register(Register.STATUS) == Status.NONE
+            assert await host.register(Register.FRAMES) == 0
+            host.logits.clear()
+            host.program(words_of(ONE))
+            host.images(images)
+            expected = logits_of(ONE, images)
+            await host.receive(ctx, len(expected))
+            assert host.logits == expected
+
+    Host().run(testbench)
+
+
+def test_the_rest_of_a_program_after_a_reset_is_none():
+    async def testbench(ctx, host):
+        host.program(words_of(ONE))
+        await ctx.tick().repeat(len(FIELDS) * 8)
+        await host.axi.write(4 * Register.CONTROL, RESET)
+        await host.axi.write(4 * Register.CONTROL, 0)
+        await host.until(Register.STATUS, 0xF, Status.NO_PROGRAM)
+        while host.words:
+            await ctx.tick()
+        host.program(words_of(ONE))
+        await host.until(Register.STATUS, 0xF, Status.READY)
+
+    Host().run(testbench)
+
+
+def test_accesses_that_are_refused():
+    async def testbench(ctx, host):
+        last = max(Register)
+        for address in (4 * last + 4, 60, 1, 4 * Register.STATUS + 2):
+            assert (await host.axi.read(address))[1] == SLVERR
+        for register in Register:
+            expected = OKAY if register is Register.CONTROL else SLVERR
+            assert await host.axi.write(4 * register, 0) == expected
+        assert await host.axi.write(4 * Register.CONTROL, 3, strobe=1) == SLVERR
+        assert await host.register(Register.CONTROL) == 0
+
+    Host().run(testbench)
