@@ -94,8 +94,17 @@ def unlike_setting(there: Task, wanted: Task) -> str | None:
     ours, others = _decisive(wanted), _decisive(there)
     for name in sorted(ours.keys() | others.keys()):
         if ours.get(name) != others.get(name):
+            if name == "start":
+                return _other_weights(there.start, wanted.start)
             return f"{name} is {others.get(name)!r} there, {ours.get(name)!r} here"
     return None
+
+
+def _other_weights(there: str | None, wanted: str | None) -> str:
+    """That two trainings begin with other weights, of which the SHA-256 is known."""
+    drawn = "drawn anew"
+    before, now = (drawn if one is None else f"of SHA-256 {one[:12]}…" for one in (there, wanted))
+    return f"it began with other weights: {before} there, {now} here"
 
 
 def _decisive(task: Task) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from hw.ir.graph import (
 )
 from hw.ir.network import Network
 from hw.ir.parameters import LayerParams, Rounding
-from hw.ir.weights import P_MIN
+from hw.ir.weights import P_MIN, are_codes
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*")
 """Node names become instance paths in the hardware."""
@@ -330,8 +330,7 @@ def check_params(network: Network, node: Node, report: Reporter) -> None:
     codes, name = params.codes, node.name
     shape = weight_shape(network, node)
     _check_array(codes, "uint8", shape, f"{name}/codes", report)
-    zero = codes & ((1 << (arithmetic.weight_bits - 1)) - 1) == 0
-    if codes.max() >= 1 << arithmetic.weight_bits or (codes[zero] != 0).any():
+    if not are_codes(codes, arithmetic.weight_bits):
         raise report.weights(
             f"{name}/codes", f"holds a value that is no {arithmetic.weight_bits}-bit weight code"
         )

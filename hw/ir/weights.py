@@ -30,6 +30,14 @@ def decode(codes: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     return signs[codes], powers[codes]
 
 
+def are_codes(codes: np.ndarray, bits: int) -> bool:
+    """Whether all are weight codes: zero without a sign, no power below P_MIN, no bit too many."""
+    magnitude = codes & ((1 << (bits - 1)) - 1)
+    lone_sign = (magnitude == 0) & (codes != 0)
+    too_small = magnitude > 1 - P_MIN[bits]
+    return not (lone_sign | too_small | (codes >= 1 << bits)).any()
+
+
 def integer_weights(
     sign: np.ndarray, power: np.ndarray, p0: int, guard: int | None
 ) -> list[tuple[int, np.ndarray]]:

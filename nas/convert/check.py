@@ -10,8 +10,9 @@ import torch
 from hw.errors import InputError
 from nas.config import Config
 from nas.convert import factory, pretrained
+from nas.convert.fit import require_fit
 from nas.convert.layers_table import classes_of
-from nas.importer import Imported, import_module, require_agreement
+from nas.importer import Imported, NotConvertible, import_module, require_agreement
 from nas.model import image_tensor
 from nas.sources import open_data
 
@@ -31,14 +32,19 @@ def check(place: str, data: str, config: Config, weights: Path | None = None) ->
     Raises
     ------
     NotConvertible: naming every layer that cannot be converted
-    InputError: no such model, weights or data, or they do not go together
+    InputError: no such model, weights or data, or they do not go together: the model fails on
+        images of this shape, or has other classes
     """
     images = open_data(data, "train", config)
     with contextlib.redirect_stdout(sys.stderr):
         module = factory.make(place, config.seed)
         if weights is not None:
             pretrained.load_into(module, weights)
-        found = import_module(module, images.image_shape)
+        try:
+            found = import_module(module, images.image_shape)
+        except NotConvertible:
+            require_fit(place, module, images.image_shape, data)
+            raise
         logits, classes = classes_of(found.graph), images.classes
         if logits != classes:
             raise InputError(

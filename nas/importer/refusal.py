@@ -25,7 +25,9 @@ class Refusal:
 
     def __str__(self) -> str:
         where = ", ".join(part for part in (self.kind, self.place) if part)
-        return f"{self.layer} ({where}): {self.reason}" if self.layer else f"{where}: {self.reason}"
+        if not self.layer:
+            return f"{where}: {self.reason}"
+        return f"{self.layer} ({where}): {self.reason}" if where else f"{self.layer}: {self.reason}"
 
 
 class Unsupported(Exception):

@@ -179,9 +179,17 @@ def test_a_run_cut_short_ends_as_one_in_a_piece(tmp_path, monkeypatch, quantiser
 def test_resumed_with_another_model_or_other_weights(run, tmp_path):
     out = ("--out", run, "--resume")
     same = (*TINY, "--set", "train.epochs=1")
-    assert "start is '" in refused(SMALL, *same, "--from-scratch", *out)
     torch.save(trained_in_floats().state_dict(), tmp_path / "weights.pt")
-    assert "start is '" in refused(SMALL, *same, "--pretrained", tmp_path / "weights.pt", *out)
+    for other, now in (
+        (("--from-scratch",), "drawn anew"),
+        (("--pretrained", tmp_path / "weights.pt"), "of SHA-256 [0-9a-f]{12}…"),
+    ):
+        line = refused(SMALL, *same, *other, *out).splitlines()[-1]
+        assert re.search(
+            rf"config.yaml: not the run asked for \(it began with other weights: of SHA-256 "
+            rf"[0-9a-f]{{12}}… there, {now} here\); resume with the same call",
+            line,
+        )
     (tmp_path / "other.py").write_text(
         "from torch import nn\n"
         "def net():\n"
@@ -252,6 +260,59 @@ def test_wrong_calls(tmp_path, monkeypatch, words, said):
     monkeypatch.chdir(tmp_path)
     assert said in refused(*words)
     assert list(tmp_path.iterdir()) == []
+
+
+MISFITS = """\
+import torch
+from torch import nn
+
+class Asserts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+
+    def forward(self, x):
+        assert x.shape[1] == 3, "three channels"
+        return self.layer(x.flatten(1))
+
+def colour():
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10))
+
+def large():
+    body = nn.Sequential(nn.MaxPool2d(4), nn.Sequential(nn.Conv2d(1, 4, 3)))
+    return nn.Sequential(body, nn.Flatten(), nn.Linear(4, 10))
+
+def flat():
+    return nn.Sequential(nn.Flatten(), nn.Sigmoid(), nn.Linear(784, 10))
+
+def asserting():
+    return Asserts()
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("colour", "at 0 (Conv2d), which gets Nx1x8x8: RuntimeError: .* 3 channels"),
+        ("large", "at 0.1.0 (Conv2d), which gets Nx1x2x2: RuntimeError: .*[Kk]ernel"),
+        ("flat", "at 2 (Linear), which gets Nx64: RuntimeError: mat1"),
+        ("asserting", ": AssertionError: three channels"),
+    ],
+)
+def test_a_model_for_other_images_is_one_line(tmp_path, monkeypatch, name, said):
+    """Before anything is written, whatever else there is to say of the model."""
+    monkeypatch.chdir(tmp_path)
+    Path("misfits.py").write_text(MISFITS)
+    for more in (("--check",), ("--out", "run")):
+        (line,) = refused(f"misfits.py:{name}", "--data", "digits", *more).splitlines()
+        assert line.startswith(
+            f"shiftnas: error: misfits.py:{name}: fails on images of 8x8x1, as digits has them"
+        )
+        assert re.search(said.replace("(", r"\(").replace(")", r"\)"), line)
+        assert line.endswith("; give a model for such images, or other data")
+    assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == [
+        "misfits.py"
+    ]
 
 
 def test_a_model_of_other_classes(tmp_path):

@@ -127,7 +127,9 @@ def test_the_command_begins_there_and_a_resume_must_too(real, tmp_path):
         want = [nearest(w, -14) for w in weight_of(source.units[name])().flatten().tolist()]
         assert sum(a != b for a, b in zip(got, want, strict=True)) <= len(want) // 100, name
     assert Run.open(tmp_path / "run").task.start == beginning.read(real).digest
-    with pytest.raises(InputError, match=r"start is '\w+' there, None here"):
+    with pytest.raises(
+        InputError, match=r"other weights: of SHA-256 \w{12}… there, drawn anew here"
+    ):
         train(GENOTYPE, "digits", tmp_path / "run", config, resume=True)
     train(GENOTYPE, "digits", tmp_path / "run", config, resume=True, start=real / "checkpoint.pt")
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["images"] > 0

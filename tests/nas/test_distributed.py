@@ -101,6 +101,20 @@ def test_training_by_two_processes_gives_the_network_of_one(worked, tmp_path):
 
 
 @pytest.mark.slow
+def test_what_two_processes_differ_in_is_the_order_of_float_sums(worked, tmp_path):
+    """In float64 they agree to the last digits after four epochs; in float32 to 3e-3."""
+    config = load_config("tiny", worker.FOUR_EPOCHS)
+    with worker.double_precision():
+        train(worker.RESNET, "digits", tmp_path / "one", config)
+    one, two = (Run.open(f).load() for f in (tmp_path / "one", worked[0] / "double"))
+    assert one is not None and two is not None
+    floats = [name for name, value in one["model"].items() if value.is_floating_point()]
+    assert {one["model"][name].dtype for name in floats} == {torch.float64}
+    apart = {name: float((one["model"][name] - two["model"][name]).abs().max()) for name in floats}
+    assert max(apart.values()) < 1e-12, max(apart.items(), key=lambda item: item[1])
+
+
+@pytest.mark.slow
 def test_two_processes_resume_where_they_were(worked):
     whole, resumed = (log_of(worked[0] / name) for name in ("train", "resumed"))
     assert len(whole) == 2 and resumed == whole

@@ -7,12 +7,17 @@ the runs of search and training.
 import atexit
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from hw.networks import genotypes
+from hw.networks.conventional import Conventional
 from nas import distributed
 from nas import train as training
 from nas.__main__ import nas
@@ -35,9 +40,39 @@ TRAIN = (
     "train.cutout=2",
     "train.jitter=0.1",
 )
+RESNET = Conventional("resnet8", 0.25)
+FOUR_EPOCHS = ("train.images=256", "train.batch=32", "train.epochs=4", "train.lr=0.1")
 SEARCH = ("search.images=64", "search.cells=1", "search.warmup=0", "search.epochs=1")
 DARTS = (*SEARCH, "search.strategy=darts", "search.darts.order=2")
 RANDOM = (*SEARCH, "search.strategy=random", "search.random.samples=2")
+
+
+@contextmanager
+def double_precision() -> Iterator[None]:
+    """Trainings that begin within it compute in float64 throughout."""
+    in_float32, augmented = training.image_tensor, training.Augmentation.__call__
+
+    def widened(augmentation, pixels: Tensor) -> Tensor:
+        return augmented(augmentation, pixels).double()
+
+    def loss(trainer, logits: Tensor, labels: Tensor) -> Tensor:
+        smoothing = trainer.config.label_smoothing
+        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+    torch.set_default_dtype(torch.float64)
+    try:
+        with (
+            patch.object(training, "image_tensor", lambda pixels: in_float32(pixels).double()),
+            patch.object(
+                training.Augmentation,
+                "__call__",
+                lambda own, pixels: augmented(own, pixels).double(),
+            ),
+            patch.object(training._Trainer, "_loss", loss),
+        ):
+            yield
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 class InterruptedRun(Exception):
@@ -145,6 +180,8 @@ def main(folder: Path) -> None:
     training.train(
         genotypes.get("ShiftNAS_C10"), "digits", folder / "train", load_config("tiny", TRAIN)
     )
+    with double_precision():
+        training.train(RESNET, "digits", folder / "double", load_config("tiny", FOUR_EPOCHS))
     resumed(folder / "resumed")
     for name, settings in (("darts", DARTS), ("random", RANDOM)):
         search("digits", folder / name, load_config("tiny", settings))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hw.ir.weights import P_MIN, decode, encode
+from hw.ir.weights import P_MIN, are_codes, decode, encode
 
 
 @pytest.mark.parametrize("bits", [5, 6])
@@ -25,3 +25,13 @@ def test_five_bits_are_sign_and_magnitude():
 def test_exponents_out_of_range_are_refused():
     with pytest.raises(ValueError, match=r"span \[-15, 1\]"):
         encode(np.array([1, -1]), np.array([1, -15]), 5)
+
+
+@pytest.mark.parametrize("bits", [5, 6])
+def test_a_code_is_what_encode_can_give(bits):
+    """Of all bytes: magnitudes of powers below P_MIN are none, nor is a sign without one."""
+    wanted = [(0, 0)] + [(s, p) for p in range(P_MIN[bits], 1) for s in (-1, 1)]
+    given = set(encode(*np.array(wanted).T, bits).tolist())
+    found = {one for one in range(256) if are_codes(np.array([one], np.uint8), bits)}
+    assert found == given
+    assert not are_codes(np.array([0, 1, 1 << (bits - 1)], np.uint8), bits)
