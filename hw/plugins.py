@@ -20,6 +20,7 @@ from types import ModuleType
 
 from hw.console import note
 from hw.errors import InputError
+from hw.import_advice import advice
 
 GROUP = "shiftnas.plugins"
 """Of entry points."""
@@ -180,7 +181,8 @@ def _refused(place: str, error: BaseException) -> InputError:
         return InputError(f"{where}it needs {error.name}, which is not installed")
     if isinstance(error, SystemExit):
         return InputError(f"{where}it ends the process ({error.code!r}); take that out")
-    return InputError(" ".join(f"{where}{type(error).__name__}: {error}".split()))
+    said = advice(error) or f"{type(error).__name__}: {error}"
+    return InputError(" ".join(f"{where}{said}".split()))
 
 
 # --- what runs record --------------------------------------------------------------------

@@ -23,6 +23,7 @@ MAY_IMPORT = {
         "hw.data",
         "hw.documents",
         "hw.errors",
+        "hw.import_advice",
         "hw.outputs",
         "hw.plugins",
         "hw.ir",
@@ -32,8 +33,8 @@ MAY_IMPORT = {
 """Package -> which of our own modules its files may import."""
 
 ROOMS = (
-    "errors", "documents", "streams", "processes", "outputs", "console", "cache", "plugins",
-    "axi_lite",
+    "errors", "documents", "streams", "processes", "outputs", "console", "cache", "import_advice",
+    "plugins", "axi_lite",
 )  # fmt: skip
 """What everybody in hw/ uses; they use each other from left to right."""
 

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from hw.errors import InputError
+from hw.import_advice import advice
 
 EXPECTED = (
     "expected MODULE:FACTORY, of a module that is installed or on PYTHONPATH, or FILE.py:FACTORY, "
@@ -88,7 +89,10 @@ def _guarded(place: str, call: Callable[[], Any]) -> Any:
 
 
 def _line(place: str, error: BaseException) -> str:
-    """File and line of the user's innermost frame, and what was raised there."""
+    """File and line of the user's innermost frame, and what was raised there, or what to do."""
+    helpful = advice(error)
+    if helpful is not None:
+        return f"{place}: {helpful}"
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)

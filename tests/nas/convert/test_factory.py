@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from hw import import_advice, plugins
 from hw.errors import InputError
 from nas.convert import factory
 
@@ -89,6 +90,32 @@ def test_refused_in_one_line(folder, place, said):
     with pytest.raises(InputError, match=said) as caught:
         factory.make(place, 1)
     assert "\n" not in str(caught.value)
+
+
+def test_torchvision_of_another_build_than_torch(folder, monkeypatch):
+    """What its import raises is told in words, with the command that mends it."""
+    (folder / "torchvision.py").write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')\n"
+    )
+    (folder / "vision.py").write_text("import torchvision\n\ndef net():\n    pass\n")
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+    monkeypatch.syspath_prepend(folder)
+    versions = {"torch": "2.13.0+cpu", "torchvision": "0.28.0"}
+    monkeypatch.setattr(import_advice, "version", versions.__getitem__)
+    mend = (
+        "torchvision 0.28.0 is of another build than torch 2.13.0+cpu and cannot be imported "
+        "beside it; install that of the same build: pip install --force-reinstall --no-deps "
+        "torchvision==0.28.0 --index-url https://download.pytorch.org/whl/cpu"
+    )
+    with pytest.raises(InputError) as caught:
+        factory.make("vision.py:net", 1)
+    assert str(caught.value) == f"vision.py:net: {mend}"
+    with pytest.raises(InputError) as caught:
+        plugins.load(str(folder / "vision.py"))
+    assert str(caught.value) == f"--plugin {folder / 'vision.py'}: line 1: {mend}"
+    versions |= {"torch": "2.13.0", "torchvision": "0.28.0+cpu"}
+    with pytest.raises(InputError, match=r"torchvision==0\.28\.0$"):
+        factory.make("vision.py:net", 1)
 
 
 def test_ctrl_c_stays_what_it_is(folder):
