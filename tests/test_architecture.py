@@ -81,6 +81,8 @@ OVERLAY_MAY = {
     "places": set(),
     "model": {"isa", "hardware", "program"},
     "cycles": {"isa", "program"},
+    "plan": {"hardware"},
+    "plan_file": {"hardware", "plan"},
     "program_file": {"isa", "hardware", "header", "program", "packet", "cycles"},
     "profile": {"isa", "program", "cycles"},
     "compiler": {"isa", "hardware", "program", "places"},

@@ -12,6 +12,14 @@ from hw.errors import InputError
 DEFAULT = "MIT-0 AND LicenseRef-network-owner"
 """Both parts, where nothing is said: the generator's, and the network's under terms not told."""
 
+OPEN = "MIT-0"
+"""Of hardware with no network in it."""
+
+OPEN_NOTE = (
+    "All of this file is the generator's, which is under MIT-0: use, change and relicense it, no "
+    "notice needed. No network is in it."
+)
+
 NOTE = (
     "What the generator put into this file is under MIT-0: use, change and relicense it, no notice "
     "needed. The network in it, its weights above all, is its owner's, who may put the whole file "

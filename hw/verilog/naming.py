@@ -3,9 +3,11 @@
 Amaranth names a net after a signal that is exactly this net. It numbers the others: ports that
 carry a part of a signal (`port$628$6`), registers of a part (`$45`), next states (`$44`) and the
 signals of a submodule's interface seen from outside (`i__payload$12`). Here they become
-`o__payload_5_0` (bits 5 to 0), `acc0_next`, and `window__o__payload`.
+`o__payload_5_0` (bits 5 to 0), `acc0_next`, and `window__o__payload`; a port that carries several
+signals side by side becomes `move_to_carry`, and a second signal of a name `value_`.
 """
 
+import re
 from collections.abc import Iterator
 
 from amaranth.hdl import Signal, Value
@@ -16,6 +18,9 @@ from amaranth.lib import wiring
 
 _NUMBERED = "port$"
 """How the names begin that Amaranth makes up for ports."""
+
+_AGAIN = re.compile(r"(.+)\$\d+")
+"""What Amaranth calls a signal whose name another one has."""
 
 _FIRST = ("clk", "rst")
 """Ports that come before all others."""
@@ -44,6 +49,20 @@ def name_signals(design: Design) -> None:
             if isinstance(origin, wiring.Component):
                 first = {port: signal for port, signal, _ in interface(origin)}
                 _to_front(info, _rename(info, first))
+        _count(info)
+
+
+def _count(info: DesignFragmentInfo) -> None:
+    """Signals of one name: the second is called `name_`, whatever else there is."""
+    names = info.signal_names
+    taken = set(names.values())
+    for signal, name in names.items():
+        if match := _AGAIN.fullmatch(name):
+            wanted = match[1]
+            while wanted in taken:
+                wanted += "_"
+            taken.add(wanted)
+            names[signal] = wanted
 
 
 def _rename(info: DesignFragmentInfo, wanted: dict[str, Signal]) -> dict[str, Signal]:
@@ -140,6 +159,9 @@ def _names(netlist: Netlist, module: Module) -> dict[Nets, str]:
 
     for nets, name in _parts(netlist, module, wanted):
         give(nets, name)
+    for name, (nets, _) in module.ports.items():
+        if name.startswith(_NUMBERED):
+            give(nets, _span(netlist, module, nets))
     for nets, cell in registers.items():
         name = known.get(nets) or made.get(nets)
         give(cell.data, name and f"{name}_next")
@@ -164,3 +186,15 @@ def _parts(netlist: Netlist, module: Module, wanted: list[Nets]) -> Iterator[tup
             if whole[low : high + 1] == nets:
                 yield nets, f"{name}_{high}_{low}" if high > low else f"{name}_{low}"
                 break
+
+
+def _span(netlist: Netlist, module: Module, nets: Nets) -> str | None:
+    """A name for signals side by side: the first one's and the last one's."""
+    first = last = None
+    for signal, name in module.signal_names.items():
+        whole = netlist.signals[signal]
+        if first is None and len(whole) <= len(nets) and nets[: len(whole)] == whole:
+            first = name
+        if last is None and len(whole) <= len(nets) and nets[len(nets) - len(whole) :] == whole:
+            last = name
+    return f"{first}_to_{last}" if first and last and first != last else None

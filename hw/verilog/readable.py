@@ -40,7 +40,8 @@ _CASE = re.compile(r" +casez? \(")
 _ARM = re.compile(r" +(?P<patterns>default|\d+'[hb][0-9a-f?x]+(, \d+'[hb][0-9a-f?x]+)*):\n")
 _FULL = re.compile(r" +\(\* full_case = .* \*\)\n")
 
-_TEMPORARY = re.compile(r"\\\$(\d+) ")
+_TEMPORARY = re.compile(r"\\\$(?:auto\$(?!verilog_backend)\S+\$)?(\d+) ")
+"""Amaranth's, by their numbers, and Yosys' own, which also say where Yosys made them."""
 _READ = re.compile(rf"    +(_\d+_) <= ({NAME})\[")
 
 _INDEX = "word"

@@ -12,7 +12,10 @@ from hw.errors import CheckFailed
 from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
-from hw.verilog import emit, rtl_folder, waivers
+from hw.overlay.hardware import Overlay
+from hw.overlay.plan import OverlayPlan
+from hw.verilog import emit, emit_overlay, rtl_folder, waivers
+from sim import gates
 from sim.lint import lint
 
 
@@ -28,6 +31,20 @@ def test_emitted_verilog_is_clean(hardware):
 def test_loadable_verilog_is_clean(hardware):
     plan = loadable(hardware.network, hardware.plan, weights="block")
     checked(emit.emit(design(hardware.network, plan)))
+
+
+def test_an_overlay_is_clean():
+    sizes = Overlay(rows=2, columns=3, acc_bits=17, words=600, program_words=64, fabric="generic")
+    checked(emit_overlay.emit(OverlayPlan(sizes, "none", 50.0)))
+
+
+def test_an_overlay_of_an_ecp5_is_clean_beside_models_of_its_cells():
+    sizes = Overlay(rows=2, columns=3, acc_bits=17, words=600, program_words=64, fabric="ecp5")
+    emission = emit_overlay.emit(OverlayPlan(sizes, "none", 50.0))
+    # What is said of the models is not ours.
+    files = [name for name in gates.models() if name.endswith(".v")]
+    quiet = "\n".join(["`verilator_config", *(f'lint_off -file "*{name}"' for name in files), ""])
+    lint({**gates.models(), "models.vlt": quiet, **emission.files}, emission.top)
 
 
 @pytest.mark.slow

@@ -76,7 +76,7 @@ class Lane(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.operand = operand = Operand(self.bits, self.banks, self.fabric)
+        m.submodules.addend = operand = Operand(self.bits, self.banks, self.fabric)
         m.submodules.accumulator = sums = Accumulator(self.total_bits, self.bits, self.fabric)
         m.submodules.capture = capture = Capture(self.total_bits, self.bits, self.fabric)
         inputs = [f"word{n}" for n in range(self.banks)]

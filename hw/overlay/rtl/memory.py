@@ -88,7 +88,8 @@ class RowMemory(wiring.Component):
                 attrs={"no_rw_check": 1, "ram_style": "block", "syn_ramstyle": "block_ram"},
             )
             m.submodules[f"bank{bank}"] = memory
-            reader, writer = memory.read_port(), memory.write_port(granularity=self.bits)
+            reader = memory.read_port()
+            writer = memory.write_port(granularity=self.bits)
             held = Signal(self.columns * self.bits, name=f"held{bank}", reset_less=True)
             m.d.comb += [
                 reader.addr.eq(read),

@@ -68,7 +68,8 @@ class ProgramStore(wiring.Component):
             attrs={"no_rw_check": 1, "ram_style": "block", "syn_ramstyle": "block_ram"},
         )
         m.submodules.memory = memory
-        reader, writer = memory.read_port(), memory.write_port()
+        reader = memory.read_port()
+        writer = memory.write_port()
         shown = Signal(isa.WORD_BITS, reset_less=True)
         with m.If(self.next):
             m.d.sync += shown.eq(reader.data)

@@ -1,4 +1,4 @@
-"""An overlay as a peripheral: programs, images and logits by AXI4-Stream, registers by AXI4-Lite."""
+"""An overlay as a peripheral: programs, images, logits by AXI4-Stream, registers by AXI4-Lite."""
 
 # By the stubs of amaranth a Component has no `elaborate`, a flipped interface is none.
 # pyright: reportArgumentType=false

@@ -88,3 +88,57 @@ def test_interfaces_of_parts_carry_their_names(text):
 def test_clock_and_reset_come_first(text):
     for module in re.findall(r"^module .*?\n\);", text, re.M | re.S):
         assert module.split("\n")[1:3] == ["  input clk,", "  input rst,"]
+
+
+class Twice(wiring.Component):
+    """A signal inside that is called like a port."""
+
+    i: In(2)
+    o: Out(2)
+
+    def elaborate(self, platform):
+        m = Module()
+        o = Signal(2)
+        m.d.sync += o.eq(self.i)
+        m.d.comb += self.o.eq(~o)
+        return m
+
+
+class Flags(wiring.Component):
+    """Inputs that the parent has side by side in one signal."""
+
+    first: In(1)
+    middle: In(3)
+    last: In(2)
+    o: Out(6)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.sync += self.o.eq(Cat(self.first, self.middle, self.last) + 1)
+        return m
+
+
+class Word(wiring.Component):
+    i: In(6)
+    o: Out(6)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.flags = flags = Flags()
+        m.d.comb += Cat(flags.first, flags.middle, flags.last).eq(self.i)
+        m.d.comb += self.o.eq(flags.o)
+        return m
+
+
+def test_of_two_signals_of_one_name_the_port_has_it():
+    text = to_verilog(Twice(), "twice")
+    assert re.search(r"^  output \[1:0\] o$", text, re.M)
+    assert re.search(r"^  reg \[1:0\] o_ = 2'h0;$", text, re.M) and "$" not in text
+
+
+def test_a_port_of_several_signals_is_called_after_the_first_and_the_last():
+    text = to_verilog(Word(), "word")
+    flags = text[text.index("module \\word.flags ") :]
+    assert re.search(r"^  input \[5:0\] first_to_last$", flags, re.M)
+    assert "  assign middle = first_to_last[3:1];\n" in flags
+    assert ".first_to_last(i)" in text

@@ -190,6 +190,18 @@ def test_what_yosys_wrote_shorter_is_as_wide_as_verilog_wants_it():
     assert "  assign shr3 = 4'h3 >> s;\n" in text
 
 
+def test_what_yosys_makes_up_is_called_after_its_operation_too():
+    name = "\\$auto$rtlil.cc:3245:Not$2"
+    ((_, text),) = tidy(
+        f"module m(a, y);\n  input [1:0] a;\n  wire [1:0] a;\n  output [1:0] y;\n"
+        f"  wire [1:0] y;\n  wire {name} ;\n  wire \\$2 ;\n"
+        f"  assign {name}  = ~ a[0];\n  assign \\$2  = ~ a[1];\n"
+        f"  assign y = {{ {name} , \\$2  }};\nendmodule\n"
+    )
+    assert "  assign not2 = ~ a[0];\n  assign not2_ = ~ a[1];\n" in text
+    assert "assign y = { not2, not2_ };" in text and "$" not in text
+
+
 def test_a_case_says_that_nothing_happens_for_other_values():
     ((_, text),) = tidy(SHORT)
     assert text.count("default:") == 2 and "full_case" not in text
