@@ -114,6 +114,11 @@ def netlists(
     return {**models(), **made}
 
 
+def count(netlist: str) -> dict[str, int]:
+    """Number of cells of each kind in the text of a netlist."""
+    return dict(sorted(Counter(_CELL.findall(netlist)).items()))
+
+
 def cells(bench: Bench) -> dict[str, int]:
     """Number of cells of each kind in a bench that `of` returned."""
     found: Counter[str] = Counter()

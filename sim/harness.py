@@ -341,6 +341,7 @@ def _master(body: list[str], design: Dut) -> list[str]:
     body.append(
         f"{declared}  axil_master #(.ADDRESS({address})) {place} (\n"
         f"      .clk, .rst(design_rst), .seed, .done(loaded),\n"
+        "      .ordering(), .order(), .argument(), .ordered(1'b1),\n"
         f"      {joined});\n"
     )
     return [f".s_axil_{name}({place}_{name})" for name, _ in names]

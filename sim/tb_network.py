@@ -20,6 +20,7 @@ from cocotb.types import Logic
 
 from hw import processes
 from sim import resets, scoreboard
+from sim.breach import breach
 from sim.harness import CONTROLS, HUNG, LAST_SEEN, SURPLUS
 
 FIFOS_SHOWN = 24
@@ -164,17 +165,6 @@ def corner(case: dict, layer: scoreboard.Compared) -> str:
         f"{node}{f' (here: {kinds[0]})' if kinds else ''}; with --out DIR its input stays, frame "
         f"{difference.frame} of {', '.join(files)}, and corners.json"
     )
-
-
-def breach(report: str) -> str:
-    """What a tap has written about a broken rule: rule, beat, both payloads, cycle."""
-    rule, beat, offered, now, cycle = report.split()
-    text = {
-        "withdrawn": f"valid withdrawn before it was taken (offered 0x{offered})",
-        "changed": f"payload changed from 0x{offered} to 0x{now} before it was taken",
-        "unknown": f"valid, ready or payload unknown (payload 0x{now})",
-    }[rule]
-    return f"beat {beat}: {text} (cycle {cycle})"
 
 
 def misplaced(report: str) -> str:

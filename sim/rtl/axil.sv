@@ -2,7 +2,9 @@
 // says in RESULT what came of them.
 //
 // A line of FILE: kind, byte address, data, response. Kind 0 writes the data; 1 reads and compares;
-// 2 reads again and again until the data are there. Without the file there is nothing to do.
+// 2 reads again and again until the data are there; any other is an order to the harness, which says
+// when it is `ordered`. Without the file there is nothing to do. A reset goes back to the first line
+// where AGAIN is set.
 // RESULT: "ok", the accesses done and the cycles they took; or "bad", the number of the line (from
 // 0), what was read and the response; or "rule", the number of the line and what a response has done
 // against the rules: `bvalid_early`, `rvalid_early` (it came before the access was taken, or without
@@ -11,6 +13,7 @@ module axil_master #(
     parameter int ADDRESS = 32,
     parameter FILE = "load.txt",
     parameter RESULT = "load_result.txt",
+    parameter bit AGAIN = 0,
     // Cycles that an access, or waiting for a register, may take.
     parameter int PATIENCE = 100_000
 ) (
@@ -18,6 +21,10 @@ module axil_master #(
     input bit rst,
     input bit [31:0] seed,
     output bit done,
+    output bit ordering,
+    output int order,
+    output bit [31:0] argument,
+    input bit ordered,
     output bit [ADDRESS-1:0] awaddr,
     output bit awvalid,
     input bit awready,
@@ -39,12 +46,13 @@ module axil_master #(
   typedef enum {
     NEXT,
     WRITE,
-    READ
+    READ,
+    ORDER
   } state_t;
 
   state_t state;
   int file, result, kind, number, response, fields;
-  bit [31:0] address, data, random;
+  bit [31:0] address, data, random, polled;
   bit address_sent, data_sent, asked;
   // A response that was on offer in the last cycle and not taken, and what it said.
   bit answer_waits, read_waits;
@@ -85,15 +93,25 @@ module axil_master #(
       read_waits <= rvalid && !rready;
       answered <= bresp;
       shown <= {rresp, rdata};
-    end
+    end else if (AGAIN) {answer_waits, read_waits} <= 0;
 
   always @(posedge clk)
-    if (rst) random <= agents::start(seed, 32'h4158);
-    else if (!done) begin
+    if (rst) begin
+      random <= agents::start(seed, 32'h4158);
+      if (AGAIN) begin
+        state <= NEXT;
+        number <= 0;
+        cycles <= 0;
+        done <= file == 0;
+        {awvalid, wvalid, bready, arvalid, rready, ordering} <= 0;
+        if (file != 0) fields = $rewind(file);
+      end
+    end else if (!done) begin
       random <= agents::step(random);
       cycles <= cycles + 1;
       idle <= state == NEXT ? 0 : idle + 1;
-      if (idle == PATIENCE) finish("bad", 0, 0);
+      if (state == NEXT) polled <= 0;
+      if (idle == PATIENCE) finish("bad", polled, 0);
       if (bvalid && !taken) breach("bvalid_early");
       else if (rvalid && !(state == READ && (asked || arvalid && arready))) breach("rvalid_early");
       else if (answer_waits && !bvalid) breach("bvalid_withdrawn");
@@ -105,7 +123,12 @@ module axil_master #(
           fields = $fscanf(file, "%d %h %h %d", kind, address, data, response);
           if (fields != 4) finish("ok", 0, 0);
           else begin
-            if (kind == 0) begin
+            if (kind > 2) begin
+              ordering <= 1;
+              order <= kind;
+              argument <= data;
+              state <= ORDER;
+            end else if (kind == 0) begin
               awaddr <= address[ADDRESS-1:0];
               wdata <= data;
               awvalid <= !pause;
@@ -147,6 +170,7 @@ module axil_master #(
           if (rvalid && rready) begin
             rready <= 0;
             if (kind == 2 && rdata != data) begin
+              polled <= rdata;
               arvalid <= 1;
               asked <= 0;
             end else begin
@@ -154,6 +178,14 @@ module axil_master #(
               number <= number + 1;
               state <= NEXT;
             end
+          end
+        end
+        ORDER: begin
+          idle <= 0;
+          if (ordered) begin
+            ordering <= 0;
+            number <= number + 1;
+            state <= NEXT;
           end
         end
         default: ;

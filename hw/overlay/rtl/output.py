@@ -55,7 +55,8 @@ class Output(wiring.Component):
         m = Module()
         bits = self.overlay.logit_bits
         m.submodules.queue = queue = SyncFIFOBuffered(width=bits + 1, depth=DEPTH)
-        told = Cat(self.collect, self.lane, self.out, self.final)
+        # A program ends with its last logits still under way: its end goes through behind them.
+        told = Cat(self.collect, self.lane, self.out, self.final, self.run)
         told = delayed(m, "told", told, LaneArray.ADD_LATENCY)
         corner = self.overlay.corner
         falls = Signal(16)
@@ -65,12 +66,14 @@ class Output(wiring.Component):
                 m.d.comb += falls[4 * row + column].eq(self.falls[lane])
         bit = Signal()
         m.d.sync += bit.eq(falls.bit_select(told[1:5], 1))
-        collect, out, final = (Signal(name=name) for name in ("collects", "outs", "finals"))
-        m.d.sync += [collect.eq(told[0]), out.eq(told[5]), final.eq(told[6])]
+        collect, out, final, run = (
+            Signal(name=name) for name in ("collects", "outs", "finals", "runs")
+        )
+        m.d.sync += [collect.eq(told[0]), out.eq(told[5]), final.eq(told[6]), run.eq(told[7])]
         collected = Signal(bits)
         with m.If(collect):
             m.d.sync += collected.eq(Cat(collected[1:], bit))
-        with m.If(~self.run):
+        with m.If(~run):
             m.d.sync += collected.eq(0)
         m.d.comb += [
             queue.w_data.eq(Cat(collected, final)),

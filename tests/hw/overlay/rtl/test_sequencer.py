@@ -13,7 +13,7 @@ from hw.overlay.model import Machine
 from hw.overlay.program import Program
 from hw.overlay.rtl.micro_op import micro_op
 from hw.overlay.rtl.sequencer import Sequencer
-from tests.support.plain_lanes import NOTHING, Lanes
+from sim.overlay.plain_lanes import NOTHING, Lanes
 from tests.support.programs import random_images, random_program
 
 OVERLAY = Overlay(

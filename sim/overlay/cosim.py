@@ -1,0 +1,253 @@
+"""Co-simulation of a network on an overlay: every plane of every node against the reference."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hw import outputs
+from hw.ir import reference
+from hw.ir.arithmetic import out_format
+from hw.ir.constant import is_constant
+from hw.ir.network import Network
+from hw.overlay import isa
+from hw.overlay.compiler.compile import Compiled, compile_network
+from hw.overlay.cycles import cycles
+from hw.overlay.hardware import Overlay
+from hw.overlay.header import FIELDS, Status
+from hw.overlay.packet import packet
+from hw.overlay.program import Program
+from sim import designs, gates
+from sim.cosim import Cosim
+from sim.level import Level
+from sim.overlay import run as runs
+from sim.overlay.judge import Judged, judge
+from sim.overlay.lanes import check_lanes
+from sim.overlay.parts import Part, part
+from sim.overlay.planes import AT_PORT, Planes
+from sim.overlay.run import Moment, Pauses
+from sim.overlay.script import Phase, Script
+from sim.runner import Build
+from sim.scoreboard import Compared
+from sim.stimuli import Stimuli
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """An overlay's Verilog.
+
+    Parameters
+    ----------
+    overlay: its sizes
+    sources: files; module: the top's name
+    """
+
+    overlay: Overlay
+    sources: Mapping[str, str]
+    module: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What of a network is simulated.
+
+    Parameters
+    ----------
+    level: one of `sim.level.Level`; cells and layers are compiled on their own, a processing
+        element is the grid of lanes
+    only: names of the cells or layers, default: all
+    gates: Yosys' netlist instead of the Verilog: one of `sim.gates.FORMS`
+    refusals: programs that are no good come first, each of its kind, and are refused
+    """
+
+    level: str = Level.NETWORK
+    only: Sequence[str] = ()
+    gates: str | None = None
+    refusals: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """A network that is compiled, and its images."""
+
+    network: Network
+    compiled: Compiled
+    images: np.ndarray
+    tensors: Mapping[str, np.ndarray]
+    nodes: Sequence[str] | None = None
+
+    @property
+    def program(self) -> Program:
+        return self.compiled.program
+
+
+def cosim(
+    network: Network,
+    hardware: Hardware,
+    stimuli: Stimuli,
+    subject: Subject = Subject(),
+    build: Build = Build(),
+    *,
+    folder: str | Path | None = None,
+    compiled: Compiled | None = None,
+    compiling: Callable[[Network, Overlay], Compiled] = compile_network,
+) -> Cosim:
+    """Run the images through the network on the overlay, and compare every plane.
+
+    Parameters
+    ----------
+    folder: for the files of the run; default: a temporary one
+    compiled: the network's program, where it is known already; level `network`
+
+    Raises
+    ------
+    CheckFailed: a difference, a hang, a broken rule, other cycles than predicted
+    InputError: the network does not fit the overlay, a tool is missing, a wrong name
+    """
+    reference.check_images(network, stimuli.images)
+    names = designs.chosen(network, subject.level, subject.only)
+    if subject.level == Level.PE:
+        return check_lanes(hardware.overlay, stimuli, build)
+    tensors = reference.run(network, stimuli.images)
+    if subject.level == Level.NETWORK:
+        found = compiled or compiling(network, hardware.overlay)
+        jobs = [_Job(network, found, stimuli.images, tensors)]
+    else:
+        parts = [part(network, subject.level, name, tensors) for name in names]
+        jobs = [_job(one, hardware.overlay, compiling) for one in parts]
+    start = time.monotonic()
+    sources = _sources(hardware, subject.gates)
+    inside = subject.gates != gates.FLAT
+    model = runs.build(hardware.overlay, sources, hardware.module, build, inside=inside)
+    built = time.monotonic() - start
+    script, expected = _script(jobs, stimuli, subject)
+    resets = moments(script, stimuli.resets, stimuli.seed)
+    free = sum(len(job.images) for job in jobs)
+    pauses = Pauses(free, stimuli.pattern, stimuli.stall) if stimuli.stalled else Pauses()
+    with nullcontext(Path(folder)) if folder else outputs.temporary_folder() as place:
+        start = time.monotonic()
+        patience = stimuli.patience or runs.PATIENCE
+        ran = model.run(script, place, pauses, resets, seed=stimuli.seed, patience=patience)
+        judged = judge(script, expected, ran, model.built, resets=len(resets), free=free)
+        ends, loaded, pace = ran.ends(), ran.loaded(len(resets)), ran.cycles_per_second
+    seconds = time.monotonic() - start
+    whole = cycles(jobs[0].program).batch / jobs[0].program.images
+    return Cosim(
+        level=subject.level,
+        simulator=build.simulator,
+        frames=script.frames,
+        stalled_frames=script.frames - free if stimuli.stalled else 0,
+        **_figures(jobs, judged),
+        cycles=ran.cycle,
+        cycles_per_frame=judged.cycles_per_frame or ends[0],
+        latency=ends[0],
+        cycles_per_second=pace,
+        build_seconds=built,
+        seconds=seconds,
+        constant_logits=is_constant(stimuli.images, tensors[network.graph.output.name]),
+        load_cycles=loaded,
+        gates={} if subject.gates is None else gates.count(sources[f"{hardware.module}.v"]),
+        corners=dict.fromkeys(("frames", "reached", "out_of_reach", "no_room"), 0),
+        predicted_cycles_per_frame=math.ceil(whole) if subject.level == Level.NETWORK else None,
+    )
+
+
+def _sources(hardware: Hardware, form: str | None) -> dict[str, str]:
+    """The Verilog that is simulated, with that of the cells in it."""
+    sources = dict(hardware.sources)
+    if form is not None:
+        return gates.netlists(sources, [hardware.module], form)
+    return gates.models() | sources if hardware.overlay.fabric == "ecp5" else sources
+
+
+def _job(one: Part, overlay: Overlay, compiling: Callable[[Network, Overlay], Compiled]) -> _Job:
+    compiled = compiling(one.network, overlay)
+    tensors = reference.run(one.network, one.images)
+    return _Job(one.network, compiled, one.images, tensors, one.nodes)
+
+
+def _script(
+    jobs: Sequence[_Job], stimuli: Stimuli, subject: Subject
+) -> tuple[Script, list[list[Planes]]]:
+    """All jobs at full speed, then all of them under stalls; one job in one go."""
+    phases = refusals(jobs[0].program) if subject.refusals else []
+    planes = [Planes(job.network, job.compiled, job.tensors) for job in jobs]
+    if len(jobs) == 1:
+        images = np.concatenate([jobs[0].images] * stimuli.passes)
+        return Script([*phases, Phase.of(jobs[0].program, images)]), [planes]
+    phases += [Phase.of(job.program, job.images) for job in jobs] * stimuli.passes
+    return Script(phases), [[one] for one in planes] * stimuli.passes
+
+
+def refusals(program: Program) -> list[Phase]:
+    """Packets that an overlay refuses, one for each reason that it has."""
+    small = replace(program, prefix=program.prefix[-1:], suffix=program.suffix[-1:])
+    good = packet(small)
+
+    def bad(status: Status, field: str, value: int) -> Phase:
+        words = good.copy()
+        words[FIELDS.index(field)] = value
+        return Phase.refused(program, words, status)
+
+    flipped = good.copy()
+    flipped[-1] ^= 1
+    return [
+        bad(Status.NO_PROGRAM, "magic", 0),
+        bad(Status.OTHER_VERSION, "version", isa.VERSION + 1),
+        bad(Status.OTHER_OVERLAY, "fingerprint_low", ~good[FIELDS.index("fingerprint_low")]),
+        bad(Status.TOO_LONG, "length_high", 0xFFFF),
+        Phase.refused(program, flipped, Status.DAMAGED),
+        Phase.refused(program, good[:-1], Status.DAMAGED),
+        Phase.refused(program, np.append(good, np.uint16(0)), Status.DAMAGED),
+    ]
+
+
+def moments(script: Script, count: int, seed: int) -> list[Moment]:
+    """So many resets, in turn: while a batch is done; while a program comes; under stalls; with the
+    logits held back; with nothing to do."""
+    rng = np.random.default_rng([seed, 0x5E5E7])
+    words = sum(len(phase.words) for phase in script.phases if phase.words is not None)
+    program = script.programs[0]
+    loaded = 17 * words + (1 << (program.hardware.words - 1).bit_length())
+    batch = cycles(program).batch
+    found = []
+    for number in range(count):
+        within = loaded + int(batch * rng.uniform(0.05, 1.5))
+        kind = number % 5
+        at = int(loaded * rng.uniform(0.1, 0.99)) if kind == 1 else within
+        found.append(Moment(at, max(0, kind - 2), stalled=kind == 2))
+    return found
+
+
+def _figures(jobs: Sequence[_Job], judged: Judged) -> dict[str, Any]:
+    """What was compared, the same stream of several runs together."""
+    found: dict[str, list[Compared]] = {}
+    widths: dict[str, int] = {}
+    for job in jobs:
+        for name in job.nodes or [node.name for node in job.network.graph]:
+            widths[name] = out_format(job.network, name).width
+    for one in judged.compared:
+        if one.layer.removesuffix(AT_PORT) in widths:
+            found.setdefault(one.layer, []).append(one)
+    compared = tuple(
+        Compared(
+            name,
+            sum(one.beats for one in some),
+            sum(one.expected_beats for one in some),
+            sum(one.mismatches for one in some),
+            None,
+        )
+        for name, some in found.items()
+    )
+    return {
+        "beats": sum(one.beats for one in compared),
+        "bits": sum(one.beats * widths[one.layer.removesuffix(AT_PORT)] for one in compared),
+        "mismatches": sum(one.mismatches for one in compared),
+        "layers": len(compared),
+        "compared": compared,
+    }

@@ -1,0 +1,206 @@
+"""What is done to an overlay in a run: programs and images in turn, and the registers' accesses."""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from hw.axi_lite import OKAY
+from hw.overlay import isa
+from hw.overlay.cycles import cycles
+from hw.overlay.header import Status
+from hw.overlay.packet import packet
+from hw.overlay.program import Program
+from hw.overlay.registers import FLUSH, IDENTITY, VERSION, Register
+from sim.loading import POLL, READ, RULES, WRITE, Access
+from sim.overlay import harness
+
+SETTLED = 64
+"""Cycles from a program's last word to its status, and more."""
+
+CRC_WORDS = 2
+
+PROGRAM_LAST, IMAGE_LAST = 1 << 16, 1 << 8
+"""Bits of what the sources read: the packet's or the frame's last beat."""
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """A program, if a new one comes, and the images that it gets.
+
+    A batch that the images leave short is flushed: by the next phase's program, which waits for it,
+    or by the register.
+
+    Parameters
+    ----------
+    program: that the images go through
+    images: uint8 (N, H, W, C)
+    words: its packet, whole or damaged; None: the program is there already
+    status: what is to become of the packet; it has images only where that is READY
+    """
+
+    program: Program
+    images: np.ndarray
+    words: np.ndarray | None = None
+    status: Status = Status.READY
+
+    @classmethod
+    def of(cls, program: Program, images: np.ndarray) -> "Phase":
+        """A whole program and its images."""
+        return cls(program, images, packet(program))
+
+    @classmethod
+    def refused(cls, program: Program, words: np.ndarray, status: Status) -> "Phase":
+        """A packet that is refused."""
+        return cls(program, np.zeros((0, *program.image), np.uint8), words, status)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images that are done together.
+
+    Parameters
+    ----------
+    life: number of the program that does them, of those that were taken
+    first: number of the first image, since that program began
+    count: how many; whole: as many as a batch has
+    """
+
+    life: int
+    first: int
+    count: int
+    whole: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Script:
+    """Phases, in turn.
+
+    Members
+    -------
+    frames, beats: images and logits in all
+    programs: that are taken, one after the other
+    batches: in their order
+    """
+
+    phases: Sequence[Phase]
+    frames: int = field(init=False)
+    beats: int = field(init=False)
+    programs: tuple[Program, ...] = field(init=False)
+    batches: tuple[Batch, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        batches: list[Batch] = []
+        programs: list[Program] = []
+        image = 0
+        for phase in self.phases:
+            if phase.words is not None and phase.status is Status.READY:
+                programs.append(phase.program)
+                image = 0
+            size, count = phase.program.images, len(phase.images)
+            for first in range(0, count, size):
+                some = min(size, count - first)
+                batches.append(Batch(len(programs) - 1, image + first, some, some == size))
+            image += count
+        set_ = object.__setattr__
+        set_(self, "frames", sum(len(phase.images) for phase in self.phases))
+        set_(self, "beats", sum(len(p.images) * p.program.logits for p in self.phases))
+        set_(self, "programs", tuple(programs))
+        set_(self, "batches", tuple(batches))
+
+    @property
+    def images(self) -> Iterator[np.ndarray]:
+        """All of them, in turn."""
+        for phase in self.phases:
+            yield from phase.images
+
+    @property
+    def cycles(self) -> int:
+        """About what it takes without stalls: programs, clearing, batches."""
+        found = 0
+        for phase in self.phases:
+            if phase.words is not None:
+                found += 18 * len(phase.words) + 2 * phase.program.hardware.words
+            batches = -(-len(phase.images) // phase.program.images)
+            found += batches * cycles(phase.program).batch + 2 * phase.images.size
+        return found + 1000
+
+    def accesses(self) -> Iterator[Access]:
+        """What the master of the registers does."""
+        overlay = self.phases[0].program.hardware
+        for register, value in (
+            (Register.IDENTITY, IDENTITY),
+            (Register.VERSION, VERSION << 16 | isa.VERSION),
+            (Register.FINGERPRINT, overlay.fingerprint),
+            (Register.CONTROL, 0),
+            (Register.STATUS, int(Status.NONE)),
+        ):
+            yield Access(READ, 4 * register, value)
+        logits = frames = 0
+        for phase, following in zip(self.phases, [*self.phases[1:], None], strict=True):
+            if phase.words is not None:
+                yield Access(harness.PROGRAM, 0, len(phase.words))
+                yield Access(harness.PROGRAM_SENT, 0, 0)
+                yield Access(harness.PAUSE, 0, SETTLED)
+                yield Access(POLL, 4 * Register.STATUS, int(phase.status))
+                if phase.status is Status.READY:
+                    content = phase.words[:-CRC_WORDS].astype("<u2").tobytes()
+                    yield Access(READ, 4 * Register.PROGRAM, zlib.crc32(content))
+            logits += len(phase.images) * phase.program.logits
+            frames += len(phase.images)
+            if len(phase.images):
+                yield Access(harness.IMAGES, 0, phase.images.size)
+                yield Access(harness.IMAGES_SENT, 0, 0)
+            if following is not None and following.words is not None:
+                continue
+            short = len(phase.images) % phase.program.images != 0
+            if short:
+                yield Access(WRITE, 4 * Register.CONTROL, FLUSH)
+            yield Access(harness.LOGITS, 0, logits)
+            if short:
+                yield Access(WRITE, 4 * Register.CONTROL, 0)
+        yield Access(harness.PAUSE, 0, SETTLED)
+        yield Access(READ, 4 * Register.FRAMES, frames)
+        if self.batches and self.batches[-1].whole:
+            yield Access(READ, 4 * Register.CYCLES, cycles(self.programs[-1]).batch)
+        yield Access(POLL, 4 * Register.STATUS, int(self.phases[-1].status))
+
+    def write(self, folder: Path) -> None:
+        """All that the agents read."""
+        lines = [access.line for access in self.accesses()]
+        (folder / harness.SCRIPT).write_text("".join(lines), encoding="utf-8")
+        packets = [_marked(p.words, PROGRAM_LAST) for p in self.phases if p.words is not None]
+        (folder / harness.PROGRAM_FILE).write_bytes(b"".join(p.tobytes() for p in packets))
+        frames = [_marked(image.reshape(-1), IMAGE_LAST).astype("<u2") for image in self.images]
+        (folder / harness.IMAGE_FILE).write_bytes(b"".join(f.tobytes() for f in frames))
+
+    def failure(self, folder: Path) -> str | None:
+        """What a register said that it should not have, or did against AXI4-Lite's rules."""
+        result = folder / harness.SCRIPT_RESULT
+        if not result.exists():
+            return None
+        verdict, number, *rest = result.read_text(encoding="utf-8").split()
+        lines = list(self.accesses())
+        if verdict == "ok":
+            done = int(number)
+            return None if done == len(lines) else f"registers: {done} of {len(lines)} accesses"
+        access = lines[min(int(number), len(lines) - 1)]
+        name = Register(access.address // 4).name
+        if verdict == "rule":
+            return f"registers: {name}: {RULES[rest[0]]}"
+        value, answer = rest
+        if access.kind == WRITE:
+            return f"registers: write to {name}: expected response {OKAY}, got {answer}"
+        return (
+            f"registers: {name}: expected 0x{access.data:08x} and response {access.response}, got"
+            f" 0x{value} and {answer}"
+        )
+
+
+def _marked(values: np.ndarray, last: int) -> np.ndarray:
+    """With the bit of the last one set."""
+    found = values.astype("<u4")
+    found[-1] |= last
+    return found

@@ -1,0 +1,103 @@
+"""Compiled networks on an overlay's Verilog: planes, logits and cycles, and that each can fail."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hw.ir import reference
+from hw.networks.images import random_images
+from hw.overlay.compiler.compile import compile_network
+from hw.overlay.header import Status
+from hw.overlay.packet import packet
+from sim.overlay import run
+from sim.overlay.cosim import Subject, cosim, refusals
+from sim.overlay.judge import judge
+from sim.overlay.planes import Planes
+from sim.overlay.run import Pauses
+from sim.overlay.script import Phase, Script
+from sim.simulation import RunFailed
+from sim.stimuli import Stimuli
+from tests.support.overlay_cases import OVERLAY, hardware, network
+
+
+def stimuli(net, count: int, **settings) -> Stimuli:
+    return Stimuli(random_images(net, count, 1), **({"stall": 0.0, "resets": 0} | settings))
+
+
+def test_a_network_with_stalls_resets_and_a_short_batch():
+    net = network()
+    found = cosim(net, hardware(), stimuli(net, 5, stall=0.25, resets=5))
+    assert (found.frames, found.stalled_frames, found.mismatches) == (10, 5, 0)
+    pixels = sum(np.prod(node.shape) for node in net.graph)
+    assert found.beats == 10 * pixels
+    assert found.layers == len(net.graph)
+    assert found.cycles_per_frame <= found.predicted_cycles_per_frame < found.cycles_per_frame + 1
+
+
+@pytest.mark.parametrize("level", ["cell", "op"])
+def test_parts_on_their_own(level):
+    net = network(image=(6, 5, 1))
+    names = ["cell1"] if level == "cell" else ["stem/conv", "cell1/preprocess0", "classifier"]
+    found = cosim(net, hardware(), stimuli(net, 2, stall=0.5), Subject(level, names))
+    assert found.mismatches == 0
+    inside = [node for node in net.graph if node.name.startswith("cell1/")]
+    assert found.layers == (len(inside) if level == "cell" else 3)
+
+
+def test_programs_one_after_the_other(tmp_path):
+    """A program waits for the images under way; a bad one takes none, and the next one runs."""
+    nets = [network(), network("ShiftNAS_C10", (5, 7, 2))]
+    phases, expected = [], []
+    for net in (nets[0], nets[1], nets[0]):
+        compiled = compile_network(net, OVERLAY)
+        images = random_images(net, 3, 2)
+        phases += [Phase.of(compiled.program, images), refusals(compiled.program)[0]]
+        expected.append([Planes(net, compiled, reference.run(net, images))])
+    script = Script(phases[:-1])
+    model = run.build(OVERLAY, hardware().sources, "overlay")
+    ran = model.run(script, tmp_path, Pauses(0, "mixed", 0.3))
+    judged = judge(script, expected, ran, model.built, free=0)
+    assert all(one.beats == one.expected_beats for one in judged.compared)
+
+
+def failure(*job, **options) -> RunFailed:
+    with pytest.raises(RunFailed) as error:
+        cosim(*job, **options)
+    return error.value
+
+
+def test_a_wrong_weight_is_named():
+    """A compiler's fault: one sign of one weight turned."""
+    net = network()
+    compiled = compile_network(net, OVERLAY)
+    first = compiled.ends["cell0/preprocess0"][1]
+    at = first - 1 - int(np.argmax(compiled.program.prefix[first - 1 :: -1] < 0x8000))
+    prefix = compiled.program.prefix.copy()
+    prefix[at] ^= 0x4000
+    wrong = replace(compiled, program=replace(compiled.program, prefix=prefix))
+    found = failure(net, hardware(), stimuli(net, 2), compiled=wrong)
+    assert found.finding.check == "difference"
+    assert found.finding.layer == "cell0/preprocess0"
+
+
+def test_refused_programs_have_their_status():
+    program = compile_network(network(), OVERLAY).program
+    assert [phase.status for phase in refusals(program)] == [
+        Status.NO_PROGRAM, Status.OTHER_VERSION, Status.OTHER_OVERLAY, Status.TOO_LONG,
+        Status.DAMAGED, Status.DAMAGED, Status.DAMAGED,
+    ]  # fmt: skip
+
+
+def test_a_refusal_that_does_not_come_is_told(tmp_path: Path):
+    net = network()
+    program = compile_network(net, OVERLAY).program
+    good = packet(program)
+    script = Script([Phase.refused(program, good, Status.DAMAGED)])
+    model = run.build(OVERLAY, hardware().sources, "overlay")
+    ran = model.run(script, tmp_path, patience=200_000)
+    with pytest.raises(
+        RunFailed, match=r"registers: STATUS: expected 0x00000007 .* got 0x00000002"
+    ):
+        judge(script, [], ran, model.built)
