@@ -73,7 +73,8 @@ of each other."""
 
 OVERLAY_MAY = {
     "isa": set(),
-    "hardware": {"isa"},
+    "banks": set(),
+    "hardware": {"isa", "banks"},
     "header": set(),
     "registers": set(),
     "program": {"isa", "hardware"},
@@ -86,7 +87,7 @@ OVERLAY_MAY = {
     "program_file": {"isa", "hardware", "header", "program", "packet", "cycles"},
     "profile": {"isa", "program", "cycles"},
     "compiler": {"isa", "hardware", "program", "places"},
-    "rtl": {"isa", "hardware", "header", "registers"},
+    "rtl": {"isa", "banks", "hardware", "header", "registers"},
 }
 """Inside hw/overlay: the words of a program, then who runs, writes and executes them. Model,
 compiler and RTL know nothing of each other."""

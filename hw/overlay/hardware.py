@@ -6,6 +6,7 @@ from typing import Any, Literal, Self, get_args
 from hw.errors import InputError
 from hw.ir import canonical
 from hw.overlay import isa
+from hw.overlay.banks import MOST_WORDS
 
 Fabric = Literal["ecp5", "generic"]
 
@@ -14,7 +15,7 @@ _RANGES = {
     "columns": (1, 64),
     "data_bits": (4, 18),
     "acc_bits": (8, 48),
-    "words": (16, isa.MOST_SLOTS),
+    "words": (16, MOST_WORDS),
     "program_words": (64, 1 << 20),
     "logit_bits": (8, 64),
 }

@@ -7,9 +7,9 @@ serves all programs. Nothing in here depends on a network.
 from dataclasses import dataclass
 from pathlib import Path
 
+from hw.overlay.banks import depths
 from hw.overlay.hardware import Overlay
 from hw.overlay.registers import ADDRESS_BITS
-from hw.overlay.rtl.memory import depths
 from hw.overlay.rtl.micro_op import LOAD_TO_ADD, READ_TO_LOAD, TAKE_TO_WRITE
 from sim.harness import AXI_LITE, SETTLE, STILL
 

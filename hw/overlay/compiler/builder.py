@@ -32,6 +32,7 @@ class Builder:
     places: of every tensor's channels, for whoever wants to look at them
     later: what is left to be done when the suffix begins
     aimed: whether slots count from where all planes can be named, see `aim`
+    acc_bits: of the widest sum so far
     """
 
     network: Network
@@ -49,6 +50,7 @@ class Builder:
     last_reader: dict[str, str] = field(default_factory=dict)
     released: set[tuple[str, int]] = field(default_factory=set)
     aimed: bool = True
+    acc_bits: int = 0
 
     # Tensors ---------------------------------------------------------------------------------
 
@@ -129,6 +131,7 @@ class Builder:
     def check(self, node: Node, low: int, high: int) -> None:
         """Refuse a sum that does not fit the accumulators."""
         bits = width_of(low, high)
+        self.acc_bits = max(self.acc_bits, bits)
         if bits > self.hardware.acc_bits:
             raise InputError(
                 f"{node.name}: its sums reach from {low} to {high}, {bits} bits; the overlay's"

@@ -42,6 +42,7 @@ class Compiled:
     ----------
     places: where each tensor's channels lie, and from when on (logits lie nowhere)
     memory: words of the data memory in use at most
+    acc_bits: of the widest sum; the program is the same for all accumulators that have them
     ends: of each node the section and the index of the word behind its last one, in order; what
         comes before the suffix's first node belongs to none
     """
@@ -49,6 +50,7 @@ class Compiled:
     program: Program
     places: Mapping[str, tuple[Place, ...]]
     memory: int
+    acc_bits: int
     ends: Mapping[str, tuple[str, int]]
 
 
@@ -108,7 +110,7 @@ def compile_network(network: Network, hardware: Overlay) -> Compiled:
         name: tuple(found[channel] for channel in range(len(found)))
         for name, found in builder.places.items()
     }
-    return Compiled(program, places, builder.memory.most, ranges)
+    return Compiled(program, places, builder.memory.most, builder.acc_bits, ranges)
 
 
 def _check_sides(network: Network) -> None:

@@ -7,11 +7,12 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.overlay.banks import depths
 from hw.overlay.isa import Mode
 from hw.overlay.rtl.broadcast import Leaf, delayed
 from hw.overlay.rtl.capture import has_sign
 from hw.overlay.rtl.lane import ACCUMULATOR_CONTROL, Lane, operand_control
-from hw.overlay.rtl.memory import RowMemory, depths, local
+from hw.overlay.rtl.memory import RowMemory, local
 from hw.overlay.rtl.micro_op import LOAD_TO_ADD, READ_TO_LOAD, TAKE_TO_FLIP, TAKE_TO_WRITE, micro_op
 
 BLOCK = 4

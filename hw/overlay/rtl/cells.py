@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from amaranth import *
 
-BLOCK_SHAPES = {512: 4, 1024: 2, 2048: 1}
-"""Words of a block RAM and how many bytes of nine bits, each with a write enable, are in one."""
+from hw.overlay.banks import BLOCK_SHAPES
 
 BYTE = 9
 

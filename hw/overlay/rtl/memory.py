@@ -3,27 +3,13 @@
 # By the stubs of amaranth a Component has no `elaborate`.
 # pyright: reportArgumentType=false
 
-from collections.abc import Mapping
-
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from hw.overlay.banks import BLOCK_SHAPES, depths
 from hw.overlay.rtl import cells
-
-
-def depths(words: int) -> tuple[int, ...]:
-    """Words of each bank, in as few blocks as hold so many words.
-
-    Of a second bank the last word is not used: the bank reads it while the first bank is meant.
-    """
-    sizes = sorted(cells.BLOCK_SHAPES)
-    ways = [(a,) for a in sizes] + [(a, b) for a in sizes for b in sizes if a >= b]
-    ways = [way for way in ways if sum(way) - (len(way) - 1) >= words]
-    if not ways:
-        raise ValueError(f"words: at most {2 * sizes[-1] - 1}, found {words}")
-    return min(ways, key=lambda way: (sum(way), len(way)))
 
 
 def local(bank: int, words: int, address: Value) -> Value:
@@ -103,7 +89,7 @@ class RowMemory(wiring.Component):
 
     def _blocks(self, m: Module, bank: int, read, write, store, output) -> None:
         assert self.bits == cells.BYTE
-        lanes = cells.BLOCK_SHAPES[self.depths[bank]]
+        lanes = BLOCK_SHAPES[self.depths[bank]]
         for first in range(0, self.columns, lanes):
             there = range(first, min(first + lanes, self.columns))
             spare = lanes - len(there)
@@ -122,10 +108,3 @@ class RowMemory(wiring.Component):
                     *[Signal(self.bits, name=f"spare{first}_{k}") for k in range(spare)],
                 ],
             )
-
-
-def blocks(rows: int, columns: int, words: int) -> Mapping[str, int]:
-    """Block RAMs of a grid's data memory on ECP5, and the words that they hold."""
-    sizes = depths(words)
-    count = sum(rows * -(-columns // cells.BLOCK_SHAPES[depth]) for depth in sizes)
-    return {"blocks": count, "words": sum(sizes) - (len(sizes) - 1)}

@@ -17,7 +17,7 @@ from hw.overlay.hardware import Overlay
         ({"acc_bits": 9}, "overlay: acc_bits: 9; expected more than data_bits, 9"),
         ({"fabric": "asic"}, "overlay: fabric: 'asic'; expected ecp5 or generic"),
         ({"data_bits": 12}, "overlay: data_bits: 12; the block RAMs of an ecp5 have bytes of 9"),
-        ({"words": 5000}, "overlay: words: 5000; expected an integer 16 to 4096"),
+        ({"words": 5000}, "overlay: words: 5000; expected an integer 16 to 4095"),
     ],
 )
 def test_what_no_overlay_can_have(sizes, message):

@@ -6,7 +6,6 @@ from hw.overlay import isa
 from hw.overlay.rtl import micro_op as timing
 from hw.overlay.rtl.array import LaneArray
 from hw.overlay.rtl.capture import Mode
-from hw.overlay.rtl.memory import blocks, depths
 from hw.overlay.rtl.operand import Direction
 from sim import gates
 from sim.component import check
@@ -52,23 +51,3 @@ def test_hazard_is_that_of_the_encoding():
 def test_enumerations_are_those_of_the_encoding():
     for mine, theirs in ((Mode, isa.Mode), (Direction, isa.Direction)):
         assert {e.name: e.value for e in mine} == {e.name: e.value for e in theirs}
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [(1, (512,)), (512, (512,)), (513, (1024,)), (1024, (1024,)), (1025, (1024, 512)),
-     (1535, (1024, 512)), (1536, (2048,)), (4095, (2048, 2048))],
-)  # fmt: skip
-def test_banks_take_as_few_blocks_as_they_can(words, expected):
-    assert depths(words) == expected
-
-
-def test_more_words_than_two_banks_have_are_refused():
-    with pytest.raises(ValueError, match="at most 4095, found 4096"):
-        depths(4096)
-
-
-def test_blocks_of_a_grid():
-    assert blocks(16, 16, 1535) == {"blocks": 192, "words": 1535}
-    assert blocks(8, 8, 1024) == {"blocks": 32, "words": 1024}
-    assert blocks(3, 5, 512) == {"blocks": 6, "words": 512}
