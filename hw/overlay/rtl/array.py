@@ -93,7 +93,7 @@ class LaneArray(wiring.Component):
         unlimited = Mux(op.mode == Mode.RAW, every, ~op.rows_taken)
         unlimited = delayed(m, "unlimited", unlimited, to_add)
         no_sign = Mux(has_sign(op.mode), ~op.rows_taken, every)
-        no_sign = delayed(m, "unsigned", no_sign, to_add)
+        no_sign = delayed(m, "no_sign", no_sign, to_add)
         outside = delayed(m, "outside", ~op.columns_taken, to_add + TAKE_TO_FLIP)
         flip = delayed(m, "flip", op.image, to_add + TAKE_TO_FLIP)
         for top in range(0, self.rows, BLOCK):
@@ -106,7 +106,7 @@ class LaneArray(wiring.Component):
                         ("accumulate", accumulate),
                         ("blank", blank[there[0]]),
                         ("unlimited", unlimited[there[0]]),
-                        ("unsigned", no_sign[there[0]]),
+                        ("no_sign", no_sign[there[0]]),
                         ("outside", outside[there[1]]),
                         ("flip", flip),
                     )
@@ -119,7 +119,7 @@ class LaneArray(wiring.Component):
                             lane.accumulate.eq(ACCUMULATOR_CONTROL(control["accumulate"])),
                             lane.blank.eq(control["blank"][row - top]),
                             lane.unlimited.eq(control["unlimited"][row - top]),
-                            lane.unsigned.eq(control["unsigned"][row - top]),
+                            lane.no_sign.eq(control["no_sign"][row - top]),
                             lane.outside.eq(control["outside"][column - left]),
                             lane.flip.eq(control["flip"]),
                         ]

@@ -26,7 +26,7 @@ class Capture(wiring.Component):
     """A sum, saturated; zero where there is none to be captured.
 
     What differs between the modes but not between lanes comes ready, so that the registers' resets
-    do it: `unlimited` and `unsigned` are high where `blank` is, and in modes that are so.
+    do it: `unlimited` and `no_sign` are high where `blank` is, and in modes that are so.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Capture(wiring.Component):
     -------
     total: the sum
     mode: what to make of it
-    blank, unlimited, unsigned: in the cycle of `total`; a blank sum counts as zero
+    blank, unlimited, no_sign: in the cycle of `total`; a blank sum counts as zero
     outside, flip: one cycle later; outside the pixel is zero, else `flip` is exclusive or with it:
         the loader's pixels
     pixel: two cycles after `total`
@@ -53,7 +53,7 @@ class Capture(wiring.Component):
                 "mode": In(Mode),
                 "blank": In(1),
                 "unlimited": In(1),
-                "unsigned": In(1),
+                "no_sign": In(1),
                 "outside": In(1),
                 "flip": In(bits),
                 "pixel": Out(bits),
@@ -81,7 +81,7 @@ class Capture(wiring.Component):
         ]
         with m.If(self.blank):
             m.d.sync += low.eq(0)
-        with m.If(self.unsigned):
+        with m.If(self.no_sign):
             m.d.sync += sign.eq(0)
         with m.If(self.unlimited):
             m.d.sync += saturated.eq(0)

@@ -49,7 +49,7 @@ class Lane(wiring.Component):
     value: see `Operand`
     operand: control of it
     accumulate: control of the accumulator, one cycle after that of the operand it adds
-    blank, unlimited, unsigned: see `Capture`; in the cycle of the accumulator's control
+    blank, unlimited, no_sign: see `Capture`; in the cycle of the accumulator's control
     outside, flip: one cycle later
     pixel: what is written, two cycles later
     falls: the sum's lowest bit, which a halving in this cycle loses
@@ -66,7 +66,7 @@ class Lane(wiring.Component):
                 "accumulate": In(ACCUMULATOR_CONTROL),
                 "blank": In(1),
                 "unlimited": In(1),
-                "unsigned": In(1),
+                "no_sign": In(1),
                 "outside": In(1),
                 "flip": In(bits),
                 "pixel": Out(bits),
@@ -97,7 +97,7 @@ class Lane(wiring.Component):
             capture.mode.eq(self.accumulate.mode),
             capture.blank.eq(self.blank),
             capture.unlimited.eq(self.unlimited),
-            capture.unsigned.eq(self.unsigned),
+            capture.no_sign.eq(self.no_sign),
             capture.outside.eq(self.outside),
             capture.flip.eq(self.flip),
             self.pixel.eq(capture.pixel),
