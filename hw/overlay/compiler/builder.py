@@ -15,8 +15,9 @@ from hw.overlay import isa
 from hw.overlay.compiler.emitter import Emitter, Group, View
 from hw.overlay.compiler.finish import Finish, finish, immediates
 from hw.overlay.compiler.levels import Sum, TooFar, arrange
-from hw.overlay.compiler.placement import Placement, words
+from hw.overlay.compiler.placement import Gather, Placement, words
 from hw.overlay.compiler.planes import Memory, Tensor
+from hw.overlay.compiler.reach import Reach
 from hw.overlay.compiler.terms import Wanted
 from hw.overlay.hardware import Overlay
 from hw.overlay.places import Place
@@ -31,6 +32,7 @@ class Builder:
     tensors: where those lie that are still to be read
     places: of every tensor's channels, for whoever wants to look at them
     later: what is left to be done when the suffix begins
+    gathered: of each node that reads a copy of its input, which, and its planes
     aimed: whether slots count from where all planes can be named, see `aim`
     acc_bits: of the widest sum so far
     """
@@ -49,12 +51,18 @@ class Builder:
     inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     last_reader: dict[str, str] = field(default_factory=dict)
     released: set[tuple[str, int]] = field(default_factory=set)
+    gathered: dict[str, tuple[Gather, tuple[int, ...]]] = field(default_factory=dict)
     aimed: bool = True
     acc_bits: int = 0
 
     # Tensors ---------------------------------------------------------------------------------
 
     def source(self, node: Node) -> Tensor:
+        """What a node reads: its input, or the copy that was gathered for it."""
+        if node.name in self.gathered:
+            gather, planes = self.gathered[node.name]
+            rows, columns = map(Reach, gather.used)
+            return Tensor(planes, (rows.pitch, columns.pitch))
         return self.tensors[node.inputs[0]]
 
     def in_format(self, node: Node) -> Format:
@@ -186,13 +194,16 @@ class Builder:
         """Of a node that reads windows of its input."""
         if max(kernel) > 1 << isa.MOST_TAP_BITS:
             raise InputError(f"{node.name}: a window of {tuple(kernel)}; an overlay's reach to 16")
-        source = self.source(node)
+        source, low = self.source(node), (0, 0)
+        if node.name in self.gathered:
+            rows, columns = map(Reach, self.gathered[node.name][0].used)
+            low = rows.low, columns.low
         return View(
             pitch_in=source.pitch,
             pitch_out=self.placement.pitches[node.name],
             size=node.shape[:2],
             stride=stride,
-            offset=(-padding[0], -padding[1]),
+            offset=(-padding[0] - low[0], -padding[1] - low[1]),
             image=source.image,
             cut=self.cut(node),
             tap_bits=(max(kernel) - 1).bit_length(),

@@ -22,11 +22,12 @@ from hw.overlay.compiler.average import average_pool, global_pool, half_planes
 from hw.overlay.compiler.builder import Builder
 from hw.overlay.compiler.classifier import classifier, pixels
 from hw.overlay.compiler.conv import convolution
+from hw.overlay.compiler.gather import collect, reserve
 from hw.overlay.compiler.join import add, concat, rename, select
 from hw.overlay.compiler.max_pool import max_pool
 from hw.overlay.compiler.move import move
-from hw.overlay.compiler.placement import place, words
-from hw.overlay.compiler.planes import Memory, Tensor
+from hw.overlay.compiler.placement import Placement, place, words
+from hw.overlay.compiler.planes import Memory, MemoryFull, Tensor
 from hw.overlay.compiler.schedule import divided, ordered, reads, twins
 from hw.overlay.hardware import Overlay
 from hw.overlay.isa import Flow
@@ -61,15 +62,33 @@ def compile_network(network: Network, hardware: Overlay) -> Compiled:
     ------
     InputError: the network does not fit the overlay; names the layer, the number and what helps
     """
-    graph = network.graph
     _check_sides(network)
-    placement = place(graph, hardware)
-    twin = twins(graph)
-    inputs = reads(graph, twin)
+    placement = place(network.graph, hardware)
+    twin = twins(network.graph)
+    inputs = reads(network.graph, twin)
+    full = None
+    for option in divided(network, placement, inputs):
+        try:
+            return _compiled(network, hardware, option, twin, inputs)
+        except MemoryFull as error:
+            full = error
+    assert full is not None
+    raise full
+
+
+def _compiled(
+    network: Network,
+    hardware: Overlay,
+    placement: Placement,
+    twin: Mapping[str, str],
+    inputs: Mapping[str, tuple[str, ...]],
+) -> Compiled:
+    """The program of a placement; MemoryFull: there are too few words for that."""
+    graph = network.graph
     nodes = ordered(graph, placement, inputs)
-    placement = divided(graph, placement, inputs, nodes, hardware.words)
     builder = Builder(network, hardware, placement, Memory(hardware.words))
-    builder.twins, builder.inputs = twin, inputs
+    builder.twins = dict(twin)
+    builder.inputs = {n: () if n in placement.gathered else s for n, s in inputs.items()}
     builder.last_reader = {s: node.name for node in nodes for s in builder.inputs[node.name]}
     image = _image(builder)
     _reserve(builder)
@@ -81,6 +100,11 @@ def compile_network(network: Network, hardware: Overlay) -> Compiled:
         if node.name not in placement.suffix:
             moved = node.name in placement.border and not any(placement.cuts(node))
             (_moved if moved else _operation)(builder, node)
+            for gather in placement.gathers:
+                if gather.source == node.name:
+                    collect(builder, gather)
+            if node.name not in builder.last_reader and node is not graph.output:
+                builder.drop(node.name)
             ranges[node.name] = "prefix", emitter.length
     prefix = emitter.section(Flow.END_PREFIX)
     builder.section = "suffix"
@@ -140,6 +164,8 @@ def _image(builder: Builder) -> tuple[int, int]:
 def _reserve(builder: Builder) -> None:
     """Planes that hold one image of a batch while the prefix is done for the others."""
     placement = builder.placement
+    for gather in placement.gathers:
+        reserve(builder, gather)
     for node in builder.network.graph:
         if node.name in placement.border:
             direct = isinstance(node, AvgPool) and any(placement.cuts(node))

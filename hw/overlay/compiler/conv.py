@@ -106,6 +106,8 @@ def convolution(builder: Builder, node: Conv | FactorizedReduce) -> None:
         builder.memory.drop(sources)
     if ladder:
         builder.memory.drop(ladder.planes)
+    if node.name in builder.gathered:
+        builder.memory.drop(builder.gathered.pop(node.name)[1])
     builder.give(node, planes)
     builder.complete(node, range(channels), planes, indices, ending)
 

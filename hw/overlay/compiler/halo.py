@@ -6,29 +6,30 @@ lane's words are all pixels that any tap sees from there.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from hw.overlay import isa
 from hw.overlay.compiler.builder import Builder
 from hw.overlay.compiler.emitter import Group, View
+from hw.overlay.compiler.reach import Reach, words_of
 from hw.overlay.isa import Mode
 
 SETTINGS = 24
 """Cycles for the registers of the copying, about."""
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """Input coordinates that are read, from `low` on, and the pitch (log2) that holds them all."""
-
-    low: int
-    used: tuple[int, ...]
-
-    @property
-    def pitch(self) -> int:
-        return (self.used[-1] - self.low).bit_length()
+def copy(builder: Builder, source: int, target: int, reaches: Sequence[Reach]) -> None:
+    """Copy what a plane's lanes reach, as the view says, into the words of another one."""
+    rows, columns = (np.array(reach.used) - reach.low for reach in reaches)
+    builder.aim([source])
+    for row in rows.tolist():
+        for column in columns.tolist():
+            group = Group()
+            builder.read(group, source, tap=(row, column))
+            group.capture(target + (row << reaches[1].pitch) + column, Mode.WIDE)
+            builder.emitter.group(group)
 
 
 def with_halo(
@@ -40,13 +41,11 @@ def with_halo(
     """
     if view.image or any(view.cut[a] and view.pitch_in[a] < 0 for a in (0, 1)):
         return None
-    axes = [_axis(view, a, uses.shape[a]) for a in (0, 1)]
+    axes = [Reach.of(view, a, uses.shape[a]) for a in (0, 1)]
     pitch = axes[0].pitch, axes[1].pitch
     if max(pitch) > isa.MOST_TAP_BITS or not _pays(builder, view, axes, len(planes), uses):
         return None
-    rows, columns = (np.array(axis.used) - axis.low for axis in axes)
-    offsets = (rows[:, None] << pitch[1] | columns).ravel()
-    made = builder.memory.take_sparse(len(planes), 1 << sum(pitch), offsets)
+    made = builder.memory.take_sparse(len(planes), 1 << sum(pitch), words_of(axes))
     if made is None:
         return None
     hardware = builder.hardware
@@ -60,29 +59,13 @@ def with_halo(
         )
     )
     for source, target in zip(planes, made, strict=True):
-        builder.aim([source])
-        for row in rows.tolist():
-            for column in columns.tolist():
-                group = Group()
-                builder.read(group, source, tap=(row, column))
-                group.capture(target + (row << pitch[1]) + column, Mode.WIDE)
-                builder.emitter.group(group)
+        copy(builder, source, target, axes)
     offset = view.offset[0] - axes[0].low, view.offset[1] - axes[1].low
     return replace(view, pitch_in=pitch, offset=offset), made
 
 
-def _axis(view: View, axis: int, taps: int) -> _Axis:
-    words = 1 << max(view.pitch_out[axis], 0)
-    used = {
-        word * view.stride[axis] + tap * view.dilation[axis] + view.offset[axis]
-        for word in range(words)
-        for tap in range(taps)
-    }
-    return _Axis(min(used), tuple(sorted(used)))
-
-
 def _pays(
-    builder: Builder, view: View, axes: Sequence[_Axis], planes: int, uses: np.ndarray
+    builder: Builder, view: View, axes: Sequence[Reach], planes: int, uses: np.ndarray
 ) -> bool:
     """Whether copying and reading takes fewer cycles than reading from afar."""
     travel, places, words = [], [], 1

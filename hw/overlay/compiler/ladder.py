@@ -149,7 +149,7 @@ def rungs(counts: Sequence[int], allowed: Sequence[bool], price: float) -> tuple
         if k and not allowed[k]:
             continue
         extra = price if k else 0
-        ways = [(reads(k, top) + extra, (k,))]
+        ways: list[tuple[float, tuple[int, ...]]] = [(reads(k, top) + extra, (k,))]
         for above, (cost, way) in best.items():
             ways.append((cost + reads(k, above) + (1 << above - k) + extra, (*way, k)))
         best[k] = min(ways)

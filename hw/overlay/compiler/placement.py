@@ -18,6 +18,27 @@ LARGEST_PITCH = 7
 
 
 @dataclass(frozen=True)
+class Gather:
+    """A tensor of the prefix of which the suffix reads a copy, see `gather.py`.
+
+    Parameters
+    ----------
+    source: the tensor
+    nodes: convolutions of the suffix that read the copy
+    used: input rows, and columns, that it holds for the output's pixels of lane 0
+    """
+
+    source: str
+    nodes: tuple[str, ...]
+    used: tuple[tuple[int, ...], tuple[int, ...]]
+
+    @property
+    def words(self) -> int:
+        """Of a channel's copy."""
+        return len(self.used[0]) * len(self.used[1])
+
+
+@dataclass(frozen=True)
 class Placement:
     """log2 of each tensor's pitches, the batch, and what is done once for all of its images.
 
@@ -25,12 +46,14 @@ class Placement:
     ----------
     suffix: nodes that are done once a batch
     border: nodes of the prefix that the suffix reads
+    gathers: tensors of the prefix that are copied for it
     """
 
     pitches: dict[str, Pair]
     batch: Pair
     suffix: frozenset[str] = frozenset()
     border: frozenset[str] = frozenset()
+    gathers: tuple[Gather, ...] = ()
 
     def shared(self, name: str) -> bool:
         """Whether a tensor's planes hold all images of a batch."""
@@ -38,6 +61,11 @@ class Placement:
         return self.batch != (1, 1) and all(
             pitch[axis] < 0 for axis in (0, 1) if self.batch[axis] > 1
         )
+
+    @property
+    def gathered(self) -> frozenset[str]:
+        """Nodes that read copies."""
+        return frozenset(name for gather in self.gathers for name in gather.nodes)
 
     def cuts(self, node: Node) -> tuple[bool, bool]:
         """On which axes a node of the border writes its image's own lanes at once.

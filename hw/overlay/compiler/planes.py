@@ -31,6 +31,10 @@ class Tensor:
         return np.array(self.planes, np.int64) // words(self.pitch)
 
 
+class MemoryFull(InputError):
+    """Planes that the data memory has no room for."""
+
+
 class Memory:
     """Words of the data memory, given to planes and taken back.
 
@@ -53,7 +57,7 @@ class Memory:
 
         Raises
         ------
-        InputError: the memory is full; `name` wanted the planes
+        MemoryFull: there is no room; `name` wanted the planes
         """
         plane_words = words(pitch)
         size = plane_words << pairs
@@ -62,7 +66,7 @@ class Memory:
         blocks = np.flatnonzero(self._free[: whole * size].reshape(whole, size).all(axis=1))
         if len(blocks) < planes:
             used = int((~self._free).sum())
-            raise InputError(
+            raise MemoryFull(
                 f"{name}: {planes << pairs} planes of {plane_words} words do not fit the data"
                 f" memory: {used} of its {len(self._free)} words hold what is still to be read;"
                 " take more words"

@@ -1,13 +1,15 @@
-"""Which operation comes when, and which one is another one's twin.
+"""Which operation comes when, for an image or for a batch, and which one is another one's twin.
 
 The graph's own order goes from cell to cell; but whatever makes room is done as soon as it can be:
 an addition whose inputs are there, the last reader of a wide tensor.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from hw.ir.graph import AvgPool, Concat, Graph, MaxPool, Node, Select
+from hw.ir.graph import AvgPool, Graph, MaxPool, Node
+from hw.ir.network import Network
+from hw.overlay.compiler.gather import gathers
 from hw.overlay.compiler.placement import Placement, words
 
 
@@ -34,17 +36,27 @@ def ordered(
 ) -> list[Node]:
     """All nodes but the input: those that must be of the prefix first, then the others."""
     waiting = {name: set(sources) for name, sources in inputs.items()}
-    readers = {name: {r for r, sources in inputs.items() if name in sources} for name in inputs}
     sizes = {
         node.name: node.shape[2] * words(placement.pitches[node.name])
         for node in graph
         if node.inputs
     }
-    late = {node.name for node in graph if any(map(placement.shared, node.inputs))}
     done = {graph.input.name}
+    for number, gather in enumerate(placement.gathers):
+        # A copy stands beside the tensors: there when the suffix begins, gone with its last reader.
+        copied = f"{gather.source}, copy {number}"
+        sizes[copied] = graph[gather.source].shape[2] * gather.words
+        waiting |= {name: {copied} for name in gather.nodes}
+        done.add(copied)
+    readers: dict[str, set[str]] = {}
+    for name, sources in waiting.items():
+        for source in sources:
+            readers.setdefault(source, set()).add(name)
     found: list[Node] = []
     for now in (False, True):
-        section = [node.name for node in graph if node.inputs and (node.name in late) == now]
+        section = [
+            node.name for node in graph if node.inputs and (node.name in placement.suffix) == now
+        ]
         while section:
             ready = [name for name in section if waiting[name] <= done]
             growth = {
@@ -63,60 +75,26 @@ def ordered(
 
 
 def divided(
-    graph: Graph,
-    placement: Placement,
-    inputs: Mapping[str, tuple[str, ...]],
-    nodes: Sequence[Node],
-    size: int,
-) -> Placement:
-    """The placement with its border where tensors come to be shared, or without batches.
+    network: Network, placement: Placement, inputs: Mapping[str, tuple[str, ...]]
+) -> Iterator[Placement]:
+    """The placement with its border where tensors come to be shared, and without batches.
 
-    The border's planes are kept while the prefix is done for all images: they and its other tensors
-    must fit a memory of `size` words.
+    The first one takes the fewest cycles and the most memory: the border's planes, and copies of
+    tensors, are kept while the prefix is done for all images.
     """
-    if placement.batch == (1, 1):
-        return placement
-    suffix = {n.name for n in nodes if any(map(placement.shared, graph[n.name].inputs))}
-    border = {s for name in suffix for s in inputs[name] if s not in suffix}
-    found = replace(placement, suffix=frozenset(suffix), border=frozenset(border))
-    if _needed(graph, found, inputs, nodes) <= size:
-        return found
-    return replace(placement, batch=(1, 1))
-
-
-SPARE = 48
-"""Words for half-done planes, beside the tensors."""
-
-
-def _needed(
-    graph: Graph, placement: Placement, inputs: Mapping[str, tuple[str, ...]], nodes: Sequence[Node]
-) -> int:
-    """Words of the memory in use at most, about."""
-    sizes = {n.name: n.shape[2] * words(placement.pitches[n.name]) for n in graph}
-    last = {source: node.name for node in nodes for source in inputs[node.name]}
-    image = graph.input.name
-    fixed = 2 * sizes[image] + SPARE
-    kept = sum(sizes[name] for name in placement.border)
-    live: dict[str, int] = {}
-    most = now = 0
-    entered = False
-    for node in nodes:
-        name = node.name
-        if name in placement.suffix and not entered:
-            entered = True
-            live |= {border: sizes[border] for border in placement.border}
-            now, kept = sum(live.values()), 0
-        renamed = isinstance(node, Concat | Select)
-        freed = [s for s in set(inputs[name]) if last[s] == name and s in live]
-        if name not in placement.border or any(map(placement.shared, inputs[name])):
-            now += 0 if renamed else sizes[name]
-            live[name] = sizes[name]
-        most = max(most, now + kept)
-        released = sum(live.pop(source) for source in freed)
-        now = now - released + (released if renamed else 0)
-        if renamed:
-            now = sum(live.values())
-        if name in placement.border:
-            live.pop(name, None)
-            now = sum(live.values())
-    return most + fixed
+    graph = network.graph
+    if placement.batch != (1, 1):
+        found = gathers(network, placement, inputs)
+        for copies in (found, ()) if found else ((),):
+            option = replace(placement, gathers=copies)
+            suffix = option.gathered | {
+                n.name for n in graph if any(map(placement.shared, n.inputs))
+            }
+            border = {
+                source
+                for name in suffix - option.gathered
+                for source in inputs[name]
+                if source not in suffix
+            }
+            yield replace(option, suffix=suffix, border=frozenset(border))
+    yield replace(placement, batch=(1, 1))
