@@ -48,10 +48,14 @@ SUBCOMMANDS = {
     "import-onnx": ("hw.commands.exchange", "Read a NETWORK from an ONNX file."),
     "eval": ("hw.commands.inspect", "Accuracy of a NETWORK, by the integer reference."),
     "plan": (
-        "hw.commands.prepare",
-        "Choose processing elements and FIFO depths for a board; predict size and speed.",
+        "hw.commands.plan",
+        "Choose hardware for a board, an engine a layer or an overlay; predict size and speed.",
     ),
-    "emit": ("hw.commands.build", "Write the Verilog of a NETWORK."),
+    "emit": ("hw.commands.build", "Write the Verilog of a NETWORK, or of an overlay."),
+    "program": (
+        "hw.commands.program",
+        "Compile a NETWORK for an overlay that exists: seconds, no synthesis.",
+    ),
     "load": (
         "hw.commands.load",
         "Make the image that loads a NETWORK's weights into loadable RTL.",

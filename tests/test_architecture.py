@@ -87,6 +87,9 @@ OVERLAY_MAY = {
     "program_file": {"isa", "hardware", "header", "program", "packet", "cycles"},
     "profile": {"isa", "program", "cycles"},
     "compiler": {"isa", "hardware", "program", "places"},
+    "cost": {"banks", "hardware"},
+    "programming": {"hardware", "compiler", "program_file"},
+    "planner": {"banks", "hardware", "compiler", "plan", "program_file", "programming", "cost"},
     "rtl": {"isa", "banks", "hardware", "header", "registers"},
 }
 """Inside hw/overlay: the words of a program, then who runs, writes and executes them. Model,

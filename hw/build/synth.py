@@ -52,11 +52,11 @@ def synthesise(emission: Emission, target: str = DEFAULT) -> dict[str, Any]:
 
 
 def layers(netlist: Netlist, emission: Emission, prefix: str = "") -> list[dict[str, Any]]:
-    """Resources of each layer in the network's order, and last of the rest.
+    """Resources of each layer in the network's order (or part of an overlay), and last of the rest.
 
     `prefix` is the instance path of the network in the netlist, "" or ending in a dot.
     """
-    entries = emission.manifest["layers"]
+    entries = emission.instances
     found = netlist.by_layer((entry["path"] for entry in entries), prefix)
     rows = [{"name": entry["name"], **found[entry["path"]].as_dict()} for entry in entries]
     return [*rows, {"name": REST, **found[""].as_dict()}]

@@ -9,60 +9,34 @@ import click
 
 from hw import console, outputs
 from hw.build.families import FAMILIES
+from hw.commands import plans
 from hw.commands.options import (
     FOLDER,
     OUTPUT,
     allow_edited_option,
     network_argument,
+    optional_network_argument,
     out_option,
     plan_option,
 )
-from hw.dataflow.design.design import Design
 from hw.dataflow.flow.buffers import Short
 from hw.errors import InputError
-from hw.ir.network import Network
-from hw.verilog import identifiers, licence, rtl_folder
+from hw.overlay.plan import OverlayPlan
+from hw.verilog import identifiers, licence, roms, rtl_folder
 from hw.verilog.identifiers import TOP
-from hw.verilog.roms import Rom
+from hw.verilog.rtl_folder import DATAFLOW
 
-DEFAULT_BOARD = "ulx3s-85f"
-
-
-def load(folder: Path, plan_file: Path | None, board: str | None = None) -> tuple[Network, Design]:
-    """The network in `folder`, and it built by the plan in `plan_file` or one for `board`."""
-    from hw.ir import serialize
-
-    network = serialize.load(folder)
-    return network, built(network, plan_file, board)
-
-
-def built(network: Network, plan_file: Path | None, board: str | None = None) -> Design:
-    """The network built by the plan in `plan_file`, or by one that is proposed for `board`."""
-    from hw.board import boards
-    from hw.dataflow import plan_file as plans
-    from hw.dataflow.check import check
-    from hw.dataflow.planner import propose
-
-    if plan_file is None:
-        return propose(network, boards.device(board or DEFAULT_BOARD))
-    plan = plans.load(plan_file)
-    if plan.board != boards.NONE:
-        try:
-            known = boards.board(plan.board, f", or {boards.NONE}")
-        except InputError as error:
-            raise InputError(f"{plan_file}: {error}") from None
-        if board not in (None, known.name):
-            console.note(f"{plan_file}: is a plan for {known.name}, built for {board}")
-    return check(plan, network, str(plan_file))
+PROGRAM = "program"
+"""Folder of a network's program in that of an overlay's RTL."""
 
 
 @click.command(cls=console.Command)
-@network_argument
+@optional_network_argument
 @plan_option
 @click.option(
     "--rom",
-    type=click.Choice([*map(str, Rom)]),
-    default=str(Rom.INLINE),
+    type=click.Choice([*map(str, roms.Rom)]),
+    default=str(roms.Rom.INLINE),
     show_default=True,
     help="Contents of ROMs in the Verilog, or in $readmemh files beside it.",
 )
@@ -77,8 +51,7 @@ def built(network: Network, plan_file: Path | None, board: str | None = None) ->
     "--licence",
     "licensed",
     metavar="SPDX",
-    default=licence.DEFAULT,
-    show_default=True,
+    show_default=f"{licence.DEFAULT}, of an overlay {licence.OPEN}",
     help="The terms that the Verilog stands under, an SPDX expression.",
 )
 @click.option(
@@ -105,11 +78,11 @@ def built(network: Network, plan_file: Path | None, board: str | None = None) ->
 @console.force_option
 @console.json_option
 def emit(
-    folder: Path,
+    folder: Path | None,
     plan_file: Path | None,
     rom: str,
     name: str,
-    licensed: str,
+    licensed: str | None,
     testbench: bool,
     images_file: Path | None,
     frames: int | None,
@@ -118,7 +91,11 @@ def emit(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write the Verilog of a NETWORK and manifest.json: ports, formats, digests, tool versions."""
+    """Write the Verilog of a NETWORK and manifest.json: ports, formats, digests, tool versions.
+
+    By a plan for an overlay: the overlay's, which needs no NET; with one its program too, in the
+    folder `program`.
+    """
     from hw.networks.images import default_images, read_images
     from hw.verilog import emit as emission
     from hw.verilog import testbench as benches
@@ -129,10 +106,21 @@ def emit(
     start = time.monotonic()
     outputs.require_absent(out, force)
     identifiers.check(name, "--name")
-    licence.check(licensed, "--licence")
-    network, design = load(folder, plan_file)
+    if licensed is not None:
+        licence.check(licensed, "--licence")
+    overlay = plans.overlay(plan_file)
+    if overlay is not None:
+        refused = {"--testbench": testbench, "--rom": rom != roms.Rom.INLINE}
+        for option, given in refused.items():
+            if given:
+                raise InputError(
+                    f"{option}: is for {DATAFLOW} hardware; {plan_file} is for an overlay"
+                )
+        _emit_overlay(overlay, folder, name, licensed, out, force, as_json)
+        return
+    network, design = plans.load(folder, plan_file)
     images = None if images_file is None else read_images(images_file)
-    emitted = emission.emit(design, rom, name, licensed)
+    emitted = emission.emit(design, rom, name, licensed or licence.DEFAULT)
     bench = {}
     if testbench:
         seed = 1 if seed is None else seed
@@ -155,6 +143,49 @@ def emit(
         )
 
 
+def _emit_overlay(
+    plan: OverlayPlan,
+    folder: Path | None,
+    name: str,
+    licensed: str | None,
+    out: Path,
+    force: bool,
+    as_json: bool,
+) -> None:
+    from hw.commands import program
+    from hw.ir import serialize
+    from hw.overlay import program_file
+    from hw.verilog import emit_overlay
+
+    start = time.monotonic()
+    made = None if folder is None else program.compiled(serialize.load(folder), plan)
+    emitted = emit_overlay.emit(plan, name, licensed or licence.OPEN)
+    files = [*emitted.files, rtl_folder.MANIFEST]
+    with outputs.folder(out, force) as target:
+        rtl_folder.write(emitted, target)
+        if made is not None:
+            (target / PROGRAM).mkdir()
+            program_file.save(made, target / PROGRAM)
+            files += [f"{PROGRAM}/{name}" for name in made.files]
+    result = {
+        "out": out,
+        "files": sorted(files),
+        "seconds": round(time.monotonic() - start, 2),
+        "digest": emitted.digest,
+    }
+    if made is not None:
+        result["program"] = program.facts(made, plan)
+    if as_json:
+        console.print_json(result)
+        return
+    click.echo(
+        f"{out}: {len(files)} files, {emitted.verilog_name} among them, in"
+        f" {result['seconds']:.1f} s; digest {emitted.digest[:12]}"
+    )
+    if made is not None:
+        click.echo(f"{out / PROGRAM}: {program.told(result['program'])}")
+
+
 def _note_short(command: str, manifest: Mapping[str, Any]) -> None:
     """Notes on buffers for which the predicted cycles a frame are the least, not the number."""
     for one in manifest["short_buffers"]:
@@ -165,7 +196,7 @@ def _note_short(command: str, manifest: Mapping[str, Any]) -> None:
 
 
 @click.command(cls=console.Command)
-@network_argument
+@optional_network_argument
 @plan_option
 @click.option("--target", type=click.Choice([*FAMILIES]), default="ecp5", show_default=True)
 @click.option("--rtl", type=FOLDER, help="Synthesise the files of this RTL folder instead.")
@@ -179,7 +210,7 @@ def _note_short(command: str, manifest: Mapping[str, Any]) -> None:
 @console.force_option
 @console.json_option
 def synth(
-    folder: Path,
+    folder: Path | None,
     plan_file: Path | None,
     target: str,
     rtl: Path | None,
@@ -188,16 +219,13 @@ def synth(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Synthesise: LUT, FF, RAM, DSP, carry; by layer. Nothing is placed.
+    """Synthesise: LUT, FF, RAM, DSP, carry; by layer, or part of an overlay. Nothing is placed.
 
     Exit code 1 where there is a latch, a multiplier or a DSP block, and with --report where the
     report has a finding.
     """
     from hw.build import structure
     from hw.build import synth as synthesis
-    from hw.ir import serialize
-    from hw.verilog import edits
-    from hw.verilog import emit as emission
 
     if rtl is not None and plan_file is not None:
         raise InputError("--plan: the files of --rtl have their own plan; leave one of the two out")
@@ -205,16 +233,10 @@ def synth(
         raise InputError("--allow-edited: is about an RTL folder; add --rtl")
     if report_file is not None:
         outputs.require_absent(report_file, force, structure.MARKS)
-    edited: list[str] = []
-    if rtl is None:
-        _, design = load(folder, plan_file)
-        emitted = emission.emit(design)
-    else:
-        network = serialize.load(folder)
-        emitted = rtl_folder.read(rtl, network, allow_edited=allow_edited)
-        edited = edits.against(network, emitted)
-        for line in edited:
-            console.note(f"synth: {rtl / line}")
+    emitted, edited = _hardware(folder, plan_file, rtl, allow_edited)
+    for line in edited:
+        console.note(f"synth: {rtl}/{line}")
+    _require_fabric(emitted, target)
     if report_file is not None:
         found = structure.examine(emitted.files, emitted.top)
         outputs.write_atomic(report_file, structure.report(found))
@@ -227,6 +249,39 @@ def synth(
         console.print_json(result)
     else:
         _print_layers(result)
+
+
+def _hardware(
+    folder: Path | None, plan_file: Path | None, rtl: Path | None, allow_edited: bool
+) -> tuple[rtl_folder.Emission, list[str]]:
+    """The Verilog to be synthesised, of either style, and what of it was edited."""
+    from hw.ir import serialize
+    from hw.verilog import edits, emit_overlay
+    from hw.verilog import emit as emission
+
+    if rtl is None:
+        overlay = plans.overlay(plan_file)
+        if overlay is not None:
+            return emit_overlay.emit(overlay), []
+        return emission.emit(plans.load(folder, plan_file)[1]), []
+    emitted = rtl_folder.read(rtl, style=None, allow_edited=allow_edited)
+    if emitted.style == rtl_folder.OVERLAY:
+        return emitted, [f"{name}: edited" for name in edits.edited_files(emitted)]
+    network = serialize.load(plans.required(folder))
+    emitted = rtl_folder.read(rtl, network, allow_edited=allow_edited)
+    return emitted, edits.against(network, emitted)
+
+
+def _require_fabric(emitted: rtl_folder.Emission, target: str) -> None:
+    """InputError where cells of another family are instantiated."""
+    fabric = (
+        emitted.manifest["overlay"]["fabric"] if emitted.style == rtl_folder.OVERLAY else target
+    )
+    if fabric not in (target, "generic"):
+        raise InputError(
+            f"{emitted.source}: overlay: fabric: {fabric}: has cells that {target} does not know;"
+            " set `fabric: generic` in the plan"
+        )
 
 
 @click.command(cls=console.Command)
@@ -248,7 +303,7 @@ def bitstream(
 
     outputs.require_absent(out, force)
     known, _ = boards.for_bitstream(board)
-    _, design = load(folder, plan_file, known.name)
+    _, design = plans.load(folder, plan_file, known.name)
     start = time.monotonic()
     built = building.build(design, known.name, console.note)
     with outputs.folder(out, force) as target:

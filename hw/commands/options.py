@@ -97,6 +97,8 @@ plugin_option = click.option(
 )
 
 network_argument = click.argument("folder", metavar="NET", type=FOLDER)
+optional_network_argument = click.argument("folder", metavar="[NET]", type=FOLDER, required=False)
+"""Where hardware may be meant that is for no network: an overlay."""
 plan_option = click.option(
     "--plan",
     "plan_file",

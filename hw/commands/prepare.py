@@ -1,6 +1,6 @@
-"""Subcommands that come before the hardware: network, plan."""
+"""The subcommand network: one of random weights."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,19 +9,16 @@ import click
 from hw import console, outputs
 from hw.commands.options import (
     FILE_OR_NAME,
-    FOLDER,
     ImageShape,
     Number,
     formats_option,
     model_option,
-    network_argument,
     out_option,
     paper_option,
     plugin_option,
     require_network,
     width_option,
 )
-from hw.dataflow.fabric import CLOCK_MHZ
 from hw.errors import InputError
 from hw.ir.graph import Graph, Shape
 from hw.ir.paper import refuse_beside_paper
@@ -187,79 +184,3 @@ def _conventional(
             raise click.UsageError(f"--{option}: not beside --model; its size is --width")
     network = Conventional(name, 1.0 if width is None else width)
     return network.graph(*frame), {"model": name, "width": network.width}
-
-
-@click.command(cls=console.Command)
-@network_argument
-@click.option("--board", metavar="B", required=True)
-@click.option("--fps", type=Number(min=0, min_open=True), help="Frames a second wanted.")
-@click.option("--luts", type=click.IntRange(min=1), help="LUT budget; default: 80 % of the board.")
-@click.option(
-    "--clock",
-    "clock_mhz",
-    metavar="MHZ",
-    type=Number(min=0, max=1000, min_open=True),
-    default=CLOCK_MHZ,
-    show_default=True,
-    help="The network's clock; a board gives it, or the nearest one below.",
-)
-@click.option("--loadable", is_flag=True, help="Weights can be loaded at run time.")
-@click.option(
-    "--cover",
-    "cover",
-    metavar="NET",
-    type=FOLDER,
-    multiple=True,
-    help="With --loadable: room for this network's scales and biases too; may be repeated.",
-)
-@out_option("plan.yaml.", default=Path("plan.yaml"), required=False, show_default=True)
-@console.force_option
-@console.json_option
-def plan(
-    folder: Path,
-    board: str,
-    fps: float | None,
-    luts: int | None,
-    clock_mhz: float,
-    loadable: bool,
-    cover: tuple[Path, ...],
-    out: Path,
-    force: bool,
-    as_json: bool,
-) -> None:
-    """Choose elements, parallelism and FIFO depths for a board; predict size and speed.
-
-    With --board none nothing limits the plan but --luts; without that and --fps it is the fastest.
-    Every line of the plan may be edited: a plan never changes a bit of the result.
-    """
-    from hw.board import boards
-    from hw.dataflow import cost, plan_file
-    from hw.dataflow.planner import propose
-    from hw.ir import serialize
-    from hw.ir.structure import require_same_structure, structure
-
-    outputs.require_absent(out, force, plan_file.MARKS)
-    if cover and not loadable:
-        raise InputError("--cover: is for weights that are loaded; give --loadable too")
-    device = boards.device(board, clock_mhz)
-    made = serialize.load(folder)
-    others = []
-    for path in cover:
-        others.append(serialize.load(path))
-        require_same_structure(others[-1], structure(made), str(path), str(folder))
-    design = propose(made, device, fps=fps, luts=luts, loadable=loadable, cover=others)
-    predicted, proposed = cost.predict(design), design.plan
-    plan_file.save(proposed, out)
-    if as_json:
-        figures = asdict(predicted)
-        del figures["layers"]
-        asked = {"out": out, "board": proposed.board, "clock_mhz": proposed.clock_mhz}
-        console.print_json(asked | figures)
-    else:
-        asked_for = "" if proposed.clock_mhz == clock_mhz else f" ({clock_mhz:g} asked for)"
-        click.echo(
-            f"{out}: about {predicted.lut:,} LUT, {predicted.ff:,} FF, {predicted.ram_bits:,} RAM "
-            f"bits, board {proposed.board}; {predicted.cycles_per_frame:,} cycles a frame, "
-            f"{predicted.fps:.0f} frames/s at {proposed.clock_mhz:g} MHz{asked_for}, limited by "
-            f"{predicted.limiting_layer}"
-        )

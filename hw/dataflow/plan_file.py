@@ -30,10 +30,6 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 _FIELDS = ("schema_version", "network", "board", "clock_mhz", "layers", "fifos")
 
 
-MARKS = (b"\nnetwork: ", b"\nlayers:")
-"""What a plan can be told by, edited or not."""
-
-
 def dumps(plan: Plan) -> str:
     """The plan as YAML text, always the same for equal plans."""
     content = {
@@ -75,7 +71,9 @@ def loads(text: str, source: str) -> Plan:
         content = documents.load_yaml(text)
     except yaml.YAMLError as error:
         raise InputError(f"{source}: expected YAML: {documents.reason(error)}") from None
-    top = _mapping(content, source, required=_FIELDS)
+    top = _mapping(content, source, required=_FIELDS, optional=("style",))
+    if top.get("style", "dataflow") != "dataflow":
+        raise InputError(f"{source}: style: {top['style']!r}; expected dataflow")
     version = _integer(top["schema_version"], f"{source}: schema_version", least=1)
     if version > SCHEMA_VERSION:
         raise InputError(

@@ -16,9 +16,6 @@ SCHEMA_VERSION = 1
 
 STYLE = "overlay"
 
-MARKS = (b"\nstyle: overlay\n",)
-"""What an overlay's plan can be told by, edited or not."""
-
 _SIZES = tuple(field.name for field in fields(Overlay))
 _FIELDS = ("schema_version", "style", "board", "clock_mhz", *_SIZES)
 

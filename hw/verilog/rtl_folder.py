@@ -57,6 +57,11 @@ class Emission:
         return self.manifest.get("style", DATAFLOW)
 
     @property
+    def instances(self) -> list[dict[str, Any]]:
+        """Layers, or parts of an overlay: `name`, and the `path` of the instance below the top."""
+        return self.manifest["parts" if self.style == OVERLAY else "layers"]
+
+    @property
     def top(self) -> str:
         """Name of the top module, and the prefix of all others."""
         return self.manifest["top"]

@@ -11,7 +11,6 @@ import click
 import numpy as np
 
 from hw import console, outputs
-from hw.commands.build import built
 from hw.commands.options import (
     DATA,
     FOLDER,
@@ -22,6 +21,7 @@ from hw.commands.options import (
     plan_option,
     plugin_option,
 )
+from hw.commands.plans import built
 from hw.errors import CheckFailed, InputError
 from sim import junit
 from sim.commands.options import check_junit, given, junit_option, refuse

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from hw import console, outputs
-from hw.commands.build import load
 from hw.commands.options import OUTPUT, Number, network_argument, plan_option
+from hw.commands.plans import load
 from hw.errors import CheckFailed
 from sim import junit
 from sim.commands.options import check_junit, junit_option

@@ -1,4 +1,4 @@
-"""network, plan."""
+"""network."""
 
 import json
 from dataclasses import replace
@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from hw.board.boards import BOARDS, Board
-from hw.dataflow import plan_file
 from hw.ir import reference, serialize
 from hw.ir.parameters import Rounding
 from hw.networks import exponents
@@ -172,45 +170,3 @@ def test_network_of_wrong_calls(tmp_path, change, part):
     result = run("network", *TINY, *change, "--out", tmp_path / "net")
     assert result.exit_code == 2 and result.stdout == "" and part in result.stderr
     assert result.stderr.count("\n") == 1 and list(tmp_path.iterdir()) == []
-
-
-def test_plan_predicts_and_is_written(net, tmp_path):
-    result = run("plan", net, "--board", "ULX3S-85F", "--out", tmp_path / "plan.yaml", "--json")
-    assert result.exit_code == 0, result.output
-    predicted = json.loads(result.stdout)
-    for key in ("lut", "ff", "ram_bits", "cycles_per_frame", "fps", "latency"):
-        assert predicted[key] > 0, key
-    made = serialize.load(net)
-    assert predicted["limiting_layer"] in made.graph.by_name
-    assert predicted["fps"] == pytest.approx(
-        predicted["clock_mhz"] * 1e6 / predicted["cycles_per_frame"]
-    )
-    plan = plan_file.load(tmp_path / "plan.yaml")
-    assert plan.network == made.digest and plan.board == "ulx3s-85f"
-    again = run("plan", net, "--board", "ulx3s-85f", "--out", tmp_path / "plan.yaml")
-    assert again.exit_code == 2 and "exists already" in again.stderr
-
-
-def test_plan_for_an_unknown_board(net, tmp_path):
-    result = run("plan", net, "--board", "ulx4s", "--out", tmp_path / "plan.yaml")
-    assert result.exit_code == 2 and "ulx4s" in result.stderr and "ulx3s-85f" in result.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_plan_at_a_clock(net, tmp_path, monkeypatch):
-    """The board's PLL gives it or the nearest below: the plan has that, and says so."""
-    row = ("LFE5U-25F", 48.0, "orangecrab_r0_2:OrangeCrabR0_2_25FPlatform")
-    monkeypatch.setitem(BOARDS, "orangecrab", Board("orangecrab", *row))
-    out = tmp_path / "plan.yaml"
-    for board, asked, clock in (("ulx3s-85f", 60, 60), ("orangecrab", 50, 48), ("none", 900, 900)):
-        arguments = ("plan", net, "--board", board, "--clock", asked, "--out", out, "--force")
-        told = json.loads(run(*arguments, "--json").stdout)
-        assert told["clock_mhz"] == plan_file.load(out).clock_mhz == clock
-        assert told["fps"] == pytest.approx(clock * 1e6 / told["cycles_per_frame"])
-    text = run("plan", net, "--board", "orangecrab", "--out", out, "--force").stdout
-    assert "frames/s at 48 MHz (50 asked for)" in text
-    before = out.read_bytes()
-    for clock, problem in ((900, "is not what the PLL makes"), (0, "--clock"), (1001, "--clock")):
-        result = run("plan", net, "--board", "ulx3s-85f", "--clock", clock, "--out", out, "--force")
-        assert result.exit_code == 2 and problem in result.stderr
-    assert out.read_bytes() == before

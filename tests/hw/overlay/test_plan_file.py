@@ -6,7 +6,7 @@ import yaml
 from hw.errors import InputError
 from hw.overlay.hardware import Overlay
 from hw.overlay.plan import OverlayPlan, as_dict, from_dict
-from hw.overlay.plan_file import MARKS, dumps, loads, save
+from hw.overlay.plan_file import dumps, loads, save
 
 PLAN = OverlayPlan(Overlay(rows=4, columns=8, acc_bits=20), "ulx3s-85f", 100.0)
 
@@ -15,7 +15,7 @@ def test_what_is_read_is_what_was_written(tmp_path):
     save(PLAN, tmp_path / "plan.yaml")
     text = (tmp_path / "plan.yaml").read_text()
     assert loads(text, "plan.yaml") == PLAN
-    assert text == dumps(PLAN) and all(mark.decode() in text for mark in MARKS)
+    assert text == dumps(PLAN)
     assert text.startswith("schema_version: 1\nstyle: overlay\nboard: ulx3s-85f\n")
     assert from_dict(as_dict(PLAN)) == PLAN
 
