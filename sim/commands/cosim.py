@@ -175,6 +175,7 @@ def cosim(
     from sim import designs
     from sim import gates as gate_level
     from sim.code_coverage import store as code_store
+    from sim.commands import cosim_overlay as overlays
     from sim.cosim import Subject, require_fitting
     from sim.coverage import hardware, store
     from sim.runner import Build
@@ -228,13 +229,17 @@ def cosim(
     designs.chosen(network, level, only)
     images = default_images(network, _images(network, data, images_file), frames, seed)
     reference.check_images(network, images)
-    if rtl is None:
+    overlay = overlays.emission(rtl, plan_file, allow_edited)
+    if overlay is not None:
+        flags = [("load", loads), ("assertions", asserted), ("each", each)]
+        flags += [("coverage", coverage_file), ("code-coverage", code_file)]
+        refuse(*overlays.refusals(level, gates, corners, flags))
+        emission, design, edited = overlay, None, overlays.edited(overlay)
+    elif rtl is None:
         emission, design, edited = None, built(network, plan_file), []
     else:
         emission, design = rtl_folder.read(rtl, allow_edited=allow_edited), None
         edited = edits.against(network, emission)
-        for line in edited:
-            console.note(f"cosim: {rtl / line}")
         if (
             plan_file is not None
             and plans.load(plan_file).digest != emission.manifest["plan_digest"]
@@ -242,16 +247,25 @@ def cosim(
             raise InputError(
                 f"{plan_file}: not the plan that {rtl} was emitted with; leave --plan out"
             )
+    for line in edited:
+        assert rtl is not None
+        console.note(f"cosim: {rtl / line}")
     form = (gate_level.FLAT if flat else gate_level.HIERARCHY) if gates else None
     stimuli = Stimuli(images, stall, stall_pattern, seed, resets=resets, corners=corners)
-    subject = Subject(level, only, emission, form, (network,) if loads else (), asserted)
     first = Simulator.ICARUS if both else Simulator(simulator)
     build = Build(first, waves=waves, code_coverage=code_file is not None)
-    require_fitting(network, subject, build)
-    cover = coverage_file is not None
     through: list[Any] = []
-    simulate = partial(_each, through) if each else _whole
-    run = partial(simulate, network, design, stimuli, subject, cover=cover)
+    if overlay is not None:
+        own = frames is not None or data is not None or images_file is not None
+        run = partial(
+            overlays.simulate, network, overlay, stimuli, overlays.Subject(level, only, form), own
+        )
+    else:
+        subject = Subject(level, only, emission, form, (network,) if loads else (), asserted)
+        require_fitting(network, subject, build)
+        cover = coverage_file is not None
+        simulate = partial(_each, through) if each else _whole
+        run = partial(simulate, network, design, stimuli, subject, cover=cover)
     with junit.report(junit_file, "cosim") as cases:
         try:
             result, parts = _kept(out, force, partial(run, build))

@@ -14,12 +14,15 @@ import click
 from hw import console, documents, outputs
 from hw.commands.options import FOLDER, OUTPUT, plugin_option
 from hw.errors import CheckFailed, InputError
+from hw.verilog.rtl_folder import DATAFLOW, OVERLAY
 from sim import junit
 from sim.commands.options import check_junit, given, junit_option, refuse
 
 DEFAULT_CASES = 20
 KINDS = ("cells", "layers", "model")
 """Those of `sim.fuzz.case.NETS`, which is imported when the command runs."""
+
+STYLES = (DATAFLOW, OVERLAY)
 
 GAPS_SHOWN = 6
 """Most values of an axis named that no case had."""
@@ -67,6 +70,13 @@ class Duration(click.ParamType):
     type=click.Choice(KINDS),
     help="Draw networks of cells only, conventional ones (model), or any layers; default: all.",
 )
+@click.option(
+    "--style",
+    type=click.Choice(STYLES),
+    default=DATAFLOW,
+    show_default=True,
+    help="The hardware: an engine for each layer, or an overlay and a program for it.",
+)
 @click.option("--published", is_flag=True, help="Run the published genotypes, with both stems.")
 @click.option("--case", "case_file", type=FOLDER, help="Run this case.json.")
 @click.option("--first", type=click.IntRange(min=0), default=0, help="Number of the first case.")
@@ -107,6 +117,7 @@ def fuzz(
     cases: int | None,
     duration: float | None,
     kind: str | None,
+    style: str,
     published: bool,
     case_file: Path | None,
     first: int,
@@ -130,7 +141,7 @@ def fuzz(
     from sim.fuzz.tally import Tally
 
     named = "--published" if published else "--case" if case_file is not None else ""
-    for option in ("cases", "duration", "kind", "first", "seed"):
+    for option in ("cases", "duration", "kind", "style", "first", "seed"):
         flag = {"duration": "time", "kind": "of"}.get(option, option)
         refuse((bool(named) and given(option), f"--{flag}: {named} names the cases; leave it out"))
     tools.find()
@@ -150,7 +161,9 @@ def fuzz(
 
     numbers = itertools.count(first) if total is None else range(first, first + total)
     tasks = (
-        workers.Task(number, seed, these[number - first] if these else None, out, shrink_time, kind)
+        workers.Task(
+            number, seed, these[number - first] if these else None, out, shrink_time, kind, style
+        )
         for number in itertools.takewhile(begins, numbers)
     )
     results = workers.side_by_side(tasks, jobs) if jobs else workers.in_turn(tasks)

@@ -2,13 +2,14 @@
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import click
 
 from hw import console, outputs
+from hw.commands import plans
 from hw.commands.options import OUTPUT, Number, network_argument, plan_option
-from hw.commands.plans import load
 from hw.errors import CheckFailed
 from sim import junit
 from sim.commands.options import check_junit, junit_option
@@ -25,7 +26,12 @@ from sim.commands.options import check_junit, junit_option
     type=click.IntRange(min=1),
     help="Simulations at a time; default: one for each processor.",
 )
-@click.option("--layer", metavar="NAME", default="", help="Only in this layer, edge or cell.")
+@click.option(
+    "--layer",
+    metavar="NAME",
+    default="",
+    help="Only in this layer, edge or cell; of an overlay: in this part.",
+)
 @click.option(
     "--bar",
     type=Number(0, 1),
@@ -64,25 +70,26 @@ def mutate(
 
     Exit code 1 where it notices too few.
     """
+    from hw.ir import serialize
+    from hw.verilog import emit_overlay
     from sim import tools
-    from sim.mutation import campaign, report
+    from sim.mutation import campaign, overlays, report
 
     tools.find()
     if out is not None:
         outputs.require_absent(out, force)
     check_junit(junit_file, force)
-    network, design = load(folder, plan_file)
+    chosen = {"mutants": mutants, "seed": seed, "prove_seconds": prove}
+    chosen["jobs"] = jobs or len(os.sched_getaffinity(0))
+    plan = plans.overlay(plan_file)
+    if plan is not None:
+        overlay = emit_overlay.emit(plan)
+        run = partial(overlays.run, serialize.load(folder), overlay, part=layer, **chosen)
+    else:
+        run = partial(campaign.run, *plans.load(folder, plan_file), layer=layer, **chosen)
     with junit.report(junit_file, "mutate") as cases:
         start, before = time.monotonic(), os.times()
-        found = campaign.run(
-            network,
-            design,
-            mutants=mutants,
-            seed=seed,
-            layer=layer,
-            jobs=jobs or len(os.sched_getaffinity(0)),
-            prove_seconds=prove,
-        )
+        found = run()
         cases += report.cases(found, bar)
         after = os.times()
         used = sum(after[:4]) - sum(before[:4])

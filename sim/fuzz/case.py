@@ -19,6 +19,7 @@ from hw.networks.random_network import random_network
 from sim.fuzz import images, plan_edits, widths
 from sim.fuzz.cells import Cells
 from sim.fuzz.dice import Dice
+from sim.fuzz.grids import OVERLAYS
 from sim.fuzz.layers import Layers
 from sim.fuzz.models import Model
 from sim.fuzz.plan_edits import PlanEdits
@@ -51,6 +52,7 @@ class Case:
     these are loaded into it
     level: of the co-simulation, one of `sim.level.Level`
     mixed: tensors of all widths from 2 to `act_bits` in one network
+    overlay: the hardware is this one of `sim.fuzz.grids.OVERLAYS`; "": dataflow, by `plan`
     """
 
     net: Cells | Layers | Model
@@ -70,6 +72,7 @@ class Case:
     level: str = "network"
     rounding: Rounding = Rounding.HALF_UP
     mixed: bool = False
+    overlay: str = ""
 
     @property
     def kind(self) -> str:
@@ -115,6 +118,9 @@ def from_dict(content: Mapping[str, Any]) -> Case:
         raise InputError(
             f"case: rounding: {content['rounding']!r}; expected one of {', '.join(Rounding)}"
         )
+    if content["overlay"] not in ("", *OVERLAYS):
+        known = ", ".join(OVERLAYS)
+        raise InputError(f"case: overlay: {content['overlay']!r}; expected one of {known}, or none")
     values["rounding"] = Rounding(content["rounding"])
     return Case(**values)
 

@@ -14,12 +14,14 @@ from hw.networks import genotypes
 from hw.networks.cells import LEAST_CHANNELS, Stem
 from hw.networks.conventional import MODELS
 from hw.networks.space import OPERATIONS
+from hw.verilog.rtl_folder import DATAFLOW, OVERLAY
 from sim.fuzz import draw_layers
 from sim.fuzz.case import Case, graph_of
 from sim.fuzz.cells import Cells
 from sim.fuzz.dice import Dice
 from sim.fuzz.images import KINDS
 from sim.fuzz.models import Model
+from sim.fuzz.overlays import suited
 from sim.fuzz.plan_edits import POLICIES, PlanEdits
 
 MOST_NODES = ((45, 9), (90, 1))
@@ -41,10 +43,13 @@ CLASSES = ((1, 2), (2, 3), (3, 3), (10, 4), (33, 1))
 """Values, and how often each is drawn."""
 
 
-def draw(seed: int, number: int, attempt: int = 0, of: str | None = None) -> Case:
+def draw(
+    seed: int, number: int, attempt: int = 0, of: str | None = None, style: str = DATAFLOW
+) -> Case:
     """Case `number` of a seed; `attempt` counts the ones before that the formats refused.
 
-    `of`: its network's kind, one of `NETS`; None: drawn too
+    `of`: its network's kind, one of `NETS`; None: drawn too. `style`: of the hardware; on an
+    overlay it is the same network, with formats, images and hardware of its own.
     """
     dice = Dice(f"case/{seed}/{number}/{attempt}")
     most = dice.weighted(MOST_NODES)
@@ -54,14 +59,17 @@ def draw(seed: int, number: int, attempt: int = 0, of: str | None = None) -> Cas
         if len(graph) <= most and steps(graph) <= MOST_STEPS:
             break
     case = _any_width(Dice(f"width/{seed}/{number}/{attempt}"), case)
-    return _any_net(Dice(f"net/{seed}/{number}/{attempt}"), case, of, most)
+    case = _any_net(Dice(f"net/{seed}/{number}/{attempt}"), case, of, most)
+    return suited(case, f"{seed}/{number}/{attempt}") if style == OVERLAY else case
 
 
-def attempts(seed: int, number: int, of: str | None = None) -> Iterator[Case]:
+def attempts(
+    seed: int, number: int, of: str | None = None, style: str = DATAFLOW
+) -> Iterator[Case]:
     """The case, then what takes its place should the formats refuse it."""
     attempt = 0
     while True:
-        yield draw(seed, number, attempt, of)
+        yield draw(seed, number, attempt, of, style)
         attempt += 1
 
 

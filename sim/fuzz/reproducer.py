@@ -13,9 +13,12 @@ from hw import outputs
 from hw.dataflow import plan_file
 from hw.errors import CheckFailed, InputError
 from hw.ir import serialize
-from hw.verilog import emit, rtl_folder
+from hw.ir.network import Network
+from hw.overlay import plan_file as overlay_plans
+from hw.verilog import emit, emit_overlay, rtl_folder
 from sim.commands.cosim import cosim
 from sim.fuzz import case as cases
+from sim.fuzz import images, overlays
 from sim.fuzz.case import Case
 from sim.fuzz.run import Failure, Outcome
 
@@ -59,6 +62,9 @@ def _write_hardware(folder: Path, case: Case) -> bool:
     try:
         network = cases.network_of(case)
         serialize.save(network, folder / NETWORK)
+        if case.overlay:
+            _write_overlay(folder, case, network)
+            return True
         hardware = cases.hardware_of(case, network)
         plan_file.save(hardware.design.plan, folder / PLAN)
         np.save(folder / IMAGES, hardware.images)
@@ -68,6 +74,14 @@ def _write_hardware(folder: Path, case: Case) -> bool:
     (folder / RTL).mkdir()
     rtl_folder.write(emission, folder / RTL)
     return True
+
+
+def _write_overlay(folder: Path, case: Case, network: Network) -> None:
+    plan = overlays.plan(case)
+    overlay_plans.save(plan, folder / PLAN)
+    np.save(folder / IMAGES, images.make(case.frames, network.graph.input.shape, case.seed))
+    (folder / RTL).mkdir()
+    rtl_folder.write(emit_overlay.emit(plan), folder / RTL)
 
 
 def cosim_arguments(case: Case, folder: Path) -> list[str]:
@@ -84,6 +98,7 @@ def cosim_arguments(case: Case, folder: Path) -> list[str]:
         f"--images={folder / IMAGES}",
         f"--frames={len(case.frames)}",
         f"--stall={case.stall}",
+        *([f"--resets={overlays.resets(case)}"] if case.overlay else []),
         f"--seed={case.seed}",
         "--waves",
         f"--out={folder / RUN}",

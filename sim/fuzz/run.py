@@ -15,6 +15,7 @@ from hw.errors import CheckFailed
 from hw.verilog import emit, rtl_folder
 from sim.cosim import Cosim, Subject, cosim
 from sim.coverage.store import Coverage
+from sim.fuzz import overlays
 from sim.fuzz.case import Case, Hardware, hardware_of, network_of
 from sim.level import Level
 from sim.runner import Build
@@ -31,7 +32,8 @@ KINDS = {"difference": "mismatch", "stream rule": "protocol"}
 
 
 class Refused(Exception):
-    """The formats do not suit the weights drawn; the message says where."""
+    """The formats do not suit the weights drawn, or the network does not fit its overlay; the
+    message says where."""
 
 
 class TimeUp(Exception):
@@ -92,12 +94,16 @@ def run(case: Case, time_limit: int = TIME_LIMIT_S) -> Outcome:
         with _limited(time_limit), _uncollected():
             network = _network(case)
             outcome = replace(outcome, layers=len(network.graph))
-            stage = "plan"
-            hardware = hardware_of(case, network)
-            stage = "emit"
-            emission = emit.emit(hardware.design) if case.level == Level.NETWORK else None
-            stage = "cosim"
-            found = simulate(case, hardware, emission)
+            if case.overlay:
+                stage = "cosim"
+                found = overlays.simulate(case, network)
+            else:
+                stage = "plan"
+                hardware = hardware_of(case, network)
+                stage = "emit"
+                emission = emit.emit(hardware.design) if case.level == Level.NETWORK else None
+                stage = "cosim"
+                found = simulate(case, hardware, emission)
         outcome = replace(
             outcome,
             frames=found.frames,
@@ -108,6 +114,8 @@ def run(case: Case, time_limit: int = TIME_LIMIT_S) -> Outcome:
         )
     except Refused:
         raise
+    except overlays.Unfit as error:
+        raise Refused(str(error)) from None
     except Exception as error:  # any error of a valid case is a finding
         outcome = replace(outcome, failure=failure_of(stage, error))
     return replace(

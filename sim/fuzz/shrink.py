@@ -12,6 +12,7 @@ from dataclasses import replace
 from hw.errors import InputError
 from hw.ir.parameters import Rounding
 from sim.fuzz.case import Case, as_dict, graph_of
+from sim.fuzz.grids import PLAIN
 from sim.fuzz.lower import below
 from sim.fuzz.plan_edits import POLICIES, PlanEdits
 from sim.fuzz.run import Outcome, Refused, run
@@ -82,6 +83,8 @@ def simpler(case: Case) -> Iterator[Case]:
 def _calmer(case: Case) -> Iterator[Case]:
     """Less around the network: stalls, frames, edits of the plan."""
     yield replace(case, stall=0.0)
+    if case.overlay not in ("", PLAIN):
+        yield replace(case, overlay=PLAIN)
     yield replace(case, loaded=False)
     yield replace(case, plan=PlanEdits())
     for field in POLICIES:

@@ -25,6 +25,7 @@ from hw.networks.space import OPERATIONS
 from sim.coverage.store import Coverage
 from sim.fuzz.case import NETS, Case, graph_of
 from sim.fuzz.cells import Cells
+from sim.fuzz.grids import OVERLAYS
 from sim.fuzz.layers import Head, Kind, Layers, Own
 from sim.fuzz.models import Model
 from sim.fuzz.plan_edits import POLICIES
@@ -59,6 +60,7 @@ _AXES: dict[str, list[Any]] = {
     "weights": ["fixed", "loaded"],
     "level": [*map(str, Level)],
     "widths": ["one", "mixed"],
+    "overlay": ["none", *OVERLAYS],
 }
 
 
@@ -128,7 +130,14 @@ class Tally:
             axis: [value for value in known if not self.hits[axis][value]]
             for axis, known in axes().items()
         }
-        return {axis: values for axis, values in gaps.items() if values}
+        apart = self._apart()
+        return {axis: values for axis, values in gaps.items() if values and axis not in apart}
+
+    def _apart(self) -> set[str]:
+        """Axes of hardware of another style than all cases had."""
+        dataflow, cases = self.hits["overlay"]["none"], self.hits["overlay"].total()
+        plans = {axis for axis in self.hits if axis.startswith("plan: ")} | {"weights"}
+        return {"overlay"} if dataflow == cases else set() if dataflow else plans
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; keys of `hits` are text."""
@@ -166,6 +175,7 @@ def values_of(case: Case) -> Mapping[str, set[Any]]:
         "weights": {"loaded" if case.loaded else "fixed"},
         "level": {case.level},
         "widths": {"mixed" if case.mixed else "one"},
+        "overlay": {case.overlay or "none"},
     }
 
 

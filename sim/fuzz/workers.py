@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from hw import processes
+from hw.verilog.rtl_folder import DATAFLOW
 from sim.fuzz import reproducer
 from sim.fuzz.case import Case
 from sim.fuzz.draw import attempts, draw
@@ -35,6 +36,7 @@ class Task:
     seed: that it is drawn from
     case: the case itself, where it is not drawn
     of: kind of its network, one of `NETS`, where that is not drawn
+    style: of the hardware, where the case is drawn
     out: folder for what comes of a failure; None: nothing is written
     shrink_seconds: for making a failing case smaller
     """
@@ -45,12 +47,14 @@ class Task:
     out: Path | None = None
     shrink_seconds: float = 0.0
     of: str | None = None
+    style: str = DATAFLOW
 
     @property
     def name(self) -> str:
         if self.case:
             return f"case-{self.number}"
         kind = f"{self.of}-" if self.of else ""
+        kind += f"{self.style}-" if self.style != DATAFLOW else ""
         return f"{kind}seed-{self.seed}-case-{self.number}"
 
     @property
@@ -58,12 +62,14 @@ class Task:
         """The command that drew it."""
         if self.case:
             return "shiftnas fuzz --case"
-        return f"shiftnas fuzz --seed {self.seed}" + (f" --of {self.of}" if self.of else "")
+        options = f" --of {self.of}" if self.of else ""
+        options += f" --style {self.style}" if self.style != DATAFLOW else ""
+        return f"shiftnas fuzz --seed {self.seed}{options}"
 
     def attempts(self) -> Iterator[Case]:
         """The case, then what takes its place should the formats refuse it."""
         if self.case is None:
-            yield from attempts(self.seed, self.number, self.of)
+            yield from attempts(self.seed, self.number, self.of, self.style)
             return
         step = 0
         while True:
@@ -166,7 +172,7 @@ def _received(connection: Connection, process: BaseProcess, task: Task) -> Resul
     except EOFError:
         process.join()
         failure = Failure("crash", f"the process ended with exit code {process.exitcode}")
-        case = task.case or draw(task.seed, task.number, of=task.of)
+        case = task.case or draw(task.seed, task.number, of=task.of, style=task.style)
         result = Result(Outcome(case, failure=failure, number=task.number))
     process.join()
     connection.close()

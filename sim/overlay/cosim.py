@@ -22,19 +22,25 @@ from hw.overlay.hardware import Overlay
 from hw.overlay.header import FIELDS, Status
 from hw.overlay.packet import packet
 from hw.overlay.program import Program
+from hw.verilog.emit_overlay import plan_in
+from hw.verilog.rtl_folder import Emission
 from sim import designs, gates
 from sim.cosim import Cosim
 from sim.level import Level
 from sim.overlay import run as runs
-from sim.overlay.judge import Judged, judge
+from sim.overlay.judge import Expected, Judged, judge
 from sim.overlay.lanes import check_lanes
 from sim.overlay.parts import Part, part
 from sim.overlay.planes import AT_PORT, Planes
+from sim.overlay.recorded import Recorded
 from sim.overlay.run import Moment, Pauses
 from sim.overlay.script import Phase, Script
 from sim.runner import Build
 from sim.scoreboard import Compared
 from sim.stimuli import Stimuli
+
+LOAD_CYCLES = 7
+"""About what a word of a program takes as it comes."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,11 @@ class Hardware:
     sources: Mapping[str, str]
     module: str
 
+    @classmethod
+    def of(cls, emission: Emission) -> "Hardware":
+        """What an RTL folder has."""
+        return cls(plan_in(emission).hardware, emission.files, emission.top)
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -63,17 +74,25 @@ class Subject:
     only: names of the cells or layers, default: all
     gates: Yosys' netlist instead of the Verilog: one of `sim.gates.FORMS`
     refusals: programs that are no good come first, each of its kind, and are refused
+    modelled: every capture is compared with the executable model's too
     """
 
     level: str = Level.NETWORK
     only: Sequence[str] = ()
     gates: str | None = None
     refusals: bool = True
+    modelled: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class _Job:
-    """A network that is compiled, and its images."""
+class Job:
+    """A network that is compiled, and its images.
+
+    Parameters
+    ----------
+    tensors: the reference's of the images
+    nodes: those whose figures count; None: all
+    """
 
     network: Network
     compiled: Compiled
@@ -116,16 +135,16 @@ def cosim(
     tensors = reference.run(network, stimuli.images)
     if subject.level == Level.NETWORK:
         found = compiled or compiling(network, hardware.overlay)
-        jobs = [_Job(network, found, stimuli.images, tensors)]
+        jobs = [Job(network, found, stimuli.images, tensors)]
     else:
         parts = [part(network, subject.level, name, tensors) for name in names]
         jobs = [_job(one, hardware.overlay, compiling) for one in parts]
     start = time.monotonic()
-    sources = _sources(hardware, subject.gates)
+    sources = sources_of(hardware, subject.gates)
     inside = subject.gates != gates.FLAT
     model = runs.build(hardware.overlay, sources, hardware.module, build, inside=inside)
     built = time.monotonic() - start
-    script, expected = _script(jobs, stimuli, subject)
+    script, expected = script_of(jobs, stimuli, subject)
     resets = moments(script, stimuli.resets, stimuli.seed)
     free = sum(len(job.images) for job in jobs)
     pauses = Pauses(free, stimuli.pattern, stimuli.stall) if stimuli.stalled else Pauses()
@@ -157,7 +176,7 @@ def cosim(
     )
 
 
-def _sources(hardware: Hardware, form: str | None) -> dict[str, str]:
+def sources_of(hardware: Hardware, form: str | None) -> dict[str, str]:
     """The Verilog that is simulated, with that of the cells in it."""
     sources = dict(hardware.sources)
     if form is not None:
@@ -165,23 +184,30 @@ def _sources(hardware: Hardware, form: str | None) -> dict[str, str]:
     return gates.models() | sources if hardware.overlay.fabric == "ecp5" else sources
 
 
-def _job(one: Part, overlay: Overlay, compiling: Callable[[Network, Overlay], Compiled]) -> _Job:
+def _job(one: Part, overlay: Overlay, compiling: Callable[[Network, Overlay], Compiled]) -> Job:
     compiled = compiling(one.network, overlay)
     tensors = reference.run(one.network, one.images)
-    return _Job(one.network, compiled, one.images, tensors, one.nodes)
+    return Job(one.network, compiled, one.images, tensors, one.nodes)
 
 
-def _script(
-    jobs: Sequence[_Job], stimuli: Stimuli, subject: Subject
-) -> tuple[Script, list[list[Planes]]]:
+def script_of(
+    jobs: Sequence[Job], stimuli: Stimuli, subject: Subject
+) -> tuple[Script, list[list[Expected]]]:
     """All jobs at full speed, then all of them under stalls; one job in one go."""
     phases = refusals(jobs[0].program) if subject.refusals else []
-    planes = [Planes(job.network, job.compiled, job.tensors) for job in jobs]
     if len(jobs) == 1:
         images = np.concatenate([jobs[0].images] * stimuli.passes)
-        return Script([*phases, Phase.of(jobs[0].program, images)]), [planes]
-    phases += [Phase.of(job.program, job.images) for job in jobs] * stimuli.passes
-    return Script(phases), [[one] for one in planes] * stimuli.passes
+        script = Script([*phases, Phase.of(jobs[0].program, images)])
+    else:
+        again = [Phase.of(job.program, job.images) for job in jobs] * stimuli.passes
+        script = Script([*phases, *again])
+    expected: list[list[Expected]] = []
+    for number, job in enumerate(jobs):
+        expected.append([Planes(job.network, job.compiled, job.tensors)])
+        if subject.modelled:
+            batches = [batch for batch in script.batches if batch.life == number]
+            expected[-1].append(Recorded(job.program, job.images, batches))
+    return script, expected * (stimuli.passes if len(jobs) > 1 else 1)
 
 
 def refusals(program: Program) -> list[Phase]:
@@ -213,7 +239,7 @@ def moments(script: Script, count: int, seed: int) -> list[Moment]:
     rng = np.random.default_rng([seed, 0x5E5E7])
     words = sum(len(phase.words) for phase in script.phases if phase.words is not None)
     program = script.programs[0]
-    loaded = 17 * words + (1 << (program.hardware.words - 1).bit_length())
+    loaded = LOAD_CYCLES * words + (1 << (program.hardware.words - 1).bit_length())
     batch = cycles(program).batch
     found = []
     for number in range(count):
@@ -224,7 +250,7 @@ def moments(script: Script, count: int, seed: int) -> list[Moment]:
     return found
 
 
-def _figures(jobs: Sequence[_Job], judged: Judged) -> dict[str, Any]:
+def _figures(jobs: Sequence[Job], judged: Judged) -> dict[str, Any]:
     """What was compared, the same stream of several runs together."""
     found: dict[str, list[Compared]] = {}
     widths: dict[str, int] = {}

@@ -15,18 +15,6 @@ from sim.harness import AXI_LITE, SETTLE, STILL
 
 TOP = "overlay_harness"
 
-CONTROLS = (
-    "clk", "go", "stall_from", "pattern", "stall", "seed", "patience", "most_cycles", "resets",
-    "expected",
-)  # fmt: skip
-"""Registers that the test sets."""
-
-REPORTS = (
-    "stop", "cycle", "broken", "unknown", "longest_idle", "logits_taken", "program_sent",
-    "image_sent", "finished",
-)  # fmt: skip
-"""Registers that it reads."""
-
 RUNNING, DONE, HUNG, SURPLUS = range(4)
 """Values of `stop`: still running; script and logits are through; nothing moved, or it took too
 long; a logit too many."""
@@ -324,10 +312,10 @@ module {top};
         if (quiet > longest_idle && !finished) longest_idle <= quiet;
         if (!cutting && logits_taken > expected) stop <= 3;
         else if (finished && idle >= {settle} && !cutting && logits_taken == expected) stop <= 1;
-        else if (quiet >= patience || cycle >= {{32'd0, most_cycles}}) stop <= 2;
+        else if (!cutting && quiet >= patience || cycle >= {{32'd0, most_cycles}}) stop <= 2;
         if (!cutting && (logits_taken > expected
-            || finished && idle >= {settle} && logits_taken == expected)
-            || quiet >= patience || cycle >= {{32'd0, most_cycles}}) flush <= 1;
+            || finished && idle >= {settle} && logits_taken == expected || quiet >= patience)
+            || cycle >= {{32'd0, most_cycles}}) flush <= 1;
       end
     end
   end

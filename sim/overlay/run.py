@@ -14,6 +14,7 @@ from sim import harness as shared
 from sim import loading, runner, scoreboard
 from sim.harness import STALL_PATTERNS
 from sim.overlay import harness
+from sim.overlay.controls import CONTROLS, REPORTS
 from sim.overlay.harness import Harness
 from sim.overlay.script import Script
 from sim.runner import Build
@@ -202,9 +203,7 @@ def build(
         "harness.sv": built.text,
     }
     try:
-        model = runner.build(
-            texts, harness.TOP, how, public=harness.CONTROLS, visible=harness.REPORTS
-        )
+        model = runner.build(texts, harness.TOP, how, public=CONTROLS, visible=REPORTS)
     except CheckFailed as error:
         raise CheckFailed(f"cosim: {error}") from None
     return Model(built, model)

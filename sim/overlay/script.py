@@ -123,8 +123,9 @@ class Script:
         for phase in self.phases:
             if phase.words is not None:
                 found += 18 * len(phase.words) + 2 * phase.program.hardware.words
-            batches = -(-len(phase.images) // phase.program.images)
-            found += batches * cycles(phase.program).batch + 2 * phase.images.size
+            if len(phase.images):
+                batches = -(-len(phase.images) // phase.program.images)
+                found += batches * cycles(phase.program).batch + 2 * phase.images.size
         return found + 1000
 
     def accesses(self) -> Iterator[Access]:

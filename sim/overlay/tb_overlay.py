@@ -11,7 +11,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles
 
 from hw import processes
-from sim.overlay.harness import CONTROLS, REPORTS
+from sim.overlay.controls import CONTROLS, REPORTS
 
 
 @cocotb.test()

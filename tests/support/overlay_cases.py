@@ -6,18 +6,27 @@ from hw.errors import CheckFailed
 from hw.ir.network import Network
 from hw.networks import cells, genotypes
 from hw.networks.random_network import random_network
-from hw.overlay.hardware import Overlay
-from hw.overlay.rtl.top import Top
-from hw.verilog.convert import to_verilog
+from hw.overlay.plan import OverlayPlan
+from hw.verilog.emit_overlay import emit
+from hw.verilog.rtl_folder import Emission
+from sim.fuzz.grids import OVERLAYS
 from sim.overlay.cosim import Hardware
 
-OVERLAY = Overlay(rows=4, columns=4, acc_bits=24, words=1024, program_words=8192, fabric="generic")
+OVERLAY = OVERLAYS["4x4"]
 
 
-@lru_cache(maxsize=2)
-def hardware(overlay: Overlay = OVERLAY) -> Hardware:
+PLAN = OverlayPlan(OVERLAY, "none", 50.0)
+
+
+@lru_cache(maxsize=1)
+def emission() -> Emission:
+    """Its RTL."""
+    return emit(PLAN)
+
+
+def hardware() -> Hardware:
     """Its Verilog."""
-    return Hardware(overlay, {"overlay.v": to_verilog(Top(overlay), "overlay")}, "overlay")
+    return Hardware.of(emission())
 
 
 def network(name: str = "DARTS_V1", image=(8, 8, 1), channels: int = 2, **settings) -> Network:

@@ -12,7 +12,7 @@ from hw.overlay.cycles import cycles
 from hw.overlay.hardware import Overlay
 from hw.overlay.packet import packet
 from hw.overlay.program_file import DOCUMENT, PACKET, ProgramFile, load, save
-from tests.support.programs import random_program
+from sim.overlay.random_programs import random_program
 
 HARDWARE = Overlay(rows=3, columns=4, acc_bits=17, words=64, program_words=512)
 

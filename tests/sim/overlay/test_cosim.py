@@ -56,7 +56,7 @@ def test_programs_one_after_the_other(tmp_path):
         phases += [Phase.of(compiled.program, images), refusals(compiled.program)[0]]
         expected.append([Planes(net, compiled, reference.run(net, images))])
     script = Script(phases[:-1])
-    model = run.build(OVERLAY, hardware().sources, "overlay")
+    model = run.build(OVERLAY, hardware().sources, hardware().module)
     ran = model.run(script, tmp_path, Pauses(0, "mixed", 0.3))
     judged = judge(script, expected, ran, model.built, free=0)
     assert all(one.beats == one.expected_beats for one in judged.compared)
@@ -95,7 +95,7 @@ def test_a_refusal_that_does_not_come_is_told(tmp_path: Path):
     program = compile_network(net, OVERLAY).program
     good = packet(program)
     script = Script([Phase.refused(program, good, Status.DAMAGED)])
-    model = run.build(OVERLAY, hardware().sources, "overlay")
+    model = run.build(OVERLAY, hardware().sources, hardware().module)
     ran = model.run(script, tmp_path, patience=200_000)
     with pytest.raises(
         RunFailed, match=r"registers: STATUS: expected 0x00000007 .* got 0x00000002"

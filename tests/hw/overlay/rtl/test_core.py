@@ -15,7 +15,7 @@ from hw.overlay.rtl.output import logit
 from hw.overlay.rtl.program_store import program_word
 from sim import gates
 from sim.component import check
-from tests.support.programs import random_images, random_program
+from sim.overlay.random_programs import random_images, random_program
 
 
 class Bench(wiring.Component):

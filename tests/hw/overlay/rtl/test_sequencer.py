@@ -14,7 +14,7 @@ from hw.overlay.program import Program
 from hw.overlay.rtl.micro_op import micro_op
 from hw.overlay.rtl.sequencer import Sequencer
 from sim.overlay.plain_lanes import NOTHING, Lanes
-from tests.support.programs import random_images, random_program
+from sim.overlay.random_programs import random_images, random_program
 
 OVERLAY = Overlay(
     rows=4, columns=5, acc_bits=17, words=64, program_words=1024, corner=2, fabric="generic"

@@ -15,7 +15,7 @@ from hw.overlay.model import Machine
 from hw.overlay.packet import packet
 from hw.overlay.registers import BUSY, FLUSH, IDENTITY, PENDING, RESET, VERSION, Register
 from hw.overlay.rtl.top import Top
-from tests.support.programs import random_images, random_program
+from sim.overlay.random_programs import random_images, random_program
 
 OVERLAY = Overlay(
     rows=2, columns=2, acc_bits=12, words=16, program_words=160, corner=2, logit_bits=12,

@@ -1,0 +1,251 @@
+"""From an overlay to a verdict on every mutant of its Verilog.
+
+A mutant of an overlay is seen by what programs do: random ones, which use every word of the
+encoding and every register, and the compiled network; each plane, each logit, each cycle count
+is compared. Programs that are refused come first, and resets cut runs off. What lives gets a second
+chance with other programs, more of them, and heavier stalls; of the rest a proof is looked for that
+it is no change.
+"""
+
+import queue
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hw import console, outputs
+from hw.errors import CheckFailed, InputError
+from hw.ir import reference
+from hw.ir.network import Network
+from hw.networks.images import random_images
+from hw.overlay.compiler.compile import compile_network
+from hw.overlay.hardware import Overlay
+from hw.verilog.emit_overlay import plan_in
+from hw.verilog.rtl_folder import Emission
+from sim.mutation import equivalence, schemata
+from sim.mutation.campaign import Campaign, Verdict
+from sim.mutation.sample import sample
+from sim.mutation.sites import Site, sites
+from sim.mutation.trial import Kill
+from sim.overlay import run as runs
+from sim.overlay.cosim import Hardware, moments, refusals, sources_of
+from sim.overlay.judge import Expected, judge
+from sim.overlay.planes import Planes
+from sim.overlay.random_programs import random_images as bytes_for
+from sim.overlay.random_programs import random_program
+from sim.overlay.recorded import Recorded
+from sim.overlay.run import Model, Pauses
+from sim.overlay.script import Phase, Script
+from sim.runner import Build
+
+FIRST, AGAIN = "programs", "programs again"
+"""The two runs."""
+
+RANDOM, MORE_RANDOM = 6, 16
+"""Random programs of each."""
+
+VIEWS = 6
+"""Views of each random program's sections."""
+
+STALL, MORE_STALL = 0.25, 0.6
+RESETS, MORE_RESETS = 2, 5
+
+MARGIN = 2048
+"""Cycles of stillness beyond those of the design as it was, before a mutant counts as hanging."""
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """A script and all that is expected of it.
+
+    Parameters
+    ----------
+    expected: of each program, what it is compared with
+    pauses, resets, seed: of the run
+    """
+
+    script: Script
+    expected: list[list[Expected]]
+    pauses: Pauses
+    resets: int
+    seed: int
+
+
+def session(network: Network, overlay: Overlay, seed: int, *, again: bool) -> Session:
+    """Refusals, random programs, the network's; all at full speed, then all under stalls."""
+    count = MORE_RANDOM if again else RANDOM
+    programs = [random_program(overlay, 1000 * seed + n, VIEWS) for n in range(count)]
+    compiled = compile_network(network, overlay)
+    images = [bytes_for(program, program.images + 1, seed) for program in programs]
+    own = random_images(network, compiled.program.images + 1, seed)
+    phases = [Phase.of(p, some) for p, some in zip(programs, images, strict=True)]
+    phases.append(Phase.of(compiled.program, own))
+    free = sum(len(phase.images) for phase in phases)
+    script = Script([*refusals(compiled.program), *phases, *phases])
+    expected: list[list[Expected]] = []
+    for life, (program, some) in enumerate(zip(programs, images, strict=True)):
+        batches = [batch for batch in script.batches if batch.life == life]
+        expected.append([Recorded(program, some, batches)])
+    expected.append([Planes(network, compiled, reference.run(network, own))])
+    pauses = Pauses(free, "mixed", MORE_STALL if again else STALL)
+    return Session(script, expected * 2, pauses, MORE_RESETS if again else RESETS, seed)
+
+
+class Trial:
+    """A model with mutants, and a session for each.
+
+    Raises
+    ------
+    RunFailed: the design without a mutant fails
+    """
+
+    def __init__(self, model: Model, session: Session, folder: Path, jobs: int):
+        self.model, self.session = model, session
+        self._folders: queue.Queue[Path] = queue.Queue()
+        for number in range(jobs):
+            self._folders.put(folder / f"run{number}")
+        self.patience = runs.PATIENCE
+        ran = self._run(0)
+        self.cycles = ran.cycle
+        self.patience = 2 * ran.longest_idle + MARGIN
+
+    def _run(self, number: int) -> runs.Ran:
+        session, folder = self.session, self._folders.get()
+        try:
+            cuts = moments(session.script, session.resets, session.seed)
+            ran = self.model.run(
+                session.script, folder, session.pauses, cuts, seed=session.seed,
+                patience=self.patience, arguments=[f"+mutant={number}"],
+            )  # fmt: skip
+            judge(
+                session.script, session.expected, ran, self.model.built, resets=session.resets,
+                free=session.pauses.first,
+            )  # fmt: skip
+            return ran
+        finally:
+            self._folders.put(folder)
+
+    def kill(self, number: int) -> Kill | None:
+        """Runs one mutant."""
+        try:
+            self._run(number)
+        except CheckFailed as error:
+            finding = getattr(error, "finding", None)
+            check, layer = (finding.check, finding.layer) if finding else ("simulator", "")
+            return Kill(check, layer, str(error).removeprefix("cosim: "))
+        return None
+
+
+def parts(emission: Emission) -> Mapping[str, str]:
+    """Module of each part of an overlay, by its name."""
+    return {part["name"]: f"{emission.top}.{part['path']}" for part in emission.manifest["parts"]}
+
+
+def found_sites(emission: Emission, part: str) -> list[Site]:
+    """Lines that can be changed; `part` narrows them.
+
+    Raises
+    ------
+    InputError: no such part
+    """
+    known = parts(emission)
+    if part and part not in known:
+        raise InputError(f"layer: {part!r}; expected a part of the overlay: {', '.join(known)}")
+    return sites(emission.verilog, emission.top, known.get(part, ""))
+
+
+def run(
+    network: Network,
+    emission: Emission,
+    *,
+    mutants: int = 120,
+    seed: int = 1,
+    part: str = "",
+    jobs: int = 2,
+    prove_seconds: int = equivalence.SECONDS,
+    note: Callable[[str], None] = console.note,
+) -> Campaign:
+    """Try mutants of an overlay.
+
+    Parameters
+    ----------
+    network: whose program is run beside the random ones
+    mutants: how many; seed: of their choice, of programs, images and stalls
+    part: only in this one
+    jobs, prove_seconds, note: as in `sim.mutation.campaign.run`
+
+    Raises
+    ------
+    CheckFailed: the design without a mutant fails
+    InputError: the network does not fit, no such part, a tool that is missing
+    """
+    overlay = plan_in(emission).hardware
+    found = found_sites(emission, part)
+    chosen = sample(found, mutants, seed)
+    if not chosen:
+        raise InputError("mutants: none; expected one or more")
+    text = schemata.combine(emission.verilog, chosen)
+    files = emission.files | {emission.verilog_name: text}
+    files.pop(f"{emission.top}.vlt", None)
+    hardware = Hardware(overlay, schemata.BESIDE | files, emission.top)
+    where = parts(emission)
+    verdicts = {
+        number: Verdict(number, mutant, _part(where, mutant.module))
+        for number, mutant in enumerate(chosen, start=1)
+    }
+    note(f"mutate: building one model of {len(chosen)} mutants")
+    model = runs.build(overlay, sources_of(hardware, None), emission.top, Build(optimise="-O1"))
+    cycles = 0
+    with outputs.temporary_folder() as folder:
+        for name in (FIRST, AGAIN):
+            again = name == AGAIN
+            alive = [n for n, verdict in verdicts.items() if not verdict.kill]
+            if not alive:
+                break
+            chances = session(network, overlay, seed + again, again=again)
+            trial = Trial(model, chances, folder / name.replace(" ", "_"), jobs)
+            cycles = cycles or trial.cycles
+            with console.progress(f"mutants, {name}", len(alive)) as display:
+
+                def one(number: int, trial: Trial = trial, display=display) -> Kill | None:
+                    kill = trial.kill(number)
+                    display.advance()
+                    return kill
+
+                with ThreadPoolExecutor(jobs) as pool:
+                    for number, kill in zip(alive, pool.map(one, alive), strict=True):
+                        if kill is not None:
+                            verdicts[number] = replace(verdicts[number], run=name, kill=kill)
+    if prove_seconds:
+        _prove(emission.verilog, verdicts, list(where.values()), prove_seconds, jobs, note)
+    forms = sum(len(site.after) for site in found)
+    return Campaign(emission, len(found), forms, True, cycles, tuple(verdicts.values()))
+
+
+def _part(where: Mapping[str, str], module: str) -> str:
+    for name, top in where.items():
+        if module == top or module.startswith(f"{top}."):
+            return name
+    return ""
+
+
+def _prove(
+    text: str,
+    verdicts: dict[int, Verdict],
+    around: list[str],
+    seconds: int,
+    jobs: int,
+    note: Callable[[str], None],
+) -> None:
+    survivors = [verdict for verdict in verdicts.values() if not verdict.kill]
+    if not survivors:
+        return
+    note(f"mutate: looking for proofs that {len(survivors)} survivors are no change")
+
+    def one(verdict: Verdict) -> Verdict:
+        return replace(
+            verdict, equivalent=equivalence.proved(text, verdict.mutant, around, seconds)
+        )
+
+    with ThreadPoolExecutor(jobs) as pool:
+        verdicts |= {verdict.number: verdict for verdict in pool.map(one, survivors)}

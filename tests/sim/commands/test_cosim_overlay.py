@@ -1,0 +1,74 @@
+"""The cosim subcommand on an overlay: by a plan, by an RTL folder; what it refuses."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from hw.ir import serialize
+from hw.overlay import plan_file
+from hw.verilog import rtl_folder
+from sim.commands.cosim import cosim
+from tests.support.overlay_cases import OVERLAY, PLAN, emission, network
+
+
+@pytest.fixture
+def folder(tmp_path):
+    serialize.save(network(image=(5, 6, 1)), tmp_path / "net")
+    plan_file.save(PLAN, tmp_path / "plan.yaml")
+    (tmp_path / "rtl").mkdir()
+    rtl_folder.write(emission(), tmp_path / "rtl")
+    return tmp_path
+
+
+def call(*arguments) -> tuple[int, str, str]:
+    result = CliRunner().invoke(cosim, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_json_of_a_run(folder):
+    arguments = (folder / "net", "--rtl", folder / "rtl", "--resets", 1, "--json")
+    code, out, err = call(*arguments, "--plan", folder / "plan.yaml")
+    assert code == 0, err
+    result = json.loads(out)
+    assert (result["mismatches"], result["level"], result["edited"]) == (0, "network", [])
+    assert result["frames"] == 2 * result["compared"]["classifier"] // 6
+    assert result["predicted_cycles_per_frame"] - result["cycles_per_frame"] < 1
+    assert "words of program, batches of" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--load"], "--load: is for dataflow hardware; this is an overlay, leave it out"),
+        (["--assertions"], "--assertions: is for dataflow hardware"),
+        (["--level", "op", "--corners", "3"], "--corners: an overlay's parts have none"),
+        (["--level", "cell", "--only", "cell7"], "only: 'cell7'; expected a name of level cell"),
+    ],
+)
+def test_what_has_no_meaning_is_refused_in_one_line(folder, options, message):
+    code, _, err = call(folder / "net", "--rtl", folder / "rtl", *options)
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_an_overlay_that_is_too_small_is_refused(folder):
+    plan = replace(PLAN, hardware=OVERLAY.resized(words=32))
+    plan_file.save(plan, folder / "small.yaml")
+    code, _, err = call(folder / "net", "--plan", folder / "small.yaml")
+    assert code == 2
+    assert "do not fit the data memory" in err
+
+
+@pytest.mark.icarus
+@pytest.mark.slow
+def test_icarus_agrees(folder):
+    small = network("ShiftNAS_C10", image=(4, 4, 1), channels=2)
+    serialize.save(small, folder / "small")
+    arguments = (folder / "small", "--rtl", folder / "rtl", "--frames", 1, "--stall", 0)
+    code, out, err = call(*arguments, "--resets", 0, "--simulator", "both", "--json")
+    assert code == 0, err
+    assert json.loads(out)["mismatches"] == 0
