@@ -18,7 +18,6 @@ from amaranth.lib.stream import Interface
 from amaranth.lib.wiring import In, Out
 
 from hw.dataflow.design.design import Design
-from hw.dataflow.design.names import flat, fork_name
 from hw.dataflow.layers.component import component
 from hw.dataflow.layers.rounding import signed_of
 from hw.dataflow.layers.streams import Fork
@@ -34,6 +33,7 @@ from hw.dataflow.loading.axi import Loader, signature
 from hw.dataflow.loading.bus import Hop, share
 from hw.dataflow.plan import JOINS
 from hw.ir.graph import Node
+from hw.ir.hardware_names import flat, fork_name
 
 FRAMES_INSIDE_BITS = 16
 """Of the count of frames inside: more than the buffers of any network hold."""

@@ -2,8 +2,8 @@
 
 import re
 
-from hw.dataflow.design.names import KEYWORDS
 from hw.errors import InputError
+from hw.ir.hardware_names import KEYWORDS
 
 TOP = "shiftnas_top"
 """The top module's name, unless another one is wanted."""

@@ -13,6 +13,7 @@ from nas.convert import factory, pretrained
 from nas.convert.fit import require_fit
 from nas.convert.layers_table import classes_of
 from nas.importer import Imported, NotConvertible, import_module, require_agreement
+from nas.importer.trace import UNFOLLOWED
 from nas.model import image_tensor
 from nas.sources import open_data
 
@@ -42,8 +43,9 @@ def check(place: str, data: str, config: Config, weights: Path | None = None) ->
             pretrained.load_into(module, weights)
         try:
             found = import_module(module, images.image_shape)
-        except NotConvertible:
-            require_fit(place, module, images.image_shape, data)
+        except NotConvertible as error:
+            if any(one.reason.startswith(UNFOLLOWED) for one in error.refusals):
+                require_fit(place, module, images.image_shape, data)
             raise
         logits, classes = classes_of(found.graph), images.classes
         if logits != classes:

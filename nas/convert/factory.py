@@ -1,11 +1,13 @@
 """The function that makes a user's model, by MODULE:FACTORY or FILE.py:FACTORY."""
 
+import contextlib
 import importlib
 import importlib.util
+import os
 import random
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from hw.errors import InputError
 from hw.import_advice import advice
@@ -24,7 +27,7 @@ EXPECTED = (
 
 
 def make(place: str, seed: int) -> nn.Module:
-    """The model that the factory at `place` makes, on the CPU.
+    """The model that the factory at `place` makes, on the CPU, in float32.
 
     Parameters
     ----------
@@ -39,6 +42,30 @@ def make(place: str, seed: int) -> nn.Module:
     module_name, colon, name = place.rpartition(":")
     if not (colon and module_name and name):
         raise InputError(f"{place}: {EXPECTED}")
+    with _settings_kept():
+        return _made(place, module_name, name, seed)
+
+
+@contextlib.contextmanager
+def _settings_kept() -> Iterator[None]:
+    """What the user's code sets for the whole process, and its working folder, end with it."""
+    dtype, grad, threads = (
+        torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads()
+    )  # fmt: skip
+    device, folder = torch.get_default_device(), Path.cwd()
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(grad)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        if torch.get_default_device() != device:
+            torch.set_default_device(device)
+        os.chdir(folder)
+
+
+def _made(place: str, module_name: str, name: str, seed: int) -> nn.Module:
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
@@ -49,7 +76,29 @@ def make(place: str, seed: int) -> nn.Module:
     made = _guarded(place, factory)
     if not isinstance(made, nn.Module):
         raise InputError(f"{place}: {name}() gives {type(made).__name__}; {EXPECTED}")
-    return _guarded(place, made.cpu)
+    wrapper = _wrapper(made)
+    if wrapper is not None:
+        raise InputError(f"{place}: {name}() gives a module in {wrapper}; give the module itself")
+    lazy = next((key for key, value in made.named_parameters() if is_lazy(value)), None)
+    if lazy is not None:
+        raise InputError(
+            f"{place}: {lazy} has no shape yet: {name}() gives a lazy layer; call the model once, "
+            "on an image, before it is given"
+        )
+    # Models of half or double precision too: training and what it is compared by are float32.
+    return _guarded(place, lambda: made.cpu().float())
+
+
+def _wrapper(module: nn.Module) -> str | None:
+    """What keeps the module's layers from being looked at, by name."""
+    match module:
+        case torch.jit.ScriptModule():
+            return "torch.jit.script or torch.jit.trace"
+        case nn.DataParallel() | nn.parallel.DistributedDataParallel():
+            return type(module).__name__
+        case _ if hasattr(module, "_orig_mod"):
+            return "torch.compile"
+    return None
 
 
 def _imported(place: str, name: str) -> ModuleType:

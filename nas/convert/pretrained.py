@@ -69,7 +69,19 @@ def _unlike(module: nn.Module, state: dict[str, Any]) -> str:
 
 
 def first_weights(place: str, found: Imported) -> Weights:
-    """The weights, biases and batch norms that the module has, as what a training begins with."""
+    """The weights, biases and batch norms that the module has, as what a training begins with.
+
+    Raises
+    ------
+    InputError: some of them are no finite numbers
+    """
+    for name, layer in found.sources.items():
+        for part in filter(None, (layer.layer, layer.norm)):
+            if not all(torch.isfinite(tensor).all() for tensor in part.state_dict().values()):
+                raise InputError(
+                    f"{place}: {layer.path or name} ({type(part).__name__}): holds nan or inf; "
+                    "mend its weights, or give --from-scratch"
+                )
     source = GraphModel(found.graph, "real")
     copy_weights(source, found.sources)
     return Weights(place, source)

@@ -207,7 +207,7 @@ class _Importer:
         """Logits: a vector an image, or a map of one pixel."""
         if not isinstance(result, View):
             if result is not _UNKNOWN and not self.refusals:
-                count = f"{len(result)} values" if hasattr(result, "__len__") else "no tensor"
+                count = f"{len(result)} values" if isinstance(result, tuple | list) else "no tensor"
                 reason = f"returns {count}; expected one tensor of logits (N, classes)"
                 self.refusals.append(Refusal("", "forward", "", reason))
             return

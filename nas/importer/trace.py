@@ -27,6 +27,9 @@ BATCH = 2
 VALUE, PLACE = "shiftnas_value", "shiftnas_place"
 """Keys of an fx node's `meta`: what it stands for, and the model's file and line."""
 
+UNFOLLOWED = "cannot be followed"
+"""What a refusal's reason begins with where the model, or torch, raises an error."""
+
 _LIBRARIES = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
 
 
@@ -56,6 +59,10 @@ def trace(module: nn.Module, image: Shape, is_leaf: Callable[[nn.Module], bool])
     is_leaf: whether a module is one operation; all others are looked into
     """
     root = nn.Sequential(module) if is_leaf(module) else module
+    more = _required(root)
+    if more:
+        reason = f"takes {', '.join(more)} beside the images; give what it takes besides a default"
+        return Trace((), root, Refusal("", "forward", "", reason))
     tracer = _Tracer(image, is_leaf)
     stopped = asked = None
     try:
@@ -66,8 +73,15 @@ def trace(module: nn.Module, image: Shape, is_leaf: Callable[[nn.Module], bool])
         stopped, asked = _refusal(tracer, error.place, "", str(error)), error.node
     except Exception as error:  # the user's code, or torch's in its name
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        stopped = _refusal(tracer, _place_of(error), "", f"cannot be followed: {reason}")
+        stopped = _refusal(tracer, _place_of(error), "", f"{UNFOLLOWED}: {reason}")
     return Trace(tuple(tracer.graph.nodes), root, stopped, asked)
+
+
+def _required(root: nn.Module) -> list[str]:
+    """Arguments of `forward` behind the first that have no default."""
+    parameters = list(signature(root.forward).parameters.values())[1:]
+    many = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.default is Parameter.empty and p.kind not in many]
 
 
 def _defaults(root: nn.Module) -> dict[str, Any]:

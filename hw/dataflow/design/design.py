@@ -11,7 +11,6 @@ from typing import Any
 from hw.dataflow.design.engine import EngineDesign
 from hw.dataflow.design.joins import JoinDesign, join_design
 from hw.dataflow.design.loadable import loadable_design
-from hw.dataflow.design.names import require_names
 from hw.dataflow.design.pools import GlobalPoolDesign, pool_design, select_design
 from hw.dataflow.design.weighted import fixed_design
 from hw.dataflow.plan import LayerPlan, Place, Plan
@@ -30,6 +29,7 @@ from hw.ir.graph import (
     Node,
     Select,
 )
+from hw.ir.hardware_names import require_names
 from hw.ir.network import Network
 from hw.ir.structure import structure
 

@@ -1,6 +1,7 @@
 """The user's code: found, called, and named with file and line where it fails."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -34,6 +35,29 @@ def ends():
 
 def meta():
     return nn.Linear(2, 3, device="meta")
+
+def scripted():
+    import warnings
+    with warnings.catch_warnings(action="ignore"):
+        return torch.jit.script(nn.Linear(2, 3))
+
+def parallel():
+    return nn.DataParallel(nn.Linear(2, 3))
+
+def compiled():
+    layer = nn.Linear(2, 3)
+    layer._orig_mod = layer.bias  # as torch.compile's has; itself it takes long to import
+    return layer
+
+def lazy():
+    return nn.LazyLinear(3)
+
+def settings():
+    import os, tempfile
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    os.chdir(tempfile.gettempdir())
+    return nn.Linear(2, 3)
 
 constant = 3
 """
@@ -80,6 +104,19 @@ def test_a_module_on_the_path(folder, monkeypatch):
         ("mine.py:wrong", r"wrong\(\) gives int; expected"),
         ("mine.py:fails", r"fails: \S+mine\.py:17: RuntimeError: no luck$"),
         ("mine.py:ends", r"ends: \S+mine\.py:20: SystemExit: 0$"),
+        (
+            "mine.py:scripted",
+            r"scripted\(\) gives a module in torch\.jit\.script or torch\.jit\.trace; ",
+        ),
+        (
+            "mine.py:parallel",
+            r"parallel\(\) gives a module in DataParallel; give the module itself$",
+        ),
+        ("mine.py:compiled", r"compiled\(\) gives a module in torch\.compile; give the module"),
+        (
+            "mine.py:lazy",
+            r"weight has no shape yet: lazy\(\) gives a lazy layer; call the model once",
+        ),
         ("mine.py:meta", "meta: .*NotImplementedError: Cannot copy out of meta tensor"),
         ("needs.py:net", r"it needs nothing_like_it, which is not installed$"),
         ("syntax.py:net", r"\S+syntax\.py:1: SyntaxError: "),
@@ -116,6 +153,15 @@ def test_torchvision_of_another_build_than_torch(folder, monkeypatch):
     versions |= {"torch": "2.13.0", "torchvision": "0.28.0+cpu"}
     with pytest.raises(InputError, match=r"torchvision==0\.28\.0$"):
         factory.make("vision.py:net", 1)
+
+
+def test_what_a_factory_sets_ends_with_it(folder):
+    """And its weights are in float32, whatever they were."""
+    before = Path.cwd()
+    made = factory.make("mine.py:settings", 1)
+    assert isinstance(made, nn.Linear) and made.weight.dtype == torch.float32
+    assert torch.get_default_dtype() == torch.float32 and torch.is_grad_enabled()
+    assert Path.cwd() == before
 
 
 def test_ctrl_c_stays_what_it_is(folder):

@@ -94,3 +94,20 @@ def test_the_digest_is_of_every_number():
         other = first_weights("a", import_module(module, (4, 4, 1))).digest
         assert other != digest
         digest = other
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_named(value):
+    """Before anything is trained; those of a layer, and those of its batch norm."""
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(72, 3))
+    found = import_module(module, (8, 8, 1))
+    first_weights("mine.py:net", found)
+    for layer, said in ((module[1], "0 (BatchNorm2d)"), (module[3], "3 (Linear)")):
+        kept = layer.weight.detach().clone()
+        with torch.no_grad():
+            layer.weight[1] = value
+        with pytest.raises(InputError) as caught:
+            first_weights("mine.py:net", found)
+        assert str(caught.value).startswith(f"mine.py:net: {said}: holds nan or inf; mend")
+        with torch.no_grad():
+            layer.weight.copy_(kept)

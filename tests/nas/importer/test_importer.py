@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from hw.errors import InputError
 from hw.ir.clip import Clip
 from hw.ir.graph import Add, AvgPool, Concat, Conv, GlobalPool, Linear, MaxPool, Select
+from hw.ir.hardware_names import require_names
 from hw.ir.validate import NAME
 from nas.importer import NotConvertible, import_module, require_agreement
 from nas.importer.agreement import TOLERANCE, disagreement
@@ -355,3 +356,59 @@ def test_every_kind_of_node_is_met():
     met = {kind for _, _, expected in COMPUTED.values() for kind in expected}
     nodes = (Add, AvgPool, Concat, Conv, GlobalPool, Linear, MaxPool, Select)
     assert met == {kind.__name__ for kind in nodes}
+
+
+class Words(nn.Module):
+    """Layers called as hardware, Verilog, torch's containers and nodes of the graph call things."""
+
+    NAMES = ("keys", "values", "pop", "reg", "final", "cell", "clk", "input", "load_keys", "a__b")
+
+    def __init__(self):
+        super().__init__()
+        for number, name in enumerate(self.NAMES):
+            setattr(self, name, nn.Conv2d(4 if number else 3, 4, 1))
+        self.output = nn.Linear(4, 10)
+
+    def forward(self, x):
+        for name in self.NAMES:
+            x = getattr(self, name)(x)
+        return self.output(x.mean((2, 3)))
+
+
+def test_no_name_of_a_layer_is_one_that_hardware_or_a_model_cannot_have():
+    """Else a model would be refused, or worse, once it has been trained."""
+    found = imported(Words())
+    require_names(found.graph)
+    assert [found.sources[name].path for name in found.sources] == [*Words.NAMES, "output"]
+    assert [node.name for node in found.graph if node.name in found.sources] == [
+        "keys_node", "values_node", "pop_node", "reg_node", "final_node", "cell_node", "clk_node",
+        "input_node", "node_load_keys", "a_b", "output_node",
+    ]  # fmt: skip
+
+
+class Other(nn.Module):
+    def __init__(self, result):
+        super().__init__()
+        self.layer, self.result = nn.Conv2d(3, 10, 1), result
+
+    def forward(self, x, mask, *more, scale=1):
+        return self.result(end(self.layer(x)))
+
+
+class Gives(Other):
+    def forward(self, x):
+        return self.result(end(self.layer(x)))
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        (Other(end), "forward: takes mask beside the images; give what it takes besides a default"),
+        (Gives(lambda x: {"logits": x}), "forward: returns no tensor; expected one tensor of"),
+        (Gives(lambda x: (x, x)), "forward: returns 2 values; expected one tensor of logits"),
+    ],
+)
+def test_what_forward_takes_and_gives(module, said):
+    with pytest.raises(NotConvertible) as caught:
+        import_module(module, IMAGE)
+    assert [str(one).startswith(said) for one in caught.value.refusals] == [True]

@@ -330,5 +330,6 @@ def test_names_of_other_tools():
     names = Names()
     given = ("/layer1/0/Conv", "/layer1/0/Conv/quant", "/layer1/0/Conv", "a b:0", "", "layer1")
     assert [names.of(one) for one in given] == [
-        "layer1/_0/Conv", "layer1__0_Conv_quant_2", "layer1__0_Conv_2", "a_b_0", "node", "layer1_2"
+        "layer1/n_0/Conv", "layer1_n_0_Conv_quant_2", "layer1_n_0_Conv_2", "a_b_0", "node",
+        "layer1_2",
     ]  # fmt: skip

@@ -1,4 +1,10 @@
-"""Names that a node cannot have in hardware, where its path is a path of Verilog modules."""
+"""Names of nodes in hardware, where their paths are paths of Verilog modules.
+
+Which names they cannot have, and which they get where a network comes from elsewhere.
+"""
+
+import re
+from collections.abc import Collection, Iterable
 
 from hw.errors import InputError
 from hw.ir.graph import Graph
@@ -72,6 +78,44 @@ def require_names(graph: Graph) -> None:
     for name in sorted(first):
         if f"load_{name}" in first:
             raise _wrong(f"load_{name}", f"that is where {name} gets its loaded weights")
+
+
+def possible(words: Iterable[str], taken: Collection[str]) -> str:
+    """A name that hardware can have, like the words of a foreign one, and no node has.
+
+    Whoever reads a network from elsewhere names its nodes by this, so that what is trained or
+    imported is not refused when hardware is made of it.
+
+    Parameters
+    ----------
+    words: what stands between the /, any text; empty ones are left out
+    taken: names of the other nodes
+    """
+    parts = [_possible_word(word) for word in words if word] or ["node"]
+    if "_".join(parts).startswith((*AXI, "load_")) or parts[0] == "loader":
+        parts[0] = f"node_{parts[0]}"
+    name, number = "/".join(parts), 1
+    # Without / it lies in no other one.
+    base = flat(name)
+    while not _is_free(name, taken):
+        number += 1
+        name = f"{base}_{number}"
+    return name
+
+
+def _possible_word(word: str) -> str:
+    """Letters, digits and single _, a letter first, no word or port that there is already."""
+    cleaned = re.sub(r"[^A-Za-z0-9]+", "_", word).strip("_") or "node"
+    if cleaned in KEYWORDS or cleaned in PORTS:
+        cleaned = f"{cleaned}_node"
+    return cleaned if cleaned[0].isalpha() and not cleaned.startswith("fork_") else f"n_{cleaned}"
+
+
+def _is_free(name: str, taken: Collection[str]) -> bool:
+    return not any(
+        flat(one) == flat(name) or one.startswith(f"{name}/") or name.startswith(f"{one}/")
+        for one in taken
+    )
 
 
 def flat(tensor: str) -> str:

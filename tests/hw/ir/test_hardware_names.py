@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from hw.board.boards import device
-from hw.dataflow.design.names import KEYWORDS, require_names
 from hw.dataflow.planner import propose
 from hw.errors import InputError
 from hw.ir import reference
 from hw.ir.graph import Add, Conv, GlobalPool, Graph, Input, Linear
+from hw.ir.hardware_names import KEYWORDS, possible, require_names
+from hw.ir.validate import NAME
 from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
@@ -80,3 +81,31 @@ def test_the_words_are_those_of_the_standard():
     """248 of them in IEEE 1800-2017; the 123 of IEEE 1364-2005 among them."""
     assert len(KEYWORDS) == 248
     assert {"module", "wire", "logic", "s_until_with", "wor"} <= KEYWORDS
+
+
+FOREIGN = (
+    "output final input reg type cell clk rst load loader load_a fork_a a _a a_ a__b 1x1 größe λ _ "
+    "__ s_axis_x m_axis_ s_axil_y s_axis_ fork_ load_ Conv:0 x-y x.y 7 n_7 layer0 A"
+).split()
+
+
+def test_foreign_names_become_such_that_hardware_can_have():
+    """Each of them, and each below each, all beside each other, in several orders."""
+    wanted = [(one,) for one in FOREIGN] + [(one, two) for one in FOREIGN for two in FOREIGN]
+    for order in (wanted, wanted[::-1], wanted[::7] + wanted[3::7]):
+        given: list[str] = []
+        for words in order:
+            given.append(possible(words, given))
+        nodes = [Conv(name=name, inputs=("input",), shape=SHAPE) for name in given]
+        require_names(Graph((Input(name="input", inputs=(), shape=(2, 2, 1)), *nodes)))
+        assert all(NAME.fullmatch(name) for name in given)
+        for name in given:
+            assert not any(other.startswith(f"{name}/") for other in given)
+
+
+def test_names_that_hardware_can_have_stay_what_they_are():
+    for name in ("stem_0", "block/conv", "layer1_0/conv1", "classifier", "A", "conv_2"):
+        assert possible(name.split("/"), ["other"]) == name
+    assert possible(("output",), ()) == "output_node"
+    assert possible(("features", "3x3"), ()) == "features/n_3x3"
+    assert possible(("a", "b"), ("a_b", "c")) == "a_b_2"
