@@ -30,8 +30,8 @@ _ASSIGN = re.compile(rf"  assign ({NAME}) *= (.*);\n")
 _FILL = re.compile(
     rf"  initial begin\n(    ({NAME})\[0\] = (\d+'h[0-9a-f]+);\n(?:    .*\n)*)  end\n"
 )
-_NOISE = re.compile(r"^  \(\* (?:init|enum_\w+) = .* \*\)\n", re.M)
-"""Attributes that repeat a register's declaration or name the values of an enumeration."""
+_NOISE = re.compile(r"^  \(\* (?:init|uninitialised|enum_\w+) = .* \*\)\n", re.M)
+"""Attributes that repeat a register's declaration or name an enumeration's values, and ours."""
 _ATTRIBUTES = re.compile(r"(?:^  \(\* \w+ = .* \*\)\n)+(?=  reg )", re.M)
 
 _NOT = re.compile(rf"(  assign {NAME} *= )! (.*);\n")

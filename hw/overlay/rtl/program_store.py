@@ -65,7 +65,12 @@ class ProgramStore(wiring.Component):
             shape=unsigned(isa.WORD_BITS),
             depth=1 << self.address_bits,
             init=[],
-            attrs={"no_rw_check": 1, "ram_style": "block", "syn_ramstyle": "block_ram"},
+            attrs={
+                "no_rw_check": 1,
+                "ram_style": "block",
+                "syn_ramstyle": "block_ram",
+                "uninitialised": 1,
+            },
         )
         m.submodules.memory = memory
         reader = memory.read_port()

@@ -181,17 +181,24 @@ def test_contents_of_memories_are_amaranths(monkeypatch):
     assert "$meminit_v2" in ours[0] and "20'11111000000111110000" in ours[0]
 
 
+def test_what_is_written_before_it_is_read_begins_with_nothing():
+    pool = Memories(unsigned(8), [0] * 16, attrs={"uninitialised": 1, "ram_style": "block"})
+    text = to_verilog(pool, "top")
+    assert '  (* ram_style = "block" *)\n  reg [7:0] rom [15:0];\n' in text
+    assert "initial" not in text and "uninitialised" not in text
+
+
 class Memories(wiring.Component):
     """A ROM read in the same cycle."""
 
-    def __init__(self, shape, contents):
-        self.shape, self.contents = shape, contents
+    def __init__(self, shape, contents, attrs=None):
+        self.shape, self.contents, self.attrs = shape, contents, attrs
         super().__init__({"address": In(range(len(contents))), "data": Out(shape)})
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.rom = rom = Memory(shape=self.shape, depth=len(self.contents),
-                                        init=self.contents)  # fmt: skip
+                                        init=self.contents, attrs=self.attrs)  # fmt: skip
         read = rom.read_port(domain="comb")
         m.d.comb += [read.addr.eq(self.address), self.data.eq(read.data)]
         return m
