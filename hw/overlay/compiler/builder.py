@@ -102,6 +102,13 @@ class Builder:
         """Tensors that nobody reads after this node."""
         return {name for name in self.inputs[node.name] if self.last_reader[name] == node.name}
 
+    def sole_reader(self, node: Node) -> bool:
+        """Whether nobody reads the planes of a node's input after it, under any name."""
+        if node.name in self.gathered:
+            return False
+        name = node.inputs[0]
+        return name in self.last_read(node) and self.memory.held_once(self.tensors[name].planes)
+
     def release(self, name: str, channel: int) -> None:
         """A channel of a tensor will not be read any more."""
         if not self.tensors[name].image:

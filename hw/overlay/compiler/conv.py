@@ -58,54 +58,62 @@ def convolution(builder: Builder, node: Conv | FactorizedReduce) -> None:
     channels, inside, *kernel = sign.shape
     groups = node.groups if isinstance(node, Conv) else 1
     planes = builder.take(node, channels)
-    uses = ((sign != 0) * np.array([len(s) for s in scales])[:, None, None, None]).sum((0, 1))
+    uses = ((sign != 0) * np.array([len(s) for s in scales])[:, None, None, None]).sum(1)
     view = _view(builder, node, kernel)
-    sources = builder.source(node).planes
     moved = moves_later(view, builder.placement.batch, int(uses.sum()) / channels)
     if moved:
         view = replace(view, cut=(False, False))
-    halo = with_halo(builder, view, sources, uses) if max(kernel) > 1 else None
-    if halo:
-        view, sources = halo
-    read = np.array(sources, np.int64)
     highest = int(level[sign != 0].max(initial=0)) + max((s[-1][0] for s in scales if s), default=0)
-    ladder = ladder_of(builder, node, view, highest - derived.shift)
 
-    def emit(channel: int, target: int) -> int:
-        begin = channel // (channels // groups) * inside
-        near = read[begin : begin + inside]
-        terms = _terms(builder, view, sign[channel], level[channel], near, scales[channel], bounds)
-        wanted = Wanted.of(terms, params.bias[channel] + derived.rounding, derived.shift)
-        if ladder:
-            wanted = ladder.climb(builder, node, wanted, ending)
-        group = Group()
-        builder.sum(group, builder.arrange(node, wanted, ending))
-        builder.end(group, target, ending)
-        return builder.emitter.group(group)
-
-    indices: list[int] = []
-    half = channels // 2 if isinstance(node, FactorizedReduce) else channels
-    for first, last, extra in ((0, half, 0), (half, channels, 1)):
-        offset = view.offset[0] + extra, view.offset[1] + extra
-        out = [view.pitch_out] if moved else []
-        for chunk in chunks(builder, last - first, out) if last > first else ():
-            builder.emitter.configure(replace(view, offset=offset))
+    def part(mine: range, view: View) -> list[int]:
+        """These channels; indices of their captures."""
+        if not mine:
+            return []
+        sources = builder.source(node).planes
+        halo = with_halo(builder, node, view, sources, uses[mine.start : mine.stop].sum(0))
+        if halo:
+            view, sources = halo
+        ladder = ladder_of(builder, node, view, highest - derived.shift)
+        read = np.array(sources, np.int64)
+        indices: list[int] = []
+        for chunk in chunks(builder, len(mine), [view.pitch_out] if moved else []):
+            builder.emitter.configure(view)
             builder.aim([*sources, *(ladder.planes if ladder else ())])
             if halo and not indices:
                 builder.emitter.settle()
-            mine = [first + n for n in chunk]
-            targets = [planes[channel] for channel in mine]
+            chosen = mine[chunk.start : chunk.stop]
+            own = planes[chosen.start : chosen.stop]
+            targets = builder.memory.take(node.name, len(own), view.pitch_out) if moved else own
+            found = []
+            for channel, target in zip(chosen, targets, strict=True):
+                begin = channel // (channels // groups) * inside
+                near = read[begin : begin + inside]
+                terms = _terms(
+                    builder, view, sign[channel], level[channel], near, scales[channel], bounds
+                )
+                wanted = Wanted.of(terms, params.bias[channel] + derived.rounding, derived.shift)
+                if ladder:
+                    wanted = ladder.climb(builder, node, wanted, ending)
+                group = Group()
+                builder.sum(group, builder.arrange(node, wanted, ending))
+                builder.end(group, target, ending)
+                found.append(builder.emitter.group(group))
             if moved:
-                targets = builder.memory.take(node.name, len(mine), view.pitch_out)
-            found = [emit(c, target) for c, target in zip(mine, targets, strict=True)]
-            if moved:
-                found = move(builder, node, targets, [planes[channel] for channel in mine])
+                found = move(builder, node, targets, own)
                 builder.memory.drop(targets)
             indices += found
-    if halo:
-        builder.memory.drop(sources)
-    if ladder:
-        builder.memory.drop(ladder.planes)
+        if halo and sources != builder.source(node).planes:
+            builder.memory.drop(sources)
+        if ladder:
+            builder.memory.drop(ladder.planes)
+        return indices
+
+    if isinstance(node, FactorizedReduce):
+        half, farther = channels // 2, (view.offset[0] + 1, view.offset[1] + 1)
+        indices = part(range(half), view)
+        indices += part(range(half, channels), replace(view, offset=farther))
+    else:
+        indices = part(range(channels), view)
     if node.name in builder.gathered:
         builder.memory.drop(builder.gathered.pop(node.name)[1])
     builder.give(node, planes)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from hw.ir.graph import Node
 from hw.overlay import isa
 from hw.overlay.compiler.builder import Builder
 from hw.overlay.compiler.emitter import Group, View
@@ -33,11 +34,12 @@ def copy(builder: Builder, source: int, target: int, reaches: Sequence[Reach]) -
 
 
 def with_halo(
-    builder: Builder, view: View, planes: Sequence[int], uses: np.ndarray
+    builder: Builder, node: Node, view: View, planes: Sequence[int], uses: np.ndarray
 ) -> tuple[View, tuple[int, ...]] | None:
     """The planes with a halo and the view of them, if that takes fewer cycles and there is room.
 
-    uses: how often each tap is read, over all output channels: shape of the kernel
+    uses: how often each tap is read, over all output channels: shape of the kernel. Where only one
+    pixel is read, and nobody reads the planes after the node, they are overwritten.
     """
     if view.image or any(view.cut[a] and view.pitch_in[a] < 0 for a in (0, 1)):
         return None
@@ -45,7 +47,11 @@ def with_halo(
     pitch = axes[0].pitch, axes[1].pitch
     if max(pitch) > isa.MOST_TAP_BITS or not _pays(builder, view, axes, len(planes), uses):
         return None
-    made = builder.memory.take_sparse(len(planes), 1 << sum(pitch), words_of(axes))
+    made: tuple[int, ...] | None
+    if sum(pitch) == 0 == sum(max(p, 0) for p in view.pitch_in) and builder.sole_reader(node):
+        made = tuple(planes)
+    else:
+        made = builder.memory.take_sparse(len(planes), 1 << sum(pitch), words_of(axes))
     if made is None:
         return None
     hardware = builder.hardware

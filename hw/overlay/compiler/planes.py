@@ -109,6 +109,10 @@ class Memory:
         for plane in planes:
             self._holders[plane] += 1
 
+    def held_once(self, planes: Sequence[int]) -> bool:
+        """Whether none of these planes has a second holder."""
+        return all(self._holders.get(plane) == 1 for plane in planes)
+
     def drop(self, planes: Sequence[int]) -> None:
         """One holder less; a plane that nobody holds is free."""
         for plane in planes:
