@@ -32,6 +32,8 @@ class Builder:
     tensors: where those lie that are still to be read
     places: of every tensor's channels, for whoever wants to look at them
     later: what is left to be done when the suffix begins
+    shared: tensors moved among those of other images, for the suffix
+    dry: whether only planes are taken and given back, and sums left out
     gathered: of each node that reads a copy of its input, which, and its planes
     aimed: whether slots count from where all planes can be named, see `aim`
     acc_bits: of the widest sum so far
@@ -42,6 +44,7 @@ class Builder:
     placement: Placement
     memory: Memory
     emitter: Emitter = field(default_factory=Emitter)
+    dry: bool = False
     section: str = "prefix"
     tensors: dict[str, Tensor] = field(default_factory=dict)
     places: dict[str, dict[int, Place]] = field(default_factory=dict)
@@ -51,6 +54,7 @@ class Builder:
     inputs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     last_reader: dict[str, str] = field(default_factory=dict)
     released: set[tuple[str, int]] = field(default_factory=set)
+    shared: dict[str, Tensor] = field(default_factory=dict)
     gathered: dict[str, tuple[Gather, tuple[int, ...]]] = field(default_factory=dict)
     aimed: bool = True
     acc_bits: int = 0

@@ -1,7 +1,9 @@
 """From a network to a program of an overlay."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from hw.errors import InputError
 from hw.ir.graph import (
@@ -28,7 +30,7 @@ from hw.overlay.compiler.max_pool import max_pool
 from hw.overlay.compiler.move import move
 from hw.overlay.compiler.placement import Placement, place, words
 from hw.overlay.compiler.planes import Memory, MemoryFull, Tensor
-from hw.overlay.compiler.schedule import divided, ordered, reads, twins
+from hw.overlay.compiler.schedule import divided, reads, twins
 from hw.overlay.hardware import Overlay
 from hw.overlay.isa import Flow
 from hw.overlay.places import Place
@@ -67,74 +69,101 @@ def compile_network(network: Network, hardware: Overlay) -> Compiled:
     twin = twins(network.graph)
     inputs = reads(network.graph, twin)
     full = None
-    for option in divided(network, placement, inputs):
+    for option, nodes in divided(network, placement, inputs):
         try:
-            return _compiled(network, hardware, option, twin, inputs)
+            if full is not None:
+                # What stands where is soon found out; most of the time goes into the words.
+                _Compiler(network, hardware, option, nodes, twin, inputs, dry=True).compiled()
+            return _Compiler(network, hardware, option, nodes, twin, inputs).compiled()
         except MemoryFull as error:
             full = error
     assert full is not None
     raise full
 
 
-def _compiled(
-    network: Network,
-    hardware: Overlay,
-    placement: Placement,
-    twin: Mapping[str, str],
-    inputs: Mapping[str, tuple[str, ...]],
-) -> Compiled:
-    """The program of a placement; MemoryFull: there are too few words for that."""
-    graph = network.graph
-    nodes = ordered(graph, placement, inputs)
-    builder = Builder(network, hardware, placement, Memory(hardware.words))
-    builder.twins = dict(twin)
-    builder.inputs = {n: () if n in placement.gathered else s for n, s in inputs.items()}
-    builder.last_reader = {s: node.name for node in nodes for s in builder.inputs[node.name]}
-    image = _image(builder)
-    _reserve(builder)
+class _Compiler:
+    """One placement's program; MemoryFull: there are too few words for it."""
 
-    emitter = builder.emitter
-    ranges: dict[str, tuple[str, int]] = {}
-    emitter.put(isa.Jump(Flow.WAIT_IMAGE).pack())
-    for node in nodes:
-        if node.name not in placement.suffix:
-            moved = node.name in placement.border and not any(placement.cuts(node))
-            (_moved if moved else _operation)(builder, node)
+    def __init__(
+        self,
+        network: Network,
+        hardware: Overlay,
+        placement: Placement,
+        nodes: Sequence[Node],
+        twin: Mapping[str, str],
+        inputs: Mapping[str, tuple[str, ...]],
+        dry: bool = False,
+    ):
+        self.network, self.hardware, self.placement = network, hardware, placement
+        parts = {True: [], False: []}
+        for node in nodes:
+            parts[node.name in placement.suffix].append(node)
+        self.prefix, self.suffix = parts[False], parts[True]
+        self.builder = Builder(network, hardware, placement, Memory(hardware.words), dry=dry)
+        self.builder.twins = dict(twin)
+        gathered = dict.fromkeys(placement.gathered, ())
+        self.builder.inputs = {**inputs, **gathered}
+        self.ends: dict[str, tuple[str, int]] = {}
+
+    def compiled(self) -> Compiled:
+        graph, builder, placement = self.network.graph, self.builder, self.placement
+        slot, step = _image(builder)
+        _reserve(builder)
+        prefix = self._prefix()
+        suffix = self._suffix()
+        program = Program(
+            hardware=self.hardware,
+            prefix=prefix,
+            suffix=suffix,
+            image=graph.input.shape,
+            image_pitch=placement.pitches[graph.input.name],
+            image_slot=slot // words(placement.pitches[graph.input.name]),
+            image_step=step,
+            batch=placement.batch,
+            logits=graph.output.shape[2],
+            network=self.network.digest,
+        )
+        places = {
+            name: tuple(found[channel] for channel in range(len(found)))
+            for name, found in builder.places.items()
+        }
+        return Compiled(program, places, builder.memory.most, builder.acc_bits, self.ends)
+
+    def _prefix(self) -> np.ndarray:
+        """Words for each image."""
+        builder, placement = self.builder, self.placement
+        builder.emitter.put(isa.Jump(Flow.WAIT_IMAGE).pack())
+        self._read_in(self.prefix)
+        for node in self.prefix:
+            (_moved if node.name in placement.moved else _operation)(builder, node)
             for gather in placement.gathers:
                 if gather.source == node.name:
                     collect(builder, gather)
-            if node.name not in builder.last_reader and node is not graph.output:
-                builder.drop(node.name)
-            ranges[node.name] = "prefix", emitter.length
-    prefix = emitter.section(Flow.END_PREFIX)
-    builder.section = "suffix"
-    for finish in builder.later:
-        finish()
-    for node in nodes:
-        if node.name in placement.suffix:
-            _operation(builder, node)
-            ranges[node.name] = "suffix", emitter.length
-    if not isinstance(graph.output, Linear):
-        pixels(builder, graph.output)
-    suffix = emitter.section(Flow.END_SUFFIX)
+                    if node.name not in builder.last_reader:
+                        builder.drop(node.name)
+            self.ends[node.name] = "prefix", builder.emitter.length
+        return builder.emitter.section(Flow.END_PREFIX)
 
-    program = Program(
-        hardware=hardware,
-        prefix=prefix,
-        suffix=suffix,
-        image=graph.input.shape,
-        image_pitch=placement.pitches[graph.input.name],
-        image_slot=image[0] // words(placement.pitches[graph.input.name]),
-        image_step=image[1],
-        batch=placement.batch,
-        logits=graph.output.shape[2],
-        network=network.digest,
-    )
-    places = {
-        name: tuple(found[channel] for channel in range(len(found)))
-        for name, found in builder.places.items()
-    }
-    return Compiled(program, places, builder.memory.most, builder.acc_bits, ranges)
+    def _suffix(self) -> np.ndarray:
+        """Words for the batch."""
+        builder, output = self.builder, self.network.graph.output
+        builder.section = "suffix"
+        builder.tensors |= builder.shared
+        builder.released.clear()
+        self._read_in(self.suffix)
+        for finish in builder.later:
+            finish()
+        for node in self.suffix:
+            _operation(builder, node)
+            self.ends[node.name] = "suffix", builder.emitter.length
+        if not isinstance(output, Linear):
+            pixels(builder, output)
+        return builder.emitter.section(Flow.END_SUFFIX)
+
+    def _read_in(self, nodes: Sequence[Node]) -> None:
+        """Who reads each tensor last in a section."""
+        inputs = self.builder.inputs
+        self.builder.last_reader = {s: node.name for node in nodes for s in inputs[node.name]}
 
 
 def _check_sides(network: Network) -> None:
@@ -176,14 +205,13 @@ def _reserve(builder: Builder) -> None:
 
 
 def _moved(builder: Builder, node: Node) -> None:
-    """A node of the border whose planes are to be moved."""
+    """A node of the border that lies as the first image's, copied to where its image lies."""
     targets = builder.reserved.pop(node.name)
     _operation(builder, node)
-    sources = builder.tensors[node.name].planes
-    indices = move(builder, node, sources, targets)
-    builder.drop(node.name)
-    builder.released -= {(node.name, channel) for channel in range(len(targets))}
-    builder.give(node, targets)
+    indices = move(builder, node, builder.tensors[node.name].planes, targets)
+    if node.name not in builder.placement.both:
+        builder.drop(node.name)
+    builder.shared[node.name] = Tensor(targets, builder.placement.pitches[node.name])
     builder.places[node.name] = {
         channel: Place(plane, builder.placement.pitches[node.name], builder.section, index)
         for channel, (plane, index) in enumerate(zip(targets, indices, strict=True))

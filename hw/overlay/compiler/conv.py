@@ -20,7 +20,13 @@ from hw.overlay import isa
 from hw.overlay.compiler.builder import Builder
 from hw.overlay.compiler.emitter import Group, View
 from hw.overlay.compiler.halo import with_halo
-from hw.overlay.compiler.ladder import ladder_of
+from hw.overlay.compiler.in_place import (
+    fits_in_place,
+    fits_one_by_one,
+    in_place,
+    one_by_one,
+)
+from hw.overlay.compiler.ladder import Ladder, ladder_of
 from hw.overlay.compiler.levels import digits
 from hw.overlay.compiler.max_pool import chunks
 from hw.overlay.compiler.move import move
@@ -43,81 +49,135 @@ def check_guard(builder: Builder, node: Node) -> None:
         )
 
 
+class Layer:
+    """The numbers of a convolution, and its channels' groups.
+
+    Members
+    -------
+    uses: how often each tap is read, for every output channel: channels × kernel
+    above: levels of the highest term above the last one
+    ending: of every channel
+    """
+
+    def __init__(self, builder: Builder, node: Conv | FactorizedReduce):
+        network = builder.network
+        params = network.params[node.name]
+        self.builder, self.node, self.bias = builder, node, params.bias
+        self.sign, power = decode(params.codes, network.arithmetic.weight_bits)
+        acc = accumulation(network, node.name)
+        self.derived = requantisation(network, node.name, acc)
+        _, _, multipliers = scale_multipliers(params.scale_sign, params.scale_exp)
+        self.scales = [digits(multiplier) for multiplier in multipliers]
+        self.level = power.astype(np.int64) - acc.p0
+        self.ending, self.bounds = builder.finish(node), operand_range(network, node.name)
+        self.channels, self.inside, *self.kernel = self.sign.shape
+        self.groups = node.groups if isinstance(node, Conv) else 1
+        terms = np.array([len(scale) for scale in self.scales])
+        self.uses = ((self.sign != 0) * terms[:, None, None, None]).sum(1)
+        highest = max((scale[-1][0] for scale in self.scales if scale), default=0)
+        self.above = int(self.level[self.sign != 0].max(initial=0)) + highest - self.derived.shift
+
+    def emit(
+        self,
+        view: View,
+        sources: np.ndarray,
+        channel: int,
+        target: int,
+        ladder: Ladder | None = None,
+    ) -> int:
+        """A channel's sum into its plane; index of the capture.
+
+        sources: planes of all input channels
+        """
+        builder = self.builder
+        if builder.dry:
+            return 0
+        begin = channel // (self.channels // self.groups) * self.inside
+        terms = _terms(
+            builder,
+            view,
+            self.sign[channel],
+            self.level[channel],
+            sources[begin : begin + self.inside],
+            self.scales[channel],
+            self.bounds,
+        )
+        constant = self.bias[channel] + self.derived.rounding
+        wanted = Wanted.of(terms, constant, self.derived.shift)
+        if ladder:
+            wanted = ladder.climb(builder, self.node, wanted, self.ending)
+        group = Group()
+        builder.sum(group, builder.arrange(self.node, wanted, self.ending))
+        builder.end(group, target, self.ending)
+        return builder.emitter.group(group)
+
+
 def convolution(builder: Builder, node: Conv | FactorizedReduce) -> None:
     """Every channel a group: its terms, its capture."""
     check_guard(builder, node)
-    network = builder.network
-    params = network.params[node.name]
-    sign, power = decode(params.codes, network.arithmetic.weight_bits)
-    acc = accumulation(network, node.name)
-    derived = requantisation(network, node.name, acc)
-    _, _, multipliers = scale_multipliers(params.scale_sign, params.scale_exp)
-    scales = [digits(multiplier) for multiplier in multipliers]
-    level = power.astype(np.int64) - acc.p0
-    ending, bounds = builder.finish(node), operand_range(network, node.name)
-    channels, inside, *kernel = sign.shape
-    groups = node.groups if isinstance(node, Conv) else 1
-    planes = builder.take(node, channels)
-    uses = ((sign != 0) * np.array([len(s) for s in scales])[:, None, None, None]).sum(1)
-    view = _view(builder, node, kernel)
-    moved = moves_later(view, builder.placement.batch, int(uses.sum()) / channels)
-    if moved:
-        view = replace(view, cut=(False, False))
-    highest = int(level[sign != 0].max(initial=0)) + max((s[-1][0] for s in scales if s), default=0)
-
-    def part(mine: range, view: View) -> list[int]:
-        """These channels; indices of their captures."""
-        if not mine:
-            return []
-        sources = builder.source(node).planes
-        halo = with_halo(builder, node, view, sources, uses[mine.start : mine.stop].sum(0))
-        if halo:
-            view, sources = halo
-        ladder = ladder_of(builder, node, view, highest - derived.shift)
-        read = np.array(sources, np.int64)
-        indices: list[int] = []
-        for chunk in chunks(builder, len(mine), [view.pitch_out] if moved else []):
-            builder.emitter.configure(view)
-            builder.aim([*sources, *(ladder.planes if ladder else ())])
-            if halo and not indices:
-                builder.emitter.settle()
-            chosen = mine[chunk.start : chunk.stop]
-            own = planes[chosen.start : chosen.stop]
-            targets = builder.memory.take(node.name, len(own), view.pitch_out) if moved else own
-            found = []
-            for channel, target in zip(chosen, targets, strict=True):
-                begin = channel // (channels // groups) * inside
-                near = read[begin : begin + inside]
-                terms = _terms(
-                    builder, view, sign[channel], level[channel], near, scales[channel], bounds
-                )
-                wanted = Wanted.of(terms, params.bias[channel] + derived.rounding, derived.shift)
-                if ladder:
-                    wanted = ladder.climb(builder, node, wanted, ending)
-                group = Group()
-                builder.sum(group, builder.arrange(node, wanted, ending))
-                builder.end(group, target, ending)
-                found.append(builder.emitter.group(group))
-            if moved:
-                found = move(builder, node, targets, own)
-                builder.memory.drop(targets)
-            indices += found
-        if halo and sources != builder.source(node).planes:
-            builder.memory.drop(sources)
-        if ladder:
-            builder.memory.drop(ladder.planes)
-        return indices
-
-    if isinstance(node, FactorizedReduce):
-        half, farther = channels // 2, (view.offset[0] + 1, view.offset[1] + 1)
-        indices = part(range(half), view)
-        indices += part(range(half, channels), replace(view, offset=farther))
+    layer = Layer(builder, node)
+    channels = layer.channels
+    view = _view(builder, node, layer.kernel)
+    if fits_in_place(builder, node, view, layer.kernel):
+        planes = in_place(builder, node, view, layer.emit)
+        indices = [builder.emitter.length - 1] * channels
+    elif fits_one_by_one(builder, node, view, layer.inside):
+        planes, indices = one_by_one(builder, node, view, layer.emit)
     else:
-        indices = part(range(channels), view)
+        planes = builder.take(node, channels)
+        indices = _halves(builder, layer, view, planes)
     if node.name in builder.gathered:
         builder.memory.drop(builder.gathered.pop(node.name)[1])
     builder.give(node, planes)
-    builder.complete(node, range(channels), planes, indices, ending)
+    builder.complete(node, range(channels), planes, indices, layer.ending)
+
+
+def _halves(builder: Builder, layer: Layer, view: View, planes: Sequence[int]) -> list[int]:
+    """All channels, those of a reduction in two parts; indices of the captures."""
+    channels = layer.channels
+    moved = moves_later(view, builder.placement.batch, int(layer.uses.sum()) / channels)
+    if moved:
+        view = replace(view, cut=(False, False))
+    if not isinstance(layer.node, FactorizedReduce):
+        return _part(builder, layer, view, planes, range(channels), moved)
+    half, farther = channels // 2, (view.offset[0] + 1, view.offset[1] + 1)
+    first = _part(builder, layer, view, planes, range(half), moved)
+    rest = range(half, channels)
+    return first + _part(builder, layer, replace(view, offset=farther), planes, rest, moved)
+
+
+def _part(
+    builder: Builder, layer: Layer, view: View, planes: Sequence[int], mine: range, moved: bool
+) -> list[int]:
+    """These channels; indices of the captures. moved: computed as the first image's, then moved."""
+    if not mine:
+        return []
+    node = layer.node
+    sources = builder.source(node).planes
+    halo = with_halo(builder, node, view, sources, layer.uses[mine.start : mine.stop].sum(0))
+    if halo:
+        view, sources = halo
+    ladder = ladder_of(builder, node, view, layer.above)
+    read = np.array(sources, np.int64)
+    indices: list[int] = []
+    for chunk in chunks(builder, len(mine), [view.pitch_out] if moved else []):
+        builder.emitter.configure(view)
+        builder.aim([*sources, *(ladder.planes if ladder else ())])
+        if halo and not indices:
+            builder.emitter.settle()
+        chosen = mine[chunk.start : chunk.stop]
+        own = planes[chosen.start : chosen.stop]
+        targets = builder.memory.take(node.name, len(own), view.pitch_out) if moved else own
+        found = [layer.emit(view, read, c, t, ladder) for c, t in zip(chosen, targets, strict=True)]
+        if moved:
+            found = move(builder, node, targets, own)
+            builder.memory.drop(targets)
+        indices += found
+    if halo and sources != builder.source(node).planes:
+        builder.memory.drop(sources)
+    if ladder:
+        builder.memory.drop(ladder.planes)
+    return indices
 
 
 def moves_later(view: View, batch: Pair, steps: float) -> bool:

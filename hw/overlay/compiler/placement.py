@@ -46,6 +46,8 @@ class Placement:
     ----------
     suffix: nodes that are done once a batch
     border: nodes of the prefix that the suffix reads
+    moved: those of the border that lie as the first image's, and are copied among the other images
+    both: those of the border that the prefix reads as well: moved, and kept
     gathers: tensors of the prefix that are copied for it
     """
 
@@ -53,6 +55,8 @@ class Placement:
     batch: Pair
     suffix: frozenset[str] = frozenset()
     border: frozenset[str] = frozenset()
+    moved: frozenset[str] = frozenset()
+    both: frozenset[str] = frozenset()
     gathers: tuple[Gather, ...] = ()
 
     def shared(self, name: str) -> bool:
@@ -67,18 +71,18 @@ class Placement:
         """Nodes that read copies."""
         return frozenset(name for gather in self.gathers for name in gather.nodes)
 
-    def cuts(self, node: Node) -> tuple[bool, bool]:
-        """On which axes a node of the border writes its image's own lanes at once.
+    def apart(self, name: str) -> tuple[bool, bool]:
+        """On which axes a tensor's pixels have those of the batch's other images between them."""
+        rows, columns = (
+            p < 0 and b > 1 for p, b in zip(self.pitches[name], self.batch, strict=True)
+        )
+        return rows, columns
 
-        On none where its input lies apart already: then its planes are moved.
-        """
-        if node.name not in self.border:
+    def cuts(self, node: Node) -> tuple[bool, bool]:
+        """On which axes a node of the border writes its image's own lanes at once."""
+        if node.name not in self.border - self.moved:
             return False, False
-        shared = [p < 0 and b > 1 for p, b in zip(self.pitches[node.name], self.batch, strict=True)]
-        sources = [self.pitches[source] for source in node.inputs]
-        if any(cut and source[a] < 0 for a, cut in enumerate(shared) for source in sources):
-            return False, False
-        return shared[0], shared[1]
+        return self.apart(node.name)
 
 
 def strides(node: Node) -> Pair:

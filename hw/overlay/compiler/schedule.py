@@ -65,7 +65,9 @@ def ordered(
                 for name in ready
             }
             best = min(ready, key=lambda name: growth[name])
-            name = best if growth[best] < 0 else ready[0]
+            # Of those that read what the first one does, the last one may be done in place.
+            near = [name for name in ready if waiting[name] & waiting[ready[0]]]
+            name = best if growth[best] < 0 else min(near, key=lambda name: growth[name])
             section.remove(name)
             found.append(graph[name])
             done.add(name)
@@ -76,25 +78,74 @@ def ordered(
 
 def divided(
     network: Network, placement: Placement, inputs: Mapping[str, tuple[str, ...]]
-) -> Iterator[Placement]:
-    """The placement with its border where tensors come to be shared, and without batches.
+) -> Iterator[tuple[Placement, list[Node]]]:
+    """Borders, each with the order of all nodes, the one of the fewest cycles first.
 
-    The first one takes the fewest cycles and the most memory: the border's planes, and copies of
-    tensors, are kept while the prefix is done for all images.
+    The border's planes, and copies of tensors, are kept while the prefix is done for all images:
+    that takes memory. Next come a border without copies, then later ones, each kept in fewer words
+    than those before, though more is done for each image then; last there are no batches.
     """
     graph = network.graph
     if placement.batch != (1, 1):
-        found = gathers(network, placement, inputs)
-        for copies in (found, ()) if found else ((),):
+        late = frozenset(n.name for n in graph if any(map(placement.shared, inputs[n.name])))
+        copies = gathers(network, placement, inputs)
+        if copies:
             option = replace(placement, gathers=copies)
-            suffix = option.gathered | {
-                n.name for n in graph if any(map(placement.shared, n.inputs))
-            }
-            border = {
-                source
-                for name in suffix - option.gathered
-                for source in inputs[name]
-                if source not in suffix
-            }
-            yield replace(option, suffix=suffix, border=frozenset(border))
-    yield replace(placement, batch=(1, 1))
+            option = _bordered(graph, option, inputs, late | option.gathered)
+            yield option, ordered(graph, option, inputs)
+        first = _bordered(graph, placement, inputs, late)
+        nodes = ordered(graph, first, inputs)
+        yield first, nodes
+        least = _kept(graph, first)
+        names = [node.name for node in nodes if node.name in late]
+        for at in range(1, len(names)):
+            option = _bordered(graph, placement, inputs, frozenset(names[at:]))
+            if _kept(graph, option) < least:
+                least = _kept(graph, option)
+                yield option, ordered(graph, option, inputs)
+    alone = replace(placement, batch=(1, 1))
+    yield alone, ordered(graph, alone, inputs)
+
+
+def _bordered(
+    graph: Graph,
+    placement: Placement,
+    inputs: Mapping[str, tuple[str, ...]],
+    suffix: frozenset[str],
+) -> Placement:
+    """The placement with this suffix."""
+    border = {
+        source
+        for name in suffix - placement.gathered
+        for source in inputs[name]
+        if source not in suffix
+    }
+    both = {
+        source
+        for node in graph
+        if node.name not in suffix
+        for source in inputs[node.name]
+        if source in border
+    }
+    moved = both | {
+        name
+        for name in border
+        if any(p < 0 and cut for s in inputs[name] for p, cut in _axes(placement, s, name))
+    }
+    return replace(
+        placement,
+        suffix=suffix,
+        border=frozenset(border),
+        moved=frozenset(moved),
+        both=frozenset(both),
+    )
+
+
+def _axes(placement: Placement, source: str, name: str) -> Iterator[tuple[int, bool]]:
+    """The pitch of a source on each axis, and whether the reader's pixels come apart there."""
+    return zip(placement.pitches[source], placement.apart(name), strict=True)
+
+
+def _kept(graph: Graph, placement: Placement) -> int:
+    """Words of a border."""
+    return sum(graph[name].shape[2] * words(placement.pitches[name]) for name in placement.border)

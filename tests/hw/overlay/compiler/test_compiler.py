@@ -123,9 +123,13 @@ def test_a_wrong_weight_is_seen(monkeypatch):
         check(network, HARDWARE)
 
 
-def test_a_small_memory_does_without_batches():
+def test_a_small_memory_has_a_later_border_and_a_smaller_one_no_batch():
+    """Pools that read the same are on both sides of that border."""
     network = drawn(genotype("NASNet", (16, 12, 1), 3))
-    roomy, least = (check(network, HARDWARE.resized(words=w)) for w in (2048, 230))
-    assert roomy.program.images == 4
-    assert least.program.images == 1
-    assert least.memory <= 230
+    roomy = compile_network(network, HARDWARE)
+    later = check(network, HARDWARE.resized(words=250), images=2)
+    alone = compile_network(network, HARDWARE.resized(words=200))
+    assert [c.program.images for c in (roomy, later, alone)] == [4, 4, 1]
+    assert later.memory <= 250 < roomy.memory
+    suffixes = [sum(section == "suffix" for section, _ in c.ends.values()) for c in (roomy, later)]
+    assert 0 < suffixes[1] < suffixes[0]
