@@ -90,6 +90,7 @@ class Bench:
     ----------
     dut: the component (wiring.Component), synchronous to `sync`; none for logic that the proof
         adds to `module` itself
+    library: Verilog of what the component has as instances, by file name
 
     Attributes
     ----------
@@ -99,8 +100,8 @@ class Bench:
     shown: what a trace shows
     """
 
-    def __init__(self, dut: Any = None):
-        self.dut, self.module = dut, Module()
+    def __init__(self, dut: Any = None, library: Mapping[str, str] | None = None):
+        self.dut, self.module, self.library = dut, Module(), dict(library or {})
         if dut is not None:
             self.module.submodules.dut = dut
         self.statements: list[Statement] = []

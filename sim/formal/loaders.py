@@ -103,8 +103,8 @@ def loader() -> Bench:
             own = {"s_axil_bready": "b_ready", "s_axil_rready": "r_ready"}.get(name, name)
             m.d.comb += getattr(dut, name).eq(bench.free(own, getattr(dut, name).shape()))
     m.d.comb += dut.busy.eq(bench.free("busy", 1))
-    b = _answers(bench, "b", Cat(dut.s_axil_bresp))
-    r = _answers(bench, "r", Cat(dut.s_axil_rresp, dut.s_axil_rdata))
+    b = answers(bench, "b", Cat(dut.s_axil_bresp))
+    r = answers(bench, "r", Cat(dut.s_axil_rresp, dut.s_axil_rdata))
     written = bench.named("written", dut.s_axil_awvalid & dut.s_axil_awready)
     asked = bench.named("asked", dut.s_axil_arvalid & dut.s_axil_arready)
 
@@ -130,7 +130,7 @@ def loader() -> Bench:
     return bench
 
 
-def _answers(bench: Bench, name: str, payload: Value) -> Port:
+def answers(bench: Bench, name: str, payload: Value) -> Port:
     """The rules of an answer's channel: held, stable, without waiting for the master."""
     dut = bench.dut
     valid = bench.named(f"{name}_valid", getattr(dut, f"s_axil_{name}valid"))

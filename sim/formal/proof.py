@@ -102,6 +102,7 @@ def prove(proof: Proof, *, fresh: bool = False) -> tuple[Result, bytes | None]:
     # The program that decides is part of the digest: a result is not older than what it says.
     digest = cache.digest_of(
         bench.rtlil,
+        *(text for item in sorted(bench.library.items()) for text in item),
         solver.script(bench),
         json.dumps([proof.depth, proof.cover, proof.search]),
         solver.versions(),

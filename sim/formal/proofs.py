@@ -15,6 +15,7 @@ from hw.ir.parameters import Rounding
 from sim.formal import (
     elements,
     joins,
+    lanes,
     loaders,
     pools,
     queues,
@@ -315,6 +316,36 @@ PROOFS = {
             ),
             depth=2,
             cover=16,
+        ),
+        Proof(
+            "lane",
+            "Lane of pixels of 9 bits, sums of 19, two banks, as any fabric has it",
+            lambda: lanes.lane(9, 19, 2, "generic"),
+            depth=3,
+        ),
+        Proof(
+            "lane-ecp5",
+            "Lane of pixels of 9 bits, sums of 19, two banks, of an ECP5's cells",
+            lambda: lanes.lane(9, 19, 2, "ecp5"),
+            depth=3,
+        ),
+        Proof(
+            "lane-small",
+            "Lane of pixels of 5 bits, sums of 8, one bank",
+            lambda: lanes.lane(5, 8, 1, "generic"),
+            depth=3,
+        ),
+        Proof(
+            "logits",
+            "Queue of logits of 8 bits",
+            lambda: lanes.logits(8),
+            cover=24,
+            search=30,
+        ),
+        Proof(
+            "overlay-registers",
+            "Registers of an overlay behind AXI4-Lite",
+            lambda: lanes.registers(),
         ),
     )
 }

@@ -45,7 +45,11 @@ def script(bench: Bench) -> str:
         f"connect -nounset -set {port} \\{wire}\n" for port, wire in bench.probes.items()
     )
     paths = "\n".join(_path_search(path) for path in bench.paths)
+    cells = "\n".join(f"read_verilog {name}" for name in bench.library)
+    # Inputs of a cell that are left open may be anything.
+    opened = "setundef -undriven -anyseq" if cells else ""
     return f"""
+        {cells}
         read_rtlil design.il
         hierarchy -check -top {TOP}
         proc
@@ -57,6 +61,7 @@ def script(bench: Bench) -> str:
         delete -port w:probe_*
         {probes}
         opt_clean
+        {opened}
         check
         {paths}
         write_smt2 -wires design.smt2
@@ -117,7 +122,8 @@ class Solver:
     def __init__(self, bench: Bench, folder: Path):
         versions()
         self.folder = folder
-        (folder / "design.il").write_text(bench.rtlil, encoding="utf-8")
+        for name, text in {**bench.library, "design.il": bench.rtlil}.items():
+            (folder / name).write_text(text, encoding="utf-8")
         _require_driven(yosys.run(script(bench), folder))
         self.open_paths = tuple(
             path.name

@@ -34,7 +34,11 @@ class Output(wiring.Component):
     falls: see `LaneArray`
     room: another output may be issued
     o: logits
+
+    Latency: LATENCY cycles from `out` to the queue.
     """
+
+    LATENCY = LaneArray.ADD_LATENCY + 1
 
     def __init__(self, overlay: Overlay):
         self.overlay = overlay
@@ -56,8 +60,14 @@ class Output(wiring.Component):
         bits = self.overlay.logit_bits
         m.submodules.queue = queue = SyncFIFOBuffered(width=bits + 1, depth=DEPTH)
         # A program ends with its last logits still under way: its end goes through behind them.
-        told = Cat(self.collect, self.lane, self.out, self.final, self.run)
+        told = Cat(self.collect, self.lane, self.final, self.run)
         told = delayed(m, "told", told, LaneArray.ADD_LATENCY)
+        # A reset forgets those that are under way: none of them is to leave after it.
+        out = self.out
+        for cycle in range(self.LATENCY):
+            held = Signal(name=f"out_{cycle + 1}")
+            m.d.sync += held.eq(out)
+            out = held
         corner = self.overlay.corner
         falls = Signal(16)
         for row in range(min(corner, self.overlay.rows)):
@@ -66,10 +76,8 @@ class Output(wiring.Component):
                 m.d.comb += falls[4 * row + column].eq(self.falls[lane])
         bit = Signal()
         m.d.sync += bit.eq(falls.bit_select(told[1:5], 1))
-        collect, out, final, run = (
-            Signal(name=name) for name in ("collects", "outs", "finals", "runs")
-        )
-        m.d.sync += [collect.eq(told[0]), out.eq(told[5]), final.eq(told[6]), run.eq(told[7])]
+        collect, final, run = (Signal(name=name) for name in ("collects", "finals", "runs"))
+        m.d.sync += [collect.eq(told[0]), final.eq(told[5]), run.eq(told[6])]
         collected = Signal(bits)
         with m.If(collect):
             m.d.sync += collected.eq(Cat(collected[1:], bit))
