@@ -3,12 +3,16 @@
 import json
 
 import pytest
+from formal_support import mutate
 
 from hw.ir import reference
 from hw.ir.parameters import Rounding
 from hw.networks import genotypes
 from hw.overlay.compiler import compile as compiler
 from hw.overlay.compiler.compile import compile_network
+from hw.overlay.rtl.capture import Capture
+from hw.overlay.rtl.sequencer import Sequencer
+from hw.verilog.emit_overlay import emit
 from hw.verilog.rtl_folder import OVERLAY
 from sim.fuzz import case as cases
 from sim.fuzz import images, overlays
@@ -22,7 +26,7 @@ from sim.fuzz.run import run
 from sim.fuzz.shrink import shrink
 from sim.fuzz.tally import axes
 from sim.overlay import run as runs
-from sim.overlay.cosim import Job, Subject, script_of
+from sim.overlay.cosim import Hardware, Job, Subject, script_of
 from sim.overlay.judge import judge
 from sim.overlay.run import Pauses
 from sim.stimuli import Stimuli
@@ -117,3 +121,22 @@ def test_a_fault_of_the_compiler_is_found_and_shrunk(monkeypatch):
     assert tried
     assert len(cases.graph_of(small.case)) <= len(cases.graph_of(outcome.case))
     assert small.case.stall == 0.0
+
+
+PLANTED = {
+    "lane": (Capture.elaborate, "(~opposite).replicate", "opposite.replicate"),
+    "sequencer": (Sequencer._request, "word[:8] + inclusive", "word[:8]"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", PLANTED)
+def test_a_fault_of_the_hardware_is_found_and_shrunk(part, monkeypatch):
+    mutate(monkeypatch, *PLANTED[part])
+    wrong = Hardware.of(emit(overlays.plan(cells("DARTS_V1"))))
+    monkeypatch.setattr(overlays, "hardware", lambda name: wrong)
+    outcome = run(cells("DARTS_V1", stall=0.2, frames=("extremes", "full")))
+    assert outcome.failure is not None
+    small, tried = shrink(outcome, 20)
+    assert tried
+    assert len(cases.graph_of(small.case)) < len(cases.graph_of(outcome.case))
