@@ -18,6 +18,7 @@ from hw.ir.graph import Conv, FactorizedReduce, Node, Pair
 from hw.ir.weights import decode
 from hw.overlay import isa
 from hw.overlay.compiler.builder import Builder
+from hw.overlay.compiler.chain import chained
 from hw.overlay.compiler.emitter import Group, View
 from hw.overlay.compiler.halo import with_halo
 from hw.overlay.compiler.in_place import (
@@ -107,7 +108,8 @@ class Layer:
         if ladder:
             wanted = ladder.climb(builder, self.node, wanted, self.ending)
         group = Group()
-        builder.sum(group, builder.arrange(self.node, wanted, self.ending))
+        found = builder.arrange(self.node, wanted, self.ending)
+        builder.sum(group, chained(found, view))
         builder.end(group, target, self.ending)
         return builder.emitter.group(group)
 

@@ -16,7 +16,9 @@ from hw.overlay.isa import Imm
 MOST_REPEATS = 4096
 """Additions that a sum may take for terms, or a constant, above its last level."""
 
-_IMM_HALVE = Imm(0, halve=True).pack() ^ Imm(0).pack()
+IMM_HALVE = Imm(0, halve=True).pack() ^ Imm(0).pack()
+"""The bit of an IMM that halves."""
+
 _LOW, _HIGH = -(1 << (isa.IMMEDIATE_BITS - 1)), 1 << (isa.IMMEDIATE_BITS - 1)
 """Immediates, with their carry."""
 
@@ -91,7 +93,7 @@ def arrange(wanted: Wanted) -> Sum:
             extra = [immediate(0)]
         chunk = np.concatenate([np.array(extra, np.int64), word[end - size : end]])
         if at:
-            chunk[0] |= _IMM_HALVE if extra else isa.HALVE
+            chunk[0] |= IMM_HALVE if extra else isa.HALVE
         pieces.append(chunk)
         reads.append(np.concatenate([np.full(len(extra), -1), terms.plane[end - size : end]]))
     if not pieces:
