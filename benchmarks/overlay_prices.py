@@ -31,8 +31,7 @@ def features(hardware: Overlay) -> list[float]:
     """What each price is multiplied by, in the order of `Price`."""
     lanes = hardware.lanes
     banks = len(depths(hardware.words)) - 1
-    sides = hardware.rows + hardware.columns
-    return [lanes, lanes * hardware.acc_bits, lanes * banks, sides, 1]
+    return [lanes, lanes * hardware.acc_bits, lanes * banks, 1]
 
 
 def main() -> None:

@@ -43,19 +43,17 @@ class Price:
     lane: a lane with a pixel of 9 bits and an accumulator of none
     acc_bit: a bit of a lane's accumulator
     bank: a bank of the memory more, for a lane
-    side: a row or a column of the grid
     whole: sequencer, loader, buses, output
     """
 
     lane: float
     acc_bit: float
     bank: float
-    side: float
     whole: float
 
 
-LUT = Price(lane=44.0, acc_bit=1.5, bank=9.0, side=20.0, whole=2400.0)
-FF = Price(lane=24.0, acc_bit=1.0, bank=0.0, side=20.0, whole=1900.0)
+LUT = Price(lane=47.9, acc_bit=1.4, bank=4.1, whole=2125.4)
+FF = Price(lane=61.3, acc_bit=-0.1, bank=13.7, whole=1929.4)
 
 
 def cost(hardware: Overlay) -> Cost:
@@ -71,5 +69,4 @@ def cost(hardware: Overlay) -> Cost:
 def _sum(price: Price, hardware: Overlay) -> int:
     banks = len(depths(hardware.words)) - 1
     lane = price.lane + price.acc_bit * hardware.acc_bits + price.bank * banks
-    sides = hardware.rows + hardware.columns
-    return round(price.whole + price.side * sides + lane * hardware.lanes)
+    return round(price.whole + lane * hardware.lanes)
