@@ -71,7 +71,8 @@ def test_hardware_commands_leave_torch_unloaded(name):
 def test_wrong_calls():
     assert_wrong_call(run("serch"), "serch")
     assert_wrong_call(run("--no-such-option"), "--no-such-option")
-    assert_wrong_call(run("emit"), "NET")
+    assert_wrong_call(run("cosim"), "NET")
+    assert_wrong_call(run("emit", "--out", "x"), "NET")
     assert_wrong_call(run("plan", "x", "--board"), "--board")
 
 
