@@ -1,6 +1,6 @@
 # make demo    the whole way, from images to a bitstream      make test    the tests
 # make lint    ruff and pyright                               make bench   the benchmarks
-# make test-quick    the tests without those marked slow
+# make test-all    with the thorough ones too: half an hour more      make test-quick    without those marked slow
 #
 # Tests with Icarus Verilog are among them where it is found (apt-get install iverilog).
 #
@@ -16,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-quick lint format bench constraints clean
+.PHONY: help setup demo test test-all test-quick lint format bench constraints clean
 
 help:
 	@sed -n 's/^# \(make.*\)/\1/p' Makefile
@@ -35,10 +35,13 @@ demo: setup
 	$(BIN)/shiftnas demo $(DEMO_FLAGS)
 
 test: setup
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not thorough' $(TEST_FLAGS)
+
+test-all: setup
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(TEST_FLAGS)
 
 test-quick: setup
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow' $(TEST_FLAGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not thorough' $(TEST_FLAGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from sim.fuzz.tally import axes, values_of
 
 SEED = 14
 CASES = {"layers": (5, 16, 18, 40, 63, 69, 101, 108, 115), "model": (4, 21, 25)}
+LONG = (("layers", 5), ("model", 21), ("model", 25))
 AXES = (
     "layer", "clip", "beside weights", "groups", "kernel", "stride", "window", "head", "widths",
     "weights",
@@ -25,7 +26,11 @@ def test_they_have_every_value_of_a_layer_between_them():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "number"), [(kind, number) for kind, numbers in CASES.items() for number in numbers]
+    ("kind", "number"),
+    [
+        pytest.param(*case, marks=[pytest.mark.thorough] if case in LONG else [])
+        for case in ((kind, number) for kind, numbers in CASES.items() for number in numbers)
+    ],
 )
 def test_every_bit_is_right(kind, number):
     case = draw(SEED, number, of=kind)

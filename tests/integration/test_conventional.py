@@ -11,8 +11,15 @@ from sim.cosim import cosim
 from sim.stimuli import Stimuli, random_images
 
 
+QUICK = ("resnet8", "squeezenet1_0", "vgg16")
+"""Of the others, every layer is held by tests of its own."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.thorough) for name in NARROW],
+)
 def test_every_bit_is_right(name):
     network = random_network(model(name, NARROW[name]), seed=1)
     design = propose(network, device("none"))

@@ -98,7 +98,7 @@ def test_right_verilog_passes_in_icarus(name, request):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["small", "with_loader"])
+@pytest.mark.parametrize("name", [pytest.param("small", marks=pytest.mark.thorough), "with_loader"])
 def test_right_verilog_passes_in_verilator(name, request):
     """With the assertions bound, and -Wall has nothing to say."""
     clean(request.getfixturevalue(name).run("verilator"))
@@ -118,6 +118,7 @@ def moved_roms(given: Given, folder: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_right_verilog_with_roms_elsewhere_passes_in_verilator(with_files, tmp_path):
     given = copied(with_files, tmp_path)
     macro = moved_roms(given, tmp_path / "roms")
