@@ -1,4 +1,4 @@
-"""From a design to a bitstream for a board."""
+"""From hardware of either style to a bitstream for a board."""
 
 import hashlib
 import json
@@ -12,16 +12,14 @@ from typing import Any
 from hw.board import boards
 from hw.board import top as board_top
 from hw.board.boards import Board
+from hw.board.cores import Core
 from hw.board.pll import pll
 from hw.build import route, synth
 from hw.build.netlist import Netlist
 from hw.dataflow.bounds import NAMED
-from hw.dataflow.design.design import Design
 from hw.dataflow.fabric import RAM_BLOCK_BITS
 from hw.errors import CheckFailed, InputError
-from hw.ir.graph import Graph
-from hw.verilog import emit, yosys
-from hw.verilog.rtl_folder import Emission
+from hw.verilog import yosys
 
 SCHEMA_VERSION = 1
 TOP = "board"
@@ -54,7 +52,7 @@ class Bitstream:
 
 
 def build(
-    design: Design,
+    core: Core,
     board: str,
     say: Callable[[str], None] = lambda stage: None,
 ) -> Bitstream:
@@ -62,30 +60,30 @@ def build(
 
     Raises
     ------
-    InputError: no such board, a tool is missing, the plan is another network's, or the design does
-        not fit.
+    InputError: no such board, a tool is missing, or the design does not fit.
     """
     target, platform = boards.for_bitstream(board)
-    mhz = pll(target.clock_mhz, design.plan.clock_mhz).mhz
+    mhz = pll(target.clock_mhz, core.clock_mhz).mhz
     route.version()
     say("emitting")
-    emission = emit.emit(design)
-    shell, constraints = _shell(emission, platform, mhz)
+    emission = core.emission
+    shell, constraints = _shell(core, platform, mhz)
     say("synthesising")
     sources = {emission.verilog_name: emission.verilog, "board.il": shell}
     netlist, kept = synth.netlist_of(sources, TOP)
     layers = synth.layers(netlist, emission, prefix=f"{board_top.CORE}.")
-    require_fit(netlist, target, layers)
+    require_fit(netlist, target, layers, core.relief)
     routed = route.route(
         netlist, route.Part.of(platform), mhz=mhz, constraints=constraints, say=say
     )
     assert routed.bitstream is not None
     image = f"{target.name}.bit"
     files = {image: routed.bitstream, REPORT: _json(routed.report)}
-    cycles = emission.manifest["cycles_per_frame"]
+    cycles = core.cycles_per_frame
     fmax = floor(100 * routed.fmax_mhz) / 100
     manifest = {
         "schema_version": SCHEMA_VERSION,
+        "style": emission.style,
         "board": target.name,
         "device": target.device,
         "bitstream": image,
@@ -93,10 +91,10 @@ def build(
         "fmax_mhz": fmax,
         "cycles_per_frame": cycles,
         # Smaller than full speed asks for: then both figures are the best that can be.
-        "short_buffers": emission.manifest["short_buffers"],
+        "short_buffers": emission.manifest.get("short_buffers", []),
         # At a clock that it does not reach, it gives no frames to rely on.
-        "fps": round(mhz * 1e6 / cycles, 2) if fmax >= mhz else None,
-        "serial": _serial(design.graph),
+        "fps": round(mhz * 1e6 / cycles, 2) if cycles and fmax >= mhz else None,
+        "serial": _serial(core),
         # Sites after routing; `synthesis` has the counts before, and by layer.
         "lut": routed.used("TRELLIS_COMB") + 2 * routed.used("TRELLIS_RAMW"),
         "ff": routed.used("TRELLIS_FF"),
@@ -112,8 +110,7 @@ def build(
         },
         "synthesis": netlist.resources.as_dict(),
         "layers": layers,
-        "network_digest": design.digest,
-        "plan_digest": design.plan.digest,
+        **core.digests,
         "rtl_digest": emission.digest,
         "tools": {
             "amaranth": version("amaranth"),
@@ -135,10 +132,13 @@ def write(bitstream: Bitstream, folder: Path) -> None:
         (folder / name).write_bytes(content)
 
 
-def require_fit(netlist: Netlist, board: Board, rows: Sequence[Mapping[str, Any]] = ()) -> None:
+def require_fit(
+    netlist: Netlist, board: Board, rows: Sequence[Mapping[str, Any]] = (), relief: str = ""
+) -> None:
     """Raises InputError where the board has too little, before minutes of routing.
 
-    `rows`: what each layer takes, as of `synth.layers`; the largest are named.
+    `rows`: what each layer takes, as of `synth.layers`; the largest are named. `relief`: what can
+    be done, as of `Core`.
     """
     needed, die = netlist.resources, board.die
     for key, what, need, there in (
@@ -151,28 +151,23 @@ def require_fit(netlist: Netlist, board: Board, rows: Sequence[Mapping[str, Any]
             named = ", ".join(f"{row['name']} ({row[key]})" for row in largest)
             raise InputError(
                 f"board {board.name}: the design takes {need} {what} and there are {there}"
-                f"{', most of them in ' + named if named else ''}; edit these layers in the plan, "
-                "choose a larger --board, or plan with fewer --luts"
+                f"{', most of them in ' + named if named else ''}; {relief}"
             )
 
 
-def _shell(emission: Emission, platform: Any, clock_mhz: float) -> tuple[str, str]:
+def _shell(core: Core, platform: Any, clock_mhz: float) -> tuple[str, str]:
     """RTLIL of the board's top, and its LPF file."""
-    ports = {port["name"]: port["width"] for port in emission.manifest["ports"]}
-    top = board_top.BoardTop(
-        emission.top,
-        frame_bytes=prod(emission.manifest["input_shape"]),
-        logit_bits=ports["m_axis_tdata"],
-        clock_mhz=clock_mhz,
-    )
+    top = board_top.BoardTop(core.emission.top, core.link, clock_mhz=clock_mhz)
     made = platform.build(top, name=TOP, do_build=False, emit_src=False)
     return made.files[f"{TOP}.il"], made.files[f"{TOP}.lpf"]
 
 
-def _serial(graph: Graph) -> dict[str, float]:
+def _serial(core: Core) -> dict[str, float | None]:
     """The port's rate, and the frames a second it carries: the limit where it is below `fps`."""
-    seconds = prod(graph.input.shape) * board_top.BITS_A_BYTE / board_top.BAUD
-    return {"baud": board_top.BAUD, "fps": round(1 / seconds, 2)}
+    fps = None
+    if core.image is not None:
+        fps = round(board_top.BAUD / (prod(core.image) * board_top.BITS_A_BYTE), 2)
+    return {"baud": board_top.BAUD, "fps": fps}
 
 
 def _json(content: dict[str, Any]) -> bytes:

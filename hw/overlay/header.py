@@ -38,6 +38,10 @@ image, not its logarithm, less one: rows in bits 15 to 8, columns in 7 to 0.
 """
 
 
+CRC_WORDS = 2
+"""Behind the program's words."""
+
+
 class Status(IntEnum):
     """What has become of the last program that came."""
 

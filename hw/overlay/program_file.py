@@ -22,7 +22,7 @@ from hw.ir import canonical
 from hw.overlay import isa
 from hw.overlay.cycles import cycles
 from hw.overlay.hardware import Overlay
-from hw.overlay.header import FIELDS
+from hw.overlay.header import CRC_WORDS, FIELDS
 from hw.overlay.packet import packet
 from hw.overlay.program import Program
 
@@ -31,8 +31,6 @@ SCHEMA_VERSION = 1
 DOCUMENT, PACKET = "program.json", "program.bin"
 
 AGAIN = "compile it again: shiftnas program NET --overlay RTL --out PROG"
-
-_CRC_WORDS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +146,7 @@ def _file(document: dict[str, Any], folder: str | Path, hardware: Overlay | None
         hardware = Overlay(**sizes, fabric="generic")
     require_for(sizes, hardware, Path(folder) / DOCUMENT)
     words = _words(Path(folder) / PACKET, document["packet"])
-    body = words[len(FIELDS) : -_CRC_WORDS].astype(np.uint16)
+    body = words[len(FIELDS) : -CRC_WORDS].astype(np.uint16)
     program = Program(
         hardware=hardware,
         prefix=body[: document["prefix_words"]],

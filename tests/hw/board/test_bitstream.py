@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from hw.board import bitstream, boards
+from hw.board import bitstream, boards, cores
+from hw.board.cores import NetworkCore
 from hw.build.families import FAMILIES
 from hw.build.netlist import Netlist
 from hw.dataflow.design.design import design
@@ -15,7 +16,7 @@ from hw.errors import CheckFailed, InputError
 def built(network, plan, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        built = bitstream.build(design(network, plan), "ulx3s-85f")
+        built = bitstream.build(NetworkCore(design(network, plan)), "ulx3s-85f")
         assert not built.cached
         yield built
 
@@ -55,7 +56,7 @@ def test_figures(built, network, plan):
 
 @pytest.mark.slow
 def test_again_from_the_cache_with_the_same_bytes(built, network, plan):
-    again = bitstream.build(design(network, plan), "ulx3s-85f")
+    again = bitstream.build(NetworkCore(design(network, plan)), "ulx3s-85f")
     assert again.cached
     assert again.files == built.files
 
@@ -73,26 +74,26 @@ def test_too_large_a_design_is_refused_before_routing():
     bitstream.require_fit(netlist, boards.board("ulx3s-45f"))
     rows = [{"name": name, "lut": lut, "ff": 0} for name, lut in (("a", 5), ("b", 9), ("c", 1))]
     with pytest.raises(InputError, match=r"24288, most of them in b \(9\), a \(5\), c \(1\); edit"):
-        bitstream.require_fit(netlist, boards.board("ulx3s-25f"), rows)
+        bitstream.require_fit(netlist, boards.board("ulx3s-25f"), rows, NetworkCore.relief)
     with pytest.raises(InputError, match="takes 24289 LUT sites and there are 24288"):
         bitstream.require_fit(netlist, boards.board("ulx3s-25f"))
 
 
 def test_unknown_board(network, plan):
     with pytest.raises(InputError, match="no board is called 'x'"):
-        bitstream.build(design(network, plan), "x")
+        bitstream.build(NetworkCore(design(network, plan)), "x")
 
 
 def test_plan_of_another_network(network, plan):
     with pytest.raises(InputError, match="plan: network"):
-        bitstream.build(design(network, replace(plan, network="f" * 64)), "ulx3s-85f")
+        bitstream.build(NetworkCore(design(network, replace(plan, network="f" * 64))), "ulx3s-85f")
 
 
 def test_what_the_board_lacks_is_said_before_anything_is_built(network, plan, monkeypatch):
     row = ("LFE5U-25F", 48.0, "orangecrab_r0_2:OrangeCrabR0_2_25FPlatform")
     monkeypatch.setitem(boards.BOARDS, "orangecrab", boards.Board("orangecrab", *row))
-    monkeypatch.setattr(bitstream.emit, "emit", None)
+    monkeypatch.setattr(cores.emit, "emit", None)
     with pytest.raises(InputError, match="lacks a serial port"):
-        bitstream.build(design(network, plan), "orangecrab")
+        bitstream.build(NetworkCore(design(network, plan)), "orangecrab")
     with pytest.raises(InputError, match="clock: 900 MHz is not what the PLL makes"):
-        bitstream.build(design(network, replace(plan, clock_mhz=900.0)), "ulx3s-85f")
+        bitstream.build(NetworkCore(design(network, replace(plan, clock_mhz=900.0))), "ulx3s-85f")

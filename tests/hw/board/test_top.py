@@ -5,6 +5,8 @@ from amaranth.sim import Simulator
 
 from hw.board import boards, uart
 from hw.board import top as board_top
+from hw.board.network_link import NetworkLink
+from hw.board.overlay_link import OverlayLink
 
 DIVISOR = 4
 FRAME, LOGIT = 5, 3
@@ -15,44 +17,44 @@ class Host:
 
     def __init__(self, frame: int = FRAME):
         self.frame = frame
-        self.bridge = board_top.Bridge(DIVISOR, frame, LOGIT)
+        self.link = NetworkLink(DIVISOR, frame, LOGIT)
         self.received: list[int] = []
         self.images: list[int] = []
         self.busy = False
 
     async def rest(self, ctx):
-        ctx.set(self.bridge.rx, 1)
+        ctx.set(self.link.rx, 1)
 
     async def send(self, ctx, data):
         for byte in data:
             for bit in (0, *((byte >> n) & 1 for n in range(8)), 1):
-                ctx.set(self.bridge.rx, bit)
+                ctx.set(self.link.rx, bit)
                 await ctx.tick().repeat(DIVISOR)
 
     async def send_break(self, ctx):
-        ctx.set(self.bridge.rx, 0)
+        ctx.set(self.link.rx, 0)
         await ctx.tick().repeat(DIVISOR * (uart.BREAK_BITS + 2))
-        ctx.set(self.bridge.rx, 1)
+        ctx.set(self.link.rx, 1)
         await ctx.tick().repeat(DIVISOR * 2)
 
     async def receive(self, ctx):
         while True:
-            await ctx.negedge(self.bridge.tx)
+            await ctx.negedge(self.link.tx)
             await ctx.tick().repeat(DIVISOR // 2)
             byte = 0
             for n in range(8):
                 await ctx.tick().repeat(DIVISOR)
-                byte |= ctx.get(self.bridge.tx) << n
+                byte |= ctx.get(self.link.tx) << n
             self.received.append(byte)
 
     async def network(self, ctx):
-        image, logits = self.bridge.image, self.bridge.logits
+        image, logits = self.link.image, self.link.logits
         while True:
             frame = []
             while len(frame) < self.frame:
                 ctx.set(image.ready, not self.busy)
                 _, _, valid, byte, reset = await ctx.tick().sample(
-                    image.valid, image.payload, self.bridge.reset
+                    image.valid, image.payload, self.link.reset
                 )
                 if reset:
                     frame = []
@@ -67,7 +69,7 @@ class Host:
                 ctx.set(logits.valid, 0)
 
     def run(self, script):
-        sim = Simulator(self.bridge)
+        sim = Simulator(self.link)
         sim.add_clock(1e-6)
         sim.add_testbench(self.rest)
         sim.add_testbench(script)
@@ -139,9 +141,16 @@ def test_break_empties_the_fifo():
     assert host.images == [frame]
 
 
+LINKS = {
+    "network": lambda divisor: NetworkLink(divisor, frame_bytes=16, logit_bytes=3),
+    "overlay": lambda divisor: OverlayLink(divisor, logit_bytes=4),
+}
+
+
+@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
 @pytest.mark.parametrize("entry", boards.BOARDS.values(), ids=lambda entry: entry.name)
-def test_every_board_has_a_build_plan(entry):
-    top = board_top.BoardTop("net", frame_bytes=16, logit_bits=24, clock_mhz=50.0)
+def test_every_board_has_a_build_plan(entry, link):
+    top = board_top.BoardTop("net", link, clock_mhz=50.0)
     made = entry.platform().build(top, name="board", do_build=False, emit_src=False)
     assert re.search(r"cell \\net \\core", made.files["board.il"])
     assert "EHXPLLL" in made.files["board.il"]

@@ -176,9 +176,9 @@ def test_a_failure_after_hardware_was_begun_is_one_line(net, plan, tmp_path):
     """Amaranth has a warning for each part that was made and not used."""
     code = (
         "import sys, hw.board.bitstream as b, hw.errors as e, shiftnas\n"
-        "from hw.board.top import Bridge\n"
+        "from hw.board.network_link import NetworkLink\n"
         "def build(*arguments):\n"
-        "    parts = [Bridge(2, 16, 3) for _ in range(9)]\n"
+        "    parts = [NetworkLink(2, 16, 3) for _ in range(9)]\n"
         "    for part in parts: part.elaborate(None)\n"
         "    raise e.InputError('does not fit')\n"
         "b.build = build\n"
