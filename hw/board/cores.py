@@ -1,13 +1,23 @@
-"""What a bitstream is made of beside the board: hardware of either style, and its link."""
+"""What a bitstream is made of beside the board: hardware of either style, and its link.
+
+Both kinds of Core have
+    clock_mhz           that the plan asks for
+    emission            the Verilog, made when it is asked for
+    image               height, width, channels; None where no network is known
+    cycles_per_frame    predicted; None likewise
+    program             of a network, for an overlay, if there is one
+    digests             of what it is made from, for the manifest
+    relief              what can be done where a board has too little
+    link(divisor)       its link to the host, for so many clock cycles a serial bit
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any, Protocol
+from typing import Any
 
 from hw.board.network_link import NetworkLink
 from hw.board.overlay_link import OverlayLink
-from hw.board.top import Link
 from hw.dataflow.design.design import Design
 from hw.ir.graph import Shape
 from hw.overlay.plan import OverlayPlan
@@ -16,50 +26,13 @@ from hw.verilog import emit, emit_overlay
 from hw.verilog.rtl_folder import Emission
 
 
-class Core(Protocol):
-    """Hardware for a board.
-
-    Members
-    -------
-    clock_mhz: that its plan asks for
-    emission: its Verilog, made when it is asked for
-    image: height, width, channels; None where no network is known
-    cycles_per_frame: predicted; None likewise
-    digests: of what it is made from, for the manifest
-    relief: what can be done where a board has too little
-    """
-
-    @property
-    def clock_mhz(self) -> float: ...
-
-    @property
-    def emission(self) -> Emission: ...
-
-    @property
-    def image(self) -> Shape | None: ...
-
-    @property
-    def cycles_per_frame(self) -> float | None: ...
-
-    @property
-    def digests(self) -> dict[str, Any]: ...
-
-    @property
-    def relief(self) -> str: ...
-
-    def link(self, divisor: int) -> Link:
-        """Its link to the host, for so many clock cycles a serial bit."""
-        ...
-
-
 @dataclass(frozen=True)
 class NetworkCore:
-    """Dataflow hardware of one network; see `Core`."""
+    """Dataflow hardware of one network."""
 
     design: Design
-    relief = (
-        "edit these layers in the plan, choose a larger --board, or plan with fewer --luts"
-    )
+    program = None
+    relief = "edit these layers in the plan, choose a larger --board, or plan with fewer --luts"
 
     @property
     def clock_mhz(self) -> float:
@@ -87,7 +60,7 @@ class NetworkCore:
 
 @dataclass(frozen=True)
 class OverlayCore:
-    """An overlay, and the program that figures are of, if there is one; see `Core`."""
+    """An overlay, and the program that figures are of, if there is one."""
 
     plan: OverlayPlan
     program: ProgramFile | None = None
@@ -122,6 +95,9 @@ class OverlayCore:
 
     def link(self, divisor: int) -> OverlayLink:
         return OverlayLink(divisor, _logit_bytes(self.emission))
+
+
+Core = NetworkCore | OverlayCore
 
 
 def _logit_bytes(emission: Emission) -> int:

@@ -21,9 +21,7 @@ class LogitBytes(wiring.Component):
 
     def __init__(self, count: int):
         self.count = count
-        super().__init__(
-            {"i": In(stream.Signature(8 * count)), "o": Out(stream.Signature(8))}
-        )
+        super().__init__({"i": In(stream.Signature(8 * count)), "o": Out(stream.Signature(8))})
 
     def elaborate(self, platform):
         m = Module()

@@ -1,7 +1,7 @@
 """The host's serial link of an overlay: a program, then images in, logits out.
 
     serial port ─▶ receiver ─┬▶ words of the program ─▶ overlay
-                             └▶ FIFO ─▶ images ───────▶ overlay ─▶ bytes ─▶ transmitter ─▶ serial port
+                             └▶ FIFO ─▶ images ───────▶ overlay ─▶ transmitter ─▶ serial port
 
 After power-up or a break on the line the link expects a program: the bytes of its `program.bin`.
 It answers one byte, what has become of it (`hw.overlay.header.Status`, READY is 2); after a refusal

@@ -1,7 +1,7 @@
 """A core on a board: clock, reset, and a serial port behind its link to the host."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from amaranth import *
 from amaranth.build import Subsignal
@@ -23,35 +23,19 @@ _PLL_UNUSED = (
 )
 
 
-class Link(Protocol):
-    """A serial line on one side, a core's streams on the other.
-
-    Members
-    -------
-    rx, tx: the serial line
-    reset: for the core
-    """
-
-    rx: Any
-    tx: Any
-    reset: Any
-
-    def core_ports(self) -> dict[str, Any]:
-        """Connections to the core's Verilog module, for its Instance."""
-        ...
-
-
 class BoardTop(Elaboratable):
     """Everything on the chip. Elaborates for a platform of `amaranth_boards` only.
 
     Parameters
     ----------
     core: name of the core's Verilog module
-    link: makes the core's link for so many clock cycles a serial bit
+    link: makes the core's link to the host for so many clock cycles a serial bit: a component with
+        `rx` and `tx`, the serial line, `reset` for the core, and `core_ports`, what the core's
+        instance is connected to
     clock_mhz: the core's clock; `pll` says what it gets
     """
 
-    def __init__(self, core: str, link: Callable[[int], Link], *, clock_mhz: float):
+    def __init__(self, core: str, link: Callable[[int], Any], *, clock_mhz: float):
         self.core, self.link, self.clock_mhz = core, link, clock_mhz
 
     def elaborate(self, platform):

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,7 +14,6 @@ from hw.commands.options import (
     FOLDER,
     OUTPUT,
     allow_edited_option,
-    network_argument,
     optional_network_argument,
     out_option,
     plan_option,
@@ -25,6 +24,10 @@ from hw.overlay.plan import OverlayPlan
 from hw.verilog import identifiers, licence, roms, rtl_folder
 from hw.verilog.identifiers import TOP
 from hw.verilog.rtl_folder import DATAFLOW
+
+if TYPE_CHECKING:
+    from hw.board.cores import Core
+    from hw.overlay.program_file import ProgramFile
 
 PROGRAM = "program"
 """Folder of a network's program in that of an overlay's RTL."""
@@ -154,7 +157,6 @@ def _emit_overlay(
 ) -> None:
     from hw.commands import program
     from hw.ir import serialize
-    from hw.overlay import program_file
     from hw.verilog import emit_overlay
 
     start = time.monotonic()
@@ -164,9 +166,7 @@ def _emit_overlay(
     with outputs.folder(out, force) as target:
         rtl_folder.write(emitted, target)
         if made is not None:
-            (target / PROGRAM).mkdir()
-            program_file.save(made, target / PROGRAM)
-            files += [f"{PROGRAM}/{name}" for name in made.files]
+            files += _write_program(made, target)
     result = {
         "out": out,
         "files": sorted(files),
@@ -184,6 +184,15 @@ def _emit_overlay(
     )
     if made is not None:
         click.echo(f"{out / PROGRAM}: {program.told(result['program'])}")
+
+
+def _write_program(made: "ProgramFile", target: Path) -> list[str]:
+    """The program in a folder of its own; names of its files."""
+    from hw.overlay import program_file
+
+    (target / PROGRAM).mkdir()
+    program_file.save(made, target / PROGRAM)
+    return [f"{PROGRAM}/{name}" for name in made.files]
 
 
 def _note_short(command: str, manifest: Mapping[str, Any]) -> None:
@@ -285,29 +294,33 @@ def _require_fabric(emitted: rtl_folder.Emission, target: str) -> None:
 
 
 @click.command(cls=console.Command)
-@network_argument
+@optional_network_argument
 @click.option("--board", metavar="B", required=True)
 @plan_option
 @out_option("The folder of the bitstream.")
 @console.force_option
 @console.json_option
 def bitstream(
-    folder: Path, board: str, plan_file: Path | None, out: Path, force: bool, as_json: bool
+    folder: Path | None, board: str, plan_file: Path | None, out: Path, force: bool, as_json: bool
 ) -> None:
     """Synthesise, place and route, pack: bitstream, Fmax, utilisation, manifest.
 
-    Exit code 1 where the design is slower than its clock; the folder is written all the same.
+    By a plan for an overlay no NET is needed; with one its program is written too, in the folder
+    `program`. Exit code 1 where the design is slower than its clock; the folder is written all the
+    same.
     """
     from hw.board import bitstream as building
     from hw.board import boards
 
     outputs.require_absent(out, force)
     known, _ = boards.for_bitstream(board)
-    _, design = plans.load(folder, plan_file, known.name)
+    core = _core(folder, plan_file, known.name)
     start = time.monotonic()
-    built = building.build(design, known.name, console.note)
+    built = building.build(core, known.name, console.note)
     with outputs.folder(out, force) as target:
         building.write(built, target)
+        if core.program is not None:
+            _write_program(core.program, target)
     _note_short("bitstream", built.manifest)
     result = {
         "out": out,
@@ -318,16 +331,36 @@ def bitstream(
     if as_json:
         console.print_json(result)
     else:
-        there, fps = result["available"], result["fps"]
-        most = "at most " if result["short_buffers"] else ""
-        speed = "timing missed" if fps is None else f"{most}{fps:.0f} frames/s at that"
+        there = result["available"]
         click.echo(
             f"{out / result['bitstream']}: {result['fmax_mhz']:.1f} MHz reached, "
-            f"{result['clock_mhz']:g} MHz asked for, {speed}; "
+            f"{result['clock_mhz']:g} MHz asked for, {_speed(result)}"
             f"{result['lut']:,} of {there['lut']:,} LUT sites, {result['ff']:,} FF, "
             f"{result['ram_blocks']} of {there['ram_blocks']} block RAMs, {result['dsp']} DSP"
         )
     built.require_timing()
+
+
+def _core(folder: Path | None, plan_file: Path | None, board: str) -> "Core":
+    """The hardware for a bitstream, of either style."""
+    from hw.board.cores import NetworkCore, OverlayCore
+    from hw.commands import program
+    from hw.ir import serialize
+
+    overlay = plans.overlay(plan_file)
+    if overlay is None:
+        return NetworkCore(plans.load(folder, plan_file, board)[1])
+    made = None if folder is None else program.compiled(serialize.load(folder), overlay)
+    return OverlayCore(overlay, made)
+
+
+def _speed(result: Mapping[str, Any]) -> str:
+    if result["fmax_mhz"] < result["clock_mhz"]:
+        return "timing missed; "
+    if result["fps"] is None:
+        return ""
+    most = "at most " if result["short_buffers"] else ""
+    return f"{most}{result['fps']:.0f} frames/s at that; "
 
 
 def _print_layers(result: dict[str, Any]) -> None:

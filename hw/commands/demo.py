@@ -1,4 +1,4 @@
-"""`shiftnas demo`: the whole way, from real images to a bitstream.
+"""`shiftnas demo`: the whole way, from real images to a bitstream, for both styles of hardware.
 
 Nothing here does any of the work: every step is a subcommand that a user can run alone, printed as
 it is called and kept while its inputs stand (see `hw.commands.ledger`).
@@ -18,7 +18,8 @@ from hw import console, data
 from hw.commands.ledger import Done, Ledger, Step, announce, call
 from hw.commands.options import OUTPUT, Number
 from hw.errors import CheckFailed, InputError
-from hw.report.text import FIGURES, duration, grouped
+from hw.report.text import DESIGN_FIGURES, FIGURES, duration, grouped
+from hw.verilog.rtl_folder import DATAFLOW, OVERLAY
 
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 APT_TIMEOUT_S = 120
@@ -96,14 +97,19 @@ def steps(
     data_set: str,
     config: str,
     board: str,
+    lanes: int,
     fps: float,
     frames: int,
     stall: float,
     seed: int,
+    route_dataflow: bool = False,
 ) -> list[Step]:
-    """The whole way, as commands. All but the report, which reads their records."""
+    """The whole way, as commands. All but the report, which reads their records.
+
+    The network found becomes a program of an overlay, placed and routed, and dataflow hardware,
+    which is placed and routed with `route_dataflow` only: that takes minutes.
+    """
     search, train, network = out / "search", out / "train", out / "network"
-    plan, rtl, bitstream = out / "plan.yaml", out / "rtl", out / "bitstream"
     images = ("--data", data_set)
     reads_data = () if data_set in data.NAMES else (Path(data_set),)
     settings = ("--config", config, "--seed", str(seed))
@@ -113,6 +119,34 @@ def steps(
     def step(name: str, *arguments: object, reads: Sequence[Path] = (), **rest: Any) -> Step:
         words = tuple(str(argument) for argument in arguments)
         return Step(name, words, reads=tuple(reads), code=CODE[words[0]], **rest)
+
+    def design(style: str, *wanted: object, route: bool) -> list[Step]:
+        plan, rtl, bitstream = (out / f"{style}-{name}" for name in ("plan.yaml", "rtl", "board"))
+        found = [
+            step(
+                f"{style} plan", "plan", network, "--style", style, "--board", board, *wanted,
+                "--out", plan,
+                reads=(network,), writes=plan,
+            ),
+            step(
+                f"{style} emit", "emit", network, "--plan", plan, "--out", rtl,
+                reads=(network, plan), writes=rtl,
+            ),
+            step(
+                f"{style} cosim", "cosim", network, "--plan", plan, "--rtl", rtl, *images,
+                "--frames", frames, "--stall", stall, "--seed", seed,
+                reads=(network, plan, rtl, *reads_data),
+            ),
+        ]  # fmt: skip
+        if route:
+            found += [
+                step(
+                    f"{style} bitstream", "bitstream", network, "--board", board, "--plan", plan,
+                    "--out", bitstream,
+                    reads=(network, plan), writes=bitstream,
+                )
+            ]  # fmt: skip
+        return found
 
     return [
         step(
@@ -124,24 +158,8 @@ def steps(
             reads=(genotype, *reads_data, *reads_config), writes=train, checkpoint="checkpoint.pt",
         ),
         step("export", "export", train, "--out", network, reads=(train,), writes=network),
-        step(
-            "plan", "plan", network, "--board", board, "--fps", fps, "--out", plan,
-            reads=(network,), writes=plan,
-        ),
-        step(
-            "emit", "emit", network, "--plan", plan, "--out", rtl,
-            reads=(network, plan), writes=rtl,
-        ),
-        step(
-            "cosim", "cosim", network, "--plan", plan, "--rtl", rtl, *images, "--frames", frames,
-            "--stall", stall, "--seed", seed,
-            reads=(network, plan, rtl, *reads_data),
-        ),
-        step(
-            "bitstream", "bitstream", network, "--board", board, "--plan", plan,
-            "--out", bitstream,
-            reads=(network, plan), writes=bitstream,
-        ),
+        *design(OVERLAY, "--lanes", lanes, route=True),
+        *design(DATAFLOW, "--fps", fps, route=route_dataflow),
     ]  # fmt: skip
 
 
@@ -151,19 +169,15 @@ def steps(
 def closing_table(done: dict[str, Done], *, data_set: str, board: str) -> dict[str, Any]:
     """The figures of a finished run, and the conditions it had to hold."""
     result = {name: step.result for name, step in done.items()}
-    compared, built = result["cosim"], result["bitstream"]
     table: dict[str, Any] = {
         "data": data_set,
         "genotype": result["search"]["genotype"],
-        "accuracy_float": result["export"]["accuracy_float"],
-        "accuracy_integer": result["export"]["accuracy_integer"],
-        "split": result["export"]["split"],
-        "weights": result["export"]["weights"],
-        **{key: compared[key] for key in ("frames", "stalled_frames", "bits", "mismatches")},
-        "cycles_per_frame": compared["cycles_per_frame"],
+        **{
+            key: result["export"][key]
+            for key in ("accuracy_float", "accuracy_integer", "split", "weights")
+        },
         "board": board,
-        "clock_mhz": built["clock_mhz"],
-        **{key: built[key] for key in ("fmax_mhz", "fps", "lut", "ff", "ram_bits", "dsp")},
+        "designs": [_design(style, result) for style in (OVERLAY, DATAFLOW)],
         "seconds": round(sum(step.seconds for step in done.values()), 1),
     }
     table["checks"] = checks(table) + [
@@ -174,28 +188,53 @@ def closing_table(done: dict[str, Done], *, data_set: str, board: str) -> dict[s
     return table
 
 
+def _design(style: str, result: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Figures of the network in one style of hardware: measured, or as planned."""
+    compared, planned = result[f"{style} cosim"], result[f"{style} plan"]
+    keys = ("frames", "stalled_frames", "bits", "mismatches", "cycles_per_frame")
+    found = {"style": style, **{key: compared[key] for key in keys}}
+    built = result.get(f"{style} bitstream")
+    if built is None:
+        keys = ("clock_mhz", "fps", "lut", "ff", "ram_bits")
+        return found | {"routed": False, **{key: planned[key] for key in keys}}
+    keys = ("clock_mhz", "fmax_mhz", "fps", "lut", "ff", "ram_bits", "dsp")
+    return found | {"routed": True, **{key: built[key] for key in keys}}
+
+
 def checks(table: dict[str, Any]) -> list[dict[str, Any]]:
     """The conditions: what, what was measured, whether it holds."""
     gap = abs(table["accuracy_float"] - table["accuracy_integer"])
-    return [
+    found = [
         {
             "what": "integer accuracy within 1 point of float",
             "measured": f"{100 * gap:.2f} points",
             "passed": gap <= 0.01,
-        },
-        {
-            "what": f"every bit equal over {table['frames']} frames, "
-            f"{table['stalled_frames']} of them under stalls",
-            "measured": f"{grouped(table['mismatches'])} of {grouped(table['bits'])} differ",
-            "passed": table["mismatches"] == 0 and table["bits"] > 0,
-        },
-        {"what": "no DSP block", "measured": str(table["dsp"]), "passed": table["dsp"] == 0},
-        {
-            "what": f"timing met at {table['clock_mhz']:g} MHz",
-            "measured": f"{table['fmax_mhz']:.1f} MHz",
-            "passed": table["fmax_mhz"] >= table["clock_mhz"],
-        },
+        }
     ]
+    for design in table["designs"]:
+        style = design["style"]
+        found.append(
+            {
+                "what": f"{style}: every bit equal over {design['frames']} frames, "
+                f"{design['stalled_frames']} of them under stalls",
+                "measured": f"{grouped(design['mismatches'])} of {grouped(design['bits'])} differ",
+                "passed": design["mismatches"] == 0 and design["bits"] > 0,
+            }
+        )
+        if design["routed"]:
+            found += [
+                {
+                    "what": f"{style}: no DSP block",
+                    "measured": str(design["dsp"]),
+                    "passed": design["dsp"] == 0,
+                },
+                {
+                    "what": f"{style}: timing met at {design['clock_mhz']:g} MHz",
+                    "measured": f"{design['fmax_mhz']:.1f} MHz",
+                    "passed": design["fmax_mhz"] >= design["clock_mhz"],
+                },
+            ]
+    return found
 
 
 def print_table(table: dict[str, Any], done: Sequence[Done]) -> None:
@@ -206,8 +245,15 @@ def print_table(table: dict[str, Any], done: Sequence[Done]) -> None:
     figures.add_column(style="bold")
     figures.add_column(overflow="fold")
     for figure in FIGURES:
-        if table.get(figure.key) is not None:
-            figures.add_row(figure.label, figure.text(table[figure.key]))
+        if figure.of(table):
+            figures.add_row(figure.label, figure.of(table))
+    designs = Table(title="The network as hardware", title_justify="left")
+    designs.add_column("", style="bold")
+    for design in table["designs"]:
+        designs.add_column(design["style"], justify="right")
+    for figure in DESIGN_FIGURES:
+        if any(figure.of(design) for design in table["designs"]):
+            designs.add_row(figure.label, *(figure.of(design) for design in table["designs"]))
     for check in table["checks"]:
         verdict = "[green]holds[/]" if check["passed"] else "[bold red]MISSED[/]"
         figures.add_row(check["what"], f"{check['measured']}: {verdict}")
@@ -218,6 +264,7 @@ def print_table(table: dict[str, Any], done: Sequence[Done]) -> None:
     for step in done:
         times.add_row(step.name, duration(step.seconds), "kept from before" if step.kept else "")
     console.print_grid(figures)
+    console.print_grid(designs)
     console.print_grid(times)
 
 
@@ -241,11 +288,14 @@ def print_table(table: dict[str, Any], done: Sequence[Done]) -> None:
 @click.option("--config", help="Preset or YAML file of search and training; default: small.")
 @click.option("--board", metavar="B", default="ulx3s-85f", show_default=True)
 @click.option(
+    "--lanes", type=click.IntRange(min=1), default=64, show_default=True, help="Of the overlay."
+)
+@click.option(
     "--fps",
     type=Number(min=0, min_open=True),
     default=500,
     show_default=True,
-    help="Frames a second to plan for: the smallest hardware that is fast enough.",
+    help="Frames a second to plan dataflow hardware for: the smallest that is fast enough.",
 )
 @click.option(
     "--frames",
@@ -261,6 +311,11 @@ def print_table(table: dict[str, Any], done: Sequence[Done]) -> None:
     show_default=True,
     help="Chance that a stream pauses in a cycle, in the run with stalls.",
 )
+@click.option(
+    "--route-dataflow",
+    is_flag=True,
+    help="Place and route the dataflow hardware too, which takes some minutes more.",
+)
 @click.option("--force", is_flag=True, help="Do every step again.")
 @console.seed_option
 @console.json_option
@@ -269,14 +324,18 @@ def demo(
     data_set: str | None,
     config: str | None,
     board: str,
+    lanes: int,
     fps: float,
     frames: int,
     stall: float,
+    route_dataflow: bool,
     force: bool,
     seed: int,
     as_json: bool,
 ) -> None:
     """The whole way: search, train, export, plan, emit, co-simulate, bitstream, report.
+
+    The network found becomes a program of an overlay, and dataflow hardware of its own.
 
     Steps whose inputs and outputs stand are kept from an earlier run; an interrupted one resumes.
     """
@@ -293,10 +352,12 @@ def demo(
         data_set=data_set,
         config=config or PRESETS.get(data_set, "demo"),
         board=board,
+        lanes=lanes,
         fps=fps,
         frames=frames,
         stall=stall,
         seed=seed,
+        route_dataflow=route_dataflow,
     )
     done: dict[str, Done] = {}
     for number, step in enumerate(way, 1):

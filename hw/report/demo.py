@@ -1,21 +1,27 @@
 """Sections that only a demo's page has: figures, conditions, resources, steps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from hw.report.text import FIGURES, duration, grouped
+from hw.report.text import DESIGN_FIGURES, FIGURES, Figure, duration, grouped
 
 
 def figures(table: Mapping[str, Any]) -> str:
-    """The figures that stand large at the top of the page."""
-    known = [figure for figure in FIGURES if figure.headline and table.get(figure.key) is not None]
-    boxes = "".join(
-        f'<div class="figure"><b>{escape(figure.text(table[figure.key]))}</b>'
-        f"<span>{escape(figure.label)}</span></div>"
-        for figure in known
-    )
+    """The figures that stand large at the top of the page: the network's, and each design's."""
+    boxes = _boxes(FIGURES, table)
+    for design in table.get("designs", []):
+        boxes += _boxes(DESIGN_FIGURES, design, f"{design['style']}: ")
     return f'<div class="figures">{boxes}</div>' if boxes else ""
+
+
+def _boxes(known: Sequence[Figure], found: Mapping[str, Any], prefix: str = "") -> str:
+    return "".join(
+        f'<div class="figure"><b>{escape(figure.of(found))}</b>'
+        f"<span>{escape(prefix + figure.label)}</span></div>"
+        for figure in known
+        if figure.headline and figure.of(found)
+    )
 
 
 def checks(table: Mapping[str, Any]) -> str:
@@ -39,29 +45,43 @@ def closing_table(table: Mapping[str, Any]) -> str:
     """Every figure of the closing table."""
     # The genotype is drawn above.
     rows = "".join(
-        f"<tr><td>{escape(figure.label)}</td><td>{escape(figure.text(table[figure.key]))}</td></tr>"
+        f"<tr><td>{escape(figure.label)}</td><td>{escape(figure.of(table))}</td></tr>"
         for figure in FIGURES
-        if table.get(figure.key) is not None and figure.key != "genotype"
+        if figure.of(table) and figure.key != "genotype"
     )
+    if not rows:
+        return ""
     return (
-        f"<section><h2>The figures</h2><table class='pairs'>{rows}</table></section>"
-        if rows
-        else ""
+        f"<section><h2>The figures</h2><table class='pairs'>{rows}</table>"
+        f"{_designs(table.get('designs', []))}</section>"
     )
+
+
+def _designs(found: Sequence[Mapping[str, Any]]) -> str:
+    """The network in each style of hardware, side by side."""
+    if not found:
+        return ""
+    head = "".join(f"<th>{escape(design['style'])}</th>" for design in found)
+    rows = "".join(
+        f"<tr><td class='text'>{escape(figure.label)}</td>"
+        + "".join(f"<td>{escape(figure.of(design))}</td>" for design in found)
+        + "</tr>"
+        for figure in DESIGN_FIGURES
+        if any(figure.of(design) for design in found)
+    )
+    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def layers(record: Mapping[str, Any]) -> str:
-    """Resources by layer, as synthesis counted them."""
-    found = next(
-        (
-            step["result"]["layers"]
-            for step in reversed(record.get("steps", []))
-            if isinstance(step["result"].get("layers"), list)
-        ),
-        [],
+    """What synthesis counted by layer, or by part of an overlay, for each bitstream."""
+    return "".join(
+        _layers(step["name"], step["result"]["layers"])
+        for step in record.get("steps", [])
+        if isinstance(step["result"].get("layers"), list)
     )
-    if not found:
-        return ""
+
+
+def _layers(step: str, found: Sequence[Mapping[str, Any]]) -> str:
     columns = [
         (key, title)
         for key, title in (
@@ -83,7 +103,8 @@ def layers(record: Mapping[str, Any]) -> str:
         for layer in sorted(found, key=lambda layer: -layer.get("lut", 0))
     )
     return (
-        "<section><h2>Resources by layer</h2><div class='scroll'><table><thead><tr><th>layer</th>"
+        f"<section><h2>Resources: {escape(step)}</h2><div class='scroll'><table><thead><tr>"
+        "<th>part</th>"
         f"{head}<th></th></tr></thead><tbody>{rows}</tbody></table></div></section>"
     )
 

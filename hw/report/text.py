@@ -1,6 +1,6 @@
 """The figures of a closing table and how each is written, for the terminal and for the page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,11 @@ class Figure:
     text: Callable[[Any], str]
     headline: bool = False
 
+    def of(self, found: Mapping[str, Any]) -> str:
+        """Its value in a table's JSON object, as text; empty where there is none."""
+        value = found.get(self.key)
+        return "" if value is None else self.text(value)
+
 
 FIGURES = (
     Figure("data", "data set", str),
@@ -59,19 +64,24 @@ FIGURES = (
     Figure("accuracy_integer", "accuracy, integer model", percent, True),
     Figure("split", "accuracies are of the", lambda split: f"{split} images"),
     Figure("weights", "trainable weights", grouped, True),
+    Figure("board", "board", str),
+    Figure("seconds", "time of all steps", duration),
+)
+"""Of the network, in the order of the table."""
+
+DESIGN_FIGURES = (
     Figure("frames", "frames compared", grouped),
     Figure("stalled_frames", "of these under stalls", grouped),
-    Figure("bits", "bits compared", grouped, True),
+    Figure("bits", "bits compared", grouped),
     Figure("mismatches", "bits that differ", grouped, True),
     Figure("cycles_per_frame", "cycles a frame", grouped),
-    Figure("board", "board", str),
+    Figure("routed", "sizes are", lambda routed: "placed and routed" if routed else "as planned"),
     Figure("clock_mhz", "clock asked for", _megahertz),
     Figure("fmax_mhz", "Fmax after place and route", _megahertz, True),
     Figure("fps", "frames a second", grouped, True),
     Figure("lut", "LUT sites", grouped, True),
     Figure("ff", "flip-flops", grouped),
     Figure("ram_bits", "block RAM bits", grouped),
-    Figure("dsp", "DSP blocks", grouped, True),
-    Figure("seconds", "time of all steps", duration),
+    Figure("dsp", "DSP blocks", grouped),
 )
-"""In the order of the table."""
+"""Of the network in one style of hardware."""

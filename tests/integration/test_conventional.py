@@ -10,7 +10,6 @@ from hw.networks.random_network import random_network
 from sim.cosim import cosim
 from sim.stimuli import Stimuli, random_images
 
-
 QUICK = ("resnet8", "squeezenet1_0", "vgg16")
 """Of the others, every layer is held by tests of its own."""
 

@@ -106,6 +106,7 @@ def logits(network, image):
     return b"".join(int(value).to_bytes(4, "little", signed=True) for value in found)
 
 
+@pytest.mark.slow
 def test_programs_and_images(network, packet):
     images = np.random.default_rng(1).integers(0, 256, (3, 3, 2, 1), dtype=np.uint8)
     # Two words of program, its CRC missing: what comes next is taken for it.

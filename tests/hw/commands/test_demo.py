@@ -16,7 +16,7 @@ RESULTS = {
     "search": {"genotype": genotypes.to_mapping(genotypes.get("ShiftNAS_C10"))},
     "train": {"accuracy": 0.87},
     "export": {"accuracy_float": 0.87, "accuracy_integer": 0.868, "split": "test", "weights": 1234},
-    "plan": {"lut": 1},
+    "plan": {"lut": 23000, "ff": 10000, "ram_bits": 70000, "clock_mhz": 50.0, "fps": 560.0},
     "emit": {"files": []},
     "cosim": {
         "frames": 40,
@@ -74,13 +74,27 @@ def test_the_whole_way(tmp_path, calls):
     content = json.loads(result.stdout)
     names = [step["name"] for step in content["steps"]]
     assert names == [
-        "search", "train", "export", "plan", "emit", "cosim", "bitstream",
+        "search", "train", "export",
+        "overlay plan", "overlay emit", "overlay cosim", "overlay bitstream",
+        "dataflow plan", "dataflow emit", "dataflow cosim",
     ]  # fmt: skip
     table = content["table"]
-    assert table["frames"] == 40 and table["bits"] == 2000 and table["mismatches"] == 0
-    assert table["weights"] == 1234 and table["lut"] == 15000 and table["fmax_mhz"] == 61.5
-    assert all(check["passed"] for check in table["checks"]) and len(table["checks"]) == 4
+    assert table["weights"] == 1234
+    overlay, dataflow = table["designs"]
+    for design in (overlay, dataflow):
+        assert design["frames"] == 40 and design["bits"] == 2000 and design["mismatches"] == 0
+    assert overlay["lut"] == 15000 and overlay["fmax_mhz"] == 61.5
+    assert dataflow["lut"] == 23000 and "fmax_mhz" not in dataflow
+    assert all(check["passed"] for check in table["checks"]) and len(table["checks"]) == 5
     assert calls[-1] == ("report", str(out), "--force")
+
+
+def test_dataflow_hardware_is_routed_where_that_is_asked_for(tmp_path, calls):
+    result = run("--out", tmp_path, "--data", "digits", "--route-dataflow", "--json")
+    content = json.loads(result.stdout)
+    assert content["steps"][-1]["name"] == "dataflow bitstream"
+    assert content["table"]["designs"][1]["fmax_mhz"] == 61.5
+    assert len(content["table"]["checks"]) == 7
 
 
 def test_the_second_run_keeps_every_step(tmp_path, calls):
@@ -96,7 +110,7 @@ def test_the_second_run_keeps_every_step(tmp_path, calls):
 def test_another_plan_keeps_search_training_and_export(tmp_path, calls):
     run("--out", tmp_path, "--data", "digits")
     first = len(calls)
-    (tmp_path / "plan.yaml").write_text("edited")
+    (tmp_path / "overlay-plan.yaml").write_text("edited")
     run("--out", tmp_path, "--data", "digits")
     redone = [call[0] for call in calls[first:]]
     assert redone[0] == "plan" and "search" not in redone
@@ -105,11 +119,11 @@ def test_another_plan_keeps_search_training_and_export(tmp_path, calls):
 @pytest.mark.parametrize(
     ("command", "key", "value", "missed"),
     [
-        ("bitstream", "dsp", 1, "no DSP block"),
-        ("bitstream", "fmax_mhz", 49.9, "timing met at 50 MHz"),
+        ("bitstream", "dsp", 1, "overlay: no DSP block"),
+        ("bitstream", "fmax_mhz", 49.9, "overlay: timing met at 50 MHz"),
         ("export", "accuracy_integer", 0.855, "integer accuracy within 1 point of float"),
-        ("cosim", "mismatches", 1, "every bit equal"),
-        ("cosim", "bits", 0, "every bit equal"),
+        ("cosim", "mismatches", 1, "overlay: every bit equal"),
+        ("cosim", "bits", 0, "overlay: every bit equal"),
     ],
 )
 def test_a_missed_condition_is_told_at_the_end(tmp_path, calls, command, key, value, missed):
@@ -133,7 +147,9 @@ def test_every_command_called_is_a_public_one(tmp_path):
         data_set="digits",
         config="digits",
         board="ulx3s-85f",
+        lanes=64,
         fps=500,
+        route_dataflow=True,
         frames=2,
         stall=0.3,
         seed=1,

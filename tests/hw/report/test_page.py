@@ -60,15 +60,17 @@ def demo(tmp_path):
         "data": "fashion <b>",
         "accuracy_float": 0.8765,
         "accuracy_integer": 0.87,
-        "bits": 1234567,
-        "mismatches": 0,
+        "designs": [
+            {"style": "overlay", "bits": 1234567, "mismatches": 0, "routed": True, "lut": 4711},
+            {"style": "dataflow", "bits": 7654321, "mismatches": 0, "routed": False, "fps": 560},
+        ],
         "checks": [{"what": "no DSP block", "measured": "1", "passed": False}],
     }
     steps = [
         {"name": "search", "command": "shiftnas search", "seconds": 75.2, "result": {}},
         {"name": "cosim", "command": "shiftnas cosim", "seconds": 9, "result": {"layers": 82}},
         {
-            "name": "bitstream",
+            "name": "overlay bitstream",
             "command": "shiftnas bitstream",
             "seconds": 3,
             "result": {"layers": layers},
@@ -86,6 +88,10 @@ def test_everything_is_on_the_page(demo):
         "87.65 %",
         "87.00 %",
         "1,234,567",
+        "7,654,321",
+        "overlay: LUT sites",
+        "placed and routed</td><td>as planned",
+        "<td>4,711</td><td></td>",
         "MISSED",
         "classifier",
         "1,234",
