@@ -89,7 +89,16 @@ OVERLAY_MAY = {
     "compiler": {"isa", "hardware", "program", "places"},
     "cost": {"banks", "hardware"},
     "programming": {"hardware", "compiler", "program_file"},
-    "planner": {"banks", "hardware", "compiler", "plan", "program_file", "programming", "cost"},
+    "planner": {
+        "banks",
+        "hardware",
+        "cycles",
+        "compiler",
+        "plan",
+        "program_file",
+        "programming",
+        "cost",
+    },
     "rtl": {"isa", "banks", "hardware", "header", "registers"},
 }
 """Inside hw/overlay: the words of a program, then who runs, writes and executes them. Model,

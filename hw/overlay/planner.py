@@ -5,9 +5,18 @@ from dataclasses import dataclass
 
 from hw.errors import CheckFailed, InputError
 from hw.ir.network import Network
-from hw.overlay.banks import MOST_WORDS, PROGRAM_BLOCK, blocks, depths, held, program_blocks
+from hw.overlay.banks import (
+    BLOCK_SHAPES,
+    MOST_WORDS,
+    PROGRAM_BLOCK,
+    blocks,
+    depths,
+    held,
+    program_blocks,
+)
 from hw.overlay.compiler.compile import compile_network
 from hw.overlay.cost import Cost, cost
+from hw.overlay.cycles import cycles
 from hw.overlay.hardware import Fabric, Overlay
 from hw.overlay.plan import OverlayPlan
 from hw.overlay.program_file import ProgramFile
@@ -24,6 +33,9 @@ USUAL_WORDS = 2048
 USUAL_PROGRAM = 32768
 LEAST_ACC_BITS = 17
 """Where no network says what it needs; accumulators have as many bits at least in any case."""
+
+SIZES = tuple(words for words in range(min(BLOCK_SHAPES), MOST_WORDS + 1) if held(words) == words)
+"""Words of data memories that fill their block RAMs."""
 
 SHARE = 0.8
 """Of a board's LUT sites that a plan takes at most."""
@@ -131,15 +143,24 @@ def _proposal(room: Room, network: Network | None, rows: int, columns: int) -> P
 
 
 def _suited(network: Network, hardware: Overlay) -> tuple[Overlay, ProgramFile]:
-    """Memories and accumulators as large as the network needs, and its program."""
+    """Memories and accumulators as large as the network needs, and its program.
+
+    The smallest data memory in which the program is as short as in the largest one.
+    """
     widest = compile_network(network, hardware.resized(acc_bits=_WIDEST))
-    words = held(max(widest.memory, PROGRAM_BLOCK // 2))
-    program_words = max(PROGRAM_BLOCK, 1 << (length(widest) - 1).bit_length())
     suited = hardware.resized(
         acc_bits=max(widest.acc_bits, LEAST_ACC_BITS),
-        words=min(words, hardware.words),
-        program_words=program_words,
+        program_words=max(PROGRAM_BLOCK, 1 << (length(widest) - 1).bit_length()),
     )
+    for words in SIZES:
+        if widest.memory <= words < hardware.words:
+            try:
+                program = program_for(network, suited.resized(words=words))
+            except InputError:
+                # The planes would fit, but for the gaps between them.
+                continue
+            if program.cycles_per_frame <= cycles(widest.program).frame:
+                return program.program.hardware, program
     return suited, program_for(network, suited)
 
 
@@ -156,16 +177,15 @@ def _affordable_program(room: Room) -> int:
 def _most_words(room: Room, rows: int, columns: int, program_words: int, most: int) -> int:
     """Words of the largest data memory, up to `most`, that the block RAMs are enough for."""
     left = None if room.ram_blocks is None else room.ram_blocks - program_blocks(program_words)
-    sizes = sorted({held(words) for words in (512, 1024, 1535, 2048, 2559, 3071, MOST_WORDS)})
     fitting = [
         words
-        for words in sizes
+        for words in SIZES
         if words <= most and (left is None or blocks(rows, columns, words) <= left)
     ]
     if not fitting:
         raise CheckFailed(
-            f"board {room.board}: {rows} x {columns} lanes need {blocks(rows, columns, sizes[0])}"
-            f" block RAMs for {sizes[0]} words; it has {room.ram_blocks}: take fewer lanes"
+            f"board {room.board}: {rows} x {columns} lanes need {blocks(rows, columns, SIZES[0])}"
+            f" block RAMs for {SIZES[0]} words; it has {room.ram_blocks}: take fewer lanes"
         )
     return fitting[-1]
 
