@@ -52,8 +52,8 @@ class Price:
     whole: float
 
 
-LUT = Price(lane=47.9, acc_bit=1.4, bank=4.1, whole=2125.4)
-FF = Price(lane=61.3, acc_bit=-0.1, bank=13.7, whole=1929.4)
+LUT = Price(lane=33.6, acc_bit=2.1, bank=2.1, whole=2151.5)
+FF = Price(lane=46.2, acc_bit=0.6, bank=5.8, whole=1975.3)
 
 
 def cost(hardware: Overlay) -> Cost:

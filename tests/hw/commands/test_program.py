@@ -10,6 +10,7 @@ from hw.board import boards
 from hw.build import synth as synthesis
 from hw.ir import serialize
 from hw.overlay import program_file
+from hw.overlay.cost import cost
 from hw.overlay.hardware import Overlay
 from hw.overlay.model import Machine
 from hw.overlay.plan import OverlayPlan
@@ -152,10 +153,15 @@ def test_synth_without_anything(tmp_path):
 
 
 @pytest.mark.slow
-def test_every_cell_belongs_to_a_part():
+def test_what_is_taken_is_what_was_predicted_and_belongs_to_parts():
+    """The prices are those of today's hardware; see benchmarks/overlay_prices.py."""
     from hw.verilog import emit_overlay
 
-    sizes = SIZES.resized(rows=2, columns=2, program_words=64)
+    sizes = SIZES.resized(rows=2, columns=4, program_words=1024, fabric="ecp5")
     found = synthesis.synthesise(emit_overlay.emit(OverlayPlan(sizes, "none", 50.0)), "ecp5")
-    rest = found["layers"][-1]
-    assert found["dsp"] == 0 and rest["lut"] < 0.02 * found["lut"]
+    predicted = cost(sizes)
+    assert found["lut"] == pytest.approx(predicted.lut, rel=0.08)
+    assert found["ff"] == pytest.approx(predicted.ff, rel=0.08)
+    assert found["ram_blocks"] == predicted.ram_blocks and found["dsp"] == 0
+    parts = {part["name"]: part["lut"] for part in found["layers"]}
+    assert min(parts.values()) > 0 and parts["(elsewhere)"] < 0.15 * found["lut"]
