@@ -23,8 +23,27 @@ MOST_TERMS = 128
 """Of a sum that is looked at; longer ones read many planes, each a few times."""
 
 
-@lru_cache(1 << 14)
-def steps(view: View, first: Pair, second: Pair) -> tuple[Pair, float] | None:
+Way = tuple[Pair, float]
+
+
+@lru_cache(64)
+def ways_of(view: View) -> "_Ways":
+    """Ways between the taps of a view."""
+    return _Ways(view)
+
+
+class _Ways(dict[tuple[Pair, Pair], Way | None]):
+    """`steps` from a tap to another one, each worked out once."""
+
+    def __init__(self, view: View):
+        self.view = view
+
+    def __missing__(self, taps: tuple[Pair, Pair]) -> Way | None:
+        self[taps] = found = steps(self.view, *taps)
+        return found
+
+
+def steps(view: View, first: Pair, second: Pair) -> Way | None:
     """Lanes (down, right) from one tap to another, and the cycles saved a pass; None: no way."""
     lanes, cost, saved = [], 0, 1.0
     for axis in (0, 1):
@@ -116,15 +135,16 @@ def _links(
     found: Sum, view: View, level: list[int], weight: np.ndarray
 ) -> Iterator[tuple[float, int, int]]:
     """Possible ones: what they cost (less than nothing), and the two words."""
-    words, reads = found.words.tolist(), found.reads.tolist()
-    groups: dict[tuple[int, int], list[int]] = {}
+    words, reads, ways = found.words.tolist(), found.reads.tolist(), ways_of(view)
+    groups: dict[tuple[int, int], list[tuple[int, Pair]]] = {}
     for at in np.flatnonzero(weight).tolist():
-        groups.setdefault((reads[at], words[at] & isa.SIGN), []).append(at)
+        same = groups.setdefault((reads[at], words[at] & isa.SIGN), [])
+        same.append((at, _tap(found, view, at)))
     for same in groups.values():
-        for first in same:
-            for second in same:
-                if first != second and level[second] - level[first] in (0, 1):
-                    way = steps(view, _tap(found, view, first), _tap(found, view, second))
+        for first, here in same:
+            for second, there in same:
+                if here != there and level[second] - level[first] in (0, 1):
+                    way = ways[here, there]
                     if way is not None:
                         yield -way[1], first, second
 
@@ -138,7 +158,7 @@ def _written(found: Sum, view: View, chains: _Chains, weight: np.ndarray) -> Sum
         halve = level > 0
         for at in _order(mine, chains, weight):
             if at in chains.before:
-                way = steps(view, *(_tap(found, view, n) for n in (chains.before[at], at)))
+                way = ways_of(view)[_tap(found, view, chains.before[at]), _tap(found, view, at)]
                 assert way is not None
                 *on, last = _shifts(way[0])
                 words += [Shift(direction, add=False).pack() for direction in on]
