@@ -185,7 +185,7 @@ def registers() -> Bench:
     for name, member in dut.signature.members.items():
         if member.flow is In:
             port = Value.cast(getattr(dut, name))
-            own = {"s_axil_bready": "b_ready", "s_axil_rready": "r_ready"}.get(name, name)
+            own = str({"s_axil_bready": "b_ready", "s_axil_rready": "r_ready"}.get(name, name))
             m.d.comb += port.eq(bench.free(own, len(port)))
     b = answers(bench, "b", Cat(dut.s_axil_bresp))
     r = answers(bench, "r", Cat(dut.s_axil_rresp, dut.s_axil_rdata))

@@ -185,6 +185,8 @@ def _valids(name: str) -> Iterator[str]:
         yield f"{match[1]}valid"
     if match := re.fullmatch(r"(.*_t)(data|last)", name):
         yield f"{match[1]}valid"
+    if match := re.fullmatch(r"(s_axil_[rb])(data|resp)", name):
+        yield f"{match[1]}valid"
     if match := re.fullmatch(r"(.*_)data", name):
         yield f"{match[1]}rdy"
 

@@ -41,14 +41,16 @@ from sim.runner import Build
 FIRST, AGAIN = "programs", "programs again"
 """The two runs."""
 
-RANDOM, MORE_RANDOM = 6, 16
+RANDOM, MORE_RANDOM = 6, 10
 """Random programs of each."""
+
+BURST = 24
 
 VIEWS = 6
 """Views of each random program's sections."""
 
 STALL, MORE_STALL = 0.25, 0.6
-RESETS, MORE_RESETS = 2, 5
+RESETS, MORE_RESETS = 2, 4
 
 MARGIN = 2048
 """Cycles of stillness beyond those of the design as it was, before a mutant counts as hanging."""
@@ -74,7 +76,11 @@ class Session:
 def session(network: Network, overlay: Overlay, seed: int, *, again: bool) -> Session:
     """Refusals, random programs, the network's; all at full speed, then all under stalls."""
     count = MORE_RANDOM if again else RANDOM
-    programs = [random_program(overlay, 1000 * seed + n, VIEWS) for n in range(count)]
+    # Every third one has more logits at once than their queue holds.
+    programs = [
+        random_program(overlay, 1000 * seed + n, VIEWS, burst=BURST * (n % 3 == 0))
+        for n in range(count)
+    ]
     compiled = compile_network(network, overlay)
     images = [bytes_for(program, program.images + 1, seed) for program in programs]
     own = random_images(network, compiled.program.images + 1, seed)

@@ -37,16 +37,20 @@ class Careful(Machine):
             raise Fault("an image's buffer is written")
 
 
-def random_program(overlay: Overlay, seed: int, views: int = 6) -> Program:
+def random_program(overlay: Overlay, seed: int, views: int = 6, *, burst: int = 0) -> Program:
     """A program of so many views and bodies in each section, which the executable model accepts.
 
-    What it does not accept becomes a word that does nothing.
+    What it does not accept becomes a word that does nothing. `burst`: so many logits more of each
+    image, one in every cycle.
     """
     rng = random.Random(seed)
     batch = rng.choice([(1, 1), (1, 2), (2, 2)])
     sections = {
         "prefix": [isa.Jump(Flow.WAIT_IMAGE), *_section(rng, overlay, views, True)],
-        "suffix": [*_section(rng, overlay, views, False), *_outputs(rng, batch[0] * batch[1])],
+        "suffix": [
+            *_section(rng, overlay, views, False),
+            *_outputs(rng, batch[0] * batch[1], burst),
+        ],
     }
     sections["prefix"] += [isa.Jump(Flow.FREE_IMAGE), isa.Jump(Flow.END_PREFIX)]
     sections["suffix"].append(isa.Jump(Flow.END_SUFFIX))
@@ -59,7 +63,7 @@ def random_program(overlay: Overlay, seed: int, views: int = 6) -> Program:
         image_slot=overlay.words - 3,
         image_step=1,
         batch=batch,
-        logits=2,
+        logits=2 + burst,
     )
     images = random_images(program, 2 * program.images + 1, seed)
     while True:
@@ -140,7 +144,7 @@ def _word(rng: random.Random) -> isa.Word:
     return isa.Jump(Flow.CLEAR_NEGATIVE) if kind == 10 else NOP
 
 
-def _outputs(rng: random.Random, images: int) -> list[isa.Word]:
+def _outputs(rng: random.Random, images: int, burst: int) -> list[isa.Word]:
     """Two logits of every image of a batch."""
     found: list[isa.Word] = []
     for final in (0, 1):
@@ -148,5 +152,6 @@ def _outputs(rng: random.Random, images: int) -> list[isa.Word]:
             found.append(isa.Set(Register.OUTPUT, isa.COLLECT | image))
             found += [isa.Weight(rng.randrange(8), False, True) for _ in range(3)]
             found += [isa.Imm(0, False, True)] * 6
+            found += [isa.Jump(Flow.OUT)] * (burst * final)
             found.append(isa.Jump(Flow.OUT, final))
     return found

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hw.axi_lite import OKAY
+from hw.axi_lite import SLVERR
 from hw.overlay import isa
 from hw.overlay.cycles import cycles
 from hw.overlay.header import Status
 from hw.overlay.packet import packet
 from hw.overlay.program import Program
-from hw.overlay.registers import FLUSH, IDENTITY, VERSION, Register
+from hw.overlay.registers import FLUSH, IDENTITY, RESET, VERSION, Register
 from sim.loading import POLL, READ, RULES, WRITE, Access
 from sim.overlay import harness
 
@@ -139,6 +139,10 @@ class Script:
             (Register.STATUS, int(Status.NONE)),
         ):
             yield Access(READ, 4 * register, value)
+        # What cannot be written stays, and leaves CONTROL as it is; what is not there is refused.
+        yield Access(WRITE, 4 * Register.STATUS, RESET | FLUSH, SLVERR)
+        yield Access(READ, 4 * Register.CONTROL, 0)
+        yield Access(READ, 4 * len(Register), 0, SLVERR)
         logits = frames = 0
         for phase, following in zip(self.phases, [*self.phases[1:], None], strict=True):
             if phase.words is not None:
@@ -188,12 +192,13 @@ class Script:
             done = int(number)
             return None if done == len(lines) else f"registers: {done} of {len(lines)} accesses"
         access = lines[min(int(number), len(lines) - 1)]
-        name = Register(access.address // 4).name
+        number = access.address // 4
+        name = Register(number).name if number < len(Register) else f"register {number}"
         if verdict == "rule":
             return f"registers: {name}: {RULES[rest[0]]}"
         value, answer = rest
         if access.kind == WRITE:
-            return f"registers: write to {name}: expected response {OKAY}, got {answer}"
+            return f"registers: write to {name}: expected response {access.response}, got {answer}"
         return (
             f"registers: {name}: expected 0x{access.data:08x} and response {access.response}, got"
             f" 0x{value} and {answer}"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from hw.ir.arithmetic import scale_multipliers
-from hw.ir.graph import Conv, FactorizedReduce, Node
+from hw.ir.graph import Conv, FactorizedReduce, Graph, Node, Select
 from hw.ir.network import Network
 from hw.ir.weights import decode
 from hw.overlay import isa
@@ -56,7 +56,7 @@ def gathers(
     for node in graph:
         if isinstance(node, Conv | FactorizedReduce) and _crosses(placement, node):
             (source,) = inputs[node.name]
-            if graph[source].inputs:
+            if not _is_image(graph, source):
                 readers.setdefault(source, []).append(node)
     found = []
     for source, nodes in readers.items():
@@ -65,6 +65,14 @@ def gathers(
         if way is not None and saved > 0:
             found.append(way)
     return tuple(found)
+
+
+def _is_image(graph: Graph, name: str) -> bool:
+    """Whether it lies where images arrive: the image, or some of its channels by another name."""
+    node = graph[name]
+    while isinstance(node, Select):
+        node = graph[node.inputs[0]]
+    return not node.inputs
 
 
 def _crosses(placement: Placement, node: Node) -> bool:

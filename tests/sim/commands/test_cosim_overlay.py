@@ -10,6 +10,9 @@ from hw.ir import serialize
 from hw.overlay import plan_file
 from hw.verilog import rtl_folder
 from sim.commands.cosim import cosim
+from sim.fuzz import case as cases
+from sim.fuzz.case import Case
+from sim.fuzz.models import Model
 from tests.support.overlay_cases import OVERLAY, PLAN, emission, network
 
 
@@ -66,8 +69,9 @@ def test_an_overlay_that_is_too_small_is_refused(folder):
 @pytest.mark.icarus
 @pytest.mark.slow
 def test_icarus_agrees(folder):
-    small = network("ShiftNAS_C10", image=(4, 4, 1), channels=2)
-    serialize.save(small, folder / "small")
+    net = Model("resnet20", "cifar", 1 / 16, kept=3)
+    case = Case(net, image=(4, 4, 1), classes=2, scale_terms=1)
+    serialize.save(cases.network_of(case), folder / "small")
     arguments = (folder / "small", "--rtl", folder / "rtl", "--frames", 1, "--stall", 0)
     code, out, err = call(*arguments, "--resets", 0, "--simulator", "both", "--json")
     assert code == 0, err
