@@ -197,7 +197,10 @@ def script_of(
     phases = refusals(jobs[0].program) if subject.refusals else []
     if len(jobs) == 1:
         images = np.concatenate([jobs[0].images] * stimuli.passes)
-        script = Script([*phases, Phase.of(jobs[0].program, images)])
+        # A byte of an image has a cycle to itself, and as many are left for captures.
+        least = int(cycles(jobs[0].program).prefix.sum(1).min())
+        timed = not stimuli.stalled and 2 * images[0].size < least
+        script = Script([*phases, Phase.of(jobs[0].program, images)], timed)
     else:
         again = [Phase.of(job.program, job.images) for job in jobs] * stimuli.passes
         script = Script([*phases, *again])

@@ -230,9 +230,10 @@ module {top};
   overlay_writes #(.WIDTH({width}), .WORDS({words}), .FILE("{writes}")) writes (
       .clk, .rst, .flush, .capture(captures[{delay}-1]), .store, .what, .unknown);
 
-  // Batches: the run, the cycle in which the last word is decoded, and the cycles that the batch
-  // took, without those that it waited for images; and the cycle in which a program may begin.
-  int batches, batch_cycles, loads;
+  // Batches: the run, the cycle in which the last word is decoded, the cycles that the batch took
+  // without those that it waited for images, and these. Beside them, the cycle in which a program may
+  // begin.
+  int batches, batch_cycles, waited, loads;
   bit ran;
   initial begin
     batches = $fopen("{batches}", "w");
@@ -245,8 +246,9 @@ module {top};
       $fflush(loads);
     end
     batch_cycles <= rst || !{running} || {batch} ? 1 : batch_cycles + ({waiting} ? 0 : 1);
+    waited <= rst || !{running} || {batch} ? 0 : waited + ({waiting} ? 1 : 0);
     if (!rst && {batch}) begin
-      $fwrite(batches, "%0d %0d %0d\\n", resets_done, cycle, batch_cycles);
+      $fwrite(batches, "%0d %0d %0d %0d\\n", resets_done, cycle, batch_cycles, waited);
       $fflush(batches);
     end
   end

@@ -83,11 +83,11 @@ class Ran:
     finished: int
     seconds: float
 
-    def batches(self) -> list[tuple[int, int, int]]:
-        """Run, cycle and cycles of each batch."""
+    def batches(self, run: int) -> list[tuple[int, int]]:
+        """Cycles of each batch of a run, and those beside that it waited for images."""
         lines = (self.folder / harness.BATCHES).read_text(encoding="utf-8").split("\n")
-        found = [tuple(map(int, line.split())) for line in lines if line]
-        return [(run, at, took) for run, at, took in found]
+        found = [list(map(int, line.split())) for line in lines if line]
+        return [(took, waited) for number, _, took, waited in found if number == run]
 
     def loaded(self, run: int) -> int:
         """Cycle of a run in which its first program could begin; 0: none did, or not known."""

@@ -78,6 +78,10 @@ class Batch:
 class Script:
     """Phases, in turn.
 
+    Parameters
+    ----------
+    timed: the last batch neither waits for images nor for its logits: CYCLES is what is predicted
+
     Members
     -------
     frames, beats: images and logits in all
@@ -86,6 +90,7 @@ class Script:
     """
 
     phases: Sequence[Phase]
+    timed: bool = False
     frames: int = field(init=False)
     beats: int = field(init=False)
     programs: tuple[Program, ...] = field(init=False)
@@ -168,7 +173,7 @@ class Script:
                 yield Access(WRITE, 4 * Register.CONTROL, 0)
         yield Access(harness.PAUSE, 0, SETTLED)
         yield Access(READ, 4 * Register.FRAMES, frames)
-        if self.batches and self.batches[-1].whole:
+        if self.timed and self.batches[-1].whole:
             yield Access(READ, 4 * Register.CYCLES, cycles(self.programs[-1]).batch)
         yield Access(POLL, 4 * Register.STATUS, int(self.phases[-1].status))
 

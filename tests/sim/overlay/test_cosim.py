@@ -101,3 +101,11 @@ def test_a_refusal_that_does_not_come_is_told(tmp_path: Path):
         RunFailed, match=r"registers: STATUS: expected 0x00000007 .* got 0x00000002"
     ):
         judge(script, [], ran, model.built)
+
+
+@pytest.mark.slow
+def test_a_cell_at_gate_level():
+    net = network(image=(4, 4, 1))
+    found = cosim(net, hardware(), stimuli(net, 1), Subject("cell", ["cell1"], gates="hierarchy"))
+    assert found.mismatches == 0
+    assert found.gates["CCU2C"] > 100 and found.gates["DP16KD"] > 1
