@@ -231,8 +231,7 @@ module {top};
       .clk, .rst, .flush, .capture(captures[{delay}-1]), .store, .what, .unknown);
 
   // Batches: the run, the cycle in which the last word is decoded, the cycles that the batch took
-  // without those that it waited for images, and these. Beside them, the cycle in which a program may
-  // begin.
+  // without those that it waited for images, and these. Beside them, when a program may begin.
   int batches, batch_cycles, waited, loads;
   bit ran;
   initial begin

@@ -201,7 +201,9 @@ class _Builder:
         terms = self._network.arithmetic.scale_terms
         sign, power = (np.zeros((channels, terms), kind) for kind in (np.int8, np.int16))
         sign[:, 0], power[:, 0] = 1, IMAGE_FORMAT.frac - found.frac
-        bias = -OFFSET if found.signed else 0
+        # Guard bits lie below the sum's last one.
+        guard = self._network.arithmetic.guard or 0
+        bias = -OFFSET << guard if found.signed else 0
         # Code 1: a weight of one.
         codes = np.ones((channels, 1, 1, 1), np.uint8)
         self.params[taken] = LayerParams(codes, sign, power, (bias,) * channels)

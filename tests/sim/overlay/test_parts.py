@@ -5,6 +5,7 @@ import pytest
 
 from hw.errors import InputError
 from hw.ir import reference
+from hw.ir.parameters import Rounding
 from hw.networks.images import random_images
 from sim.overlay.parts import part
 from tests.support.overlay_cases import OVERLAY, network
@@ -21,6 +22,13 @@ def test_a_cell_on_its_own_in_the_executable_model(name):
     own = reference.run(found.network, found.images)
     assert all(np.array_equal(own[node], tensors[node]) for node in found.nodes)
     check(found.network, OVERLAY)
+
+
+@pytest.mark.parametrize("settings", [{"guard": 15}, {"rounding": Rounding.FLOOR}])
+def test_arithmetic_is_the_network_s(settings):
+    net = network(image=(4, 4, 1), **settings)
+    tensors = reference.run(net, random_images(net, 1, 1))
+    check(part(net, "op", "cell1/preprocess1", tensors).network, OVERLAY)
 
 
 def test_wide_tensors_are_no_images():
