@@ -1,7 +1,7 @@
 """What a program says of itself before its words, as it arrives: 16-bit words, then the program's,
 then its CRC-32.
 
-The CRC (that of zlib) is over all words before it, each with its lower byte first; its upper half
+The CRC (that of zlib) is over all words before it, each with its lower byte first; its lower half
 comes first. Everything an overlay needs to place images and to follow the program is a number
 here, none has to be worked out.
 """
@@ -10,32 +10,60 @@ from enum import IntEnum
 
 MAGIC = int.from_bytes(b"SO", "big")
 
-FIELDS = (
+CHECKED = (
     "magic",
     "version",
     "fingerprint_high",
     "fingerprint_low",
+    "network_high",
+    "network_low",
     "length_high",
     "length_low",
+)
+"""The first words of the header.
+
+network: the first bits of the digest of the network that the program is of, which nobody checks.
+length: words of the program, prefix and suffix.
+"""
+
+STEPS = (
+    "image_address",
+    "to_channel",
+    "to_column",
+    "to_lane",
+    "to_row",
+    "to_lane_below",
+    "to_second",
+    "to_first",
+)
+"""Then where the bytes of an image go, in words of the data memory, modulo 2^16.
+
+image_address: the word of the first channel's first pixel in the first buffer. The others are added
+to go on from a byte to the next one: to the next channel; to the first channel of the next column,
+which is in the same lane or the next one; of the next row likewise; from the image's last byte to
+its second buffer, and back from there to the first one.
+"""
+
+KEPT = (
     "suffix_high",
     "suffix_low",
     "batch",
     "height",
     "width",
     "channels",
-    "image_address",
     "image_step",
-    "plane_words",
-    "pitch",
+    "wrap",
 )
-"""Words of the header, in their order.
+"""Then numbers for all the time that the program runs.
 
-length: words of the program, prefix and suffix; suffix: those before the suffix. batch: images
-down, less one, in bits 3 and 2, across in bits 1 and 0. height, width, channels of the image, less
-one each. image_address: word of the first channel's first pixel in the first buffer; image_step:
-words from there to the second buffer; plane_words: from a channel to the next one. pitch: of the
-image, not its logarithm, less one: rows in bits 15 to 8, columns in 7 to 0.
+suffix: words before the suffix. batch: images down, less one, in bits 3 and 2, across in bits 1 and
+0. height, width, channels of the image, less one each. image_step: words from the first buffer to
+the second. wrap: of the image's pitches, not their logarithms, less one: rows in bits 15 to 8,
+columns in 7 to 0.
 """
+
+FIELDS = CHECKED + STEPS + KEPT
+"""Words of the header, in their order."""
 
 
 CRC_WORDS = 2

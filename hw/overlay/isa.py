@@ -36,6 +36,9 @@ MOST_DELTA = 15
 LONGEST_SIDE = 256
 """Rows and columns of the largest plane."""
 
+COORDINATE_BITS = 10
+"""Of an input coordinate of a weight, with its sign."""
+
 MOST_TAP_BITS = 4
 """Bits of a tap's number, on each axis."""
 
@@ -158,6 +161,16 @@ def _field(value: int, bits: int, what: str) -> int:
 
 def _control(op: Op, argument: int) -> int:
     return CONTROL | op << 12 | argument
+
+
+def farthest(lanes: int) -> int:
+    """The most lanes that a weight's pixel travels on an axis of so many lanes."""
+    return (2 << lanes.bit_length()) - 1
+
+
+def bound_lanes(lanes: int) -> int:
+    """Lanes below which bounds lie on an axis of so many lanes."""
+    return 2 << lanes.bit_length()
 
 
 def signed(value: int, bits: int) -> int:

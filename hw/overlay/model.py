@@ -27,10 +27,12 @@ class Axis:
 
     Parameters
     ----------
+    lanes: of the grid
     pitch_in, pitch_out: log2
     place: of the image within its batch, on this axis
     """
 
+    lanes: int
     pitch_in: int
     pitch_out: int
     stride: int
@@ -55,7 +57,16 @@ class Axis:
         else:
             found, lanes = 0, at << -self.pitch_in
         # Pixels that already lie among those of other images have their place.
-        return found, lanes - self.place if self.cut and self.pitch_in >= 0 else lanes
+        lanes = lanes - self.place if self.cut and self.pitch_in >= 0 else lanes
+        half = 1 << (isa.COORDINATE_BITS - 1)
+        if not -half <= at < half:
+            raise Fault(f"coordinate {at} is read; expected {-half} to {half - 1}")
+        if abs(lanes) > isa.farthest(self.lanes):
+            raise Fault(
+                f"a pixel travels {abs(lanes)} of {self.lanes} lanes;"
+                f" expected up to {isa.farthest(self.lanes)}"
+            )
+        return found, lanes
 
     def pixels(self, lanes: int, word: int) -> np.ndarray:
         """Output coordinate of each lane."""
@@ -235,7 +246,19 @@ class Machine:
                 self.stale.update(BOUNDS)
         self.stale.discard(word.register)
         self.registers[word.register] = word.value
+        if word.register in BOUNDS and not self._holds(word):
+            self.stale.add(word.register)
         self._axes = None
+
+    def _holds(self, word: isa.Set) -> bool:
+        """Whether the bound is not too far beyond the grid."""
+        axis = word.register in (Register.LAST_COLUMN, Register.FIRST_X, Register.LAST_X)
+        nibble = self.registers[Register.OUT_PITCH] >> (0 if axis else 4) & 15
+        pitch = isa.signed(nibble, 4)
+        first = word.register in (Register.FIRST_Y, Register.FIRST_X)
+        bound = word.value + (not first)
+        lane = bound >> pitch if pitch >= 0 else bound << -pitch
+        return lane < isa.bound_lanes(self.sums.shape[axis])
 
     def axes(self) -> tuple[Axis, Axis]:
         """Rows and columns, as the registers have them now."""
@@ -254,6 +277,7 @@ class Machine:
         first, last = Register.FIRST_Y + 2 * axis, Register.LAST_Y + 2 * axis
         places = divmod(max(self.image, 0), self.program.batch[1])
         return Axis(
+            lanes=self.sums.shape[axis],
             pitch_in=nibble(Register.IN_PITCH),
             pitch_out=nibble(Register.OUT_PITCH),
             stride=step >> 4,
@@ -325,7 +349,7 @@ class Machine:
         needed += [Register.FIRST_X, Register.LAST_X] * (word.columns is not Class.ALL)
         for register in needed:
             if register in self.stale:
-                raise Fault(f"{register.name} is older than OUT_PITCH")
+                raise Fault(f"{register.name} is older than OUT_PITCH, or far beyond the grid")
         rows, columns = self.axes()
         height, width = self.sums.shape
         pixels = captured(self.sums, word.mode, self.hardware.data_bits)

@@ -6,8 +6,11 @@ IDENTITY = int.from_bytes(b"SNOV", "big")
 VERSION = 1
 """Of this map."""
 
-ADDRESS_BITS = 4
+ADDRESS_BITS = 3
 """Of a register's number."""
+
+FRAME_BITS = 16
+"""Of the count of frames."""
 
 
 class Register(IntEnum):
@@ -23,9 +26,7 @@ class Register(IntEnum):
     CYCLES = 5
     """Of the last batch that was done, those not counted that it waited for an image."""
     FRAMES = 6
-    """Whose logits have left since the reset, modulo 2³²."""
-    PROGRAM = 7
-    """CRC-32 of the last program that came, if STATUS says that it is there."""
+    """Whose logits have left since the reset, modulo 2^16."""
 
 
 RESET, FLUSH = 1, 2

@@ -6,7 +6,7 @@ from hw.overlay.hardware import Overlay
 
 
 def about(overlay: Overlay) -> data.StructLayout:
-    """The numbers of a header that the hardware keeps."""
+    """The numbers of `hw.overlay.header.KEPT`."""
     address, length = (overlay.words - 1).bit_length(), (overlay.program_words - 1).bit_length()
     return data.StructLayout(
         {
@@ -16,10 +16,8 @@ def about(overlay: Overlay) -> data.StructLayout:
             "height": 8,
             "width": 8,
             "channels": 12,
-            "image_address": address,
             "image_step": address,
-            "plane_words": address,
-            "pitch_y": 7,
-            "pitch_x": 7,
+            "wrap_y": 7,
+            "wrap_x": 7,
         }
     )

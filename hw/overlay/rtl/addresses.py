@@ -3,11 +3,14 @@
 D  word decoded, registers read           (in `Sequencer`)
 A  plane; tap · dilation
 B  + offset
-C  + output word · stride: input coordinate; a capture's, the output word itself
-E  coordinate → word and lanes, by the pitch
-F  plane → words; lanes less the image's place in its batch
-G  address
-H  + the image buffer's
+C  output word, and its coordinate: word · stride
+E  input coordinate: the sum of both
+F  coordinate → word and lanes, by the pitch
+G  plane → words; lanes less the image's place in its batch
+H  address
+I  + the image buffer's; lanes without their sign
+
+A capture's word is the output word itself, a bound's coordinate goes the way of the offset.
 """
 
 # By the stubs of amaranth a Component has no `elaborate`.
@@ -18,16 +21,13 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.overlay.hardware import Overlay
-from hw.overlay.rtl.bounds import LANE_BITS, WORD_BITS, Bounds
-from hw.overlay.rtl.issue import TRAVEL_BITS
+from hw.overlay.isa import COORDINATE_BITS
+from hw.overlay.rtl.bounds import WORD_BITS, Bounds
+from hw.overlay.rtl.issue import travel
 from hw.overlay.rtl.pipeline import Pipeline
 
-SLOT_BITS = 13
-COORDINATE_BITS = 12
 PITCH_BITS = 4
 PLACE_BITS = 2
-MOST_LANE_BITS = 6
-"""Of a lane's number in the largest grid."""
 
 AXES = ("y", "x")
 
@@ -35,19 +35,19 @@ AXES = ("y", "x")
 def request(overlay: Overlay) -> data.StructLayout:
     """A decoded word, as it leaves stage D.
 
-    weight, capture, bound: what it is
+    weight, capture: what it is
     plane: base of it, and slot: added to it
     image, buffer: whether it lies in the image's buffer, and in which
-    For each axis: tap, dilation, stride, offset; pitch, log2, of what the word means, pitch_out
-        that of the output; cut, place; select: class of a capture; which: bound that is set
-    value: of a bound
+    For each axis: tap, dilation, stride, offset (a bound's coordinate); pitch, log2, of what the
+        word means, pitch_out that of the output; cut, place; select: class of a capture; which:
+        bound that is set
     pass_end, last: see `Fetch`
     """
     axes = {
         "tap": 4,
         "dilation": 4,
         "stride": 4,
-        "offset": signed(8),
+        "offset": COORDINATE_BITS,
         "pitch": signed(PITCH_BITS),
         "pitch_out": signed(PITCH_BITS),
         "cut": 1,
@@ -55,20 +55,38 @@ def request(overlay: Overlay) -> data.StructLayout:
         "select": 2,
         "which": 3,
     }
-    flags = ("weight", "capture", "bound", "image", "buffer", "pass_end", "last")
+    flags = ("weight", "capture", "image", "buffer", "pass_end", "last")
+    plane = (overlay.words - 1).bit_length()
     return data.StructLayout(
         {
             **dict.fromkeys(flags, 1),
-            "plane": 12,
-            "slot": SLOT_BITS,
-            "value": 9,
+            "plane": plane,
+            "slot": plane,
             **{f"{name}_{axis}": shape for name, shape in axes.items() for axis in AXES},
         }
     )
 
 
+def place(overlay: Overlay) -> data.StructLayout:
+    """Where a word reads or writes: fields of `hw.overlay.rtl.issue.step` with the same names."""
+    return data.StructLayout(
+        {
+            "address": (overlay.words - 1).bit_length(),
+            "here": 1,
+            "across": travel(overlay.columns),
+            "along": travel(overlay.rows),
+            "from_left": 1,
+            "from_above": 1,
+            "rows_written": overlay.rows,
+            "columns_written": overlay.columns,
+            "rows_beyond": overlay.rows,
+            "columns_beyond": overlay.columns,
+        }
+    )
+
+
 class Addresses(wiring.Component):
-    """The stages from A to H.
+    """The stages from A to I.
 
     Members
     -------
@@ -76,28 +94,22 @@ class Addresses(wiring.Component):
     run: see `Sequencer`
     i: of the word in stage D
     image_step: words from the first image buffer to the second
-    address, down, right, rows_written, columns_written, rows_beyond, columns_beyond: of the word
-        that has left stage H, LATENCY cycles of `go` after D
+    o: of the word that has left stage I, LATENCY cycles of `go` after D
     """
 
-    LATENCY = 8
+    LATENCY = 9
 
     def __init__(self, overlay: Overlay):
         self.overlay = overlay
         self.address_bits = (overlay.words - 1).bit_length()
+        self.lanes = {"y": overlay.rows, "x": overlay.columns}
         super().__init__(
             {
                 "go": In(1),
                 "run": In(1),
                 "i": In(request(overlay)),
                 "image_step": In(self.address_bits),
-                "address": Out(self.address_bits),
-                "down": Out(signed(TRAVEL_BITS)),
-                "right": Out(signed(TRAVEL_BITS)),
-                "rows_written": Out(overlay.rows),
-                "columns_written": Out(overlay.columns),
-                "rows_beyond": Out(overlay.rows),
-                "columns_beyond": Out(overlay.columns),
+                "o": Out(place(overlay)),
             }
         )
 
@@ -109,14 +121,15 @@ class Addresses(wiring.Component):
         def both(*kinds: str) -> list[str]:
             return [f"{kind}_{axis}" for kind in kinds for axis in AXES]
 
-        late = ["weight", "image", "buffer", *both("pitch", "cut", "place", "select", "which")]
-        middle = [*late, "capture", "bound", "value", "pass_end", "last"]
-        middle += both("stride", "pitch_out")
-        p.advance("a", [*middle, "plane", "slot", *both("tap", "dilation", "offset")])
+        late = ["weight", "capture", "image", "buffer"]
+        late += both("pitch", "cut", "place", "select", "which")
+        middle = [*late, "plane", "pass_end", "last", *both("stride", "pitch_out")]
+        p.advance("a", [*middle, "slot", *both("tap", "dilation", "offset")])
+        del middle[middle.index("plane")]
         p.advance(
             "b",
             [*middle, *both("offset")],
-            plane=(p.plane + p.slot)[:SLOT_BITS],
+            plane=cut_to(p.plane + p.slot, self.address_bits),
             # Exact in eight bits, as partial sums: nothing here is a multiplier.
             **{
                 f"far_{axis}": times(getattr(p, f"tap_{axis}"), getattr(p, f"dilation_{axis}"))
@@ -125,118 +138,134 @@ class Addresses(wiring.Component):
         )
         near = {
             f"near_{axis}": cut_to(
-                getattr(p, f"far_{axis}") + getattr(p, f"offset_{axis}").as_signed(),
-                COORDINATE_BITS,
+                getattr(p, f"far_{axis}") + getattr(p, f"offset_{axis}"), COORDINATE_BITS
             )
             for axis in AXES
         }
         p.advance("c", [*middle, "plane"], **near)
         words, positions = self._output_word(m, p)
-        at = {}
-        for axis in AXES:
-            coordinate = Signal(signed(COORDINATE_BITS), name=f"coordinate_{axis}")
-            m.d.comb += coordinate.eq(getattr(p, f"near_{axis}").as_signed() + positions[axis])
-            with m.If(p.capture):
-                m.d.comb += coordinate.eq(words[axis])
-            with m.If(p.bound):
-                m.d.comb += coordinate.eq(p.value)
-            at[f"at_{axis}"] = coordinate
-        p.advance("e", [*late, "plane"], **at)
+        p.advance(
+            "e",
+            [*late, "plane", *both("near")],
+            **{f"out_{axis}": words[axis] for axis in AXES},
+            **{f"position_{axis}": Mux(p.weight, positions[axis], 0) for axis in AXES},
+        )
+        at = {
+            f"at_{axis}": cut_to(
+                getattr(p, f"near_{axis}") + getattr(p, f"position_{axis}"), COORDINATE_BITS
+            )
+            for axis in AXES
+        }
+        p.advance("f", [*late, "plane", *both("out")], **at)
         split = {}
         for axis in AXES:
             pitch = getattr(p, f"pitch_{axis}").as_signed()
-            word, lanes = self._split(m, axis, getattr(p, f"at_{axis}").as_signed(), pitch)
+            word, lanes = self._split(m, axis, p, pitch)
             split |= {f"word_{axis}": word, f"lanes_{axis}": lanes}
-            # Lanes far apart, a bound far off: its lane has more bits than there are.
-            beyond = getattr(p, f"at_{axis}")[MOST_LANE_BITS:].any()
-            split[f"far_{axis}"] = (pitch < 0) & beyond
-            split[f"spacing_{axis}"] = ones(m, f"spacing_{axis}", -pitch, LANE_BITS)
+            split[f"spacing_{axis}"] = ones(
+                m, f"spacing_{axis}", -pitch, (self.lanes[axis] - 1).bit_length()
+            )
             split[f"shift_{axis}"] = Mux(pitch < 0, 0, pitch)[: PITCH_BITS - 1]
-        p.advance("f", [*late, "plane"], **split)
+        p.advance("g", [*late, "plane"], **split)
         self._bounds(m, p)
-        travel = {}
+        travels = {}
         for axis in AXES:
-            lanes = getattr(p, f"lanes_{axis}").as_signed()
+            lanes = getattr(p, f"lanes_{axis}")
             # Where the input has all images of the batch, each is in its place already.
             apart = getattr(p, f"pitch_{axis}").as_signed() >= 0
-            place = Mux(getattr(p, f"cut_{axis}") & apart, getattr(p, f"place_{axis}"), 0)
-            travel[f"travel_{axis}"] = Mux(p.weight, cut_to(lanes - place, TRAVEL_BITS), 0)
+            own = Mux(getattr(p, f"cut_{axis}") & apart, getattr(p, f"place_{axis}"), 0)
+            travels[f"travel_{axis}"] = cut_to(lanes - own, len(lanes))
         fine = Signal(self.address_bits)
         m.d.comb += fine.eq((p.word_y << p.shift_x) | p.word_x)
         together = Signal(PITCH_BITS)
         m.d.comb += together.eq(p.shift_y + p.shift_x)
         p.advance(
-            "g",
+            "h",
             ["image", "buffer"],
             fine=fine,
             rest=together[2:],
             coarse=(p.plane << together[:2])[: self.address_bits],
-            **travel,
+            **travels,
         )
         coarse = (p.coarse << (p.rest << 2))[: self.address_bits]
         p.advance(
-            "h",
+            "i",
             both("travel"),
             address=coarse | p.fine,
             further=Mux(p.image & p.buffer, self.image_step, 0),
         )
-        p.advance("x", both("travel"), address=(p.address + p.further)[: self.address_bits])
+        lanes = {}
+        for axis in AXES:
+            signed_lanes = getattr(p, f"travel_{axis}")
+            lanes[f"back_{axis}"] = signed_lanes[-1]
+            lanes[f"travel_{axis}"] = Mux(signed_lanes[-1], -signed_lanes, signed_lanes)[
+                : travel(self.lanes[axis])
+            ]
+        p.advance(
+            "x",
+            [],
+            address=(p.address + p.further)[: self.address_bits],
+            here=(p.travel_y == 0) & (p.travel_x == 0),
+            **lanes,
+        )
         m.d.comb += [
-            self.address.eq(p.address),
-            self.down.eq(p.travel_y.as_signed()),
-            self.right.eq(p.travel_x.as_signed()),
+            self.o.address.eq(p.address),
+            self.o.here.eq(p.here),
+            self.o.across.eq(p.travel_x),
+            self.o.from_left.eq(p.back_x),
+            self.o.along.eq(p.travel_y),
+            self.o.from_above.eq(p.back_y),
         ]
         return m
 
     def _output_word(self, m: Module, p: Pipeline) -> tuple[dict, dict]:
         """Word of the output plane and its coordinate times the stride, by axis, in stage C."""
         words = {axis: Signal(WORD_BITS, name=f"output_word_{axis}") for axis in AXES}
-        positions = {axis: Signal(COORDINATE_BITS - 1, name=f"position_{axis}") for axis in AXES}
+        positions = {axis: Signal(COORDINATE_BITS, name=f"position_{axis}") for axis in AXES}
         widest = ones(m, "widest", p.pitch_out_x.as_signed(), WORD_BITS)
+        at_end = Signal()
+        m.d.comb += at_end.eq(words["x"] == widest)
         with m.If(self.go & p.pass_end):
-            with m.If(words["x"] == widest):
+            m.d.sync += [
+                words["x"].eq(words["x"] + 1),
+                positions["x"].eq(positions["x"] + p.stride_x),
+            ]
+            with m.If(at_end):
                 m.d.sync += [
                     words["x"].eq(0),
                     positions["x"].eq(0),
                     words["y"].eq(words["y"] + 1),
                     positions["y"].eq(positions["y"] + p.stride_y),
                 ]
-            with m.Else():
-                m.d.sync += [
-                    words["x"].eq(words["x"] + 1),
-                    positions["x"].eq(positions["x"] + p.stride_x),
-                ]
             with m.If(p.last):
                 for axis in AXES:
                     m.d.sync += [words[axis].eq(0), positions[axis].eq(0)]
         return words, positions
 
-    def _split(self, m: Module, axis: str, at: Value, pitch: Value) -> tuple[Value, Value]:
-        """Word and lanes of a coordinate."""
+    def _split(self, m: Module, axis: str, p: Pipeline, pitch: Value) -> tuple[Value, Value]:
+        """Word and lanes of a coordinate; of a capture, the word it is."""
+        at = getattr(p, f"at_{axis}").as_signed()
         word = Signal(WORD_BITS, name=f"split_word_{axis}")
-        lanes = Signal(signed(LANE_BITS), name=f"split_lanes_{axis}")
-        m.d.comb += word.eq(at[:WORD_BITS] & ones(m, f"inner_{axis}", pitch, WORD_BITS))
+        inner = at[:WORD_BITS] & ones(m, f"inner_{axis}", pitch, WORD_BITS)
+        m.d.comb += word.eq(Mux(p.capture, getattr(p, f"out_{axis}"), inner))
+        lanes = Signal(travel(self.lanes[axis]) + 1, name=f"split_lanes_{axis}")
         # To the right by the pitch, to the left by its opposite: always to the right.
         low = 1 << (PITCH_BITS - 1)
         distance = Signal(PITCH_BITS, name=f"distance_{axis}")
         m.d.comb += distance.eq(pitch.as_unsigned() ^ low)
-        m.d.comb += lanes.eq((Cat(Const(0, low), at).as_signed() >> distance)[:LANE_BITS])
+        m.d.comb += lanes.eq((Cat(Const(0, low), at).as_signed() >> distance)[: len(lanes)])
         return word, lanes
 
     def _bounds(self, m: Module, p: Pipeline) -> None:
-        """Rows and columns of captures; begins in stage F."""
-        for axis, lanes, name in (
-            ("y", self.overlay.rows, "rows"),
-            ("x", self.overlay.columns, "columns"),
-        ):
-            bounds = Bounds(lanes, PLACE_BITS)
+        """Rows and columns of captures; begins in stage G."""
+        for axis, name in (("y", "rows"), ("x", "columns")):
+            bounds = Bounds(self.lanes[axis], PLACE_BITS)
             m.submodules[f"{name}_bounds"] = bounds
             m.d.comb += [
                 bounds.go.eq(self.go),
                 bounds.run.eq(self.run),
                 bounds.set.eq(getattr(p, f"which_{axis}")),
                 bounds.bound_lane.eq(getattr(p, f"lanes_{axis}")),
-                bounds.far.eq(getattr(p, f"far_{axis}")),
                 bounds.word.eq(getattr(p, f"word_{axis}")),
             ]
             for signal in ("select", "cut", "place", "spacing"):
@@ -245,8 +274,8 @@ class Addresses(wiring.Component):
                     m.d.sync += late.eq(getattr(p, f"{signal}_{axis}"))
                 m.d.comb += getattr(bounds, signal).eq(late)
             m.d.comb += [
-                getattr(self, f"{name}_written").eq(bounds.written),
-                getattr(self, f"{name}_beyond").eq(bounds.beyond),
+                self.o[f"{name}_written"].eq(bounds.written),
+                self.o[f"{name}_beyond"].eq(bounds.beyond),
             ]
 
 
@@ -257,8 +286,8 @@ def times(left: Value, right: Value) -> Value:
 
 
 def cut_to(value: Value, bits: int) -> Value:
-    """The low bits of a signed number that fits."""
-    return value[:bits].as_signed()
+    """The low bits of a number."""
+    return value[:bits]
 
 
 def ones(m: Module, name: str, count: Value, bits: int) -> Signal:

@@ -7,10 +7,11 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.overlay import isa
 from hw.overlay.isa import Class
 
-LANE_BITS, WORD_BITS = 12, 7
-"""Of a coordinate's lane and word, as the address stages split it."""
+WORD_BITS = 7
+"""Of a coordinate's word, as the address stages split it."""
 
 
 class Bounds(wiring.Component):
@@ -28,8 +29,8 @@ class Bounds(wiring.Component):
     -------
     go: whether words move on
     run: whether a program is there; without it the bounds are what registers of zero say
-    set, bound_lane, far: a bound is set: to the image (bit 0), the first (1) or the last class (2);
-        the lane of it, which is beyond every grid where it is far
+    set, bound_lane: a bound is set: to the image (bit 0), the first (1) or the last class (2); the
+        lane of it
     word: of the bound that is set, or of the output plane for a capture
     select, cut, place, spacing: one cycle later: class of a capture, whether it writes one image of
         a batch, which, and the lanes from a pixel of it to the next, less one
@@ -38,18 +39,18 @@ class Bounds(wiring.Component):
 
     def __init__(self, lanes: int, place_bits: int):
         self.lanes, self.place_bits = lanes, place_bits
+        self.lane_bits = (isa.bound_lanes(lanes) - 1).bit_length()
         super().__init__(
             {
                 "go": In(1),
                 "run": In(1),
                 "set": In(3),
-                "bound_lane": In(LANE_BITS),
-                "far": In(1),
+                "bound_lane": In(self.lane_bits),
                 "word": In(WORD_BITS),
                 "select": In(2),
                 "cut": In(1),
                 "place": In(place_bits),
-                "spacing": In(LANE_BITS),
+                "spacing": In(range(lanes)),
                 "written": Out(lanes),
                 "beyond": Out(lanes),
             }
@@ -57,24 +58,17 @@ class Bounds(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        bits = self.lanes.bit_length()
-        lane = Signal(bits)
-        # A bound beyond the grid is one at its end.
-        far = self.far | (self.bound_lane[bits:] != 0)
-        if self.lanes < (1 << bits) - 1:
-            far = far | (self.bound_lane[:bits] > self.lanes)
-        m.d.comb += lane.eq(Mux(far, self.lanes, self.bound_lane[:bits]))
         ends = []
         word = Signal(WORD_BITS)
         with m.If(self.go):
             m.d.sync += word.eq(self.word)
         for number, name in enumerate(("image", "first", "last")):
             # Pitch and registers are zero: all but the first class end behind their bound.
-            at_lane = Signal(bits, name=f"{name}_lane", init=int(name != "first"))
+            at_lane = Signal(self.lane_bits, name=f"{name}_lane", init=int(name != "first"))
             at_word = Signal(WORD_BITS, name=f"{name}_word")
-            end = Signal(range(self.lanes + 2), name=f"{name}_end")
+            end = Signal(self.lane_bits + 1, name=f"{name}_end")
             with m.If(self.go & self.set[number]):
-                m.d.sync += [at_lane.eq(lane), at_word.eq(self.word)]
+                m.d.sync += [at_lane.eq(self.bound_lane), at_word.eq(self.word)]
             with m.If(~self.run):
                 m.d.sync += [at_lane.eq(at_lane.init), at_word.eq(0)]
             with m.If(self.go):
@@ -87,7 +81,7 @@ class Bounds(wiring.Component):
         select = Signal(2)
         cut = Signal()
         place = Signal(self.place_bits)
-        spacing = Signal(LANE_BITS)
+        spacing = Signal(range(self.lanes))
         with m.If(self.go):
             m.d.sync += [
                 select.eq(self.select),

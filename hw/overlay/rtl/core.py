@@ -31,7 +31,6 @@ class Core(wiring.Component):
     status: of the last program
     busy: images, or parts of one, are inside
     pending: a program waits until they are done
-    crc: of the last program
     running: a program is being done; waiting: for an image
     batch: a batch's last word is decoded, for one cycle
     """
@@ -48,7 +47,6 @@ class Core(wiring.Component):
                 "status": Out(Status),
                 "busy": Out(1),
                 "pending": Out(1),
-                "crc": Out(32),
                 "running": Out(1),
                 "waiting": Out(1),
                 "batch": Out(1),
@@ -80,6 +78,8 @@ class Core(wiring.Component):
             store.open.eq(~store.ready | quiet),
             loader.run.eq(store.ready),
             loader.about.eq(about),
+            store.step.eq(loader.step),
+            loader.words.eq(store.words),
             loader.close.eq(store.pending),
             loader.ready.eq(sequencer.write_ready),
             loader.took.eq(sequencer.took),
@@ -94,12 +94,12 @@ class Core(wiring.Component):
             store.address.eq(sequencer.address),
             store.next.eq(sequencer.next),
             array.i.eq(sequencer.o),
+            output.i.eq(sequencer.output),
             output.run.eq(loader.cleared),
             output.falls.eq(array.falls),
             self.status.eq(store.status),
             self.busy.eq(~quiet),
             self.pending.eq(store.pending),
-            self.crc.eq(store.crc),
             self.running.eq(loader.cleared),
             self.waiting.eq(sequencer.waiting),
             self.batch.eq(sequencer.batch_done),
@@ -107,9 +107,5 @@ class Core(wiring.Component):
         m.d.comb += [
             getattr(sequencer.program, name).eq(getattr(about, name))
             for name in ("suffix", "rows", "columns", "image_step")
-        ]
-        m.d.comb += [
-            getattr(output, name).eq(getattr(sequencer, name))
-            for name in ("collect", "lane", "out", "final")
         ]
         return m

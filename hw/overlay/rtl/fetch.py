@@ -25,8 +25,8 @@ class Fetch(wiring.Component):
     valid: whether the word that the memory shows is one to be done
     pass_end, last: whether it is the last of a body's pass; whether no other pass follows (outside
         of a body: yes)
-    body, count, passes: the word shown begins a body of so many words, to be done once and so many
-        times again
+    body, count: the word shown begins a body of so many words
+    passes: it is done once and so many times again, which does not change meanwhile
     jump, target: what follows the word shown is at `target`
 
     Latency: a jump takes `isa.JUMP_CYCLES`, all else a cycle a word.
@@ -56,10 +56,13 @@ class Fetch(wiring.Component):
         at = Signal(self.address_bits)
         behind = Signal(self.address_bits)
         valid = Signal(2)
+        # Where a body's next pass begins, or what a jump leads to.
         start = Signal(self.address_bits)
+        jumping = Signal()
         looping = Signal()
+        # In a body, the number from 1 of the word that is looked for, and that of the pass from 0.
+        number = Signal(12)
         length = Signal(12)
-        left = Signal(12)
         again = Signal(self.pass_bits)
         at_end = Signal()
         at_last = Signal()
@@ -67,43 +70,37 @@ class Fetch(wiring.Component):
         last_behind = Signal()
         m.d.comb += [
             self.address.eq(at),
-            at_end.eq(looping & (left == 0)),
-            at_last.eq(~looping | (again == 0)),
+            at_end.eq(looping & (number == length)),
+            at_last.eq(~looping | (again == self.passes)),
         ]
         with m.If(self.go):
             m.d.sync += [
-                at.eq(at + 1),
+                at.eq(Mux(jumping | (at_end & ~at_last), start, at + 1)),
                 behind.eq(at),
-                valid.eq(Cat(Const(1), valid[0])),
-                self.valid.eq(valid[1]),
-                left.eq(left - 1),
+                valid.eq(Cat(Const(1), valid[0] & ~jumping)),
+                self.valid.eq(valid[1] & ~jumping),
+                number.eq(number + 1),
                 end_behind.eq(at_end),
                 last_behind.eq(at_last),
                 self.pass_end.eq(end_behind),
                 self.last.eq(last_behind),
+                looping.eq(looping & ~(at_end & at_last)),
             ]
             with m.If(at_end):
-                m.d.sync += [left.eq(length), again.eq(again - 1)]
-                with m.If(again == 0):
-                    m.d.sync += looping.eq(0)
-                with m.Else():
-                    m.d.sync += at.eq(start)
+                m.d.sync += [number.eq(1), again.eq(again + 1)]
             with m.If(self.body):
                 # The body's first word is behind, its second one looked for.
+                only = self.passes == 0
                 m.d.sync += [
                     start.eq(behind),
                     looping.eq(1),
-                    length.eq(self.count - 1),
-                    left.eq(self.count - isa.SHORTEST_BODY),
-                    again.eq(self.passes),
-                    last_behind.eq(self.passes == 0),
-                    self.last.eq(self.passes == 0),
+                    length.eq(self.count),
+                    number.eq(isa.SHORTEST_BODY),
+                    again.eq(0),
+                    last_behind.eq(only),
+                    self.last.eq(only),
                 ]
-        jumping = Signal()
-        target = Signal(self.address_bits)
         m.d.sync += jumping.eq(self.jump | (jumping & ~self.go))
         with m.If(self.jump):
-            m.d.sync += [target.eq(self.target), valid.eq(0), self.valid.eq(0), looping.eq(0)]
-        with m.If(jumping & self.go):
-            m.d.sync += [at.eq(target), valid.eq(1), self.valid.eq(0)]
+            m.d.sync += [start.eq(self.target), valid.eq(0), self.valid.eq(0), looping.eq(0)]
         return m

@@ -7,12 +7,15 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.overlay import isa
 from hw.overlay.hardware import Overlay
 from hw.overlay.isa import Direction, Mode
-from hw.overlay.rtl.micro_op import micro_op
+from hw.overlay.rtl.micro_op import OUTPUT_CONTROL, micro_op
 
-TRAVEL_BITS = 9
-"""Of the lanes that a pixel travels on an axis, with their sign."""
+
+def travel(lanes: int) -> int:
+    """Bits of the number of lanes that a pixel travels on an axis of so many lanes."""
+    return isa.farthest(lanes).bit_length()
 
 
 def step(overlay: Overlay) -> data.StructLayout:
@@ -24,7 +27,8 @@ def step(overlay: Overlay) -> data.StructLayout:
     direction: of a shift
     value, carry: immediate
     address: of the word that is read or written
-    down, right: lanes that a weight's pixel travels
+    here: a weight's pixel does not travel; else it does, so many lanes across and along: from the
+        left or the right, from above or below
     mode, clear, rows_written, columns_written, rows_beyond, columns_beyond: of a capture
     collect, lane: halvings are collected, of which corner lane
     final: of an output, the image's last
@@ -38,8 +42,11 @@ def step(overlay: Overlay) -> data.StructLayout:
             "direction": Direction,
             "value": overlay.data_bits,
             "address": address,
-            "down": signed(TRAVEL_BITS),
-            "right": signed(TRAVEL_BITS),
+            "here": 1,
+            "across": travel(overlay.columns),
+            "along": travel(overlay.rows),
+            "from_left": 1,
+            "from_above": 1,
             "mode": Mode,
             "rows_written": overlay.rows,
             "columns_written": overlay.columns,
@@ -51,7 +58,7 @@ def step(overlay: Overlay) -> data.StructLayout:
 
 
 def write(overlay: Overlay) -> data.StructLayout:
-    """A pixel from elsewhere: where it goes; `clear`: to all accumulators and operands too."""
+    """A pixel from elsewhere: where it goes; `clear`: it is zero, as accumulators and operands."""
     return data.StructLayout(
         {
             "address": (overlay.words - 1).bit_length(),
@@ -72,8 +79,8 @@ class Issue(wiring.Component):
     room: whether the output takes another logit
     write, write_valid, write_ready: a pixel from elsewhere, in a cycle without a capture
     o: micro-operation
+    output: for the output, with the micro-operation
     free: the image is not read any more
-    collect, lane, out, final: for the output, with the micro-operation
     """
 
     def __init__(self, overlay: Overlay):
@@ -89,147 +96,129 @@ class Issue(wiring.Component):
                 "write_valid": In(1),
                 "write_ready": Out(1),
                 "o": Out(micro_op(*size)),
-                "collect": Out(1),
-                "lane": Out(4),
+                "output": Out(OUTPUT_CONTROL),
                 "free": Out(1),
-                "out": Out(1),
-                "final": Out(1),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        step = self.i
-        op = _Parts(m, self.o.shape())
-        held = Signal(self.o.shape())
+        step, valid, op = self.i, self.i_valid, _Parts(m, self.o)
         travelling = Signal()
-        down = Signal(signed(TRAVEL_BITS))
-        right = Signal(signed(TRAVEL_BITS))
-        left_down = Signal(signed(TRAVEL_BITS))
-        left_right = Signal(signed(TRAVEL_BITS))
+        reading = Signal()
+        near = Signal()
         done = Signal()
-        m.d.comb += [
-            left_down.eq(Mux(travelling, down, step.down)),
-            left_right.eq(Mux(travelling, right, step.right)),
-            self.i_ready.eq(done),
-            done.eq(1),
-        ]
-        capturing = Signal()
-        m.d.comb += capturing.eq(self.i_valid & step.capture)
         adding = Signal()
         m.d.comb += [
-            op.mode.eq(step.mode),
-            op.columns_taken.eq(~0),
+            reading.eq(valid & step.weight & ~travelling),
+            done.eq(Mux(step.weight, near, ~step.out | self.room)),
+            self.i_ready.eq(done),
+            adding.eq(valid & Mux(step.weight, near, step.immediate | (step.shift & step.add))),
+        ]
+        clears = Signal()
+        m.d.comb += clears.eq(self.write_valid & self.write.clear)
+        m.d.sync += [
+            travelling.eq(valid & step.weight & ~near),
+            op.move.eq((valid & (step.weight | step.immediate | step.shift)) | clears),
+            op.shift.eq(valid & (travelling | step.shift)),
+            op.direction.eq(
+                Mux(travelling, self._travel(m, travelling, reading, near), step.direction)
+            ),
             op.add.eq(adding),
             op.halve.eq(adding & step.halve),
-            op.direction.eq(step.direction),
+            op.clear.eq((valid & step.capture & step.clear) | clears),
+            op.clear_negative.eq(valid & step.clear_negative),
         ]
-        with m.If(self.i_valid):
-            with m.If(step.weight):
-                self._weight(m, step, op, travelling, left_down, left_right, done, adding)
-            with m.If(step.immediate):
-                m.d.comb += [
-                    op.move.eq(1),
-                    op.flip.eq(step.value),
-                    op.carry.eq(step.carry),
-                    adding.eq(1),
-                ]
-            with m.If(step.shift):
-                m.d.comb += [op.move.eq(1), op.shift.eq(1), adding.eq(step.add)]
-            with m.If(step.clear_negative):
-                m.d.comb += op.clear_negative.eq(1)
-            with m.If(step.out):
-                m.d.comb += done.eq(self.room)
-        m.d.sync += [down.eq(left_down), right.eq(left_right)]
-        with m.If(travelling | (self.i_valid & step.weight)):
-            self._travelled(m, travelling, left_down, left_right, down, right)
-        with m.If(self.i_valid):
-            m.d.sync += travelling.eq(step.weight & ~done)
-        with m.If(capturing):
-            m.d.comb += [
-                op.write.eq(step.address),
-                op.rows_taken.eq(~step.rows_beyond),
-                op.columns_taken.eq(~step.columns_beyond),
-                op.rows_written.eq(step.rows_written),
-                op.columns_written.eq(step.columns_written),
-                op.clear.eq(step.clear),
-            ]
-        with m.Else():
-            m.d.comb += [
-                self.write_ready.eq(1),
-                op.write.eq(self.write.address),
-                op.image.eq(self.write.pixel),
-                op.rows_written.eq(Mux(self.write_valid, self.write.rows, 0)),
-                op.columns_written.eq(self.write.columns),
-            ]
-            with m.If(self.write_valid & self.write.clear):
-                m.d.comb += [op.clear.eq(1), op.move.eq(1)]
+        self._operand(m, op, reading)
+        self._capture(m, op, clears)
         m.d.sync += [
-            Value.cast(held).eq(Value.cast(op.whole)),
-            self.collect.eq(adding & step.halve & step.collect),
-            self.lane.eq(step.lane),
-            self.out.eq(self.i_valid & step.out & done),
-            self.final.eq(step.final),
-            self.free.eq(self.i_valid & step.free),
+            self.output.collect.eq(adding & step.halve & step.collect),
+            self.output.lane.eq(step.lane),
+            self.output.out.eq(valid & step.out & done),
+            self.output.final.eq(step.final),
+            self.free.eq(valid & step.free),
         ]
-        m.d.comb += self.o.eq(held)
         return m
 
-    def _weight(self, m: Module, step, op, travelling, down, right, done, adding) -> None:
-        """The pixel is read, then it travels along its row, then along its column."""
-        near = Signal()
-        with m.If(travelling):
-            m.d.comb += [
-                op.shift.eq(1),
-                near.eq(Mux(right == 0, (down == 1) | (down == -1), (down == 0) & is_one(right))),
-            ]
-            with m.If(right != 0):
-                m.d.comb += op.direction.eq(Mux(right < 0, Direction.LEFT, Direction.RIGHT))
-            with m.Else():
-                m.d.comb += op.direction.eq(Mux(down < 0, Direction.ABOVE, Direction.BELOW))
-        with m.Else():
-            m.d.comb += [
-                op.read.eq(step.address),
-                op.flip.eq(step.negative.replicate(self.overlay.data_bits)),
-                op.carry.eq(step.negative),
-                op.rectify.eq(step.rectify),
-                near.eq((down == 0) & (right == 0)),
-            ]
-        m.d.comb += [op.move.eq(1), adding.eq(near), done.eq(near)]
+    def _travel(self, m: Module, travelling: Signal, reading: Signal, near: Signal) -> Value:
+        """A pixel is read, then it travels along its row, then along its column.
 
-    def _travelled(self, m: Module, travelling, left_down, left_right, down, right) -> None:
-        """What is left after this cycle; the first one only reads."""
-        with m.If(travelling):
-            with m.If(left_right != 0):
-                m.d.sync += right.eq(left_right + Mux(left_right < 0, 1, -1))
-            with m.Else():
-                m.d.sync += down.eq(left_down + Mux(left_down < 0, 1, -1))
+        Returns where it comes from while it travels; `near`: the cycle is its last one.
+        """
+        step = self.i
+        across = Signal.like(step.across)
+        along = Signal.like(step.along)
+        sideways = Signal()
+        m.d.comb += sideways.eq(across != 0)
+        with m.If(~travelling):
+            m.d.comb += near.eq(step.here)
+        with m.Elif(sideways):
+            m.d.comb += near.eq((across == 1) & (along == 0))
+        with m.Else():
+            m.d.comb += near.eq(along == 1)
+        with m.If(reading):
+            m.d.sync += [across.eq(step.across), along.eq(step.along)]
+        with m.Elif(sideways):
+            m.d.sync += across.eq(across - 1)
+        with m.Else():
+            m.d.sync += along.eq(along - 1)
+        # LEFT, RIGHT, ABOVE, BELOW are 0 to 3.
+        return Cat(~Mux(sideways, step.from_left, step.from_above), ~sideways)
+
+    def _operand(self, m: Module, op: "_Parts", reading: Signal) -> None:
+        step = self.i
+        loads = Signal()
+        negative = step.negative.replicate(self.overlay.data_bits)
+        m.d.comb += loads.eq(self.i_valid & Mux(step.immediate, 1, reading))
+        m.d.sync += [
+            op.read.eq(step.address),
+            op.flip.eq(Mux(step.immediate, step.value, negative)),
+            op.carry.eq(Mux(step.immediate, step.carry, step.negative)),
+            op.rectify.eq(reading & step.rectify),
+        ]
+        with m.If(~reading):
+            m.d.sync += op.read.eq(0)
+        with m.If(~loads):
+            m.d.sync += [op.flip.eq(0), op.carry.eq(0)]
+
+    def _capture(self, m: Module, op: "_Parts", clears: Signal) -> None:
+        """What is written: a capture of the accumulators, else a pixel from elsewhere."""
+        step, pixel = self.i, self.write
+        capturing = Signal()
+        m.d.comb += [
+            capturing.eq(self.i_valid & step.capture),
+            self.write_ready.eq(~capturing),
+        ]
+        rows = pixel.rows & self.write_valid.replicate(self.overlay.rows)
+        m.d.sync += [
+            op.mode.eq(step.mode),
+            op.rows_taken.eq(~step.rows_beyond),
+            op.columns_taken.eq(~step.columns_beyond),
+            op.image.eq(pixel.pixel),
+            op.write.eq(Mux(capturing, step.address, pixel.address)),
+            op.rows_written.eq(Mux(capturing, step.rows_written, rows)),
+            op.columns_written.eq(Mux(capturing, step.columns_written, pixel.columns)),
+        ]
+        with m.If(~capturing):
+            m.d.sync += [op.rows_taken.eq(0), op.columns_taken.eq(~0)]
+        with m.If(capturing | clears):
+            m.d.sync += op.image.eq(0)
 
 
 class _Parts:
-    """A micro-operation under construction: a signal for each part, those of the operand among
-    them. The Verilog then has a choice for each part.
-
-    whole: the micro-operation
+    """The registers of a micro-operation: a signal for each part, those of the operand among them.
+    The Verilog then has a choice for each part.
     """
 
-    def __init__(self, m: Module, shape: data.StructLayout):
-        self.whole = Signal(shape)
-        operand = shape["operand"].shape
-        assert isinstance(operand, data.StructLayout)
-        self._parts = {
-            name: Signal(field.shape, name=f"op_{name}")
-            for layout in (shape, operand)
-            for name, field in layout
-            if name != "operand"
-        }
-        for name, part in self._parts.items():
-            inside = self.whole.operand if name in operand.members else self.whole
-            m.d.comb += inside[name].eq(part)
+    def __init__(self, m: Module, whole: data.View):
+        self._parts = {}
+        operand = whole.operand
+        for view in (whole, operand):
+            for name, field in view.shape():
+                if name != "operand":
+                    part = Signal(field.shape, name=f"op_{name}")
+                    self._parts[name] = part
+                    m.d.comb += view[name].eq(part)
 
     def __getattr__(self, name: str) -> Signal:
         return self._parts[name]
-
-
-def is_one(value: Value) -> Value:
-    return (value == 1) | (value == -1)

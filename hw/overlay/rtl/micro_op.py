@@ -39,6 +39,13 @@ def micro_op(rows: int, columns: int, bits: int, words: int) -> data.StructLayou
     )
 
 
+OUTPUT_CONTROL = data.StructLayout({"collect": 1, "lane": 4, "out": 1, "final": 1})
+"""What the output is told with a micro-operation.
+
+collect, lane: its halving loses a logit's next bit, in which lane of the corner
+out, final: the logit is whole; it is the image's last
+"""
+
 READ_TO_LOAD = 2
 """Cycles from a word's address to the operand's control."""
 

@@ -5,18 +5,12 @@
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from hw.overlay.hardware import Overlay
 from hw.overlay.rtl.array import LaneArray
 from hw.overlay.rtl.broadcast import delayed
-
-DEPTH = 16
-"""Logits that wait to be taken."""
-
-_UNDER_WAY = LaneArray.ADD_LATENCY + 3
-"""Outputs that may have been issued and not come to the queue yet."""
+from hw.overlay.rtl.micro_op import OUTPUT_CONTROL
 
 
 def logit(overlay: Overlay) -> data.StructLayout:
@@ -27,28 +21,27 @@ def logit(overlay: Overlay) -> data.StructLayout:
 class Output(wiring.Component):
     """A logit's bits come lowest first, one with each halving that is collected.
 
+    While one logit waits to be taken the next one is collected; its output waits.
+
     Members
     -------
     run: whether a program is there; without it the bits collected are zero
-    collect, lane, out, final: with a micro-operation, see `Issue`
+    i: with a micro-operation
     falls: see `LaneArray`
-    room: another output may be issued
+    room: another output may be issued: none is under way or waits
     o: logits
 
-    Latency: LATENCY cycles from `out` to the queue.
+    Latency: LATENCY cycles from an output to its logit.
     """
 
-    LATENCY = LaneArray.ADD_LATENCY + 1
+    LATENCY = LaneArray.ADD_LATENCY + 2
 
     def __init__(self, overlay: Overlay):
         self.overlay = overlay
         super().__init__(
             {
                 "run": In(1),
-                "collect": In(1),
-                "lane": In(4),
-                "out": In(1),
-                "final": In(1),
+                "i": In(OUTPUT_CONTROL),
                 "falls": In(overlay.lanes),
                 "room": Out(1),
                 "o": Out(stream.Signature(logit(overlay))),
@@ -58,37 +51,35 @@ class Output(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         bits = self.overlay.logit_bits
-        m.submodules.queue = queue = SyncFIFOBuffered(width=bits + 1, depth=DEPTH)
-        # A program ends with its last logits still under way: its end goes through behind them.
-        told = Cat(self.collect, self.lane, self.final, self.run)
-        told = delayed(m, "told", told, LaneArray.ADD_LATENCY)
-        # A reset forgets those that are under way: none of them is to leave after it.
-        out = self.out
-        for cycle in range(self.LATENCY):
-            held = Signal(name=f"out_{cycle + 1}")
-            m.d.sync += held.eq(out)
-            out = held
         corner = self.overlay.corner
+        told = OUTPUT_CONTROL(delayed(m, "told", self.i, LaneArray.ADD_LATENCY))
         falls = Signal(16)
         for row in range(min(corner, self.overlay.rows)):
             for column in range(min(corner, self.overlay.columns)):
                 lane = row * self.overlay.columns + column
                 m.d.comb += falls[4 * row + column].eq(self.falls[lane])
         bit = Signal()
-        m.d.sync += bit.eq(falls.bit_select(told[1:5], 1))
-        collect, final, run = (Signal(name=name) for name in ("collects", "finals", "runs"))
-        m.d.sync += [collect.eq(told[0]), final.eq(told[5]), run.eq(told[6])]
+        collect = Signal(name="collects")
+        # A program ends with its last logits still under way: its end goes through behind them.
+        run = delayed(m, "runs", self.run, LaneArray.ADD_LATENCY + 1)
+        m.d.sync += [bit.eq(falls.bit_select(told.lane, 1)), collect.eq(told.collect)]
         collected = Signal(bits)
         with m.If(collect):
             m.d.sync += collected.eq(Cat(collected[1:], bit))
         with m.If(~run):
             m.d.sync += collected.eq(0)
-        m.d.comb += [
-            queue.w_data.eq(Cat(collected, final)),
-            queue.w_en.eq(out),
-            self.room.eq(queue.level < DEPTH - _UNDER_WAY),
-            Value.cast(self.o.payload).eq(queue.r_data),
-            self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
-        ]
+        # An output comes here with what was collected before it.
+        under_way = Signal(self.LATENCY - 1)
+        m.d.sync += under_way.eq(Cat(self.i.out, under_way))
+        last = Signal()
+        m.d.sync += last.eq(told.final)
+        with m.If(under_way[-1]):
+            m.d.sync += [
+                self.o.valid.eq(1),
+                self.o.payload.value.eq(collected),
+                self.o.payload.last.eq(last),
+            ]
+        with m.Elif(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        m.d.comb += self.room.eq(~(self.i.out | under_way.any() | self.o.valid))
         return m

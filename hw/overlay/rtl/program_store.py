@@ -10,11 +10,14 @@ from amaranth.lib.wiring import In, Out
 
 from hw.overlay import isa
 from hw.overlay.hardware import Overlay
-from hw.overlay.header import FIELDS, MAGIC, Status
+from hw.overlay.header import CHECKED, FIELDS, KEPT, MAGIC, STEPS, Status
 from hw.overlay.rtl.about import about
 
 _POLYNOMIAL = 0xEDB88320
-_REMAINDER = 0xFFFFFFFF
+_START = 0xFFFFFFFF
+_WHOLE = 0xDEBB20E3
+"""The CRC's register after all words and their CRC."""
+
 _DIGESTED = 4
 """Bits of a word that go into the CRC in a cycle: more take more look-up tables."""
 
@@ -36,14 +39,15 @@ class ProgramStore(wiring.Component):
     open: it may: nothing runs
     ready: a program is there
     status: see `Status`
-    crc: of the program that came last
     about: of the program that is there
+    step, words: one of the header's steps, see `Loader`
     address, next, word: to read it, two cycles of `next` from address to word
     """
 
     def __init__(self, overlay: Overlay):
         self.overlay = overlay
         self.address_bits = (overlay.program_words - 1).bit_length()
+        self.step_bits = (overlay.words - 1).bit_length()
         super().__init__(
             {
                 "i": In(stream.Signature(program_word())),
@@ -51,8 +55,9 @@ class ProgramStore(wiring.Component):
                 "open": In(1),
                 "ready": Out(1),
                 "status": Out(Status),
-                "crc": Out(32),
                 "about": Out(about(overlay)),
+                "step": In(range(len(STEPS) + 1)),
+                "words": Out(self.step_bits),
                 "address": In(self.address_bits),
                 "next": In(1),
                 "word": Out(isa.WORD_BITS),
@@ -61,7 +66,70 @@ class ProgramStore(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        memory = Memory(  # pyright: ignore[reportCallIssue]
+        word = Signal(isa.WORD_BITS)
+        last = Signal()
+        crc = Signal(32, init=_START)
+        # Header words come first, then those of the program, then two of the CRC.
+        number = Signal(range(len(FIELDS) + 1))
+        at = Signal(self.address_bits + 1)
+        length = Signal(self.address_bits + 1)
+        end = Signal()
+        part = Signal(range(isa.WORD_BITS // _DIGESTED))
+        status = Signal(Status)
+        store = Signal()
+        use = Signal()
+        m.d.comb += [self.status.eq(status), self.ready.eq(status == Status.READY)]
+        self._memory(m, at, word, store)
+        self._steps(m, number, word, use)
+        with m.FSM(init="WAIT"):
+            with m.State("WAIT"):
+                m.d.comb += self.pending.eq(self.i.valid)
+                with m.If(self.i.valid & self.open):
+                    m.d.sync += [
+                        status.eq(Status.LOADING),
+                        crc.eq(_START),
+                        number.eq(0),
+                        at.eq(0),
+                        end.eq(0),
+                    ]
+                    m.next = "TAKE"
+            with m.State("TAKE"):
+                m.d.comb += self.i.ready.eq(1)
+                m.d.sync += [word.eq(self.i.payload.word), last.eq(self.i.payload.last), part.eq(0)]
+                with m.If(self.i.valid):
+                    m.next = "DIGEST"
+            with m.State("DIGEST"):
+                m.d.sync += [crc.eq(digested(crc, word.word_select(part, _DIGESTED)))]
+                m.d.sync += part.eq(part + 1)
+                with m.If(part == isa.WORD_BITS // _DIGESTED - 1):
+                    m.next = "USE"
+            with m.State("USE"):
+                m.next = "TAKE"
+                m.d.comb += use.eq(status == Status.LOADING)
+                with m.If(last):
+                    m.next = "WAIT"
+        with m.If(use):
+            with m.If(number < len(FIELDS)):
+                m.d.sync += number.eq(number + 1)
+                with m.If(last):
+                    m.d.sync += status.eq(Status.DAMAGED)
+                self._check(m, number, word, length, status)
+            with m.Elif(at != length):
+                m.d.comb += store.eq(1)
+                m.d.sync += at.eq(at + 1)
+                with m.If(last):
+                    m.d.sync += status.eq(Status.DAMAGED)
+            with m.Else():
+                m.d.sync += end.eq(1)
+                with m.If(last != end):
+                    m.d.sync += status.eq(Status.DAMAGED)
+                with m.Elif(last):
+                    m.d.sync += status.eq(Mux(crc == _WHOLE, Status.READY, Status.DAMAGED))
+        return m
+
+    def _memory(self, m: Module, at: Value, word: Value, store: Value) -> None:
+        """The program's words."""
+        m.submodules.memory = memory = Memory(  # pyright: ignore[reportCallIssue]
             shape=unsigned(isa.WORD_BITS),
             depth=1 << self.address_bits,
             init=[],
@@ -72,7 +140,6 @@ class ProgramStore(wiring.Component):
                 "uninitialised": 1,
             },
         )
-        m.submodules.memory = memory
         reader = memory.read_port()
         writer = memory.write_port()
         shown = Signal(isa.WORD_BITS, reset_less=True)
@@ -82,111 +149,72 @@ class ProgramStore(wiring.Component):
             reader.addr.eq(self.address),
             reader.en.eq(self.next),
             self.word.eq(shown),
-        ]
-        word = Signal(isa.WORD_BITS)
-        last = Signal()
-        crc = Signal(32, init=_REMAINDER)
-        # Header words come first, then those of the program, then two of the CRC.
-        number = Signal(range(len(FIELDS) + 1))
-        left = Signal(32)
-        at = Signal(self.address_bits)
-        ends = Signal(2)
-        part = Signal(range(isa.WORD_BITS // _DIGESTED))
-        status = Signal(Status)
-        state = _States(status)
-        m.d.comb += [
-            self.status.eq(status),
-            self.crc.eq(~crc),
-            self.ready.eq(status == Status.READY),
             writer.addr.eq(at),
             writer.data.eq(word),
+            writer.en.eq(store),
         ]
-        with m.FSM(init="WAIT"):
-            with m.State("WAIT"):
-                m.d.comb += self.pending.eq(self.i.valid)
-                with m.If(self.i.valid & self.open):
-                    m.d.sync += [
-                        status.eq(Status.LOADING),
-                        crc.eq(_REMAINDER),
-                        number.eq(0),
-                        at.eq(0),
-                        ends.eq(0),
-                    ]
-                    m.next = "TAKE"
-            with m.State("TAKE"):
-                m.d.comb += self.i.ready.eq(1)
-                m.d.sync += [word.eq(self.i.payload.word), last.eq(self.i.payload.last), part.eq(0)]
-                with m.If(self.i.valid):
-                    m.next = "DIGEST"
-            with m.State("DIGEST"):
-                # The CRC's own words are compared, not counted in.
-                with m.If((number < len(FIELDS)) | (left != 0)):
-                    m.d.sync += [
-                        crc.eq(digested(crc, word[:_DIGESTED])),
-                        word.eq(word.rotate_right(_DIGESTED)),
-                    ]
-                m.d.sync += part.eq(part + 1)
-                with m.If(part == isa.WORD_BITS // _DIGESTED - 1):
-                    m.next = "USE"
-            with m.State("USE"):
-                m.next = "TAKE"
-                with m.If(status == Status.LOADING):
-                    with m.If(number < len(FIELDS)):
-                        m.d.sync += number.eq(number + 1)
-                        self._header(m, number, word, left, state)
-                        with m.If(last):
-                            m.d.sync += status.eq(Status.DAMAGED)
-                    with m.Elif(left != 0):
-                        m.d.comb += writer.en.eq(1)
-                        m.d.sync += [at.eq(at + 1), left.eq(left - 1)]
-                        with m.If(last):
-                            m.d.sync += status.eq(Status.DAMAGED)
-                    with m.Else():
-                        expected = Mux(ends[0], ~crc[:16], ~crc[16:])
-                        m.d.sync += ends.eq(ends + 1)
-                        with m.If((word != expected) | (last != ends[0])):
-                            m.d.sync += status.eq(Status.DAMAGED)
-                        with m.Elif(last):
-                            m.d.sync += status.eq(Status.READY)
-                with m.If(last):
-                    m.next = "WAIT"
-        return m
 
-    def _header(self, m: Module, number: Signal, word: Signal, left: Signal, state) -> None:
-        """A word of the header is checked, or kept."""
-        most = self.overlay.program_words
-        about = self.about
-        fingerprint = self.overlay.fingerprint
-        with m.Switch(number):
-            for index, name in enumerate(FIELDS):
-                with m.Case(index):
-                    match name:
-                        case "magic":
-                            state.require(m, word == MAGIC, Status.NO_PROGRAM)
-                        case "version":
-                            state.require(m, word == isa.VERSION, Status.OTHER_VERSION)
-                        case "fingerprint_high":
-                            state.require(m, word == fingerprint >> 16, Status.OTHER_OVERLAY)
-                        case "fingerprint_low":
-                            state.require(m, word == fingerprint & 0xFFFF, Status.OTHER_OVERLAY)
-                        case "length_high":
-                            m.d.sync += left[16:].eq(word)
-                        case "length_low":
-                            whole = Cat(word, left[16:])
-                            m.d.sync += left[:16].eq(word)
-                            state.require(m, whole <= most, Status.TOO_LONG)
-                            state.require(m, whole != 0, Status.DAMAGED)
-                        case "suffix_high":
-                            if len(about.suffix) > 16:
-                                m.d.sync += about.suffix[16:].eq(word)
-                        case "suffix_low":
-                            m.d.sync += about.suffix[:16].eq(word)
-                        case "batch":
-                            m.d.sync += [about.columns.eq(word[:2]), about.rows.eq(word[2:4])]
-                        case "pitch":
-                            m.d.sync += [about.pitch_x.eq(word[:8]), about.pitch_y.eq(word[8:])]
-                        case _:
-                            m.d.sync += about[name].eq(word)
+    def _steps(self, m: Module, number: Value, word: Value, use: Value) -> None:
+        """The header's steps, and what comes behind them: a chain, in which each finds its place.
+
+        A step that has no number is no words: nothing is written there.
+        """
+        m.submodules.steps = steps = Memory(  # pyright: ignore[reportCallIssue]
+            shape=unsigned(self.step_bits),
+            depth=2 * len(STEPS),
+            init=[],
+            attrs={"ram_style": "distributed", "syn_ramstyle": "distributed"},
+        )
+        assert len(CHECKED) == len(STEPS) == 8
+        reader = steps.read_port(domain="comb")
+        writer = steps.write_port()
+        m.d.comb += [
+            reader.addr.eq(self.step),
+            self.words.eq(reader.data),
+            writer.addr.eq(number[:3]),
+            writer.data.eq(word),
+            writer.en.eq(use & number[3] & ~number[4]),
+        ]
+        kept = [Signal(isa.WORD_BITS, name=name) for name in KEPT]
+        with m.If(use & number[4]):
+            with m.If(number < len(FIELDS)):
+                for held, following in zip(kept, [*kept[1:], word], strict=True):
+                    m.d.sync += held.eq(following)
+        values = dict(zip(KEPT, kept, strict=True))
+        suffix = Cat(values.pop("suffix_low"), values.pop("suffix_high"))
+        batch, wrap = values.pop("batch"), values.pop("wrap")
+        m.d.comb += [
+            self.about.suffix.eq(suffix),
+            self.about.columns.eq(batch[:2]),
+            self.about.rows.eq(batch[2:4]),
+            self.about.wrap_x.eq(wrap[:8]),
+            self.about.wrap_y.eq(wrap[8:]),
+            *(self.about[name].eq(value) for name, value in values.items()),
+        ]
+
+    def _check(self, m: Module, number: Value, word: Value, length: Signal, status: Signal) -> None:
+        """A word of the header's first part."""
+        fingerprint, most = self.overlay.fingerprint, self.overlay.program_words
+        wanted = {
+            "magic": (MAGIC, Status.NO_PROGRAM),
+            "version": (isa.VERSION, Status.OTHER_VERSION),
+            "fingerprint_high": (fingerprint >> 16, Status.OTHER_OVERLAY),
+            "fingerprint_low": (fingerprint & 0xFFFF, Status.OTHER_OVERLAY),
+        }
+        for name, (value, otherwise) in wanted.items():
+            with m.If((number == FIELDS.index(name)) & (word != value)):
+                m.d.sync += status.eq(otherwise)
+        with m.If(number == FIELDS.index("length_high")):
+            m.d.sync += length[16:].eq(word)
+            with m.If(word > most >> 16):
+                m.d.sync += status.eq(Status.TOO_LONG)
+        with m.If(number == FIELDS.index("length_low")):
+            m.d.sync += length[:16].eq(word)
+            whole = Cat(word, length[16:])
+            with m.If(whole > most):
+                m.d.sync += status.eq(Status.TOO_LONG)
+            with m.If(whole == 0):
+                m.d.sync += status.eq(Status.DAMAGED)
 
 
 def digested(crc: Value, bits: Value) -> Value:
@@ -194,14 +222,3 @@ def digested(crc: Value, bits: Value) -> Value:
     for bit in bits:
         crc = (crc >> 1) ^ Mux(crc[0] ^ bit, _POLYNOMIAL, 0)
     return crc
-
-
-class _States:
-    """Refuses a program."""
-
-    def __init__(self, status: Signal):
-        self._status = status
-
-    def require(self, m: Module, condition: Value, otherwise: Status) -> None:
-        with m.If(~condition):
-            m.d.sync += self._status.eq(otherwise)

@@ -11,7 +11,7 @@ from hw import axi_lite
 from hw.overlay import isa
 from hw.overlay.hardware import Overlay
 from hw.overlay.header import Status
-from hw.overlay.registers import ADDRESS_BITS, IDENTITY, VERSION, Register
+from hw.overlay.registers import ADDRESS_BITS, FRAME_BITS, IDENTITY, VERSION, Register
 
 
 class Registers(wiring.Component):
@@ -23,7 +23,7 @@ class Registers(wiring.Component):
     -------
     s_axil_*: AXI4-Lite, 32 bits
     reset, flush: see CONTROL; from a reset of the device until the first write both are 0
-    status, busy, pending, crc: see STATUS and PROGRAM
+    status, busy, pending: see STATUS
     running: a program is being done; waiting: for an image; batch: a batch's last word is decoded
     frame: a frame's last logit leaves
 
@@ -40,7 +40,6 @@ class Registers(wiring.Component):
                 "status": In(Status),
                 "busy": In(1),
                 "pending": In(1),
-                "crc": In(32),
                 "running": In(1),
                 "waiting": In(1),
                 "batch": In(1),
@@ -63,7 +62,6 @@ class Registers(wiring.Component):
             Register.STATUS: Cat(status, self.busy, self.pending),
             Register.CYCLES: cycles,
             Register.FRAMES: frames,
-            Register.PROGRAM: self.crc,
         }
         there = Signal()
         with m.Switch(port.address):
@@ -80,7 +78,7 @@ class Registers(wiring.Component):
         """Cycles of the last batch, frames so far."""
         cycle = Signal(32)
         cycles = Signal(32)
-        frames = Signal(32)
+        frames = Signal(FRAME_BITS)
         m.d.sync += [cycle.eq(cycle + ~self.waiting), frames.eq(frames + self.frame)]
         with m.If(self.batch):
             m.d.sync += cycles.eq(cycle)

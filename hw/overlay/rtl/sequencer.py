@@ -10,10 +10,10 @@ from amaranth.lib.wiring import In, Out
 from hw.overlay import isa
 from hw.overlay.hardware import Overlay
 from hw.overlay.isa import Flow, Op, Register
-from hw.overlay.rtl.addresses import AXES, PLACE_BITS, Addresses, request
+from hw.overlay.rtl.addresses import AXES, PLACE_BITS, Addresses, place, request
 from hw.overlay.rtl.fetch import Fetch
 from hw.overlay.rtl.issue import Issue, step, write
-from hw.overlay.rtl.micro_op import micro_op
+from hw.overlay.rtl.micro_op import OUTPUT_CONTROL, micro_op
 from hw.overlay.rtl.pipeline import Pipeline
 
 PLACES = 1 << (2 * PLACE_BITS)
@@ -49,7 +49,7 @@ class Sequencer(wiring.Component):
     flush: a batch that has begun and waits for an image does without it
     room: whether the output takes another logit
     write, write_valid, write_ready: a pixel from elsewhere, see `Issue`
-    o, collect, lane, out, final: see `Issue`
+    o, output: see `Issue`
     waiting: for an image
     idle: no batch has begun, and nothing is left of the last one
     batch_done: the last word of a batch is being decoded, for one cycle
@@ -76,10 +76,7 @@ class Sequencer(wiring.Component):
                 "write_valid": In(1),
                 "write_ready": Out(1),
                 "o": Out(micro_op(*size)),
-                "collect": Out(1),
-                "lane": Out(4),
-                "out": Out(1),
-                "final": Out(1),
+                "output": Out(OUTPUT_CONTROL),
                 "waiting": Out(1),
                 "idle": Out(1),
                 "fetch_valid": Out(1),
@@ -145,10 +142,7 @@ class Sequencer(wiring.Component):
             issue.write_valid.eq(self.write_valid),
             self.write_ready.eq(issue.write_ready),
             self.o.eq(issue.o),
-            self.collect.eq(issue.collect),
-            self.lane.eq(issue.lane),
-            self.out.eq(issue.out),
-            self.final.eq(issue.final),
+            self.output.eq(issue.output),
         ]
         return m
 
@@ -239,28 +233,31 @@ class Sequencer(wiring.Component):
             m.d.sync += dest.eq(0)
         base = Cat(registers[Register.BASE_LOW], registers[Register.BASE_HIGH])[:12]
         slot = Signal(isa.OPERAND_BITS)
-        with m.Switch(tap_bits):
+        taps = {axis: Signal(isa.MOST_TAP_BITS, name=f"tap_{axis}") for axis in AXES}
+        with m.Switch(Cat(tap_bits, ~weight)):
             for bits in range(isa.MOST_TAP_BITS + 1):
                 low = isa.OPERAND_BITS - 2 * bits
                 with m.Case(bits):
                     m.d.comb += [
                         slot.eq(word[:low]),
-                        asked.tap_x.eq(word[low : low + bits]),
-                        asked.tap_y.eq(word[low + bits : low + 2 * bits]),
+                        taps["x"].eq(word[low : low + bits]),
+                        taps["y"].eq(word[low + bits : low + 2 * bits]),
                     ]
+            with m.Default():
+                m.d.comb += slot.eq(word[4:8])
         bound = operation[Op.SET] & (word[8:12] >= Register.LAST_ROW)
         bound = bound & (word[8:12] < Register.OUTPUT)
         # A last row is a bound of those beyond it; a first class ends before its bound.
+        value = Signal(9)
         inclusive = ~((word[8:12] == Register.FIRST_Y) | (word[8:12] == Register.FIRST_X))
         m.d.comb += [
+            value.eq(word[:8] + inclusive),
             asked.weight.eq(weight),
             asked.capture.eq(capturing),
-            asked.bound.eq(bound),
             asked.plane.eq(Mux(weight, base, dest)),
-            asked.slot.eq(Mux(weight, slot, word[4:8])),
+            asked.slot.eq(slot),
             asked.image.eq(weight & mode[4]),
             asked.buffer.eq(buffer),
-            asked.value.eq(word[:8] + inclusive),
             asked.pass_end.eq(valid & fetch.pass_end),
             asked.last.eq(last),
         ]
@@ -276,16 +273,17 @@ class Sequencer(wiring.Component):
             "y": (Register.LAST_ROW, Register.FIRST_Y, Register.LAST_Y),
             "x": (Register.LAST_COLUMN, Register.FIRST_X, Register.LAST_X),
         }
-        for axis, (steps, offset, cut, place, select) in per_axis.items():
+        for axis, (steps, offset, cut, own, select) in per_axis.items():
             pitch = Mux(weight, pitches["in"][axis], pitches["out"][axis])
             fields = {
                 "dilation": registers[steps][:4],
                 "stride": registers[steps][4:],
-                "offset": registers[offset],
+                "tap": taps[axis],
+                "offset": Mux(bound, value, registers[offset].as_signed()),
                 "pitch": pitch,
                 "pitch_out": pitches["out"][axis],
                 "cut": cut,
-                "place": place,
+                "place": own,
                 "select": select,
                 "which": Cat(bound & (word[8:12] == r) for r in bounds[axis]),
             }
@@ -351,17 +349,6 @@ class Sequencer(wiring.Component):
             ready.mode.eq(p.low[10:12]),
             ready.clear.eq(p.low[9]),
             ready.final.eq(p.low[0]),
-        ]
-        m.d.comb += [
-            getattr(ready, name).eq(getattr(addresses, name))
-            for name in (
-                "address",
-                "down",
-                "right",
-                "rows_written",
-                "columns_written",
-                "rows_beyond",
-                "columns_beyond",
-            )
+            *(getattr(ready, name).eq(addresses.o[name]) for name, _ in place(self.overlay)),
         ]
         m.d.comb += [issue.i.eq(ready), issue.i_valid.eq(moving)]

@@ -96,12 +96,12 @@ class Driver:
         for name in NOTHING:
             inner = ("move", "shift", "direction", "flip", "carry", "rectify")
             fields[name] = int(op.operand[name] if name in inner else op[name])
-        lane = ctx.get(dut.lane)
+        lane = ctx.get(dut.output.lane)
         falls = self.lanes.do(fields)
-        if ctx.get(dut.out):
+        if ctx.get(dut.output.out):
             bits = self.program.hardware.logit_bits
-            self.logits.append((lane, isa.signed(self.collected, bits), ctx.get(dut.final)))
-        if ctx.get(dut.collect):
+            self.logits.append((lane, isa.signed(self.collected, bits), ctx.get(dut.output.final)))
+        if ctx.get(dut.output.collect):
             row, column = lane >> 2, lane & 3
             bit = int(falls[row, column]) << (self.program.hardware.logit_bits - 1)
             self.collected = self.collected >> 1 | bit

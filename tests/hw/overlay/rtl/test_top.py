@@ -155,8 +155,6 @@ def test_two_programs_one_after_the_other():
         host.images(rest[0])
         expected = logits_of(ONE, rest[0])
         await host.receive(ctx, len(expected))
-        crc = words_of(ONE)[-2:]
-        assert await host.register(Register.PROGRAM) == crc[0] << 16 | crc[1]
         assert await host.register(Register.STATUS) == Status.READY
         assert await host.register(Register.FRAMES) == 3
         host.program(words_of(FOUR))
@@ -226,7 +224,7 @@ def test_bad_programs_are_refused_and_a_good_one_runs():
         for name, (change, status) in BAD.items():
             # What does not begin as a program does is read to its end, however short.
             words = change(words_of(ONE))
-            host.program(words[:20] if status in EARLY else words)
+            host.program(words[:30] if status in EARLY else words)
             await host.until(Register.STATUS, 0xF | PENDING, Status.LOADING)
             while host.words:
                 await ctx.tick()
@@ -316,7 +314,7 @@ def test_a_reset_in_mid_frame_loses_the_frame_and_nothing_else():
 def test_the_rest_of_a_program_after_a_reset_is_none():
     async def testbench(ctx, host):
         host.program(words_of(ONE))
-        await ctx.tick().repeat(len(FIELDS) * 8)
+        await ctx.tick().repeat(len(FIELDS) * 7)
         await host.axi.write(4 * Register.CONTROL, RESET)
         await host.axi.write(4 * Register.CONTROL, 0)
         await host.until(Register.STATUS, 0xF, Status.NO_PROGRAM)
@@ -331,7 +329,7 @@ def test_the_rest_of_a_program_after_a_reset_is_none():
 def test_accesses_that_are_refused():
     async def testbench(ctx, host):
         last = max(Register)
-        for address in (4 * last + 4, 60, 1, 4 * Register.STATUS + 2):
+        for address in (4 * last + 4, 1, 4 * Register.STATUS + 2):
             assert (await host.axi.read(address))[1] == SLVERR
         for register in Register:
             expected = OKAY if register is Register.CONTROL else SLVERR
