@@ -63,12 +63,19 @@ def layers(netlist: Netlist, emission: Emission, prefix: str = "") -> list[dict[
 
 
 def netlist_of(
-    sources: Mapping[str, str], top: str, target: Family = FAMILIES[DEFAULT]
+    sources: Mapping[str, str],
+    top: str,
+    target: Family = FAMILIES[DEFAULT],
+    mhz: float | None = None,
 ) -> tuple[Netlist, bool]:
     """Netlist of the module `top`, and whether it was kept from before.
 
-    `sources` are texts by file name: Verilog (.v), RTLIL (.il), contents of ROMs (.hex); others are
-    not looked at.
+    Parameters
+    ----------
+    sources: texts by file name: Verilog (.v), RTLIL (.il), contents of ROMs (.hex); others are
+        not looked at
+    mhz: what is faster than this, wires not counted, Yosys makes smaller (an ECP5 only, where it
+        knows the delays); None: all as fast as the slowest path
 
     Raises
     ------
@@ -95,6 +102,7 @@ def netlist_of(
             f"select -assert-none {' '.join(_FORBIDDEN.values())}",
             "select -clear",
             "design -load read",
+            *([] if mhz is None else [f"scratchpad -set abc9.D {round(1e6 / mhz)}"]),
             target.script.format(top=top),
             f"write_json {_NETLIST}",
         ]

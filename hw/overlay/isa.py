@@ -62,7 +62,7 @@ class Flow(IntEnum):
 
     NOP = 0
     WAIT_IMAGE = 1
-    """Wait until the next image has arrived."""
+    """Wait until the next image has arrived; the prefix's first word, and no other."""
     FREE_IMAGE = 2
     """The image's buffer is not read any more."""
     END_PREFIX = 3

@@ -190,6 +190,8 @@ class Machine:
                         raise Fault(f"{word.flow.name} within the {name}")
                     return
                 else:
+                    if word == isa.Jump(Flow.WAIT_IMAGE) and (name, at) != ("prefix", 0):
+                        raise Fault("only the prefix waits for an image, with its first word")
                     self.step(word, 0, 0, True)
                     if after:
                         after(self, name, at)
@@ -208,7 +210,7 @@ class Machine:
                     match word:
                         case isa.Body() | isa.Dest() | isa.Set(register=Register.OUT_PITCH):
                             raise Fault(f"{word} in a body")
-                        case isa.Jump(flow=Flow.END_PREFIX | Flow.END_SUFFIX):
+                        case isa.Jump(flow=Flow.END_PREFIX | Flow.END_SUFFIX | Flow.WAIT_IMAGE):
                             raise Fault(f"{word} in a body")
                     self.step(word, wy, wx, last)
                     yield index, last

@@ -12,9 +12,6 @@ from hw.overlay.rtl import cells
 _ADD_OR_HALVE = 0x663C
 """LUT4 of (A, B, C, D): B exclusive or (D ? A : C)."""
 
-_CARRY_OF_B = 0x000C
-"""LUT4 that hands no carry on where D is set: the carry is B."""
-
 
 class Accumulator(wiring.Component):
     """total' = (whole ? total : total >> 1) + value + carry, in two's complement, floored.
@@ -32,7 +29,8 @@ class Accumulator(wiring.Component):
     clear, clear_negative: zero; zero where the sum is negative. Before anything else.
     total: the sum
 
-    Resources: a LUT site a bit and one or two for the carry on ECP5, and one for the reset.
+    Resources: on ECP5 a LUT site a bit, rounded up to two, and one for the reset; placing adds two
+    at each end of the chain.
     """
 
     def __init__(self, bits: int, operand_bits: int, fabric: str):
@@ -72,8 +70,8 @@ class Accumulator(wiring.Component):
 
     def _chain(self, m: Module, total: Value, following: Value, operand: Value, carry: Value):
         high = self.operand_bits - 1
-        # The first half cell makes the carry; a last one may be left over.
-        functions, inputs, sums = [_CARRY_OF_B], [[carry, carry, Const(0), Const(1)]], [Signal()]
+        # A last half cell may be left over.
+        functions, inputs, sums = [], [], []
         for bit in range(self.bits):
             functions.append(_ADD_OR_HALVE)
             above = total[min(bit + 1, self.bits - 1)]
@@ -83,7 +81,8 @@ class Accumulator(wiring.Component):
             functions.append(0)
             inputs.append([Const(0)] * 4)
             sums.append(Signal(name="unused"))
-        carried = None
+        # A carry from elsewhere takes no more than a constant: both enter by a cell before the chain.
+        carried = carry
         pairs = len(sums) // 2
         for pair in range(pairs):
             part = slice(2 * pair, 2 * pair + 2)

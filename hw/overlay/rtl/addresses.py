@@ -7,8 +7,8 @@ C  output word, and its coordinate: word · stride
 E  input coordinate: the sum of both
 F  coordinate → word and lanes, by the pitch
 G  plane → words; lanes less the image's place in its batch
-H  address
-I  + the image buffer's; lanes without their sign
+H  address; lanes without their sign
+I  + the image buffer's; lanes of both axes
 
 A capture's word is the output word itself, a bound's coordinate goes the way of the offset.
 """
@@ -72,9 +72,8 @@ def place(overlay: Overlay) -> data.StructLayout:
     return data.StructLayout(
         {
             "address": (overlay.words - 1).bit_length(),
-            "here": 1,
             "across": travel(overlay.columns),
-            "along": travel(overlay.rows),
+            "lanes": travel(max(overlay.rows, overlay.columns)) + 1,
             "from_left": 1,
             "from_above": 1,
             "rows_written": overlay.rows,
@@ -95,6 +94,7 @@ class Addresses(wiring.Component):
     i: of the word in stage D
     image_step: words from the first image buffer to the second
     o: of the word that has left stage I, LATENCY cycles of `go` after D
+    travels: if the word in stage I is a weight, its pixel travels
     """
 
     LATENCY = 9
@@ -110,6 +110,7 @@ class Addresses(wiring.Component):
                 "i": In(request(overlay)),
                 "image_step": In(self.address_bits),
                 "o": Out(place(overlay)),
+                "travels": Out(1),
             }
         )
 
@@ -188,32 +189,32 @@ class Addresses(wiring.Component):
             **travels,
         )
         coarse = (p.coarse << (p.rest << 2))[: self.address_bits]
-        p.advance(
-            "i",
-            both("travel"),
-            address=coarse | p.fine,
-            further=Mux(p.image & p.buffer, self.image_step, 0),
-        )
         lanes = {}
         for axis in AXES:
             signed_lanes = getattr(p, f"travel_{axis}")
             lanes[f"back_{axis}"] = signed_lanes[-1]
-            lanes[f"travel_{axis}"] = Mux(signed_lanes[-1], -signed_lanes, signed_lanes)[
+            lanes[f"lanes_{axis}"] = Mux(signed_lanes[-1], -signed_lanes, signed_lanes)[
                 : travel(self.lanes[axis])
             ]
         p.advance(
-            "x",
+            "i",
             [],
-            address=(p.address + p.further)[: self.address_bits],
-            here=(p.travel_y == 0) & (p.travel_x == 0),
+            address=coarse | p.fine,
+            further=Mux(p.image & p.buffer, self.image_step, 0),
             **lanes,
+        )
+        m.d.comb += self.travels.eq((p.lanes_y != 0) | (p.lanes_x != 0))
+        p.advance(
+            "x",
+            ["lanes_x", *both("back")],
+            address=(p.address + p.further)[: self.address_bits],
+            lanes=p.lanes_y + p.lanes_x,
         )
         m.d.comb += [
             self.o.address.eq(p.address),
-            self.o.here.eq(p.here),
-            self.o.across.eq(p.travel_x),
+            self.o.lanes.eq(p.lanes),
+            self.o.across.eq(p.lanes_x),
             self.o.from_left.eq(p.back_x),
-            self.o.along.eq(p.travel_y),
             self.o.from_above.eq(p.back_y),
         ]
         return m

@@ -40,6 +40,9 @@ class LaneArray(wiring.Component):
 
     ADD_LATENCY = 1 + READ_TO_LOAD + LOAD_TO_ADD
 
+    lane: type[Lane] = Lane
+    """What the grid is made of; benchmarks/overlay_lanes.py compares others."""
+
     def __init__(
         self, rows: int, columns: int, *, bits: int, total_bits: int, words: int, fabric: str
     ):
@@ -55,7 +58,7 @@ class LaneArray(wiring.Component):
         banks = len(depths(self.words))
         for row in range(self.rows):
             for column in range(self.columns):
-                lane = Lane(self.bits, self.total_bits, banks, self.fabric)
+                lane = self.lane(self.bits, self.total_bits, banks, self.fabric)
                 m.submodules[f"lane{row}_{column}"] = lanes[row, column] = lane
         self._neighbours(m, lanes)
         self._control(m, lanes)

@@ -58,56 +58,58 @@ class Bounds(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        ends = []
+        every = range(self.lanes)
+        # A bound's lane as those before it.
+        before = Signal(self.lanes)
+        m.d.comb += [before[lane].eq(lane < self.bound_lane) for lane in every]
+        below = []
         word = Signal(WORD_BITS)
         with m.If(self.go):
             m.d.sync += word.eq(self.word)
         for number, name in enumerate(("image", "first", "last")):
             # Pitch and registers are zero: all but the first class end behind their bound.
-            at_lane = Signal(self.lane_bits, name=f"{name}_lane", init=int(name != "first"))
+            lanes = Signal(self.lanes, name=f"{name}_lanes", init=int(name != "first"))
             at_word = Signal(WORD_BITS, name=f"{name}_word")
-            end = Signal(self.lane_bits + 1, name=f"{name}_end")
+            further = Signal(name=f"{name}_further")
+            within = Signal(self.lanes, name=f"{name}_within")
+            m.d.comb += further.eq(word < at_word)
             with m.If(self.go & self.set[number]):
-                m.d.sync += [at_lane.eq(self.bound_lane), at_word.eq(self.word)]
+                m.d.sync += [lanes.eq(before), at_word.eq(self.word)]
             with m.If(~self.run):
-                m.d.sync += [at_lane.eq(at_lane.init), at_word.eq(0)]
+                m.d.sync += [lanes.eq(lanes.init), at_word.eq(0)]
             with m.If(self.go):
-                m.d.sync += end.eq(at_lane + (word < at_word))
-            ends.append(end)
-        self._lanes(m, ends)
+                m.d.sync += within.eq(Mux(further, Cat(Const(1, 1), lanes), lanes))
+            below.append(within)
+        self._lanes(m, below)
         return m
 
-    def _lanes(self, m: Module, ends: list[Signal]) -> None:
+    def _lanes(self, m: Module, below: list[Signal]) -> None:
         select = Signal(2)
-        cut = Signal()
-        place = Signal(self.place_bits)
-        spacing = Signal(range(self.lanes))
+        mine = Signal(self.lanes)
+        # Images lie as far apart as a power of two: lanes of one remainder are alike.
+        alike = {}
         with m.If(self.go):
-            m.d.sync += [
-                select.eq(self.select),
-                cut.eq(self.cut),
-                place.eq(self.place),
-                spacing.eq(self.spacing),
-            ]
+            m.d.sync += select.eq(self.select)
+        for lane in range(self.lanes):
+            remainder = lane & ((1 << len(self.spacing)) - 1)
+            if remainder not in alike:
+                alike[remainder] = held = Signal(name=f"mine{lane}")
+                with m.If(self.go):
+                    m.d.sync += held.eq(((remainder & self.spacing) == self.place) | ~self.cut)
+            m.d.comb += mine[lane].eq(alike[remainder])
         written = Signal(self.lanes)
         beyond = Signal(self.lanes)
-        for lane in range(self.lanes):
-            below = [Signal(name=f"below_{name}{lane}") for name in ("image", "first", "last")]
-            m.d.comb += [bit.eq(lane < end) for bit, end in zip(below, ends, strict=True)]
-            chosen = Signal(name=f"chosen{lane}")
-            with m.Switch(select):
-                with m.Case(Class.ALL):
-                    m.d.comb += chosen.eq(1)
-                with m.Case(Class.FIRST):
-                    m.d.comb += chosen.eq(below[1])
-                with m.Case(Class.MIDDLE):
-                    m.d.comb += chosen.eq(~below[1] & below[2])
-                with m.Case(Class.LAST):
-                    m.d.comb += chosen.eq(~below[2])
-            mine = ((lane & spacing) == place) | ~cut
-            with m.If(self.go):
-                m.d.sync += [
-                    beyond[lane].eq(~below[0]),
-                    written[lane].eq((chosen | ~below[0]) & mine),
-                ]
+        image, first, last = below
+        chosen = Signal(self.lanes)
+        with m.Switch(select):
+            with m.Case(Class.ALL):
+                m.d.comb += chosen.eq(~0)
+            with m.Case(Class.FIRST):
+                m.d.comb += chosen.eq(first)
+            with m.Case(Class.MIDDLE):
+                m.d.comb += chosen.eq(~first & last)
+            with m.Case(Class.LAST):
+                m.d.comb += chosen.eq(~last)
+        with m.If(self.go):
+            m.d.sync += [beyond.eq(~image), written.eq((chosen | ~image) & mine)]
         m.d.comb += [self.written.eq(written), self.beyond.eq(beyond)]

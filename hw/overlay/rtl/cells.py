@@ -10,6 +10,9 @@ from amaranth import *
 
 from hw.overlay.banks import BLOCK_SHAPES
 
+NARROW_DEPTHS = {1: 16384, 2: 8192, 4: 4096, 9: 2048, 18: 1024}
+"""Bits of a word of a block RAM that is written as a whole, and its words."""
+
 BYTE = 9
 
 _ADDRESS_PINS, _DATA_PINS = 14, 18
@@ -118,20 +121,57 @@ def block_ram(
             ports[f"o_DOA{pin}"], ports[f"o_DOB{pin}"] = lower, read[_DATA_PINS + pin]
         else:
             ports[f"o_DOB{pin}"] = lower
-    for port in "AB":
+    # A word of one byte has its enable in that of the port's clock.
+    return _ram(width, width, write, enables[0] if lanes == 1 else Const(1), Const(1), ports)
+
+
+def narrow_ram(
+    bits: int,
+    *,
+    write_address: Value,
+    write: Value,
+    write_data: Value,
+    read_address: Value,
+    enable: Value,
+    read_data: Value,
+) -> Instance:
+    """A block RAM with one port to write and one to read, as deep as it gets at so many bits.
+
+    Parameters
+    ----------
+    bits: of a word, a key of NARROW_DEPTHS; less may be used
+    enable: of both registers that the read data go through: an address's come two cycles of it later
+    """
+    low = _ADDRESS_PINS - (NARROW_DEPTHS[bits] - 1).bit_length()
+    # A word of two bytes has an enable for each in the lowest bits of its address.
+    lowest = Const(3, low) if bits == _DATA_PINS else Const(0, low)
+    ports = {}
+    for pin, value in enumerate(Cat(lowest, write_address)):
+        ports[f"i_ADA{pin}"] = value
+    for pin, value in enumerate(Cat(Const(0, low), read_address)):
+        ports[f"i_ADB{pin}"] = value
+    for pin, value in enumerate(write_data):
+        ports[f"i_DIA{pin}"] = value
+    for pin, value in enumerate(read_data):
+        ports[f"o_DOB{pin}"] = value
+    return _ram(bits, bits, write, Const(1), enable, ports)
+
+
+def _ram(write_bits: int, read_bits: int, write: Value, clock: Value, enable: Value, ports: dict):
+    """A block RAM of which port A writes and port B reads, through a register more."""
+    for port, bits in (("A", write_bits), ("B", read_bits)):
         ports |= {
-            f"p_DATA_WIDTH_{port}": width,
+            f"p_DATA_WIDTH_{port}": bits,
             f"p_REGMODE_{port}": "OUTREG",
             f"p_WRITEMODE_{port}": "NORMAL",
             f"p_CLK{port}MUX": f"CLK{port}",
             f"p_CSDECODE_{port}": "0b000",
             f"i_CLK{port}": ClockSignal(),
-            f"i_OCE{port}": Const(1),
+            f"i_OCE{port}": enable,
             f"i_RST{port}": Const(0),
             f"i_CS{port}0": Const(0),
             f"i_CS{port}1": Const(0),
             f"i_CS{port}2": Const(0),
         }
-    # A word of one byte has its enable in that of the port's clock.
-    ports |= {"i_CEA": enables[0] if lanes == 1 else Const(1), "i_CEB": Const(1)}
-    return Instance("DP16KD", p_GSR="DISABLED", i_WEA=write, i_WEB=Const(0), **ports)
+    ports |= {"i_CEA": clock, "i_CEB": enable, "i_WEA": write, "i_WEB": Const(0)}
+    return Instance("DP16KD", p_GSR="DISABLED", **ports)

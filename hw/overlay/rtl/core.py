@@ -32,7 +32,7 @@ class Core(wiring.Component):
     busy: images, or parts of one, are inside
     pending: a program waits until they are done
     running: a program is being done; waiting: for an image
-    batch: a batch's last word is decoded, for one cycle
+    batch: a batch's last word leaves the sequencer, for one cycle
     """
 
     def __init__(self, overlay: Overlay):

@@ -27,8 +27,8 @@ def step(overlay: Overlay) -> data.StructLayout:
     direction: of a shift
     value, carry: immediate
     address: of the word that is read or written
-    here: a weight's pixel does not travel; else it does, so many lanes across and along: from the
-        left or the right, from above or below
+    across, lanes: lanes that a weight's pixel travels along its row, and in all: from the left or
+        the right, from above or below
     mode, clear, rows_written, columns_written, rows_beyond, columns_beyond: of a capture
     collect, lane: halvings are collected, of which corner lane
     final: of an output, the image's last
@@ -42,9 +42,8 @@ def step(overlay: Overlay) -> data.StructLayout:
             "direction": Direction,
             "value": overlay.data_bits,
             "address": address,
-            "here": 1,
             "across": travel(overlay.columns),
-            "along": travel(overlay.rows),
+            "lanes": travel(max(overlay.rows, overlay.columns)) + 1,
             "from_left": 1,
             "from_above": 1,
             "mode": Mode,
@@ -75,7 +74,10 @@ class Issue(wiring.Component):
 
     Members
     -------
-    i: the next step; i_valid: whether there is one; i_ready: whether it is done in this cycle
+    i: the step; i_valid: whether there is one
+    next_lasts, next_waits: the step that comes next takes more than a cycle, or an output does where
+        there is no room
+    go: the step is done in this cycle, the next one comes
     room: whether the output takes another logit
     write, write_valid, write_ready: a pixel from elsewhere, in a cycle without a capture
     o: micro-operation
@@ -90,7 +92,9 @@ class Issue(wiring.Component):
             {
                 "i": In(step(overlay)),
                 "i_valid": In(1),
-                "i_ready": Out(1),
+                "next_lasts": In(1),
+                "next_waits": In(1),
+                "go": Out(1, init=1),
                 "room": In(1),
                 "write": In(write(overlay)),
                 "write_valid": In(1),
@@ -104,26 +108,24 @@ class Issue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         step, valid, op = self.i, self.i_valid, _Parts(m, self.o)
+        go = Signal(init=1)
         travelling = Signal()
         reading = Signal()
-        near = Signal()
-        done = Signal()
         adding = Signal()
-        m.d.comb += [
-            reading.eq(valid & step.weight & ~travelling),
-            done.eq(Mux(step.weight, near, ~step.out | self.room)),
-            self.i_ready.eq(done),
-            adding.eq(valid & Mux(step.weight, near, step.immediate | (step.shift & step.add))),
-        ]
         clears = Signal()
-        m.d.comb += clears.eq(self.write_valid & self.write.clear)
+        m.d.comb += [
+            self.go.eq(go),
+            reading.eq(valid & step.weight & ~travelling),
+            adding.eq(valid & go & (step.weight | step.immediate | (step.shift & step.add))),
+            clears.eq(self.write_valid & self.write.clear),
+        ]
+        outs = valid & step.out & go
+        self._go(m, go, travelling, outs)
         m.d.sync += [
-            travelling.eq(valid & step.weight & ~near),
+            travelling.eq(valid & step.weight & ~go),
             op.move.eq((valid & (step.weight | step.immediate | step.shift)) | clears),
             op.shift.eq(valid & (travelling | step.shift)),
-            op.direction.eq(
-                Mux(travelling, self._travel(m, travelling, reading, near), step.direction)
-            ),
+            op.direction.eq(Mux(travelling, self._direction(m, reading), step.direction)),
             op.add.eq(adding),
             op.halve.eq(adding & step.halve),
             op.clear.eq((valid & step.capture & step.clear) | clears),
@@ -134,34 +136,42 @@ class Issue(wiring.Component):
         m.d.sync += [
             self.output.collect.eq(adding & step.halve & step.collect),
             self.output.lane.eq(step.lane),
-            self.output.out.eq(valid & step.out & done),
+            self.output.out.eq(outs),
             self.output.final.eq(step.final),
             self.free.eq(valid & step.free),
         ]
         return m
 
-    def _travel(self, m: Module, travelling: Signal, reading: Signal, near: Signal) -> Value:
-        """A pixel is read, then it travels along its row, then along its column.
+    def _go(self, m: Module, go: Signal, travelling: Signal, outs: Value) -> None:
+        """Whether a step ends is known a cycle before: all that moves on is told by a register."""
+        step = self.i
+        left = Signal.like(step.lanes)
+        may = Signal()
+        m.d.comb += may.eq(self.room & ~outs)
+        with m.If(travelling):
+            m.d.sync += left.eq(left - 1)
+        with m.Else():
+            m.d.sync += left.eq(step.lanes)
+        with m.If(go):
+            m.d.sync += go.eq(~(self.next_lasts | (self.next_waits & ~may)))
+        with m.Elif(step.weight):
+            m.d.sync += go.eq(Mux(travelling, left == 2, step.lanes == 1))
+        with m.Else():
+            m.d.sync += go.eq(may)
 
-        Returns where it comes from while it travels; `near`: the cycle is its last one.
-        """
+    def _direction(self, m: Module, reading: Signal) -> Value:
+        """Where a pixel comes from: it travels along its row, then along its column."""
         step = self.i
         across = Signal.like(step.across)
-        along = Signal.like(step.along)
-        sideways = Signal()
-        m.d.comb += sideways.eq(across != 0)
-        with m.If(~travelling):
-            m.d.comb += near.eq(step.here)
-        with m.Elif(sideways):
-            m.d.comb += near.eq((across == 1) & (along == 0))
-        with m.Else():
-            m.d.comb += near.eq(along == 1)
         with m.If(reading):
-            m.d.sync += [across.eq(step.across), along.eq(step.along)]
-        with m.Elif(sideways):
-            m.d.sync += across.eq(across - 1)
+            m.d.sync += across.eq(step.across)
         with m.Else():
-            m.d.sync += along.eq(along - 1)
+            m.d.sync += across.eq(across - 1)
+        sideways = Signal()
+        with m.If(reading):
+            m.d.sync += sideways.eq(step.across != 0)
+        with m.Elif(across == 1):
+            m.d.sync += sideways.eq(0)
         # LEFT, RIGHT, ABOVE, BELOW are 0 to 3.
         return Cat(~Mux(sideways, step.from_left, step.from_above), ~sideways)
 

@@ -74,10 +74,14 @@ class Lane(wiring.Component):
             }
         )
 
+    def accumulator(self) -> wiring.Component:
+        """What adds operands up."""
+        return Accumulator(self.total_bits, self.bits, self.fabric)
+
     def elaborate(self, platform):
         m = Module()
         m.submodules.addend = operand = Operand(self.bits, self.banks, self.fabric)
-        m.submodules.accumulator = sums = Accumulator(self.total_bits, self.bits, self.fabric)
+        m.submodules.accumulator = sums = self.accumulator()
         m.submodules.capture = capture = Capture(self.total_bits, self.bits, self.fabric)
         inputs = [f"word{n}" for n in range(self.banks)]
         inputs += [side.name.lower() for side in Direction]

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hw.overlay import isa
 from hw.overlay.hardware import Overlay
 from hw.overlay.header import CHECKED, FIELDS, KEPT, MAGIC, STEPS, Status
+from hw.overlay.rtl import cells
 from hw.overlay.rtl.about import about
 
 _POLYNOMIAL = 0xEDB88320
@@ -129,6 +130,20 @@ class ProgramStore(wiring.Component):
 
     def _memory(self, m: Module, at: Value, word: Value, store: Value) -> None:
         """The program's words."""
+        bits = [n for n, depth in cells.NARROW_DEPTHS.items() if depth >= 1 << self.address_bits]
+        if self.overlay.fabric == "ecp5" and bits:
+            for low in range(0, isa.WORD_BITS, bits[-1]):
+                part = slice(low, low + bits[-1])
+                m.submodules[f"block{low}"] = cells.narrow_ram(
+                    bits[-1],
+                    write_address=_padded(at[: self.address_bits], bits[-1]),
+                    write=store,
+                    write_data=word[part],
+                    read_address=_padded(self.address, bits[-1]),
+                    enable=self.next,
+                    read_data=self.word[part],
+                )
+            return
         m.submodules.memory = memory = Memory(  # pyright: ignore[reportCallIssue]
             shape=unsigned(isa.WORD_BITS),
             depth=1 << self.address_bits,
@@ -215,6 +230,11 @@ class ProgramStore(wiring.Component):
                 m.d.sync += status.eq(Status.TOO_LONG)
             with m.If(whole == 0):
                 m.d.sync += status.eq(Status.DAMAGED)
+
+
+def _padded(address: Value, bits: int) -> Value:
+    """An address of a block RAM of words of so many bits."""
+    return Cat(address, Const(0, (cells.NARROW_DEPTHS[bits] - 1).bit_length() - len(address)))
 
 
 def digested(crc: Value, bits: Value) -> Value:

@@ -24,7 +24,8 @@ class Registers(wiring.Component):
     s_axil_*: AXI4-Lite, 32 bits
     reset, flush: see CONTROL; from a reset of the device until the first write both are 0
     status, busy, pending: see STATUS
-    running: a program is being done; waiting: for an image; batch: a batch's last word is decoded
+    running: a program is being done; waiting: for an image; batch: a
+        batch's last word leaves the sequencer
     frame: a frame's last logit leaves
 
     Latency: 2 cycles.

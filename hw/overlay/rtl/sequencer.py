@@ -50,9 +50,9 @@ class Sequencer(wiring.Component):
     room: whether the output takes another logit
     write, write_valid, write_ready: a pixel from elsewhere, see `Issue`
     o, output: see `Issue`
-    waiting: for an image
+    waiting: the cycle is none of a batch: there was no image
     idle: no batch has begun, and nothing is left of the last one
-    batch_done: the last word of a batch is being decoded, for one cycle
+    batch_done: the last word of a batch leaves the sequencer
     fetch_valid: whether `word` is one to be done, in the cycle of `next`
     """
 
@@ -96,7 +96,7 @@ class Sequencer(wiring.Component):
             addresses.go.eq(go),
             addresses.run.eq(self.run),
             addresses.image_step.eq(self.program.image_step),
-            fetch.go.eq(go & ~waits),
+            fetch.go.eq(go),
             self.address.eq(fetch.address),
             self.next.eq(fetch.go),
             valid.eq(fetch.valid & ~waits & self.run),
@@ -131,10 +131,8 @@ class Sequencer(wiring.Component):
         asked = self._request(m, fetch, operation, registers, valid, buffer, row, column)
         m.d.comb += addresses.i.eq(asked)
         self._steps(m, go, valid, first, operation, flow, registers, addresses, issue)
-        m.d.comb += go.eq(issue.i_ready | ~issue.i_valid)
+        m.d.comb += go.eq(issue.go)
         m.d.comb += [
-            self.waiting.eq(waits),
-            self.batch_done.eq(flow[Flow.END_SUFFIX] & go),
             self.free.eq(issue.free),
             self.fetch_valid.eq(valid),
             issue.room.eq(self.room),
@@ -171,6 +169,9 @@ class Sequencer(wiring.Component):
         present = Signal(range(PLACES + 1))
         first = Signal()
         waiting = Signal()
+        # Without an image the program's first word is done again, until there is one.
+        fails = Signal()
+        failed = Signal()
         m.d.comb += [
             first.eq((row == 0) & (column == 0)),
             # Before anything else is asked: `waits` takes the word's validity away.
@@ -182,6 +183,7 @@ class Sequencer(wiring.Component):
                 & (self.word[8:12] == Flow.WAIT_IMAGE)
             ),
             waits.eq(waiting & ~self.image),
+            fails.eq(waits & go),
             self.took.eq(flow[Flow.WAIT_IMAGE] & go),
         ]
         at_end = (row == self.program.rows) & (column == self.program.columns)
@@ -191,8 +193,12 @@ class Sequencer(wiring.Component):
         m.d.comb += [
             begin.eq(~self.run),
             end.eq(flow[Flow.END_PREFIX] & go),
-            early.eq(waits & self.flush & ~first),
+            early.eq(fails & self.flush & ~first),
         ]
+        with m.If(fails):
+            m.d.sync += failed.eq(1)
+        with m.If(self.took | early | begin):
+            m.d.sync += failed.eq(0)
         with m.If(self.took):
             m.d.sync += present.eq(present + 1)
         with m.If(end):
@@ -209,10 +215,11 @@ class Sequencer(wiring.Component):
         with m.If(begin):
             m.d.sync += [row.eq(0), column.eq(0), present.eq(0)]
         m.d.comb += [
-            fetch.jump.eq(begin | end | early | (flow[Flow.END_SUFFIX] & go)),
+            fetch.jump.eq(begin | end | fails | (flow[Flow.END_SUFFIX] & go)),
             fetch.target.eq(Mux((end & at_end) | early, self.program.suffix, 0)),
         ]
         self._present = present
+        self._none = begin | fails | (failed & ~self.took)
         return row, column, first
 
     def _request(self, m: Module, fetch, operation, registers, valid, buffer, row, column):
@@ -324,13 +331,21 @@ class Sequencer(wiring.Component):
             low=word[:12],
             collect=registers[Register.OUTPUT][7],
             lane=lane,
+            batch=flow[Flow.END_SUFFIX],
+            none=self._none,
         )
         names = ["weight", "immediate", "shift", "capture", "clear_negative", "free", "out"]
         names += ["negative", "rectify", "halve", "low", "collect", "lane"]
+        counted = ["batch", "none"]
         moving = valid
         under_way = []
         for stage in range(Addresses.LATENCY):
-            p.advance(f"with{stage}", names)
+            if stage == Addresses.LATENCY - 1:
+                m.d.comb += [
+                    issue.next_lasts.eq(p.weight & addresses.travels),
+                    issue.next_waits.eq(p.out),
+                ]
+            p.advance(f"with{stage}", [*names, *counted])
             held = Signal(name=f"valid{stage}")
             with m.If(go):
                 m.d.sync += held.eq(moving)
@@ -338,6 +353,7 @@ class Sequencer(wiring.Component):
                 m.d.sync += held.eq(0)
             moving = held
             under_way.append(held)
+        m.d.comb += [self.waiting.eq(p.none), self.batch_done.eq(p.batch & go)]
         m.d.comb += self.idle.eq(first & (self._present == 0) & ~Cat(under_way).any())
         ready = Signal(step(self.overlay))
         m.d.comb += [getattr(ready, name).eq(getattr(p, name)) for name in names if name != "low"]
