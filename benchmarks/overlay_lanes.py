@@ -2,8 +2,8 @@
 
     python benchmarks/overlay_lanes.py [--side 4] [--route]
 
-The grid, its memory, its operands and its captures are those of the overlay; lanes differ in what they do
-with an operand:
+The grid, its memory, its operands and its captures are those of the overlay; lanes differ in what
+they do with an operand:
 
 halving             acc = (halve ? acc >> 1 : acc) + x, in one carry chain: the overlay's lane
 halving, behavioural   the same as Yosys maps it
@@ -19,7 +19,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from amaranth import *
+from amaranth import Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -124,7 +124,7 @@ def netlist(case: str, side: int) -> Netlist:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--side", type=int, default=4)
     parser.add_argument("--route", action="store_true")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))

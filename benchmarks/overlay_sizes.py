@@ -3,8 +3,8 @@
     python benchmarks/overlay_sizes.py [--lanes 64 256] [--mhz 150] [--route]
 
 The whole top: lanes, sequencer, program memory, loader, buses. LUT sites are counted as synthesis
-has them, and with --route as nextpnr places them, which adds ends of carry chains; out of context, on
-an LFE5U-85F of speed grade 6. Both are kept, so that a second call costs nothing.
+has them, and with --route as nextpnr places them, which adds ends of carry chains; out of context,
+on an LFE5U-85F of speed grade 6. Both are kept, so that a second call costs nothing.
 """
 
 import argparse

@@ -12,16 +12,16 @@ from typing import Self
 
 WORD_BITS = 16
 
-VERSION = 1
+VERSION = 2
 """Of this encoding, and of the file format of programs."""
 
 HAZARD = 6
 """A word of the data memory captured by one step can be read by a step so many cycles later."""
 
-JUMP_CYCLES = 4
+JUMP_CYCLES = 5
 """Cycles of END_PREFIX and END_SUFFIX, until the next section's first word is under way."""
 
-SHORTEST_BODY = 3
+SHORTEST_BODY = 4
 """Words of the shortest body: so many are fetched ahead."""
 
 IMMEDIATE_BITS = 9

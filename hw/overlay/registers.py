@@ -27,6 +27,8 @@ class Register(IntEnum):
     """Of the last batch that was done, those not counted that it waited for an image."""
     FRAMES = 6
     """Whose logits have left since the reset, modulo 2^16."""
+    PROGRAM = 7
+    """CRC-32 of the last program that came, if STATUS says that it is there."""
 
 
 RESET, FLUSH = 1, 2

@@ -81,7 +81,7 @@ class Accumulator(wiring.Component):
             functions.append(0)
             inputs.append([Const(0)] * 4)
             sums.append(Signal(name="unused"))
-        # A carry from elsewhere takes no more than a constant: both enter by a cell before the chain.
+        # A carry from elsewhere takes no more than a constant: both enter by a cell of their own.
         carried = carry
         pairs = len(sums) // 2
         for pair in range(pairs):

@@ -140,7 +140,7 @@ def narrow_ram(
     Parameters
     ----------
     bits: of a word, a key of NARROW_DEPTHS; less may be used
-    enable: of both registers that the read data go through: an address's come two cycles of it later
+    enable: of both registers that the read data go through: two cycles of it from address to data
     """
     low = _ADDRESS_PINS - (NARROW_DEPTHS[bits] - 1).bit_length()
     # A word of two bytes has an enable for each in the lowest bits of its address.

@@ -31,6 +31,7 @@ class Core(wiring.Component):
     status: of the last program
     busy: images, or parts of one, are inside
     pending: a program waits until they are done
+    crc: of the program that is there
     running: a program is being done; waiting: for an image
     batch: a batch's last word leaves the sequencer, for one cycle
     """
@@ -47,6 +48,7 @@ class Core(wiring.Component):
                 "status": Out(Status),
                 "busy": Out(1),
                 "pending": Out(1),
+                "crc": Out(32),
                 "running": Out(1),
                 "waiting": Out(1),
                 "batch": Out(1),
@@ -94,12 +96,13 @@ class Core(wiring.Component):
             store.address.eq(sequencer.address),
             store.next.eq(sequencer.next),
             array.i.eq(sequencer.o),
-            output.i.eq(sequencer.output),
+            output.i.eq(sequencer.logit),
             output.run.eq(loader.cleared),
             output.falls.eq(array.falls),
             self.status.eq(store.status),
             self.busy.eq(~quiet),
             self.pending.eq(store.pending),
+            self.crc.eq(store.crc),
             self.running.eq(loader.cleared),
             self.waiting.eq(sequencer.waiting),
             self.batch.eq(sequencer.batch_done),

@@ -11,7 +11,8 @@ from hw.overlay import isa
 
 
 class Fetch(wiring.Component):
-    """Follows a program through its memory, which answers two cycles after an address.
+    """Follows a program through its memory, which answers two cycles after an address, and a
+    register behind it.
 
     Parameters
     ----------
@@ -21,8 +22,8 @@ class Fetch(wiring.Component):
     Members
     -------
     go: whether words move on; the memory's registers too are enabled by it
-    address: of the word that comes two cycles later
-    valid: whether the word that the memory shows is one to be done
+    address: of the word that is shown three cycles later
+    valid: whether the word shown is one to be done
     pass_end, last: whether it is the last of a body's pass; whether no other pass follows (outside
         of a body: yes)
     body, count: the word shown begins a body of so many words
@@ -51,11 +52,12 @@ class Fetch(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        # The addresses of two words: the one that is looked for, and the one behind it in the
-        # memory's first register. The third is shown.
+        # The addresses of three words: the one that is looked for, and those behind it in the
+        # memory's registers. The fourth is shown.
         at = Signal(self.address_bits)
-        behind = Signal(self.address_bits)
-        valid = Signal(2)
+        first = Signal(self.address_bits)
+        second = Signal(self.address_bits)
+        valid = Signal(3)
         # Where a body's next pass begins, or what a jump leads to.
         start = Signal(self.address_bits)
         jumping = Signal()
@@ -66,8 +68,8 @@ class Fetch(wiring.Component):
         again = Signal(self.pass_bits)
         at_end = Signal()
         at_last = Signal()
-        end_behind = Signal()
-        last_behind = Signal()
+        ends = Signal(2)
+        lasts = Signal(2)
         m.d.comb += [
             self.address.eq(at),
             at_end.eq(looping & (number == length)),
@@ -76,28 +78,29 @@ class Fetch(wiring.Component):
         with m.If(self.go):
             m.d.sync += [
                 at.eq(Mux(jumping | (at_end & ~at_last), start, at + 1)),
-                behind.eq(at),
-                valid.eq(Cat(Const(1), valid[0] & ~jumping)),
-                self.valid.eq(valid[1] & ~jumping),
+                first.eq(at),
+                second.eq(first),
+                valid.eq(Cat(Const(1), valid[:2] & (~jumping).replicate(2))),
+                self.valid.eq(valid[2] & ~jumping),
                 number.eq(number + 1),
-                end_behind.eq(at_end),
-                last_behind.eq(at_last),
-                self.pass_end.eq(end_behind),
-                self.last.eq(last_behind),
+                ends.eq(Cat(at_end, ends)),
+                lasts.eq(Cat(at_last, lasts)),
+                self.pass_end.eq(ends[1]),
+                self.last.eq(lasts[1]),
                 looping.eq(looping & ~(at_end & at_last)),
             ]
             with m.If(at_end):
                 m.d.sync += [number.eq(1), again.eq(again + 1)]
             with m.If(self.body):
-                # The body's first word is behind, its second one looked for.
+                # The body's first two words are behind, its third one looked for.
                 only = self.passes == 0
                 m.d.sync += [
-                    start.eq(behind),
+                    start.eq(second),
                     looping.eq(1),
                     length.eq(self.count),
                     number.eq(isa.SHORTEST_BODY),
                     again.eq(0),
-                    last_behind.eq(only),
+                    lasts.eq(only.replicate(2)),
                     self.last.eq(only),
                 ]
         m.d.sync += jumping.eq(self.jump | (jumping & ~self.go))

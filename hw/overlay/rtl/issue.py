@@ -75,13 +75,13 @@ class Issue(wiring.Component):
     Members
     -------
     i: the step; i_valid: whether there is one
-    next_lasts, next_waits: the step that comes next takes more than a cycle, or an output does where
-        there is no room
+    next_lasts, next_waits: the step that comes next takes more than a cycle, or is an output, which
+        does where there is no room
     go: the step is done in this cycle, the next one comes
     room: whether the output takes another logit
     write, write_valid, write_ready: a pixel from elsewhere, in a cycle without a capture
     o: micro-operation
-    output: for the output, with the micro-operation
+    logit: for the output, with the micro-operation
     free: the image is not read any more
     """
 
@@ -94,13 +94,13 @@ class Issue(wiring.Component):
                 "i_valid": In(1),
                 "next_lasts": In(1),
                 "next_waits": In(1),
-                "go": Out(1, init=1),
+                "go": Out(1),
                 "room": In(1),
                 "write": In(write(overlay)),
                 "write_valid": In(1),
                 "write_ready": Out(1),
                 "o": Out(micro_op(*size)),
-                "output": Out(OUTPUT_CONTROL),
+                "logit": Out(OUTPUT_CONTROL),
                 "free": Out(1),
             }
         )
@@ -134,10 +134,10 @@ class Issue(wiring.Component):
         self._operand(m, op, reading)
         self._capture(m, op, clears)
         m.d.sync += [
-            self.output.collect.eq(adding & step.halve & step.collect),
-            self.output.lane.eq(step.lane),
-            self.output.out.eq(outs),
-            self.output.final.eq(step.final),
+            self.logit.collect.eq(adding & step.halve & step.collect),
+            self.logit.lane.eq(step.lane),
+            self.logit.out.eq(outs),
+            self.logit.final.eq(step.final),
             self.free.eq(valid & step.free),
         ]
         return m

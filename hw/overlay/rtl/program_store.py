@@ -40,6 +40,7 @@ class ProgramStore(wiring.Component):
     open: it may: nothing runs
     ready: a program is there
     status: see `Status`
+    crc: of the program that is there
     about: of the program that is there
     step, words: one of the header's steps, see `Loader`
     address, next, word: to read it, two cycles of `next` from address to word
@@ -56,6 +57,7 @@ class ProgramStore(wiring.Component):
                 "open": In(1),
                 "ready": Out(1),
                 "status": Out(Status),
+                "crc": Out(32),
                 "about": Out(about(overlay)),
                 "step": In(range(len(STEPS) + 1)),
                 "words": Out(self.step_bits),
@@ -100,8 +102,8 @@ class ProgramStore(wiring.Component):
                 with m.If(self.i.valid):
                     m.next = "DIGEST"
             with m.State("DIGEST"):
-                m.d.sync += [crc.eq(digested(crc, word.word_select(part, _DIGESTED)))]
-                m.d.sync += part.eq(part + 1)
+                bits = (word >> Cat(Const(0, 2), part))[:_DIGESTED]
+                m.d.sync += [crc.eq(digested(crc, bits)), part.eq(part + 1)]
                 with m.If(part == isa.WORD_BITS // _DIGESTED - 1):
                     m.next = "USE"
             with m.State("USE"):
@@ -117,7 +119,8 @@ class ProgramStore(wiring.Component):
                 self._check(m, number, word, length, status)
             with m.Elif(at != length):
                 m.d.comb += store.eq(1)
-                m.d.sync += at.eq(at + 1)
+                # The program's last word leaves what it says here.
+                m.d.sync += [at.eq(at + 1), self.crc.eq(~crc)]
                 with m.If(last):
                     m.d.sync += status.eq(Status.DAMAGED)
             with m.Else():

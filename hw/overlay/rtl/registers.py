@@ -23,7 +23,7 @@ class Registers(wiring.Component):
     -------
     s_axil_*: AXI4-Lite, 32 bits
     reset, flush: see CONTROL; from a reset of the device until the first write both are 0
-    status, busy, pending: see STATUS
+    status, busy, pending, crc: see STATUS and PROGRAM
     running: a program is being done; waiting: for an image; batch: a
         batch's last word leaves the sequencer
     frame: a frame's last logit leaves
@@ -41,6 +41,7 @@ class Registers(wiring.Component):
                 "status": In(Status),
                 "busy": In(1),
                 "pending": In(1),
+                "crc": In(32),
                 "running": In(1),
                 "waiting": In(1),
                 "batch": In(1),
@@ -63,6 +64,7 @@ class Registers(wiring.Component):
             Register.STATUS: Cat(status, self.busy, self.pending),
             Register.CYCLES: cycles,
             Register.FRAMES: frames,
+            Register.PROGRAM: self.crc,
         }
         there = Signal()
         with m.Switch(port.address):

@@ -49,11 +49,10 @@ class Sequencer(wiring.Component):
     flush: a batch that has begun and waits for an image does without it
     room: whether the output takes another logit
     write, write_valid, write_ready: a pixel from elsewhere, see `Issue`
-    o, output: see `Issue`
+    o, logit: see `Issue`
     waiting: the cycle is none of a batch: there was no image
     idle: no batch has begun, and nothing is left of the last one
     batch_done: the last word of a batch leaves the sequencer
-    fetch_valid: whether `word` is one to be done, in the cycle of `next`
     """
 
     def __init__(self, overlay: Overlay):
@@ -76,10 +75,9 @@ class Sequencer(wiring.Component):
                 "write_valid": In(1),
                 "write_ready": Out(1),
                 "o": Out(micro_op(*size)),
-                "output": Out(OUTPUT_CONTROL),
+                "logit": Out(OUTPUT_CONTROL),
                 "waiting": Out(1),
                 "idle": Out(1),
-                "fetch_valid": Out(1),
                 "batch_done": Out(1),
             }
         )
@@ -99,16 +97,19 @@ class Sequencer(wiring.Component):
             fetch.go.eq(go),
             self.address.eq(fetch.address),
             self.next.eq(fetch.go),
-            valid.eq(fetch.valid & ~waits & self.run),
+            valid.eq(fetch.valid & self.run),
         ]
-        word = self.word
-        operation = {op: Signal(name=f"is_{op.name.lower()}") for op in Op}
-        for op, found in operation.items():
-            m.d.comb += found.eq(valid & word[15] & (word[12:15] == op))
-        flow = {kind: Signal(name=f"is_{kind.name.lower()}") for kind in Flow}
-        for kind, found in flow.items():
-            m.d.comb += found.eq(operation[Op.FLOW] & (word[8:12] == kind))
-        registers = self._registers(m, go, operation)
+        # What a word is, is found before it is shown.
+        word = Signal(isa.WORD_BITS, name="shown")
+        with m.If(go):
+            m.d.sync += word.eq(self.word)
+        operation = {op: self._kind(m, go, valid, op.name, self.word[12:] == 8 | op) for op in Op}
+        in_flow = (8 | Op.FLOW) << 4
+        flow = {
+            kind: self._kind(m, go, valid, kind.name, self.word[8:] == in_flow | kind)
+            for kind in Flow
+        }
+        registers = self._registers(m, go, word, operation)
         row, column, first = self._images(m, go, fetch, flow, waits)
         buffer = Signal(init=1)
         with m.If(~self.run):
@@ -128,23 +129,33 @@ class Sequencer(wiring.Component):
             fetch.count.eq(word[:12]),
             fetch.passes.eq(passes),
         ]
-        asked = self._request(m, fetch, operation, registers, valid, buffer, row, column)
+        asked = self._request(m, fetch, word, operation, registers, valid, buffer, row, column)
         m.d.comb += addresses.i.eq(asked)
-        self._steps(m, go, valid, first, operation, flow, registers, addresses, issue)
+        self._steps(
+            m, go, word, valid & ~waits, first, operation, flow, registers, addresses, issue
+        )
         m.d.comb += go.eq(issue.go)
         m.d.comb += [
             self.free.eq(issue.free),
-            self.fetch_valid.eq(valid),
             issue.room.eq(self.room),
             issue.write.eq(self.write),
             issue.write_valid.eq(self.write_valid),
             self.write_ready.eq(issue.write_ready),
             self.o.eq(issue.o),
-            self.output.eq(issue.output),
+            self.logit.eq(issue.logit),
         ]
         return m
 
-    def _registers(self, m: Module, go: Signal, operation) -> dict[Register, Signal]:
+    def _kind(self, m: Module, go: Value, valid: Value, name: str, found: Value) -> Signal:
+        """Whether the word shown is of a kind; `found`: whether the next one is."""
+        held = Signal(name=f"shown_{name.lower()}")
+        kind = Signal(name=f"is_{name.lower()}")
+        with m.If(go):
+            m.d.sync += held.eq(found)
+        m.d.comb += kind.eq(held & valid)
+        return kind
+
+    def _registers(self, m: Module, go: Signal, word, operation) -> dict[Register, Signal]:
         """What SET and DEST set, in stage D; the bounds are kept behind the address stages."""
         bounds = range(Register.LAST_ROW, Register.OUTPUT)
         registers = {
@@ -153,8 +164,8 @@ class Sequencer(wiring.Component):
             if register not in bounds
         }
         for register, held in registers.items():
-            with m.If(operation[Op.SET] & go & (self.word[8:12] == register)):
-                m.d.sync += held.eq(self.word[:8])
+            with m.If(operation[Op.SET] & go & (word[8:12] == register)):
+                m.d.sync += held.eq(word[:8])
             with m.If(~self.run):
                 m.d.sync += held.eq(0)
         return registers
@@ -168,23 +179,14 @@ class Sequencer(wiring.Component):
         column = Signal(PLACE_BITS)
         present = Signal(range(PLACES + 1))
         first = Signal()
-        waiting = Signal()
         # Without an image the program's first word is done again, until there is one.
         fails = Signal()
         failed = Signal()
         m.d.comb += [
             first.eq((row == 0) & (column == 0)),
-            # Before anything else is asked: `waits` takes the word's validity away.
-            waiting.eq(
-                fetch.valid
-                & self.run
-                & self.word[15]
-                & (self.word[12:15] == Op.FLOW)
-                & (self.word[8:12] == Flow.WAIT_IMAGE)
-            ),
-            waits.eq(waiting & ~self.image),
+            waits.eq(flow[Flow.WAIT_IMAGE] & ~self.image),
             fails.eq(waits & go),
-            self.took.eq(flow[Flow.WAIT_IMAGE] & go),
+            self.took.eq(flow[Flow.WAIT_IMAGE] & self.image & go),
         ]
         at_end = (row == self.program.rows) & (column == self.program.columns)
         begin = Signal()
@@ -222,10 +224,9 @@ class Sequencer(wiring.Component):
         self._none = begin | fails | (failed & ~self.took)
         return row, column, first
 
-    def _request(self, m: Module, fetch, operation, registers, valid, buffer, row, column):
+    def _request(self, m: Module, fetch, word, operation, registers, valid, buffer, row, column):
         """The address stages' part of the word in stage D."""
         asked = Signal(request(self.overlay))
-        word = self.word
         weight = ~word[15]
         mode = registers[Register.MODE]
         tap_bits = mode[:3]
@@ -298,10 +299,9 @@ class Sequencer(wiring.Component):
         return asked
 
     def _steps(
-        self, m: Module, go, valid, first, operation, flow, registers, addresses, issue
+        self, m: Module, go, word, valid, first, operation, flow, registers, addresses, issue
     ) -> None:
         """What goes beside the addresses, and the steps of both."""
-        word = self.word
         weight = valid & ~word[15]
         image = registers[Register.OUTPUT][:4]
         # Images of a batch lie row by row in the grid's corner.

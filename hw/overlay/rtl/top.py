@@ -77,6 +77,6 @@ class Top(wiring.Component):
         ]
         m.d.comb += [
             getattr(registers, name).eq(getattr(core, name))
-            for name in ("status", "busy", "pending", "running", "waiting", "batch")
+            for name in ("status", "busy", "pending", "crc", "running", "waiting", "batch")
         ]
         return m

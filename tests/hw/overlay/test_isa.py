@@ -27,7 +27,7 @@ def test_every_number_is_the_word_that_it_unpacks_to_or_none():
     immediates = 1 << 11
     shifts = 4 * 3
     captures = sets = dests = 1 << 12
-    bodies = 4096 - 3
+    bodies = 4096 - isa.SHORTEST_BODY
     assert len(seen) == weights + flows + immediates + shifts + captures + sets + dests + bodies
 
 
@@ -39,7 +39,7 @@ def test_words_by_hand():
     assert Shift(Direction.BELOW, halve=True).pack() == 0xA00F
     assert Capture(Mode.RAW, clear=False, advance=False, delta=3).pack() == 0xBC30
     assert isa.Set(isa.Register.OUTPUT, 0x80).pack() == 0xCF80
-    assert isa.Body(3).pack() == 0xD003
+    assert isa.Body(4).pack() == 0xD004
     assert isa.Dest(4095).pack() == 0xEFFF
     assert Jump(Flow.OUT, 1).pack() == 0x8601
 
@@ -53,8 +53,8 @@ def test_words_by_hand():
         (Shift(Direction.LEFT, add=False, halve=True), "a shift halves only where it adds"),
         (Capture(Mode.WIDE, delta=16), "delta: 16; expected 0 to 15"),
         (isa.Set(isa.Register.MODE, 256), "MODE: 256; expected 0 to 255"),
-        (isa.Body(2), "body: 2 words; expected 3 to 4095"),
-        (isa.Body(4096), "body: 4096 words; expected 3 to 4095"),
+        (isa.Body(2), "body: 2 words; expected 4 to 4095"),
+        (isa.Body(4096), "body: 4096 words; expected 4 to 4095"),
         (isa.Dest(4096), "slot: 4096; expected 0 to 4095"),
         (Jump(Flow.NOP, 1), "NOP: no argument 1"),
         (Jump(Flow.OUT, 2), "OUT: no argument 2"),

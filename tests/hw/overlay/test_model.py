@@ -87,11 +87,11 @@ def test_classes_write_some_lanes():
 def test_a_body_runs_once_for_each_word_and_advances_once():
     pitch = Set(Register.OUT_PITCH, isa.pitches(0, 1))
     columns = Set(Register.LAST_COLUMN, 5)
-    body = [Imm(7), Imm(0, halve=True), Capture(Mode.SIGNED)]
-    found = run(pitch, Set(Register.LAST_ROW, 1), columns, Dest(4), Body(3), *body)
+    body = [Imm(7), Imm(0, halve=True), Jump(Flow.NOP), Capture(Mode.SIGNED)]
+    found = run(pitch, Set(Register.LAST_ROW, 1), columns, Dest(4), Body(4), *body)
     assert found.memory[8].tolist() == found.memory[9].tolist() == [[3] * 3] * 2
     assert found.dest == 5
-    assert found.cycles == 5 + 2 * 3 + 2 * isa.JUMP_CYCLES
+    assert found.cycles == 5 + 2 * 4 + 2 * isa.JUMP_CYCLES
 
 
 def test_a_logit_is_the_bits_that_fall_off():
@@ -131,12 +131,21 @@ def test_modes(mode, value, pixel):
             "prefix, word 8: word 3 is read 5 cycles after it was captured",
         ),
         ([Set(Register.OUT_PITCH, 1), Capture(Mode.RAW)], "prefix, word 1: LAST_ROW is older"),
-        ([Body(3), Dest(3), Imm(0), Imm(0)], "prefix, word 0: Dest"),
+        ([Body(4), Dest(3), Imm(0), Imm(0), Imm(0)], "prefix, word 0: Dest"),
         ([Body(4), Imm(0), Imm(0), Imm(0)], "prefix, word 0: .* in a body"),
         ([Body(5), Imm(0), Imm(0), Imm(0)], "prefix, word 0: a body goes beyond"),
         ([Set(Register.MODE, 5), Weight(0)], "prefix, word 1: 5 bits for a tap"),
         ([Jump(Flow.END_SUFFIX)], "prefix, word 0: END_SUFFIX within the prefix"),
         ([Jump(Flow.OUT)], "prefix, word 0: logit 1 of 1: OUT 0"),
+        ([Imm(0), Jump(Flow.WAIT_IMAGE)], "prefix, word 1: only the prefix waits"),
+        (
+            [Set(Register.OFFSET_X, 100), Weight(0)],
+            "prefix, word 1: a pixel travels 100 of 3 lanes; expected up to 7",
+        ),
+        (
+            [*SIZE, Set(Register.LAST_ROW, 200), Dest(3), Capture(Mode.RAW)],
+            "prefix, word 4: LAST_ROW is older than OUT_PITCH, or far beyond the grid",
+        ),
     ],
 )
 def test_what_it_refuses(words, message):

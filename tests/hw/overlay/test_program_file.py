@@ -54,7 +54,7 @@ def test_what_is_read_is_what_was_written(file, folder):
 
 
 def test_the_packet_s_words_have_their_lower_byte_first(file, folder):
-    assert (folder / PACKET).read_bytes()[:4] == b"OS\x01\x00"
+    assert (folder / PACKET).read_bytes()[:4] == b"OS\x02\x00"
     assert (
         np.frombuffer((folder / PACKET).read_bytes(), "<u2").tolist()
         == packet(file.program).tolist()
@@ -112,7 +112,7 @@ def test_an_edited_document_is_noticed(folder):
     ("fields", "message"),
     [
         ({"schema_version": 2}, "schema_version: expected 1; compile it again"),
-        ({"isa": 9}, "isa: 9; expected 1; compile it again"),
+        ({"isa": 9}, "isa: 9; expected 2; compile it again"),
         ({"image": [2, 3, 1]}, "says something else than the header of program.bin"),
         ({"prefix_words": 3}, "says something else than the header of program.bin"),
         ({"batch": 4}, "expected other fields: TypeError"),

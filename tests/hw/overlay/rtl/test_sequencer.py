@@ -27,7 +27,7 @@ class Driver:
     Members
     -------
     logits: (image's lane, value, final) in their order
-    starts: cycle of each batch's last word, in the stage of decoding
+    starts: cycle in which each batch's last word leaves the sequencer
     """
 
     def __init__(self, program: Program, images, *, stall: float = 0, seed: int = 0):
@@ -72,8 +72,7 @@ class Driver:
             if ctx.get(dut.took):
                 self.load(self.images[taken])
                 taken += 1
-            at_suffix_end = ctx.get(dut.word) == isa.Jump(isa.Flow.END_SUFFIX).pack()
-            if at_suffix_end and ctx.get(dut.fetch_valid) and ctx.get(dut.next):
+            if ctx.get(dut.batch_done):
                 self.starts.append(cycle)
             self.micro_operation(ctx)
             going, address = ctx.get(dut.next), ctx.get(dut.address)
@@ -96,12 +95,12 @@ class Driver:
         for name in NOTHING:
             inner = ("move", "shift", "direction", "flip", "carry", "rectify")
             fields[name] = int(op.operand[name] if name in inner else op[name])
-        lane = ctx.get(dut.output.lane)
+        lane = ctx.get(dut.logit.lane)
         falls = self.lanes.do(fields)
-        if ctx.get(dut.output.out):
+        if ctx.get(dut.logit.out):
             bits = self.program.hardware.logit_bits
-            self.logits.append((lane, isa.signed(self.collected, bits), ctx.get(dut.output.final)))
-        if ctx.get(dut.output.collect):
+            self.logits.append((lane, isa.signed(self.collected, bits), ctx.get(dut.logit.final)))
+        if ctx.get(dut.logit.collect):
             row, column = lane >> 2, lane & 3
             bit = int(falls[row, column]) << (self.program.hardware.logit_bits - 1)
             self.collected = self.collected >> 1 | bit

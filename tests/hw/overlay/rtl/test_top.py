@@ -8,6 +8,8 @@ from amaranth.sim import Simulator
 from stream_simulation import AxiLite
 
 from hw.axi_lite import OKAY, SLVERR
+from hw.build import synth
+from hw.build.families import FAMILIES
 from hw.overlay import isa
 from hw.overlay.hardware import Overlay
 from hw.overlay.header import FIELDS, Status
@@ -15,6 +17,7 @@ from hw.overlay.model import Machine
 from hw.overlay.packet import packet
 from hw.overlay.registers import BUSY, FLUSH, IDENTITY, PENDING, RESET, VERSION, Register
 from hw.overlay.rtl.top import Top
+from hw.verilog.convert import to_rtlil
 from sim.overlay.random_programs import random_images, random_program
 
 OVERLAY = Overlay(
@@ -157,6 +160,8 @@ def test_two_programs_one_after_the_other():
         await host.receive(ctx, len(expected))
         assert await host.register(Register.STATUS) == Status.READY
         assert await host.register(Register.FRAMES) == 3
+        low, high = words_of(ONE)[-2:]
+        assert await host.register(Register.PROGRAM) == high << 16 | low
         host.program(words_of(FOUR))
         await host.until(Register.STATUS, 0xF, Status.READY)
         host.images(rest[1])
@@ -328,8 +333,7 @@ def test_the_rest_of_a_program_after_a_reset_is_none():
 
 def test_accesses_that_are_refused():
     async def testbench(ctx, host):
-        last = max(Register)
-        for address in (4 * last + 4, 1, 4 * Register.STATUS + 2):
+        for address in (1, 4 * Register.STATUS + 2):
             assert (await host.axi.read(address))[1] == SLVERR
         for register in Register:
             expected = OKAY if register is Register.CONTROL else SLVERR
@@ -338,3 +342,33 @@ def test_accesses_that_are_refused():
         assert await host.register(Register.CONTROL) == 0
 
     Host().run(testbench)
+
+
+TINY = Overlay(
+    rows=1, columns=2, acc_bits=12, words=512, program_words=512, corner=1, logit_bits=12,
+    fabric="generic",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return to_rtlil(Top(TINY), "top").text
+
+
+@pytest.mark.parametrize("target", FAMILIES.values(), ids=lambda target: target.name)
+def test_a_family_takes_the_generic_form(text, target):
+    """What has a DSP block, a multiplier or a latch is refused."""
+    netlist, _ = synth.netlist_of({"top.il": text}, "top", target)
+    assert netlist.resources.dsp == 0
+    # Program and data are in block RAM, the rest is in logic.
+    bits = 16 * TINY.program_words + 2 * 9 * TINY.words
+    assert netlist.resources.ram_bits >= bits
+    assert netlist.resources.ff < 4000
+
+
+def test_the_form_for_an_ecp5_has_its_cells():
+    text = to_rtlil(Top(TINY.resized(fabric="ecp5")), "top").text
+    netlist, _ = synth.netlist_of({"top.il": text}, "top", mhz=150)
+    assert netlist.resources.dsp == 0
+    # A block for the pixels of both lanes, one for the program.
+    assert netlist.resources.ram_blocks == 2
