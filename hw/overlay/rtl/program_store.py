@@ -76,12 +76,15 @@ class ProgramStore(wiring.Component):
         number = Signal(range(len(FIELDS) + 1))
         at = Signal(self.address_bits + 1)
         length = Signal(self.address_bits + 1)
+        whole = Signal()
         end = Signal()
         part = Signal(range(isa.WORD_BITS // _DIGESTED))
         status = Signal(Status)
         store = Signal()
         use = Signal()
         m.d.comb += [self.status.eq(status), self.ready.eq(status == Status.READY)]
+        # There is time for it between two words.
+        m.d.sync += whole.eq(at == length)
         self._memory(m, at, word, store)
         self._steps(m, number, word, use)
         with m.FSM(init="WAIT"):
@@ -117,7 +120,7 @@ class ProgramStore(wiring.Component):
                 with m.If(last):
                     m.d.sync += status.eq(Status.DAMAGED)
                 self._check(m, number, word, length, status)
-            with m.Elif(at != length):
+            with m.Elif(~whole):
                 m.d.comb += store.eq(1)
                 # The program's last word leaves what it says here.
                 m.d.sync += [at.eq(at + 1), self.crc.eq(~crc)]
