@@ -6,7 +6,7 @@ IDENTITY = int.from_bytes(b"SNOV", "big")
 VERSION = 1
 """Of this map."""
 
-ADDRESS_BITS = 3
+ADDRESS_BITS = 4
 """Of a register's number."""
 
 FRAME_BITS = 16

@@ -1,4 +1,4 @@
-"""What is proved of an overlay's lane, of its queue of logits and of its registers.
+"""What is proved of an overlay's lane, of its output of logits and of its registers.
 
 Lane: for every word, neighbour, sum and control, in every cycle. The operand is the word, its
 negative (less one, which its carry makes good), zero where it is rectified, or the neighbour's; the
@@ -7,7 +7,7 @@ is the sum, saturated as its mode says, two cycles later. Assumed is what the ar
 to: of the memory's banks one speaks at a time, none while a neighbour is asked, and what a mode
 makes of `blank` comes with it.
 
-Queue of logits: none is lost, none comes after a reset that was on its way before, none changes
+Logits: none is lost, none comes after a reset that was on its way before, none changes
 while it waits. Assumed: outputs come only while there
 is `room`, one cycle later, as `Issue` has them.
 """
@@ -22,7 +22,7 @@ from hw.overlay.hardware import Overlay
 from hw.overlay.isa import Mode
 from hw.overlay.registers import ADDRESS_BITS, IDENTITY, Register
 from hw.overlay.rtl.lane import Lane
-from hw.overlay.rtl.output import DEPTH, Output
+from hw.overlay.rtl.output import Output
 from hw.overlay.rtl.registers import Registers
 from sim import gates
 from sim.formal.bench import Bench, implies
@@ -144,36 +144,36 @@ def _capture(bench: Bench, bits: int, total: Value) -> None:
 
 
 def logits(bits: int) -> Bench:
-    """The queue of logits of `bits` bits, and what puts them together."""
+    """What puts logits of `bits` bits together, and holds one until it is taken."""
     overlay = Overlay(
         rows=2, columns=2, acc_bits=12, words=16, program_words=64, logit_bits=bits,
         fabric="generic",
     )  # fmt: skip
     bench = Bench(Output(overlay))
     dut, m = bench.dut, bench.module
-    for name in ("run", "collect", "lane", "out", "final", "falls"):
-        port = getattr(dut, name)
-        m.d.comb += port.eq(bench.free(name, port.shape()))
+    for name in ("run", "i", "falls"):
+        port = Value.cast(getattr(dut, name))
+        m.d.comb += port.eq(bench.free(name, len(port)))
     o = bench.sink("o")
+    out = dut.i.out
     had_room = bench.register("had_room", 1)
     m.d.sync += had_room.eq(dut.room)
-    bench.assume("out_after_room", implies(dut.out, had_room))
-    # Outputs on their way to the queue, the last cycle's first.
-    stages = Output.LATENCY
-    under_way = bench.register("under_way", stages)
-    m.d.sync += under_way.eq(Cat(dut.out, under_way[:-1]))
-    level = bench.probe("queue.level", range(DEPTH + 1))
-    count = Const(0, 5)
+    bench.assume("out_after_room", implies(out, had_room))
+    # Outputs on their way, the last cycle's first, and the one that waits to be taken.
+    stages = Output.LATENCY - 1
+    under_way = bench.register("outs_under_way", stages)
+    m.d.sync += under_way.eq(Cat(out, under_way[:-1]))
+    waits = bench.register("waits", 1)
+    m.d.sync += waits.eq(under_way[-1] | (waits & ~o.transfer))
+    bench.rule("never_full", implies(under_way[-1], ~waits))
+    bench.rule("there_in_its_turn", o.valid == waits)
+    bench.lemma("come_as_counted", bench.probe("under_way", stages) == under_way)
+    count = out + waits
     for stage in range(stages):
         count = count + under_way[stage]
-    bench.rule("never_full", implies(under_way[-1], bench.probe("queue.w_rdy", 1)))
-    bench.rule("enters_in_its_turn", bench.probe("queue.w_en", 1) == under_way[-1])
-    for stage in range(stages):
-        there = bench.probe(f"out_{stage + 1}", 1)
-        bench.lemma(f"comes_as_counted_{stage + 1}", there == under_way[stage])
-    bench.lemma("room_for_all", level + count < DEPTH)
-    bench.lemma("and_for_one_more", implies(had_room, level + count < DEPTH - 1))
-    bench.cover("waits", o.valid & ~o.ready & (level > 2))
+    bench.lemma("one_at_a_time", count <= 1)
+    bench.lemma("none_where_there_was_room", implies(had_room, ~(under_way.any() | waits)))
+    bench.cover("waits", o.valid & ~o.ready)
     return bench
 
 

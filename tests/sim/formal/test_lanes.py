@@ -7,7 +7,7 @@ from hw.overlay.rtl import accumulator, capture, operand, output, registers
 
 MUTANTS = [
     ("lane-ecp5", accumulator.Accumulator._chain, "above, self.whole]", "above, Const(1)]"),
-    ("lane-ecp5", accumulator.Accumulator._chain, "[carry, carry,", "[carry, Const(0),"),
+    ("lane-ecp5", accumulator.Accumulator._chain, "carried = carry", "carried = Const(0)"),
     ("lane-small", accumulator.Accumulator.elaborate, "total >> 1", "(total + 1) >> 1"),
     ("lane-small", accumulator.Accumulator.elaborate, "self.clear_negative & total[-1]",
      "self.clear_negative & total[-2]"),
@@ -15,9 +15,9 @@ MUTANTS = [
     ("lane-ecp5", capture.Capture._over, "range(0, len(above), 3)", "range(3, len(above), 3)"),
     ("lane-small", capture.Capture.elaborate, "(~opposite).replicate", "opposite.replicate"),
     ("lane-small", capture.Capture.elaborate, "with m.If(self.blank)", "with m.If(0)"),
-    ("logits", output.Output.elaborate, "DEPTH - _UNDER_WAY", "DEPTH - 3"),
-    ("logits", output.Output.elaborate, 'Signal(name=f"out_{cycle + 1}")',
-     'Signal(name=f"out_{cycle + 1}", reset_less=True)'),
+    ("logits", output.Output.elaborate, "self.i.out | under_way.any()", "under_way.any()"),
+    ("logits", output.Output.elaborate, "Signal(self.LATENCY - 1)",
+     "Signal(self.LATENCY - 1, reset_less=True)"),
     ("overlay-registers", registers.Registers.elaborate, "port.okay.eq(port.whole & ",
      "port.okay.eq(1 & "),
 ]  # fmt: skip

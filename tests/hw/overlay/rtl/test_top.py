@@ -333,7 +333,7 @@ def test_the_rest_of_a_program_after_a_reset_is_none():
 
 def test_accesses_that_are_refused():
     async def testbench(ctx, host):
-        for address in (1, 4 * Register.STATUS + 2):
+        for address in (4 * len(Register), 60, 1, 4 * Register.STATUS + 2):
             assert (await host.axi.read(address))[1] == SLVERR
         for register in Register:
             expected = OKAY if register is Register.CONTROL else SLVERR
