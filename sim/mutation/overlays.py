@@ -3,7 +3,7 @@
 A mutant of an overlay is seen by what programs do: random ones, which use every word of the
 encoding and every register, and the compiled network; each plane, each logit, each cycle count
 is compared. Programs that are refused come first, and resets cut runs off. What lives gets a second
-chance with other programs, more of them, and heavier stalls; of the rest a proof is looked for that
+chance with other programs, more of them, and with stalls; of the rest a proof is looked for that
 it is no change.
 """
 
@@ -49,7 +49,7 @@ BURST = 24
 VIEWS = 6
 """Views of each random program's sections."""
 
-STALL, MORE_STALL = 0.25, 0.6
+STALL = 0.5
 RESETS, MORE_RESETS = 2, 4
 
 MARGIN = 2048
@@ -74,27 +74,29 @@ class Session:
 
 
 def session(network: Network, overlay: Overlay, seed: int, *, again: bool) -> Session:
-    """Refusals, random programs, the network's; all at full speed, then all under stalls."""
+    """Refusals, random programs, the network's, at full speed; `again`: others, under stalls."""
     count = MORE_RANDOM if again else RANDOM
     # Every third one has more logits at once than their queue holds.
     programs = [
-        random_program(overlay, 1000 * seed + n, VIEWS, burst=BURST * (n % 3 == 0))
+        random_program(
+            overlay, 1000 * seed + n, VIEWS, burst=BURST * (n % 3 == 0), pages=n % 2 == 1
+        )
         for n in range(count)
     ]
     compiled = compile_network(network, overlay)
     images = [bytes_for(program, program.images + 1, seed) for program in programs]
-    own = random_images(network, compiled.program.images + 1, seed)
+    whole = compiled.program.images
+    own = random_images(network, whole + 1 if again else 2 * whole, seed)
     phases = [Phase.of(p, some) for p, some in zip(programs, images, strict=True)]
     phases.append(Phase.of(compiled.program, own))
-    free = sum(len(phase.images) for phase in phases)
-    script = Script([*refusals(compiled.program), *phases, *phases])
+    script = Script([*refusals(compiled.program), *phases], timed=not again)
     expected: list[list[Expected]] = []
     for life, (program, some) in enumerate(zip(programs, images, strict=True)):
         batches = [batch for batch in script.batches if batch.life == life]
         expected.append([Recorded(program, some, batches)])
     expected.append([Planes(network, compiled, reference.run(network, own))])
-    pauses = Pauses(free, "mixed", MORE_STALL if again else STALL)
-    return Session(script, expected * 2, pauses, MORE_RESETS if again else RESETS, seed)
+    pauses = Pauses(0, "mixed", STALL) if again else Pauses()
+    return Session(script, expected, pauses, MORE_RESETS if again else RESETS, seed)
 
 
 class Trial:

@@ -37,19 +37,24 @@ class Careful(Machine):
             raise Fault("an image's buffer is written")
 
 
-def random_program(overlay: Overlay, seed: int, views: int = 6, *, burst: int = 0) -> Program:
+def random_program(
+    overlay: Overlay, seed: int, views: int = 6, *, burst: int = 0, pages: bool = False
+) -> Program:
     """A program of so many views and bodies in each section, which the executable model accepts.
 
     What it does not accept becomes a word that does nothing. `burst`: so many logits more of each
-    image, one in every cycle.
+    image, one in every cycle. `pages`: planes are written and read in a few places of a
+    large memory, so that what one view writes others read.
     """
     rng = random.Random(seed)
     batch = rng.choice([(1, 1), (1, 2), (2, 2)])
+    outputs = batch[0] * batch[1]
+    far = random.Random(f"{seed}/pages") if pages else None
     sections = {
-        "prefix": [isa.Jump(Flow.WAIT_IMAGE), *_section(rng, overlay, views, True)],
+        "prefix": [isa.Jump(Flow.WAIT_IMAGE), *_section(rng, overlay, views, True, far)],
         "suffix": [
-            *_section(rng, overlay, views, False),
-            *_outputs(rng, batch[0] * batch[1], burst),
+            *_section(rng, overlay, views, False, far),
+            *_outputs(rng, outputs, burst),
         ],
     }
     sections["prefix"] += [isa.Jump(Flow.FREE_IMAGE), isa.Jump(Flow.END_PREFIX)]
@@ -87,10 +92,12 @@ def random_images(program: Program, count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, *program.image), np.uint8)
 
 
-def _section(rng: random.Random, overlay: Overlay, views: int, cut: bool) -> list[isa.Word]:
+def _section(
+    rng: random.Random, overlay: Overlay, views: int, cut: bool, far: random.Random | None
+) -> list[isa.Word]:
     found: list[isa.Word] = []
     for _ in range(views):
-        found += _view(rng, overlay, cut)
+        found += _view(rng, overlay, cut, far)
         body = [_word(rng) for _ in range(rng.randint(3, 9))]
         body.append(_capture(rng))
         found.append(isa.Body(len(body)))
@@ -100,7 +107,9 @@ def _section(rng: random.Random, overlay: Overlay, views: int, cut: bool) -> lis
     return found
 
 
-def _view(rng: random.Random, overlay: Overlay, cut: bool) -> list[isa.Word]:
+def _view(
+    rng: random.Random, overlay: Overlay, cut: bool, far: random.Random | None
+) -> list[isa.Word]:
     """Registers, all of them, and a destination; `cut`: an image of a batch may be meant."""
     out = rng.choice([-2, -1, 0, 1, 1, 2]), rng.choice([-2, -1, 0, 0, 1, 2])
     mode = rng.randrange(5) | rng.choice([0, isa.RELU]) | rng.choice([0, 0, 0, isa.IMAGE])
@@ -122,7 +131,13 @@ def _view(rng: random.Random, overlay: Overlay, cut: bool) -> list[isa.Word]:
     values[Register.OUTPUT] = rng.choice([0, isa.COLLECT])
     words = [isa.Set(register, value) for register, value in values.items()]
     planes = overlay.words >> sum(max(p, 0) for p in out)
-    return [*words, isa.Dest(rng.randrange(1, max(2, planes - 4)))]
+    dest = rng.randrange(1, max(2, planes - 4))
+    if far is not None:
+        page = far.randrange(max(1, overlay.words >> 8))
+        size = overlay.words // planes
+        dest = max(1, (page << 8) // size + far.randrange(6))
+        words += [isa.Set(Register.BASE_HIGH, far.choice([page, page, 0]))]
+    return [*words, isa.Dest(dest)]
 
 
 def _capture(rng: random.Random) -> isa.Capture:
