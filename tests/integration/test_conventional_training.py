@@ -156,6 +156,7 @@ hardware: {board: none}
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_compared_with_cells_on_equal_terms(tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC)
     result = invoke(compare, tmp_path / "spec.yaml", "--out", tmp_path / "out", "--json")
@@ -188,6 +189,7 @@ def test_images_too_small_end_a_comparison_before_it_begins(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_two_processes_train_what_one_does(tmp_path):
     words = "train --model mobilenet_v2 --width 0.0625 --data digits --config tiny".split()
     for one in (

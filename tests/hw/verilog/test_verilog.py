@@ -65,6 +65,7 @@ def test_verilog_read_back_is_what_amaranth_meant(meant, network, plan, tmp_path
     compare(meant, emit.emit(design(network, plan), "hex").files, tmp_path)
 
 
+@pytest.mark.thorough
 def test_another_choice_is_found(meant, network, plan, tmp_path):
     files = dict(emit.emit(design(network, plan)).files)
     text = files[f"{emit.TOP}.v"]

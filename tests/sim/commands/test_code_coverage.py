@@ -26,6 +26,7 @@ def call(command, *arguments) -> tuple[int, str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_of_a_network(hardware, tmp_path):
     """Counted in a run, added up over two; the testbench is not in it; constants are proved."""
     serialize.save(hardware.network, tmp_path / "net")
