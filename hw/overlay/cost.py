@@ -52,8 +52,8 @@ class Price:
     whole: float
 
 
-LUT = Price(lane=33.6, acc_bit=2.1, bank=2.1, whole=2151.5)
-FF = Price(lane=46.2, acc_bit=0.6, bank=5.8, whole=1975.3)
+LUT = Price(lane=40.0, acc_bit=1.8, bank=2.9, whole=1636.8)
+FF = Price(lane=45.2, acc_bit=0.7, bank=5.2, whole=2027.1)
 
 
 def cost(hardware: Overlay) -> Cost:
