@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hw.dataflow.loading.axi import HALT, HALTED, IDENTITY, OKAY, SLVERR, VERSION
+from hw.axi_lite import OKAY, SLVERR
+from hw.dataflow.loading.axi import HALT, HALTED, IDENTITY, VERSION
 from hw.dataflow.loading.image import Image
 
 MASTER = Path(__file__).parent / "rtl" / "axil.sv"

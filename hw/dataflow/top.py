@@ -17,6 +17,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.stream import Interface
 from amaranth.lib.wiring import In, Out
 
+from hw import axi_lite
 from hw.dataflow.design.design import Design
 from hw.dataflow.layers.component import component
 from hw.dataflow.layers.rounding import signed_of
@@ -29,7 +30,7 @@ from hw.dataflow.loading.addresses import (
     leading_bits,
     map_digest,
 )
-from hw.dataflow.loading.axi import Loader, signature
+from hw.dataflow.loading.axi import Loader
 from hw.dataflow.loading.bus import Hop, share
 from hw.dataflow.plan import JOINS
 from hw.ir.graph import Node
@@ -218,7 +219,7 @@ class Top(wiring.Component):
                 "m_axis_tvalid": Out(1),
                 "m_axis_tready": In(1),
                 "m_axis_tlast": Out(1),
-                **(signature(address_bits(self.regions)) if self.regions else {}),
+                **(axi_lite.signature(address_bits(self.regions)) if self.regions else {}),
             }
         )
 
@@ -267,9 +268,7 @@ class Top(wiring.Component):
             map_digest=leading_bits(map_digest(self.design)),
             network_digest=leading_bits(self.design.digest),
         )
-        for name, member in signature(bits).items():
-            own, inner = getattr(self, name), getattr(loader, name)
-            m.d.comb += inner.eq(own) if member.flow is In else own.eq(inner)
+        axi_lite.join(m, self, loader, bits)
         m.d.comb += [reset.eq(loader.reset), loader.busy.eq(self._busy(m, reset))]
         before = loader.bus
         for name, end in ends.items():

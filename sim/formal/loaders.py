@@ -15,15 +15,13 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.axi_lite import OKAY, SLVERR, signature
 from hw.dataflow.loading.axi import (
     HALT,
     IDENTITY,
-    OKAY,
-    SLVERR,
     VERSION,
     Loader,
     Register,
-    signature,
 )
 from hw.dataflow.loading.bus import DATA_BITS, Hop, Region
 from sim.formal.bench import Bench, Port, implies

@@ -7,13 +7,13 @@ from amaranth import *
 from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw import axi_lite
+from hw.axi_lite import OKAY, SLVERR
 from hw.dataflow.loading.addresses import DIGEST_BITS
 from hw.dataflow.loading.bus import DATA_BITS, Bus
 
 IDENTITY = int.from_bytes(b"SNAS", "big")
 VERSION = 1
-OKAY, SLVERR = 0, 2
-"""Responses."""
 
 
 class Register(enum.IntEnum):
@@ -35,35 +35,10 @@ HALTED, BUSY = 1, 2
 """Bits of STATUS: the memories are open; frames are inside."""
 
 
-def signature(address_bits: int) -> dict[str, wiring.Member]:
-    """The ports, for bus addresses of so many bits (of 32-bit words; the port counts bytes)."""
-    return {
-        "s_axil_awaddr": In(address_bits + 2),
-        "s_axil_awvalid": In(1),
-        "s_axil_awready": Out(1),
-        "s_axil_wdata": In(DATA_BITS),
-        "s_axil_wstrb": In(DATA_BITS // 8),
-        "s_axil_wvalid": In(1),
-        "s_axil_wready": Out(1),
-        "s_axil_bresp": Out(2),
-        "s_axil_bvalid": Out(1),
-        "s_axil_bready": In(1),
-        "s_axil_araddr": In(address_bits + 2),
-        "s_axil_arvalid": In(1),
-        "s_axil_arready": Out(1),
-        "s_axil_rdata": Out(DATA_BITS),
-        "s_axil_rresp": Out(2),
-        "s_axil_rvalid": Out(1),
-        "s_axil_rready": In(1),
-    }
-
-
 MEANINGS = {
+    **axi_lite.MEANINGS,
     "awaddr": "AXI4-Lite, to load weights: byte address of a write, a multiple of 4",
     "wdata": "32 bits of a register or a memory, whole",
-    "bresp": "0: done; 2 (SLVERR): refused",
-    "araddr": "byte address of a read, a multiple of 4",
-    "rresp": "0: done; 2 (SLVERR): refused",
 }
 """What the less obvious of the ports carry."""
 
@@ -106,7 +81,7 @@ class Loader(wiring.Component):
         self.map_digest, self.network_digest = map_digest, network_digest
         super().__init__(
             {
-                **signature(address_bits),
+                **axi_lite.signature(address_bits),
                 "bus": Out(Bus(address_bits)),
                 "busy": In(1),
                 "reset": Out(1, init=1),  # pyright: ignore[reportCallIssue]

@@ -17,11 +17,12 @@ from loadable_cases import (
 )
 from stream_simulation import AxiLite
 
+from hw.axi_lite import OKAY, SLVERR
 from hw.dataflow.design.design import design
 from hw.dataflow.loading import image
 from hw.dataflow.loading.addresses import address_map
 from hw.dataflow.loading.axi import IDENTITY as SNAS
-from hw.dataflow.loading.axi import OKAY, SLVERR, VERSION
+from hw.dataflow.loading.axi import VERSION
 from hw.dataflow.plan import as_dict
 from hw.dataflow.top import Top
 from hw.ir import reference
