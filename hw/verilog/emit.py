@@ -15,6 +15,7 @@ from typing import Any
 from amaranth import Shape
 from amaranth.lib.wiring import In
 
+from hw import axi_lite
 from hw.dataflow import cost
 from hw.dataflow.design.design import Design
 from hw.dataflow.design.design import design as design_of
@@ -228,7 +229,7 @@ def _load_ports(design: Design) -> list[dict[str, Any]]:
             "width": Shape.cast(member.shape).width,
             "meaning": axi.MEANINGS.get(name.removeprefix("s_axil_"), "AXI4-Lite"),
         }
-        for name, member in axi.signature(address_bits(address_map(design))).items()
+        for name, member in axi_lite.signature(address_bits(address_map(design))).items()
     ]
 
 
