@@ -135,6 +135,7 @@ def test_drop_path_without_cells_is_told(tmp_path, capsys):
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_seeds_of_a_conventional_network(tmp_path):
     words = "--model resnet8 --width 0.125 --data digits --config tiny --seeds 2 --jobs 1"
     more = ("--set", "train.images=64", "--set", "train.epochs=1", "--out", tmp_path / "run")

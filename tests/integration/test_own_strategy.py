@@ -93,6 +93,7 @@ def test_a_search_cut_short_ends_as_it_would_have(tmp_path, monkeypatch, epochs)
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_seeds_and_processes(tmp_path):
     done = run(tmp_path, *WORDS, "--seeds", "2", "--out", "seeds", "--json")
     assert done.returncode == 0, done.stderr

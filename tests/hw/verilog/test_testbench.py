@@ -143,6 +143,7 @@ def test_planted_bugs_fail_in_icarus(cell, bug, tmp_path):
 
 
 @pytest.mark.icarus
+@pytest.mark.thorough
 def test_other_stalls_and_resets_by_arguments(with_files):
     texts = set()
     for arguments in ("+seed=1", "+seed=2", "+resets=0"):
