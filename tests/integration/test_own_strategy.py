@@ -113,6 +113,7 @@ def test_seeds_and_processes(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_comparison_runs_it_beside_those_that_ship(tmp_path):
     (tmp_path / "spec.yaml").write_text(
         "data: digits\nconfig: tiny\nset: {search: {images: 32, cells: 1}, train: {images: 64}}\n"

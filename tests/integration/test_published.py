@@ -28,7 +28,13 @@ def test_they_have_every_operation_between_them():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.thorough] if name in ("NASNet", "AmoebaNet") else [])
+        for name in NAMES
+    ],
+)
 def test_every_bit_is_right(name):
     mapping = genotypes.to_mapping(genotype(name))
     (case,) = (one for one in cases() if (one.net.genotype, one.net.stem) == (mapping, "cifar"))
