@@ -33,6 +33,7 @@ from hw.ir.graph import (
 from hw.ir.network import Network
 from hw.ir.parameters import Arithmetic, LayerParams, Rounding
 from hw.ir.validate import expected_shape, validate, weight_shape
+from hw.ir.weights import P_MIN
 
 KINDS = (Conv, FactorizedReduce, Linear, MaxPool, AvgPool, GlobalPool, Select, Add, Concat)
 KEEP_FORMAT = (MaxPool, AvgPool, GlobalPool, Select)
@@ -205,7 +206,7 @@ def _params(rng: random.Random, network: Network, node: Node, spread: int) -> La
     zeros = rng.choice((0.0, 0.2, 0.2, 0.9, 1.0))
     drawn = [
         0 if rng.random() < zeros else rng.choice((0, 1)) << (bits - 1) | rng.randint(1, most)
-        for most in [min((1 << (bits - 1)) - 1, rng.choice((4, 31)))]
+        for most in [min(1 - P_MIN[bits], rng.choice((4, 31)))]
         for _ in range(int(np.prod(shape)))
     ]
     weights = np.array(drawn, np.uint8).reshape(shape)
