@@ -133,6 +133,7 @@ def test_force_begins_the_list_anew(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_jobs_change_nothing(tmp_path):
     """Seeds at a time and OMP_NUM_THREADS: the same genotypes and the same weights."""
     results = []

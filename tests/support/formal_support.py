@@ -13,11 +13,17 @@ from sim.formal.proofs import PROOFS
 SLOW = {"mean", "horner-8", "requantise-10", "requantise-load", "loader", "global-pool-8"}
 """Proofs of more than some seconds of processor time."""
 
+THOROUGH = {"global-pool-8"}
+"""Of more than a minute, and of another size than one that is there."""
+
 
 def proofs_of(module: str) -> list[ParameterSet]:
     """Names of the proofs whose bench is made in sim.formal's `module`, as test parameters."""
     return [
-        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        pytest.param(
+            name,
+            marks=[pytest.mark.slow] * (name in SLOW) + [pytest.mark.thorough] * (name in THOROUGH),
+        )
         for name, proof in PROOFS.items()
         if module in proof.bench.__code__.co_names
     ]
