@@ -171,7 +171,9 @@ class _Tracer(fx.Tracer):
     """Records operations, and computes the shape of what each gives."""
 
     def __init__(self, image: Shape, is_leaf: Callable[[nn.Module], bool]):
-        super().__init__()
+        # Functions of `math` stay as they are: torch.compile, first used meanwhile, would keep the
+        # wrapped ones for what they are.
+        super().__init__(autowrap_modules=())
         self.image, self._is_leaf = image, is_leaf
         self.graph = fx.Graph()
         self._computes = False

@@ -1,5 +1,6 @@
 """What becomes of modules of one's own: nodes, floats that agree, refusals by name."""
 
+import math
 import re
 
 import pytest
@@ -412,3 +413,20 @@ def test_what_forward_takes_and_gives(module, said):
     with pytest.raises(NotConvertible) as caught:
         import_module(module, IMAGE)
     assert [str(one).startswith(said) for one in caught.value.refusals] == [True]
+
+
+def test_functions_of_math_stay_as_they_are_meanwhile():
+    """torch.compile, first used in the module's code, would take wrapped ones for the real ones."""
+    real, seen = math.log, []
+
+    class Looks(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 2, 3)
+
+        def forward(self, x):
+            seen.append(math.log)
+            return self.conv(x).mean((2, 3))
+
+    import_module(nn.Sequential(Looks(), nn.Linear(2, 3)), (4, 5, 1))
+    assert seen and all(one is real for one in seen)
