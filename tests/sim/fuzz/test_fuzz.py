@@ -9,6 +9,7 @@ from sim.commands.fuzz import fuzz
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_planted_bug_is_found_shrunk_and_reproduced(wrong_maximum, tmp_path):
     """Case 1 of seed 3 has max pools."""
     arguments = ["--of=cells", "--seed=3", "--first=1", "--cases=1", "--jobs=0", "--shrink=40s"]
