@@ -27,9 +27,6 @@ SHORTEST_BODY = 4
 IMMEDIATE_BITS = 9
 
 LONGEST_BODY = 4095
-MOST_SLOTS = 4096
-"""Destinations that a DEST can name."""
-
 MOST_DELTA = 15
 """Farthest plane from the destination that a capture can name."""
 
