@@ -173,7 +173,7 @@ class _Tracer(fx.Tracer):
     def __init__(self, image: Shape, is_leaf: Callable[[nn.Module], bool]):
         # Functions of `math` stay as they are: torch.compile, first used meanwhile, would keep the
         # wrapped ones for what they are.
-        super().__init__(autowrap_modules=())
+        super().__init__(autowrap_modules=())  # pyright: ignore[reportArgumentType]
         self.image, self._is_leaf = image, is_leaf
         self.graph = fx.Graph()
         self._computes = False

@@ -14,7 +14,7 @@ from torch.nn import functional
 from hw import data
 from hw.commands.build import emit
 from hw.commands.inspect import evaluate as evaluate_command
-from hw.commands.prepare import plan
+from hw.commands.plan import plan
 from hw.commands.report import report
 from hw.ir import serialize
 from nas import train as training

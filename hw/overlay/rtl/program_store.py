@@ -80,12 +80,12 @@ class ProgramStore(wiring.Component):
         end = Signal()
         part = Signal(range(isa.WORD_BITS // _DIGESTED))
         status = Signal(Status)
-        store = Signal()
+        taken = Signal()
         use = Signal()
         m.d.comb += [self.status.eq(status), self.ready.eq(status == Status.READY)]
         # There is time for it between two words.
         m.d.sync += whole.eq(at == length)
-        self._memory(m, at, word, store)
+        self._memory(m, at, word, taken)
         self._steps(m, number, word, use)
         with m.FSM(init="WAIT"):
             with m.State("WAIT"):
@@ -121,7 +121,7 @@ class ProgramStore(wiring.Component):
                     m.d.sync += status.eq(Status.DAMAGED)
                 self._check(m, number, word, length, status)
             with m.Elif(~whole):
-                m.d.comb += store.eq(1)
+                m.d.comb += taken.eq(1)
                 # The program's last word leaves what it says here.
                 m.d.sync += [at.eq(at + 1), self.crc.eq(~crc)]
                 with m.If(last):
@@ -134,7 +134,7 @@ class ProgramStore(wiring.Component):
                     m.d.sync += status.eq(Mux(crc == _WHOLE, Status.READY, Status.DAMAGED))
         return m
 
-    def _memory(self, m: Module, at: Value, word: Value, store: Value) -> None:
+    def _memory(self, m: Module, at: Value, word: Value, taken: Value) -> None:
         """The program's words."""
         bits = [n for n, depth in cells.NARROW_DEPTHS.items() if depth >= 1 << self.address_bits]
         if self.overlay.fabric == "ecp5" and bits:
@@ -143,7 +143,7 @@ class ProgramStore(wiring.Component):
                 m.submodules[f"block{low}"] = cells.narrow_ram(
                     bits[-1],
                     write_address=_padded(at[: self.address_bits], bits[-1]),
-                    write=store,
+                    write=taken,
                     write_data=word[part],
                     read_address=_padded(self.address, bits[-1]),
                     enable=self.next,
@@ -172,7 +172,7 @@ class ProgramStore(wiring.Component):
             self.word.eq(shown),
             writer.addr.eq(at),
             writer.data.eq(word),
-            writer.en.eq(store),
+            writer.en.eq(taken),
         ]
 
     def _steps(self, m: Module, number: Value, word: Value, use: Value) -> None:

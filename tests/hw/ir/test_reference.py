@@ -33,6 +33,7 @@ from hw.ir.integers import tensor_type
 from hw.ir.network import Network
 from hw.ir.parameters import Arithmetic, LayerParams, Rounding
 from hw.ir.validate import validate, weight_shape
+from hw.ir.weights import P_MIN
 from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
@@ -41,9 +42,9 @@ from hw.networks.random_network import random_network
 
 
 def random_codes(rng, shape, bits):
-    codes = rng.integers(0, 1 << bits, shape).astype(np.uint8)
-    codes[codes == 1 << (bits - 1)] = 0
-    return codes
+    sign = rng.integers(0, 2, shape) << (bits - 1)
+    magnitude = rng.integers(0, 2 - P_MIN[bits], shape)
+    return np.where(magnitude > 0, sign | magnitude, 0).astype(np.uint8)
 
 
 def random_params(rng, network, node, terms):
