@@ -12,6 +12,7 @@ from hw.errors import InputError
 if TYPE_CHECKING:
     from hw.networks.counts import Count
     from hw.networks.effort import Effort
+    from hw.networks.guesses import Tried
     from hw.networks.zoo import Row, Table
 
 WEIGHT_BITS = 5
@@ -21,6 +22,10 @@ ADDITIONS_NOTE = (
     "additions: one for each weight and output pixel, as published multiply-accumulates are "
     "counted. The paper's are about half of that: a weight that is 0 takes none, and about half "
     "of a bit-shift network's are."
+)
+STATISTICS_NOTE = (
+    "with statistics: running means and variances of batch norms counted too, as DeepShift's "
+    "summary does, by which the paper counts conventional networks."
 )
 
 
@@ -37,8 +42,10 @@ ADDITIONS_NOTE = (
 def zoo(number: str | None, folder: Path | None, as_json: bool) -> None:
     """The networks of the paper's tables 1, 2, 3 and 7, counted beside its figures.
 
-    Weights and additions in millions; multiplications are those of the layers after `export`;
-    memory is that of the weights that become 0 or a power of two, at 5 bits each.
+    Weights and additions in millions; with statistics: running means and variances of batch norms
+    too, as the paper counts conventional networks; what else was tried to find the paper's figure
+    stands below the table, with its difference; multiplications are those of the layers after
+    `export`; memory is that of the weights that become 0 or a power of two, at 5 bits each.
 
     With --network: shifts and additions of a NETWORK, all and without those of weights that are 0,
     its weights over the powers of two, and what its parameters take, as 32-bit numbers and now.
@@ -52,20 +59,25 @@ def zoo(number: str | None, folder: Path | None, as_json: bool) -> None:
 
     number = number or TABLES[0]
     table = networks.tables()[int(number)]
-    rows = [_row(row, networks.counts(row, table)) for row in table.rows]
+    rows = [
+        _row(row, networks.counts(row, table), networks.tried(row, table)) for row in table.rows
+    ]
     if as_json:
         console.print_json({"table": table.number, "title": table.title, "rows": rows})
     else:
         _print(table, rows)
 
 
-def _row(row: "Row", counts: "dict[int, Count]") -> dict[str, Any]:
+def _row(row: "Row", counts: "dict[int, Count]", tried: "list[Tried]") -> dict[str, Any]:
     last = counts[max(counts)] if len(counts) == 1 else counts[10]
     return {
         "name": row.name,
         "network": row.network,
         "width": row.width,
         "weights": {str(classes): found.weights for classes, found in counts.items()},
+        "weights_with_statistics": {
+            str(classes): found.weights + found.statistics for classes, found in counts.items()
+        },
         "multiplications": 0,
         "additions": last.additions,
         "memory_bytes": -(-last.kernel * WEIGHT_BITS // 8),
@@ -77,6 +89,15 @@ def _row(row: "Row", counts: "dict[int, Count]") -> dict[str, Any]:
             "deviation_points": dict(row.deviation),
         },
         "note": row.note,
+        "tried": [
+            {
+                "what": one.guess.what,
+                "classes": one.guess.classes,
+                "weights": one.weights,
+                "difference_percent": round(100 * one.difference, 2),
+            }
+            for one in tried
+        ],
     }
 
 
@@ -88,7 +109,8 @@ def _print(table: "Table", rows: list[dict[str, Any]]) -> None:
     grid = Grid(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     grid.add_column("network", no_wrap=True)
     columns = [("weights, M" if table.imagenet else f"{n} classes, M") for n in rows[0]["weights"]]
-    for title in (*columns, "paper, M", "mult.", "additions, M", "paper, M", "memory, KiB"):
+    weights = (*columns, "with statistics, M", "paper, M")
+    for title in (*weights, "mult.", "additions, M", "paper, M", "memory, KiB"):
         grid.add_column(title, justify="right")
     of = ", ".join(rows[0]["paper"]["accuracy_percent"])
     grid.add_column(f"the paper's accuracy, %: {of}", min_width=6, overflow="fold")
@@ -104,6 +126,7 @@ def _print(table: "Table", rows: list[dict[str, Any]]) -> None:
         grid.add_row(
             row["name"],
             *(f"{value / 1e6:.2f}" for value in row["weights"].values()),
+            ", ".join(f"{value / 1e6:.2f}" for value in row["weights_with_statistics"].values()),
             ", ".join(weights),
             str(row["multiplications"]),
             f"{row['additions'] / 1e6:,.0f}",
@@ -115,6 +138,12 @@ def _print(table: "Table", rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if row["note"]:
             click.echo(f"{row['name']}: {row['note']}")
+        for one in row["tried"]:
+            click.echo(
+                f"  tried, {one['classes']} classes: {one['what']}: {one['weights'] / 1e6:.2f} M, "
+                f"{one['difference_percent']:+.1f} %"
+            )
+    click.echo(STATISTICS_NOTE)
     click.echo(ADDITIONS_NOTE)
 
 

@@ -12,6 +12,7 @@ class NodeCount:
     weights: int
     additions: int
     kernel: int = 0
+    statistics: int = 0
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Count:
         bit-shift domain are shifts and additions. A bias is one more, average pools add what they
         read, an Add one less than it has inputs. Requantisation is not counted.
     kernel: of the weights, those that become 0 or a power of two
+    statistics: the running mean and variance of every batch-norm channel, which are no weights
     """
 
     nodes: dict[str, NodeCount]
@@ -44,6 +46,10 @@ class Count:
     def kernel(self) -> int:
         return sum(node.kernel for node in self.nodes.values())
 
+    @property
+    def statistics(self) -> int:
+        return sum(node.statistics for node in self.nodes.values())
+
 
 def count(graph: Graph) -> Count:
     """Weights and additions of every node of `graph`, unread ones too unless it was pruned."""
@@ -56,11 +62,12 @@ def _count(graph: Graph, node: Node) -> NodeCount:
     match node:
         case Conv(kernel=(rows, columns), groups=groups):
             kernel = channels * (_channels_in(graph, node) // groups) * rows * columns
-            own = channels * (2 * node.batch_norm + node.bias)
-            return NodeCount(kernel + own, (kernel + channels * node.bias) * pixels, kernel)
+            norm, bias = 2 * channels * node.batch_norm, channels * node.bias
+            return NodeCount(kernel + norm + bias, (kernel + bias) * pixels, kernel, norm)
         case FactorizedReduce():
             kernel = channels * _channels_in(graph, node)
-            return NodeCount(kernel + 2 * channels, kernel * pixels, kernel)
+            norm = 2 * channels
+            return NodeCount(kernel + norm, kernel * pixels, kernel, norm)
         case Linear():
             kernel = channels * _channels_in(graph, node)
             return NodeCount(kernel + channels, kernel + channels, kernel)
