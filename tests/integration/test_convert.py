@@ -214,6 +214,7 @@ def test_a_classifier_of_several_pixels_is_told(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_seeds(tmp_path):
     torch.save(factory.make(SMALL, 5).state_dict(), tmp_path / "weights.pt")
     starts = {}

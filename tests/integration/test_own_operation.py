@@ -18,7 +18,7 @@ README = (ROOT / FOLDER / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    shiftnas (\w+ .*)$", README, re.MULTILINE)
 OWN = {"mb_conv_3x3", "max_pool_5x5"}
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
 
 def run(folder, *words, launcher=("-P", "-m", "shiftnas")):
@@ -97,7 +97,6 @@ def test_a_plugin_that_has_changed_is_another_one(told):
         assert refused.stderr.count("\n") == 1
 
 
-@pytest.mark.thorough
 def test_coverage_counts_it(told):
     folder, _ = told
     words = ("cosim", "runs/own-net", "--plan", "runs/own-plan.yaml", "--coverage", "c.json")
@@ -113,7 +112,6 @@ def test_coverage_counts_it(told):
     assert refused.returncode == 2 and "or of other operations" in refused.stderr
 
 
-@pytest.mark.thorough
 def test_seeds_and_processes_load_it_too(told):
     folder, printed = told
     search = shlex.split(COMMANDS[0].replace("runs/own", "runs/seeds"))

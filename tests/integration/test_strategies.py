@@ -22,7 +22,13 @@ SIMULATED = ("gdas", "pdarts")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        pytest.param(name, marks=pytest.mark.thorough if name == "pdarts" else ())
+        for name in STRATEGIES
+    ],
+)
 def test_what_is_found_becomes_hardware(tmp_path, strategy):
     config = load_config("tiny", (*SMALL, f"search.strategy={strategy}"))
     genotype = search("digits", tmp_path / "run", config)

@@ -68,7 +68,7 @@ def test_a_graph_that_differs_is_told_apart():
 @pytest.mark.parametrize(
     ("name", "side"),
     [
-        pytest.param(*one, marks=pytest.mark.slow) if one[0] == "vgg16" else one
+        pytest.param(*one, marks=pytest.mark.thorough) if one[0] == "vgg16" else one
         for one in SMALL.items()
     ],
 )

@@ -78,7 +78,8 @@ def worked(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [pytest.param("darts", marks=pytest.mark.thorough), "random"])
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["darts", "random"])
 def test_second_order_and_sampled_searches_are_those_of_one(worked, tmp_path, name):
     settings = {"darts": worker.DARTS, "random": worker.RANDOM}[name]
     search("digits", tmp_path / "one", load_config("tiny", settings))

@@ -31,7 +31,7 @@ def test_the_notebook_is_the_page():
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
-    """The notebook after a run in an empty folder, by this Python and this tree's `shiftnas`."""
+    """The notebook after a run by this Python and this tree's `shiftnas`, and the folder of it."""
     place = tmp_path_factory.mktemp("look")
     command = place / "bin" / "shiftnas"
     command.parent.mkdir()
@@ -40,16 +40,19 @@ def executed(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
         patch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-        notebook = nbformat.read(NOTEBOOK, as_version=4)
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
-        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": place}}).execute()
-        # Once more where all of it stands already.
-        NotebookClient(notebook, timeout=600, resources={"metadata": {"path": place}}).execute()
+        yield run(place), place
+
+
+def run(place):
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": place}}).execute()
     return notebook
 
 
-def output(notebook, part):
+def output(executed, part):
     """Text and pictures of the one cell whose source holds `part`."""
+    notebook, _ = executed
     (cell,) = (c for c in notebook.cells if c.cell_type == "code" and part in c.source)
     text = "".join(o.text for o in cell.outputs if o.output_type == "stream")
     return text, [o.data for o in cell.outputs if o.output_type != "stream"]
@@ -63,6 +66,12 @@ def test_every_cell_says_something_true(executed):
     counted = sum(int(line.split()[1].rstrip(",")) for line in layers.splitlines())
     integers, _ = output(executed, "of_network(network)")
     assert integers.startswith(f"{counted} weights, ")
+
+
+@pytest.mark.thorough
+def test_it_runs_again_where_all_of_it_stands(executed):
+    _, place = executed
+    run(place)
 
 
 @pytest.mark.slow

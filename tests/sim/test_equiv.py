@@ -48,6 +48,8 @@ def test_another_way_to_write_a_module_is_proved(hardware):
     assert module.endswith(".elements")
 
 
+@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_changed_module_is_found_on_the_stimulus(hardware):
     mutant = schemata.mutated(hardware.emission, adder_of(hardware.emission, LAYER))
     found = compare(hardware.emission, mutant, prove_seconds=5)
@@ -57,7 +59,7 @@ def test_a_changed_module_is_found_on_the_stimulus(hardware):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loadable", [False, True])
+@pytest.mark.parametrize("loadable", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_another_plan_is_compared(hardware, loadable):
     """Not the same cycle by cycle, but beat by beat."""
     plan = hardware.plan

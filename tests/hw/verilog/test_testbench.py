@@ -98,7 +98,7 @@ def test_right_verilog_passes_in_icarus(name, request):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [pytest.param("small", marks=pytest.mark.thorough), "with_loader"])
+@pytest.mark.parametrize("name", ["small", pytest.param("with_loader", marks=pytest.mark.thorough)])
 def test_right_verilog_passes_in_verilator(name, request):
     """With the assertions bound, and -Wall has nothing to say."""
     clean(request.getfixturevalue(name).run("verilator"))

@@ -207,6 +207,7 @@ def working_in(place):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_ctrl_c_and_the_same_call_goes_on(tmp_path):
     """Stopped within the second training: the first is kept, the table says what is missing."""
     text = SETTINGS + "arms: {a: {genotype: GDAS_V1}, b: {genotype: DARTS_V2}}\n"
@@ -296,6 +297,7 @@ def test_force_with_wrong_data_leaves_what_is_there(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_force_begins_again(tmp_path):
     text = SETTINGS + "arms: {a: {genotype: GDAS_V1}, b: {genotype: DARTS_V2}}\n"
     out, spec = tmp_path / "out", spec_in(tmp_path, text)

@@ -11,6 +11,8 @@ from hw.dataflow.loading.bus import Hop, Station
 STATION, DECODE, HOP = Station.elaborate, Station._decode, Hop.elaborate
 LOADER, REGISTERS = Loader.elaborate, Loader._registers
 
+THOROUGH = [pytest.mark.slow, pytest.mark.thorough]
+
 MUTANTS = [
     ("station", STATION, "lane == region.lanes - 1", "lane == 0"),
     ("station", STATION, "hit & bus.write & (lane", "hit & (lane"),
@@ -27,16 +29,14 @@ MUTANTS = [
     ("loader", LOADER, "write_next | ~self.s_axil_arvalid", "1"),
     ("loader", LOADER, "response.eq(SLVERR), value", "response.eq(OKAY), value"),
     ("loader", LOADER, "self.s_axil_araddr[:2] == 0", "1"),
-    pytest.param(
-        "loader", LOADER, "settle.eq(self.hops + 1)", "settle.eq(0)", marks=pytest.mark.slow
-    ),
+    pytest.param("loader", LOADER, "settle.eq(self.hops + 1)", "settle.eq(0)", marks=THOROUGH),
     ("loader", LOADER, "init=self.hops + 1", "init=0"),
     ("loader", REGISTERS, "m.If(bus.write & halt)", "m.If(bus.write)"),
-    pytest.param("loader", HOP, "local | beyond", "local", marks=pytest.mark.slow),
+    pytest.param("loader", HOP, "local | beyond", "local", marks=THOROUGH),
     ("add-bias-load", AddBias.elaborate, "address(loader, number)", "number ^ 1"),
     ("add-bias-load", AddBias.elaborate, "+ bias.data", "- bias.data"),
     pytest.param(
-        "requantise-load", Requantise._follow, "finished & (row == 0)", "0", marks=pytest.mark.slow
+        "requantise-load", Requantise._follow, "finished & (row == 0)", "0", marks=THOROUGH
     ),
     ("requantise-load", Requantise._follow, "pointer.eq(pointer + 1)", "pointer.eq(pointer)"),
     ("requantise-load", Requantise._lane, "Cat(carry, step.bit, v[:-1])", "Cat(carry, 0, v[:-1])"),

@@ -19,8 +19,14 @@ SIZES = [
 ]
 
 
-@pytest.mark.parametrize("fabric", ["generic", "ecp5"])
-@pytest.mark.parametrize("case", range(len(SIZES)))
+@pytest.mark.parametrize(
+    ("case", "fabric"),
+    [
+        pytest.param(case, fabric, marks=[] if quick else pytest.mark.thorough)
+        for case in range(len(SIZES))
+        for fabric, quick in (("generic", case == 0), ("ecp5", case == 2))
+    ],
+)
 def test_array_computes_what_plain_integers_do(case, fabric):
     size, count = SIZES[case]
     ops = session(size, case, count)
