@@ -124,6 +124,9 @@ class Bounds:
         LUT that are short because block RAMs are, programs lying in logic instead, are told so.
         """
         told, there = [], self._with_more_blocks(design)
+        # Named once, and first: without --plan or --board nobody has chosen it.
+        named = there is not None or self.device.luts is None
+        on = "" if named else f" on {self.device.board}"
         if there is not None:
             too = f", and {there.lut} LUT, more than the {self.most.lut} allowed"
             told.append(
@@ -137,7 +140,10 @@ class Bounds:
         ):
             if own > most:
                 share = _largest(design, key)
-                told.append(f"{own} {unit}, more than the {most} allowed, most of them in {share}")
+                told.append(
+                    f"{own} {unit}, more than the {most} allowed{on}, most of them in {share}"
+                )
+                on = ""
         if there is not None:
             told[:2] = [" about ".join(told[:2])]
         return "; and ".join(told)

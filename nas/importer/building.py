@@ -144,7 +144,10 @@ class Building:
             if id(tensor) in self._owners:
                 user = self._owners[id(tensor)]
                 again = "is called twice" if user == path else f"shares its weights with {user}"
-                raise Unsupported(f"{again}; each call has hardware and weights of its own here")
+                raise Unsupported(
+                    f"{again}; each call has hardware and weights of its own here: give it a layer "
+                    "of its own"
+                )
         self._owners |= {id(tensor): path for tensor in own.values()}
 
     def readers(self, name: str) -> list[str]:

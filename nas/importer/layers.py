@@ -198,7 +198,8 @@ def dropout(build: Building, call: Call, module: Any, x: View) -> View:
     if module.training and module.p:
         raise Unsupported("drops values in evaluation too; pass training=self.training")
     if module.p:
-        build.note(f"{call.path}: dropout of {module.p:g} is left out, in training too")
+        place = call.path or "forward"
+        build.note(f"{place}: dropout of {module.p:g} is left out, in training too")
     return x
 
 

@@ -137,8 +137,8 @@ def test_an_error_names_the_largest_and_their_fields(network, bound, unit, field
     with pytest.raises(CheckFailed) as raised:
         propose(network, device(**{"lut": 1e6, "ram_blocks": 1000, **bound}))
     (most,) = bound.values()
-    found = re.search(rf"\d+ {unit}, more than the {most} allowed, most of them in (.*); choose",
-                      str(raised.value))  # fmt: skip
+    words = rf"\d+ {unit}, more than the {most} allowed on b, most of them in (.*); choose"
+    found = re.search(words, str(raised.value))
     assert found, raised.value
     named = re.findall(r"(.+?) \((\d+)\)(?:, |$)", found[1])
     assert len(named) == 3 and all(re.fullmatch(field, name) for name, _ in named)

@@ -185,6 +185,15 @@ def test_what_is_computed(name):
     assert all(NAME.fullmatch(node.name) for node in found.graph)
 
 
+def test_what_is_left_out_is_told_with_its_place():
+    """Of a function that the model itself calls, too."""
+    found = imported(Model(lambda x, d: end(F.dropout(d(x), 0.1, False)), nn.Dropout(0.3).eval()))
+    assert found.notes == (
+        "layers.0: dropout of 0.3 is left out, in training too",
+        "forward: dropout of 0.1 is left out, in training too",
+    )
+
+
 def test_where_clips_go():
     graph = imported(Model(COMPUTED["relu behind a max pool"][0])).graph
     assert graph["first"].clip is Clip.RELU
@@ -272,7 +281,7 @@ REFUSED = {
         (nn.BatchNorm2d(6, track_running_stats=False),),
         "no running statistics",
     ),
-    "called twice": (twice, (nn.Conv2d(6, 6, 1),), "is called twice"),
+    "called twice": (twice, (nn.Conv2d(6, 6, 1),), "own here: give it a layer of its own"),
     "reflected": (
         lambda x, c: end(c(x)),
         (nn.Conv2d(6, 6, 3, padding=1, padding_mode="reflect"),),
