@@ -7,6 +7,7 @@ import numpy as np
 
 from hw.errors import InputError
 from hw.ir.graph import Pair
+from hw.overlay.banks import MOST_WORDS
 from hw.overlay.compiler.placement import words
 
 
@@ -66,10 +67,12 @@ class Memory:
         blocks = np.flatnonzero(self._free[: whole * size].reshape(whole, size).all(axis=1))
         if len(blocks) < planes:
             used = int((~self._free).sum())
+            most = len(self._free) >= MOST_WORDS
+            advice = "the most there are: take smaller images" if most else "take more words"
             raise MemoryFull(
                 f"{name}: {planes << pairs} planes of {plane_words} words do not fit the data"
                 f" memory: {used} of its {len(self._free)} words hold what is still to be read;"
-                " take more words"
+                f" {advice}"
             )
         runs = np.flatnonzero(
             blocks[planes - 1 :] - blocks[: len(blocks) - planes + 1] == planes - 1

@@ -90,6 +90,11 @@ def test_what_does_not_fit_is_refused_by_name_and_number():
         r" still to be read; take more words",
         refused(network, HARDWARE.resized(words=64)),
     )
+    assert re.fullmatch(
+        r"\S+: \d+ planes of \d+ words do not fit the data memory: \d+ of its 4095 words hold what"
+        r" is still to be read; the most there are: take smaller images",
+        refused(drawn(genotype("DARTS_V1", (128, 128, 3))), HARDWARE.resized(words=4095)),
+    )
     assert refused(network, HARDWARE.resized(logit_bits=8)) == (
         "classifier: logits of 19 bits; the overlay's have 8: take logit_bits 19"
     ).replace("19", re.findall(r"\d+", refused(network, HARDWARE.resized(logit_bits=8)))[0])
