@@ -10,7 +10,7 @@ from hw.overlay.banks import MOST_WORDS
 
 Fabric = Literal["ecp5", "generic"]
 
-_RANGES = {
+RANGES = {
     "rows": (1, 64),
     "columns": (1, 64),
     "data_bits": (4, 18),
@@ -19,6 +19,7 @@ _RANGES = {
     "program_words": (64, 1 << 20),
     "logit_bits": (8, 64),
 }
+"""The least and the most of each size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class Overlay:
     fabric: Fabric = "ecp5"
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _RANGES.items():
+        for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
                 raise InputError(f"overlay: {name}: {value}; expected an integer {low} to {high}")

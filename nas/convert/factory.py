@@ -73,6 +73,8 @@ def _made(place: str, module_name: str, name: str, seed: int) -> nn.Module:
     factory = getattr(module, name, None)
     if not callable(factory):
         raise InputError(f"{place}: {module_name} has no function {name}; {EXPECTED}")
+    if isinstance(factory, nn.Module):
+        raise InputError(f"{place}: {name} is a module; write a function that gives it")
     made = _guarded(place, factory)
     if not isinstance(made, nn.Module):
         raise InputError(f"{place}: {name}() gives {type(made).__name__}; {EXPECTED}")

@@ -107,9 +107,10 @@ class _ReadsValues(Exception):
 
 
 def _place() -> str:
-    """File and line of the innermost frame that is the model's own."""
+    """File and line of the innermost frame that is the model's own; "" where all are torch's, as
+    of a plain Sequential."""
     frame = sys._getframe(1)
-    while frame is not None:
+    while frame is not None and frame.f_code is not trace.__code__:
         if not frame.f_code.co_filename.startswith((*_LIBRARIES, "<")):
             return f"{_shown(frame.f_code.co_filename)}:{frame.f_lineno}"
         frame = frame.f_back

@@ -7,8 +7,8 @@ import numpy as np
 
 from hw.errors import InputError
 from hw.ir.graph import Pair
-from hw.overlay.banks import MOST_WORDS
 from hw.overlay.compiler.placement import words
+from hw.overlay.hardware import RANGES
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Memory:
         blocks = np.flatnonzero(self._free[: whole * size].reshape(whole, size).all(axis=1))
         if len(blocks) < planes:
             used = int((~self._free).sum())
-            most = len(self._free) >= MOST_WORDS
+            most = len(self._free) >= RANGES["words"][1]
             advice = "the most there are: take smaller images" if most else "take more words"
             raise MemoryFull(
                 f"{name}: {planes << pairs} planes of {plane_words} words do not fit the data"

@@ -60,6 +60,7 @@ def settings():
     return nn.Linear(2, 3)
 
 constant = 3
+MODEL = nn.Linear(2, 3)
 """
 
 
@@ -112,6 +113,7 @@ def test_a_module_on_the_path(folder, monkeypatch):
             "mine.py:parallel",
             r"parallel\(\) gives a module in DataParallel; give the module itself$",
         ),
+        ("mine.py:MODEL", r"mine\.py:MODEL: MODEL is a module; write a function that gives it$"),
         ("mine.py:compiled", r"compiled\(\) gives a module in torch\.compile; give the module"),
         (
             "mine.py:lazy",

@@ -333,6 +333,15 @@ def test_a_hook():
         import_module(module, IMAGE)
 
 
+def test_a_plain_sequential_has_no_place_of_ours():
+    """What calls its layers is torch's code; who calls the importer is no part of the model."""
+    module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.GELU(), nn.Flatten(), nn.Linear(288, 2))
+    with pytest.raises(NotConvertible) as refused:
+        import_module(module, IMAGE)
+    (one,) = refused.value.refusals
+    assert one.place == "" and str(one).startswith("1 (GELU): is no activation function")
+
+
 def test_every_layer_is_named_at_once():
     def body(x, norm, gate, late):
         x = norm(x) * gate(x).sigmoid()
