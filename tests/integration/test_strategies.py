@@ -20,12 +20,15 @@ SIZES = {"channels": 1, "cells": 3, "image": (4, 4, 1), "classes": 2}
 SIMULATED = ("gdas", "pdarts")
 """For the others it has to do that the Verilog is written: a model takes long to build."""
 
+QUICK = ("gdas", "random", "shiftnas")
+"""Those in `make test`."""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "strategy",
     [
-        pytest.param(name, marks=pytest.mark.thorough if name == "pdarts" else ())
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.thorough)
         for name in STRATEGIES
     ],
 )

@@ -108,6 +108,7 @@ def wide(genotype: str, sizes: tuple, **numbers):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_network_that_computes_in_more_than_63_bits():
     network, built, found = wide("DARTS_V2", (2, 3, (6, 7, 3), 4), guard=30, seed=7)
     assert len(found) == 23

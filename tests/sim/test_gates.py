@@ -64,7 +64,7 @@ def test_network_with_all_its_layers(hardware):
     assert not [kind for kind in kinds if kind.startswith("MULT")]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_flat_netlist_is_compared_at_its_ports(hardware):
     subject = Subject(emission=hardware.emission, gates=gates.FLAT)
     result = cosim(hardware.network, hardware.design, stimuli(hardware.network), subject)
@@ -227,7 +227,7 @@ def at_gate_level(monkeypatch):
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_block_ram_of_every_width(at_gate_level):
     rng = np.random.default_rng(5)
     contents = {

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.icarus
 SIMULATORS = ("verilator", "icarus")
 
 
-@pytest.mark.parametrize("level", ["network", "cell", "op", "pe"])
+@pytest.mark.parametrize(
+    "level", ["network", "cell", pytest.param("op", marks=pytest.mark.thorough), "pe"]
+)
 def test_same_beats_in_the_same_cycles(hardware, level, tmp_path):
     network, plan = hardware.network, hardware.plan
     corners = 3 if level in ("op", "pe") else 0

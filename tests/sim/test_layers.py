@@ -79,7 +79,11 @@ def bench(names, arithmetic=EXACT, element="barrel"):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "arithmetic, element",
-    [(Arithmetic(), "barrel"), (Arithmetic(guard=4), "barrel"), (Arithmetic(), "horner")],
+    [
+        pytest.param(Arithmetic(), "barrel", marks=pytest.mark.thorough),
+        (Arithmetic(guard=4), "barrel"),
+        (Arithmetic(), "horner"),
+    ],
     ids=["exact", "guard4", "horner"],
 )
 def test_every_layer_under_stalls(arithmetic, element):

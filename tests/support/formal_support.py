@@ -13,8 +13,8 @@ from sim.formal.proofs import PROOFS
 SLOW = {"mean", "horner-8", "requantise-10", "requantise-load", "loader", "global-pool-8"}
 """Proofs of more than some seconds of processor time."""
 
-THOROUGH = {"global-pool-8", "requantise-10", "horner-8"}
-"""Of another size than one that is there."""
+THOROUGH = {"global-pool-8", "requantise-10", "requantise-load", "horner-8"}
+"""Those whose kind others have too."""
 
 
 def proofs_of(module: str) -> list[ParameterSet]:

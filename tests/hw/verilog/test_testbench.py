@@ -182,7 +182,7 @@ def test_a_tool_that_is_missing_is_exit_code_1(with_files, tmp_path, script):
 
 
 @pytest.mark.icarus
-@pytest.mark.parametrize("lost", ["images", "logits"])
+@pytest.mark.parametrize("lost", ["images", pytest.param("logits", marks=pytest.mark.thorough)])
 def test_vectors_that_are_missing_fail(with_files, lost, tmp_path):
     given = copied(with_files, tmp_path)
     vectors = given.folder / testbench.FOLDER / f"net_b_tb_{lost}.hex"

@@ -130,7 +130,13 @@ PLANTED = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", PLANTED)
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(name, marks=pytest.mark.thorough if name == "sequencer" else ())
+        for name in PLANTED
+    ],
+)
 def test_a_fault_of_the_hardware_is_found_and_shrunk(part, monkeypatch):
     mutate(monkeypatch, *PLANTED[part])
     wrong = Hardware.of(emit(overlays.plan(cells("DARTS_V1"))))

@@ -88,11 +88,11 @@ def test_broken_design_is_no_campaign(hardware):
 
 @pytest.mark.slow
 def test_command(hardware, tmp_path):
-    """A dozen mutants; the same ones, the same verdicts as in JSON, in text, in the folder."""
+    """Some mutants; the same ones, the same verdicts as in JSON, in text, in the folder."""
     serialize.save(hardware.network, tmp_path / "net")
     plan_file.save(hardware.plan, tmp_path / "plan.yaml")
     arguments = [
-        tmp_path / "net", "--plan", tmp_path / "plan.yaml", "--mutants", 12, "--seed", 2,
+        tmp_path / "net", "--plan", tmp_path / "plan.yaml", "--mutants", 5, "--seed", 2,
         "--prove", 5, "--out", tmp_path / "out", "--bar", 0.5, "--json",
         "--junit", tmp_path / "report.xml",
     ]  # fmt: skip
@@ -100,10 +100,10 @@ def test_command(hardware, tmp_path):
     assert result.exit_code == 0, result.stderr
     content = json.loads(result.stdout)
     verdicts = content["verdicts"]
-    assert len(verdicts) == content["mutants"] == 12
-    assert content["killed"] == sum(v["killed"] for v in verdicts) >= 8
+    assert len(verdicts) == content["mutants"] == 5
+    assert content["killed"] == sum(v["killed"] for v in verdicts) >= 3
     assert json.loads((tmp_path / "out" / "report.json").read_text()) == content
-    expected = campaign.choose(hardware.emission, 12, 2)
+    expected = campaign.choose(hardware.emission, 5, 2)
     assert [(v["line"] - 1, v["after"]) for v in verdicts] == [(m.line, m.after) for m in expected]
     diffs = {path.name for path in (tmp_path / "out").glob("*.diff")}
     assert diffs == {f"survivor_{v['number']}.diff" for v in verdicts if not v["killed"]}

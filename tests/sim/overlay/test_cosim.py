@@ -104,6 +104,7 @@ def test_a_refusal_that_does_not_come_is_told(tmp_path: Path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_cell_at_gate_level():
     net = network(image=(4, 4, 1))
     found = cosim(net, hardware(), stimuli(net, 1), Subject("cell", ["cell1"], gates="hierarchy"))

@@ -355,7 +355,13 @@ def text() -> str:
     return to_rtlil(Top(TINY), "top").text
 
 
-@pytest.mark.parametrize("target", FAMILIES.values(), ids=lambda target: target.name)
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param(target, marks=pytest.mark.thorough if name == "xilinx" else (), id=name)
+        for name, target in FAMILIES.items()
+    ],
+)
 def test_a_family_takes_the_generic_form(text, target):
     """What has a DSP block, a multiplier or a latch is refused."""
     netlist, _ = synth.netlist_of({"top.il": text}, "top", target)
