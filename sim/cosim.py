@@ -56,8 +56,11 @@ class Cosim:
     mismatches: bits that differ: 0, or CheckFailed was raised
     layers: number of streams compared
     cycles: clock cycles simulated
-    cycles_per_frame: between the ends of two frames at full speed; with one such frame, its latency
-    latency: cycles from the end of reset to the first frame's end; both are the slowest design's
+    cycles_per_frame: between the ends of two frames at full speed; with one such frame, its
+    latency. Of an overlay: of a frame of the first whole batch, None where there was none at full
+    speed, or where the hierarchy is gone
+    latency: cycles from the end of reset to the first frame's end; both are the slowest design's.
+    Of an overlay: from when its program is there, None where that is not known
     cycles_per_second: simulated clock cycles in a second
     build_seconds, seconds: to build the model (or find it), and to simulate and compare
     compared: each stream's figures, in the network's order
@@ -82,8 +85,8 @@ class Cosim:
     mismatches: int
     layers: int
     cycles: int
-    cycles_per_frame: float
-    latency: int
+    cycles_per_frame: float | None
+    latency: int | None
     cycles_per_second: float
     build_seconds: float
     seconds: float

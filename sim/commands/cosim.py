@@ -430,9 +430,10 @@ def _agree(first: Any, second: Any) -> None:
 def _slower(result: Any) -> list[str]:
     """Lines about a pace that is not the predicted one, and the buffers it may be owed to."""
     predicted = result.predicted_cycles_per_frame
-    if predicted is None or round(result.cycles_per_frame) <= predicted:
+    found = result.cycles_per_frame
+    if predicted is None or found is None or round(found) <= predicted:
         return []
-    pace = f"{result.cycles_per_frame:,.0f} cycles a frame, {predicted:,} predicted"
+    pace = f"{found:,.0f} cycles a frame, {predicted:,} predicted"
     return [f"slower than predicted: {pace}", *result.short_buffers]
 
 
@@ -467,8 +468,15 @@ def _print(content: dict[str, Any]) -> None:
         f"layers      {content['layers']}\n"
         f"beats       {beats} compared\n"
         f"bits        {bits} compared, {content['mismatches']} differ\n"
-        f"cycles      {content['cycles']:,}, {content['cycles_per_frame']:,.0f} a frame, "
-        f"first frame after {content['latency']:,}\n"
+        f"cycles      {_cycles(content)}\n"
         f"speed       {content['cycles_per_second']:,.0f} cycles/s; "
         f"model built in {content['build_seconds']:.1f} s, run in {content['seconds']:.1f} s"
     )
+
+
+def _cycles(content: dict[str, Any]) -> str:
+    """Of the run, and those of a frame that were measured."""
+    frame, first = content["cycles_per_frame"], content["latency"]
+    said = [f"{content['cycles']:,}"]
+    said += [] if frame is None else [f"{frame:,.0f} a frame"]
+    return ", ".join(said + ([] if first is None else [f"first frame after {first:,}"]))

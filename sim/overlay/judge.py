@@ -27,11 +27,11 @@ class Judged:
     Parameters
     ----------
     compared: planes of each node, then the logits
-    cycles_per_frame: of the first whole batch, 0 where there was none
+    cycles_per_frame: of the first whole batch at full speed, None where there was none
     """
 
     compared: tuple[Compared, ...]
-    cycles_per_frame: float
+    cycles_per_frame: float | None
 
 
 def judge(
@@ -72,7 +72,7 @@ def judge(
             text = f"{missing} captures of the program never came"
             raise _failed("difference", "", text, compared)
     _require_rules(script, ran, compared)
-    pace = _require_pace(script, ran, resets, free, compared) if built.inside else 0
+    pace = _require_pace(script, ran, resets, free, compared) if built.inside else None
     return Judged(tuple(compared), pace)
 
 
@@ -188,13 +188,13 @@ def _require_rules(script: Script, ran: Ran, compared: Sequence[Compared]) -> No
 
 def _require_pace(
     script: Script, ran: Ran, resets: int, free: int, compared: Sequence[Compared]
-) -> float:
+) -> float | None:
     """Batches at full speed take the cycles that were predicted, to the cycle; a frame's."""
     took = ran.batches(resets)
     if len(took) != len(script.batches):
         text = f"{len(took)} batches were done, expected {len(script.batches)}"
         raise _failed("pace", "", text, compared)
-    frames, pace = 0, 0.0
+    frames, pace = 0, None
     for batch, (cycle, waited) in zip(script.batches, took, strict=True):
         frames += batch.count
         if frames > free or not batch.whole:

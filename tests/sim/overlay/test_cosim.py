@@ -9,6 +9,7 @@ import pytest
 from hw.ir import reference
 from hw.networks.images import random_images
 from hw.overlay.compiler.compile import compile_network
+from hw.overlay.cycles import cycles
 from hw.overlay.header import Status
 from hw.overlay.packet import packet
 from sim.overlay import run
@@ -34,6 +35,18 @@ def test_a_network_with_stalls_resets_and_a_short_batch():
     assert found.beats == 10 * pixels
     assert found.layers == len(net.graph)
     assert found.cycles_per_frame <= found.predicted_cycles_per_frame < found.cycles_per_frame + 1
+
+
+def test_a_batch_that_is_short_has_no_pace():
+    """Nor does the program's loading, and the refusals before it, count as its latency."""
+    net = network(image=(5, 6, 1))
+    compiled = compile_network(net, OVERLAY)
+    found = cosim(net, hardware(), stimuli(net, 1), compiled=compiled)
+    assert compiled.program.images > 1
+    assert found.cycles_per_frame is None
+    alone = cycles(compiled.program).lone
+    assert found.latency is not None and alone / 2 < found.latency < alone + 300
+    assert found.load_cycles > 300
 
 
 @pytest.mark.parametrize("level", ["cell", "op"])
