@@ -18,6 +18,9 @@ from hw.ir.graph import Conv, FactorizedReduce, Weighted
 from hw.ir.network import Network
 from hw.ir.weights import decode
 
+TAP = np.int32
+"""Of the columns of a program: a planner holds several of each layer, a tap of each weight."""
+
 
 class Weights(NamedTuple):
     """The non-zero weights sign·2**power of a layer, in storage order; a column each.
@@ -173,7 +176,7 @@ def barrel_program(
     lanes = np.zeros((len(steps), pe), np.int16)
     lanes[step[: len(place)], lane] = code.bits(weights.sign, weights.power - p0)
     of, place = np.divmod(steps, places)
-    rest, channel = np.divmod(place, depth)
+    rest, channel = np.divmod(place.astype(TAP), depth)
     ky, kx = np.divmod(rest, columns)
     last = np.append(of[1:] != of[:-1], True)
     return code, Program(ky, kx, channel, last, lanes, code.lane.size)
@@ -201,7 +204,7 @@ def horner_program(weights: Weights, p0: int) -> Program:
     taps = int(end[-1])
 
     def spread(own: np.ndarray) -> np.ndarray:
-        column = np.zeros(taps, np.int64)
+        column = np.zeros(taps, TAP)
         column[position] = own
         return column
 

@@ -111,6 +111,16 @@ def test_programs_are_those_of_plain_loops(name, seed, zeros, below):
         assert program.groups.tolist() == np.diff([-1, *ends]).tolist()
 
 
+def test_a_tap_takes_15_bytes_and_its_lanes():
+    """A planner holds several programs of each layer, a tap for each weight: of ResNet-101 that is
+    most of its memory."""
+    node, network = random_layer(next(iter(DENSE)), 1, 0.3)
+    weights = Weights.of(network, node)
+    for program in (barrel_program(weights, 1, -20)[1], horner_program(weights, -20)):
+        columns = (program.ky, program.kx, program.channel, program.last, program.lanes)
+        assert sum(one.nbytes for one in columns) == 15 * len(program)
+
+
 def test_wide_operations_do_not_wrap():
     """Lanes of more bits together than an int64 has."""
     node = g.Conv(name="x", inputs=("a",), shape=(1, 1, 24))
