@@ -37,6 +37,9 @@ _SET = re.compile(
 _IF = re.compile(r"(?P<indent> +)(?P<other>end else )?if \((?P<value>.*)\)(?P<begin> begin)?")
 _CASE = re.compile(r" +casez? \((?P<value>.*)\)")
 INSTANCE = re.compile(rf"  (?P<module>\\\S+ ) (?P<name>{NAME})\s*\(")
+CELL = re.compile(rf"  [A-Z]\w+ (#|{NAME}\s*)\(")
+"""Begins an instance of a cell that the family has, which no module of the text describes."""
+
 CONNECTION = re.compile(rf"    \.(?P<port>{NAME})\s*\((?P<value>.*)\),?")
 _NAMES = re.compile(NAME)
 
@@ -137,11 +140,26 @@ def _module(lines: list[str], first: int, name: str) -> Module:
             number = _block(lines, number, module)
         elif match := INSTANCE.match(line):
             child = plain(match["module"])
+        elif CELL.fullmatch(line):
+            number = _cell(lines, number, module)
         elif match := CONNECTION.fullmatch(line):
             module.connections.append((child, plain(match["port"]), match["value"]))
         number += 1
     module.last = number
     return module
+
+
+def _cell(lines: list[str], first: int, module: Module) -> int:
+    """Reads a cell, of whose signals any may depend on any; returns its last line."""
+    number, joined = first, set()
+    while lines[number] != "  );":
+        if match := CONNECTION.fullmatch(lines[number]):
+            joined |= names(match["value"])
+        elif lines[number].startswith("  ) "):
+            joined.clear()
+        number += 1
+    module.reads += [(name, joined) for name in sorted(joined)]
+    return number
 
 
 def _choice(lines: list[str], first: int, module: Module, head: re.Match[str]) -> int:
@@ -225,7 +243,11 @@ def live(modules: dict[str, Module], top: str) -> set[tuple[str, str]]:
 
 
 def subtree(modules: dict[str, Module], name: str) -> Iterator[Module]:
-    """A module and all below it."""
-    for module in modules.values():
-        if module.name == name or module.name.startswith(f"{name}."):
-            yield module
+    """A module and all that it consists of, also what it shares with others by their names."""
+    found, todo = {name}, [name]
+    while todo:
+        for child, _, _ in modules[todo.pop()].connections:
+            if child in modules and child not in found:
+                found.add(child)
+                todo.append(child)
+    yield from (module for module in modules.values() if module.name in found)

@@ -63,11 +63,13 @@ class Session:
     Parameters
     ----------
     expected: of each program, what it is compared with
+    bursts: numbers of programs that give logits faster than they leave
     pauses, resets, seed: of the run
     """
 
     script: Script
     expected: list[list[Expected]]
+    bursts: frozenset[int]
     pauses: Pauses
     resets: int
     seed: int
@@ -77,9 +79,10 @@ def session(network: Network, overlay: Overlay, seed: int, *, again: bool) -> Se
     """Refusals, random programs, the network's, at full speed; `again`: others, under stalls."""
     count = MORE_RANDOM if again else RANDOM
     # Every third one has more logits at once than their queue holds.
+    bursts = frozenset(range(0, count, 3))
     programs = [
         random_program(
-            overlay, 1000 * seed + n, VIEWS, burst=BURST * (n % 3 == 0), pages=n % 2 == 1
+            overlay, 1000 * seed + n, VIEWS, burst=BURST * (n in bursts), pages=n % 2 == 1
         )
         for n in range(count)
     ]
@@ -96,7 +99,7 @@ def session(network: Network, overlay: Overlay, seed: int, *, again: bool) -> Se
         expected.append([Recorded(program, some, batches)])
     expected.append([Planes(network, compiled, reference.run(network, own))])
     pauses = Pauses(0, "mixed", STALL) if again else Pauses()
-    return Session(script, expected, pauses, MORE_RESETS if again else RESETS, seed)
+    return Session(script, expected, bursts, pauses, MORE_RESETS if again else RESETS, seed)
 
 
 class Trial:
@@ -127,7 +130,7 @@ class Trial:
             )  # fmt: skip
             judge(
                 session.script, session.expected, ran, self.model.built, resets=session.resets,
-                free=session.pauses.first,
+                free=session.pauses.first, bursts=session.bursts,
             )  # fmt: skip
             return ran
         finally:

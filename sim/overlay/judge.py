@@ -1,6 +1,6 @@
 """What a run of an overlay has shown: the first check that failed, if one did."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hw.overlay.cycles import cycles
@@ -42,6 +42,7 @@ def judge(
     *,
     resets: int = 0,
     free: int = 1 << 30,
+    bursts: Collection[int] = (),
 ) -> Judged:
     """Everything that was logged against everything that is expected.
 
@@ -50,6 +51,7 @@ def judge(
     expected: of each program that is taken, in turn, what it is compared with
     resets: runs that were cut off
     free: frames at full speed, the first ones
+    bursts: numbers of programs whose logits come faster than they leave: they may take longer
 
     Raises
     ------
@@ -72,7 +74,9 @@ def judge(
             text = f"{missing} captures of the program never came"
             raise _failed("difference", "", text, compared)
     _require_rules(script, ran, compared)
-    pace = _require_pace(script, ran, resets, free, compared) if built.inside else None
+    pace = None
+    if built.inside:
+        pace = _require_pace(script, ran, resets, free, bursts, compared)
     return Judged(tuple(compared), pace)
 
 
@@ -187,7 +191,12 @@ def _require_rules(script: Script, ran: Ran, compared: Sequence[Compared]) -> No
 
 
 def _require_pace(
-    script: Script, ran: Ran, resets: int, free: int, compared: Sequence[Compared]
+    script: Script,
+    ran: Ran,
+    resets: int,
+    free: int,
+    bursts: Collection[int],
+    compared: Sequence[Compared],
 ) -> float | None:
     """Batches at full speed take the cycles that were predicted, to the cycle; a frame's."""
     took = ran.batches(resets)
@@ -197,7 +206,7 @@ def _require_pace(
     frames, pace = 0, None
     for batch, (cycle, waited) in zip(script.batches, took, strict=True):
         frames += batch.count
-        if frames > free or not batch.whole:
+        if frames > free or not batch.whole or batch.life in bursts:
             continue
         predicted = cycles(script.programs[batch.life]).batch
         # While it waits, what is left of the batch before goes on: that is not counted twice.

@@ -3,7 +3,7 @@
 from cell_bugs import small_cell
 
 from hw.verilog import emit
-from hw.verilog.statements import live, names, read
+from hw.verilog.statements import live, names, read, subtree
 
 TEXT = """\
 module top(
@@ -91,6 +91,73 @@ def test_signals_that_nothing_reads_are_not_live():
     assert ("top", "unread") not in found
     for place in [("top", "o"), ("top", "add1"), ("top", "ram"), ("top", "rom"), ("top.part", "a")]:
         assert place in found
+
+
+CELLS = """\
+module top(
+  input [1:0] a,
+  input spare,
+  output o
+);
+  wire net1;
+  wire net2;
+  assign net2 = spare;
+  LUT4 #(
+    .INIT(16'hca00)
+  ) side (
+    .A(1'h0),
+    .B(a[0]),
+    .C(a[1]),
+    .D(1'h1),
+    .Z(net1)
+  );
+  PFUMX both (
+    .ALUT(net1),
+    .BLUT(1'h0),
+    .C0(a[1]),
+    .Z(o)
+  );
+endmodule
+"""
+
+
+def test_cells_of_a_family_are_gone_through():
+    found = live(read(CELLS), "top")
+    assert found == {("top", name) for name in ("a", "net1", "o")}
+
+
+SHARED = """\
+module top(
+  input i,
+  output o
+);
+  \\top.b  b (
+    .i(i),
+    .o(o)
+  );
+endmodule
+module \\top.a.leaf (
+  input i,
+  output o
+);
+  assign o = ~ i;
+endmodule
+module \\top.b (
+  input i,
+  output o
+);
+  \\top.a.leaf  leaf (
+    .i(i),
+    .o(o)
+  );
+endmodule
+"""
+
+
+def test_what_a_module_consists_of_may_be_called_after_another():
+    modules = read(SHARED)
+    assert [module.name for module in subtree(modules, "top.b")] == ["top.a.leaf", "top.b"]
+    assert len(list(subtree(modules, "top"))) == 3
 
 
 def test_every_assignment_of_an_emission_is_read():

@@ -57,6 +57,49 @@ def test_proof(line, after, equal):
     assert proved(TEXT, mutant, [], 5) == ("top.part" if equal else None)
 
 
+CELLS = """\
+module \\top.part (
+  input clk,
+  input [1:0] i,
+  output [1:0] o
+);
+  wire [1:0] held;
+  wire more;
+  assign more = i[0] | i[1];
+  LUT4 #(
+    .INIT(16'haaaa)
+  ) same (
+    .A(more),
+    .B(1'h0),
+    .C(i[0]),
+    .D(1'h0),
+    .Z(held[1])
+  );
+  TRELLIS_FF #(
+    .CEMUX("1"),
+    .CLKMUX("CLK"),
+    .GSR("DISABLED"),
+    .LSRMUX("LSR"),
+    .REGSET("RESET")
+  ) bit0 (
+    .CLK(clk),
+    .DI(held[1]),
+    .LSR(1'h0),
+    .Q(held[0])
+  );
+  assign o = held;
+endmodule
+"""
+
+
+@pytest.mark.parametrize(("after", "equal"), [("i[1] | i[0]", True), ("i[0] & i[1]", False)])
+def test_cells_of_a_family_are_looked_into(after, equal):
+    line = "assign more = i[0] | i[1];"
+    number = [text.strip() for text in CELLS.split("\n")].index(line)
+    mutant = Mutant("any", "top.part", number, line, f"assign more = {after};")
+    assert proved(CELLS, mutant, [], 5) == ("top.part" if equal else None)
+
+
 OUTSIDE = """\
 module top(
   input clk,
