@@ -21,6 +21,10 @@ RANGES = {
 }
 """The least and the most of each size."""
 
+AHEAD = 8
+"""Words behind a body of a program that is streamed which have room beside it: what comes next is
+there when the body is done."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Overlay:
@@ -32,7 +36,8 @@ class Overlay:
     data_bits: D, of a pixel: formats of up to D − 1 bits fit, signed or not
     acc_bits: of a lane's accumulator
     words: of the data memory; word 0 is always zero
-    program_words: of the program memory: what is resident, or in flight
+    program_words: of the longest program that is stored; of one that is streamed as many, or the
+        next power of two, are there at a time
     corner: images of a batch along each side, at most: 1, 2 or 4
     logit_bits: of a logit
     fabric: "ecp5" (carry chains and block RAMs are instantiated) or "generic"
@@ -76,6 +81,17 @@ class Overlay:
     @property
     def lanes(self) -> int:
         return self.rows * self.columns
+
+    @property
+    def program_depth(self) -> int:
+        """Words of the memory that programs lie in: of one that is streamed, word k is at k modulo
+        this."""
+        return 1 << (self.program_words - 1).bit_length()
+
+    @property
+    def streamed_body(self) -> int:
+        """Words of the longest body of a program that is streamed."""
+        return self.program_depth - AHEAD
 
     @property
     def content(self) -> dict[str, Any]:

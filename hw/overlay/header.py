@@ -1,5 +1,5 @@
 """What a program says of itself before its words, as it arrives: 16-bit words, then the program's,
-then its CRC-32.
+then its CRC-32. A program that is streamed has no end there: see STREAMED.
 
 The CRC (that of zlib) is over all words before it, each with its lower byte first; its lower half
 comes first. Everything an overlay needs to place images and to follow the program is a number
@@ -23,8 +23,12 @@ CHECKED = (
 """The first words of the header.
 
 network: the first bits of the digest of the network that the program is of, which nobody checks.
-length: words of the program, prefix and suffix.
+length: words of the program, prefix and suffix; its highest bit is STREAMED.
 """
+
+STREAMED = 1 << 15
+"""In length_high: the sections come behind the header's CRC, each with a CRC of its own, as often
+as they are done and in that order, for as long as the stream's packet lasts."""
 
 STEPS = (
     "image_address",
@@ -67,7 +71,7 @@ FIELDS = CHECKED + STEPS + KEPT
 
 
 CRC_WORDS = 2
-"""Behind the program's words."""
+"""Behind the program's words; of one that is streamed behind the header and each section."""
 
 
 class Status(IntEnum):
@@ -83,4 +87,5 @@ class Status(IntEnum):
     OTHER_OVERLAY = 5
     TOO_LONG = 6
     DAMAGED = 7
-    """Refused: the CRC is another one, or the stream's packet ended early or late."""
+    """Refused: the CRC is another one, or the stream's packet ended early or late. Or a program
+    that is streamed has come to its end in the same way."""

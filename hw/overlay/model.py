@@ -124,6 +124,9 @@ class Machine:
         self.collected = 0
         self.logits: list[list[int]] = []
         self._half = 1 << (hardware.acc_bits - 1)
+        longest, most = program.longest_body, hardware.streamed_body
+        if program.streamed and longest > most:
+            raise Fault(f"a body of {longest} words; one that is streamed has {most} at most")
 
     # One batch -------------------------------------------------------------------------------
 

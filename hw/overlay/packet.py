@@ -1,16 +1,42 @@
-"""A program as it arrives at an overlay: header, words, CRC."""
+"""A program as it arrives at an overlay: header, words, CRC; of one that is streamed header and
+sections, each with its CRC."""
 
 import zlib
 
 import numpy as np
 
 from hw.overlay import isa
-from hw.overlay.header import FIELDS, MAGIC
+from hw.overlay.header import FIELDS, MAGIC, STREAMED
 from hw.overlay.program import Program
 
 
 def packet(program: Program) -> np.ndarray:
-    """The words that an overlay takes, uint16: see `hw.overlay.header`."""
+    """The words that an overlay takes, uint16: see `hw.overlay.header`.
+
+    Of a program that is streamed each section once: what comes then is up to `opening` and `batch`.
+    """
+    if program.streamed:
+        return np.concatenate([opening(program), batch(program, 1)])
+    return checked(np.concatenate([_header(program), program.prefix, program.suffix]))
+
+
+def opening(program: Program) -> np.ndarray:
+    """What is taken before any image is done: of a program that is streamed, the header."""
+    return checked(_header(program)) if program.streamed else packet(program)
+
+
+def batch(program: Program, images: int) -> np.ndarray:
+    """Sections of a program that is streamed, for a batch of so many images."""
+    return np.concatenate([*[checked(program.prefix)] * images, checked(program.suffix)])
+
+
+def checked(words: np.ndarray) -> np.ndarray:
+    """Words and their CRC."""
+    crc = zlib.crc32(words.astype("<u2").tobytes())
+    return np.append(words, [crc & 0xFFFF, crc >> 16]).astype(np.uint16)
+
+
+def _header(program: Program) -> np.ndarray:
     py, px = program.image_pitch
     height, width, channels = program.image
     length, suffix = len(program.prefix) + len(program.suffix), len(program.prefix)
@@ -23,7 +49,7 @@ def packet(program: Program) -> np.ndarray:
         "fingerprint_low": fingerprint & 0xFFFF,
         "network_high": network >> 16,
         "network_low": network & 0xFFFF,
-        "length_high": length >> 16,
+        "length_high": length >> 16 | STREAMED * program.streamed,
         "length_low": length & 0xFFFF,
         **_steps(program),
         "suffix_high": suffix >> 16,
@@ -35,10 +61,7 @@ def packet(program: Program) -> np.ndarray:
         "image_step": program.image_step,
         "wrap": ((1 << py) - 1) << 8 | ((1 << px) - 1),
     }
-    header = np.array([values[name] for name in FIELDS], np.uint16)
-    words = np.concatenate([header, program.prefix, program.suffix]).astype("<u2")
-    crc = zlib.crc32(words.tobytes())
-    return np.append(words, [crc & 0xFFFF, crc >> 16]).astype(np.uint16)
+    return np.array([values[name] for name in FIELDS], np.uint16)
 
 
 def _steps(program: Program) -> dict[str, int]:

@@ -1,10 +1,11 @@
 """A program: the words that an overlay does for every batch of images, and what they rest on."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from hw.ir.graph import Pair, Shape
+from hw.overlay import isa
 from hw.overlay.hardware import Overlay
 
 
@@ -23,6 +24,7 @@ class Program:
     image_step: words from the first buffer to the second
     batch: images of a batch, down and across
     logits: of an image
+    streamed: it comes again with every batch, as long as it runs, and need not fit the program memory
     network: digest of the network that it was made from; "": of none
     """
 
@@ -35,7 +37,15 @@ class Program:
     image_step: int
     batch: Pair
     logits: int
-    network: str = field(default="")
+    network: str = ""
+    streamed: bool = False
+
+    @property
+    def longest_body(self) -> int:
+        """Words of it; 0: there is none."""
+        words = np.concatenate([self.prefix, self.suffix])
+        bodies = words[words >> 12 == isa.CONTROL >> 12 | isa.Op.BODY]
+        return int((bodies & isa.LONGEST_BODY).max(initial=0))
 
     @property
     def images(self) -> int:

@@ -2,7 +2,8 @@
 
     PROG/program.json   versions, the overlay's sizes, the network's digest, image, batch, logits,
                         cycles, memory, digests
-    PROG/program.bin    the words that go to an overlay, 16 bits each, lower byte first
+    PROG/program.bin    the words that go to an overlay, 16 bits each, lower byte first; of a program
+                        that is streamed header, prefix and suffix once, each with its CRC
 
 The same program gives the same bytes.
 """
@@ -81,6 +82,8 @@ class ProgramFile:
             "image_step": program.image_step,
             "batch": list(program.batch),
             "logits": program.logits,
+            # Not in files of stored programs: they are as they were before there was anything else.
+            **({"streamed": True} if program.streamed else {}),
             "prefix_words": len(program.prefix),
             "suffix_words": len(program.suffix),
             "memory_words": self.memory,
@@ -146,11 +149,13 @@ def _file(document: dict[str, Any], folder: str | Path, hardware: Overlay | None
         hardware = Overlay(**sizes, fabric="generic")
     require_for(sizes, hardware, Path(folder) / DOCUMENT)
     words = _words(Path(folder) / PACKET, document["packet"])
-    body = words[len(FIELDS) : -CRC_WORDS].astype(np.uint16)
+    streamed = document.get("streamed", False)
+    body = words[len(FIELDS) + CRC_WORDS * streamed : -CRC_WORDS].astype(np.uint16)
+    prefix, suffix = np.split(body, [document["prefix_words"]])
     program = Program(
         hardware=hardware,
-        prefix=body[: document["prefix_words"]],
-        suffix=body[document["prefix_words"] :],
+        prefix=prefix,
+        suffix=suffix[CRC_WORDS * streamed :],
         image=tuple(document["image"]),
         image_pitch=tuple(document["image_pitch"]),
         image_slot=document["image_slot"],
@@ -158,6 +163,7 @@ def _file(document: dict[str, Any], folder: str | Path, hardware: Overlay | None
         batch=tuple(document["batch"]),
         logits=document["logits"],
         network=document["network_digest"],
+        streamed=streamed,
     )
     return ProgramFile(
         program,

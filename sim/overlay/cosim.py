@@ -19,9 +19,10 @@ from hw.overlay import isa
 from hw.overlay.compiler.compile import Compiled, compile_network
 from hw.overlay.cycles import cycles
 from hw.overlay.hardware import Overlay
-from hw.overlay.header import FIELDS, Status
+from hw.overlay.header import FIELDS, STREAMED, Status
 from hw.overlay.packet import packet
 from hw.overlay.program import Program
+from hw.overlay.programming import fitted
 from hw.verilog.emit_overlay import plan_in
 from hw.verilog.rtl_folder import Emission
 from sim import designs, gates
@@ -39,7 +40,7 @@ from sim.runner import Build
 from sim.scoreboard import Compared
 from sim.stimuli import Stimuli
 
-LOAD_CYCLES = 7
+LOAD_CYCLES = 2
 """About what a word of a program takes as it comes."""
 
 
@@ -75,6 +76,7 @@ class Subject:
     gates: Yosys' netlist instead of the Verilog: one of `sim.gates.FORMS`
     refusals: programs that are no good come first, each of its kind, and are refused
     modelled: every capture is compared with the executable model's too
+    stream: programs are streamed, not only those that are too long to be stored
     """
 
     level: str = Level.NETWORK
@@ -82,6 +84,7 @@ class Subject:
     gates: str | None = None
     refusals: bool = True
     modelled: bool = False
+    stream: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,10 +138,11 @@ def cosim(
     tensors = reference.run(network, stimuli.images)
     if subject.level == Level.NETWORK:
         found = compiled or compiling(network, hardware.overlay)
+        found = fitted(found, stream=subject.stream)
         jobs = [Job(network, found, stimuli.images, tensors)]
     else:
         parts = [part(network, subject.level, name, tensors) for name in names]
-        jobs = [_job(one, hardware.overlay, compiling) for one in parts]
+        jobs = [_job(one, hardware.overlay, compiling, subject.stream) for one in parts]
     start = time.monotonic()
     sources = sources_of(hardware, subject.gates)
     inside = subject.gates != gates.FLAT
@@ -184,8 +188,10 @@ def sources_of(hardware: Hardware, form: str | None) -> dict[str, str]:
     return gates.models() | sources if hardware.overlay.fabric == "ecp5" else sources
 
 
-def _job(one: Part, overlay: Overlay, compiling: Callable[[Network, Overlay], Compiled]) -> Job:
-    compiled = compiling(one.network, overlay)
+def _job(
+    one: Part, overlay: Overlay, compiling: Callable[[Network, Overlay], Compiled], stream: bool
+) -> Job:
+    compiled = fitted(compiling(one.network, overlay), stream=stream)
     tensors = reference.run(one.network, one.images)
     return Job(one.network, compiled, one.images, tensors, one.nodes)
 
@@ -200,10 +206,11 @@ def script_of(
         # A byte of an image has a cycle to itself, and as many are left for captures.
         least = int(cycles(jobs[0].program).prefix.sum(1).min())
         timed = not stimuli.stalled and 2 * images[0].size < least
-        script = Script([*phases, Phase.of(jobs[0].program, images)], timed)
+        phases.append(Phase.of(jobs[0].program, images))
     else:
-        again = [Phase.of(job.program, job.images) for job in jobs] * stimuli.passes
-        script = Script([*phases, *again])
+        timed = False
+        phases += [Phase.of(job.program, job.images) for job in jobs] * stimuli.passes
+    script = Script(phases, timed, calm=sum(len(job.images) for job in jobs))
     expected: list[list[Expected]] = []
     for number, job in enumerate(jobs):
         expected.append([Planes(job.network, job.compiled, job.tensors)])
@@ -216,6 +223,7 @@ def script_of(
 def refusals(program: Program) -> list[Phase]:
     """Packets that an overlay refuses, one for each reason that it has."""
     small = replace(program, prefix=program.prefix[-1:], suffix=program.suffix[-1:])
+    small = replace(small, streamed=False)
     good = packet(small)
 
     def bad(status: Status, field: str, value: int) -> Phase:
@@ -225,14 +233,17 @@ def refusals(program: Program) -> list[Phase]:
 
     flipped = good.copy()
     flipped[-1] ^= 1
+    header = packet(replace(small, streamed=True))
+    header[len(FIELDS)] ^= 1
     return [
         bad(Status.NO_PROGRAM, "magic", 0),
         bad(Status.OTHER_VERSION, "version", isa.VERSION + 1),
         bad(Status.OTHER_OVERLAY, "fingerprint_low", ~good[FIELDS.index("fingerprint_low")]),
-        bad(Status.TOO_LONG, "length_high", 0xFFFF),
+        bad(Status.TOO_LONG, "length_high", STREAMED - 1),
         Phase.refused(program, flipped, Status.DAMAGED),
         Phase.refused(program, good[:-1], Status.DAMAGED),
         Phase.refused(program, np.append(good, np.uint16(0)), Status.DAMAGED),
+        Phase.refused(program, header, Status.DAMAGED),
     ]
 
 
@@ -240,7 +251,7 @@ def moments(script: Script, count: int, seed: int) -> list[Moment]:
     """So many resets, in turn: while a batch is done; while a program comes; under stalls; with the
     logits held back; with nothing to do."""
     rng = np.random.default_rng([seed, 0x5E5E7])
-    words = sum(len(phase.words) for phase in script.phases if phase.words is not None)
+    words = sum(phase.opening for phase in script.phases if phase.words is not None)
     program = script.programs[0]
     loaded = LOAD_CYCLES * words + (1 << (program.hardware.words - 1).bit_length())
     batch = cycles(program).batch

@@ -19,9 +19,10 @@ RUNNING, DONE, HUNG, SURPLUS = range(4)
 """Values of `stop`: still running; script and logits are through; nothing moved, or it took too
 long; a logit too many."""
 
-PROGRAM, IMAGES, PROGRAM_SENT, IMAGES_SENT, LOGITS, PAUSE = range(3, 9)
+PROGRAM, IMAGES, PROGRAM_SENT, IMAGES_SENT, LOGITS, CALM, PAUSE = range(3, 10)
 """Orders of a script: so many beats more of programs or of images may be sent; wait until all that
-may have been; until so many logits have left; for so many cycles."""
+may have been; until so many logits have left; from now on programs do not pause, or do as the
+run's pauses say; wait for so many cycles."""
 
 AGENTS = Path(__file__).parents[1] / "rtl" / "overlay.sv"
 
@@ -121,6 +122,7 @@ def generate(overlay: Overlay, module: str, *, inside: bool = True) -> Harness:
         PROGRAM_SENT=PROGRAM_SENT,
         IMAGES_SENT=IMAGES_SENT,
         LOGITS=LOGITS,
+        CALM=CALM,
     )
     return Harness(text, overlay, 1 + width // 32, -(-bits // 32), inside)
 
@@ -181,7 +183,7 @@ module {top};
 
   // What may be sent, and what has been.
   int program_granted, program_sent, image_granted, image_sent, logits_taken, paused;
-  bit finished, ordering, ordered;
+  bit finished, ordering, ordered, calm;
   int order;
   bit [31:0] argument;
 {declared}
@@ -208,7 +210,7 @@ module {top};
       {joined});
 
   overlay_source #(.ID(1), .WIDTH(17), .BYTES(4), .ALWAYS(1), .FILE("{program_file}")) programs (
-      .clk, .rst, .granted(program_granted), .stall_from(stalls), .pattern, .stall, .seed, .idle,
+      .clk, .rst, .granted(program_granted), .stall_from(calm ? 32'h7FFFFFFF : stalls), .pattern, .stall, .seed, .idle,
       .block(due && hold == 2), .ready(program_ready), .valid(program_valid),
       .payload(program_payload), .delivered(program_sent));
   overlay_source #(.ID(2), .FILE("{image_file}")) images (
@@ -258,6 +260,7 @@ module {top};
     if (rst) begin
       program_granted <= 0;
       image_granted <= 0;
+      calm <= 0;
     end else if (ordering && !ordered) begin
       case (order)
         {PROGRAM}: begin
@@ -266,6 +269,10 @@ module {top};
         end
         {IMAGES}: begin
           image_granted <= image_granted + argument;
+          ordered <= 1;
+        end
+        {CALM}: begin
+          calm <= argument != 0;
           ordered <= 1;
         end
         {PROGRAM_SENT}: ordered <= program_sent == program_granted;

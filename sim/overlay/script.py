@@ -11,7 +11,7 @@ from hw.axi_lite import SLVERR
 from hw.overlay import isa
 from hw.overlay.cycles import cycles
 from hw.overlay.header import Status
-from hw.overlay.packet import packet
+from hw.overlay.packet import batch, opening, packet
 from hw.overlay.program import Program
 from hw.overlay.registers import FLUSH, IDENTITY, RESET, VERSION, Register
 from sim.loading import POLL, READ, RULES, WRITE, Access
@@ -37,7 +37,8 @@ class Phase:
     ----------
     program: that the images go through
     images: uint8 (N, H, W, C)
-    words: its packet, whole or damaged; None: the program is there already
+    words: its packet, whole or damaged, of one that is streamed with the sections of all its batches;
+        None: the program is there already, and stored
     status: what is to become of the packet; it has images only where that is READY
     """
 
@@ -49,12 +50,39 @@ class Phase:
     @classmethod
     def of(cls, program: Program, images: np.ndarray) -> "Phase":
         """A whole program and its images."""
-        return cls(program, images, packet(program))
+        if not program.streamed:
+            return cls(program, images, packet(program))
+        sections = [batch(program, count) for count in _batches(program, images)]
+        return cls(program, images, np.concatenate([opening(program), *sections]))
 
     @classmethod
     def refused(cls, program: Program, words: np.ndarray, status: Status) -> "Phase":
         """A packet that is refused."""
         return cls(program, np.zeros((0, *program.image), np.uint8), words, status)
+
+    @property
+    def opening(self) -> int:
+        """Words that come before the images."""
+        assert self.words is not None
+        if self.program.streamed and self.status is Status.READY:
+            return len(opening(self.program))
+        return len(self.words)
+
+    def calm(self, frames: int) -> int:
+        """Words of the batches behind the opening that are done with the first so many images."""
+        whole = 0
+        for count in _batches(self.program, self.images):
+            if whole + count > frames:
+                break
+            whole += count
+        counts = _batches(self.program, self.images[:whole])
+        return sum(len(batch(self.program, count)) for count in counts)
+
+
+def _batches(program: Program, images: np.ndarray) -> list[int]:
+    """Images of each batch."""
+    size, count = program.images, len(images)
+    return [min(size, count - first) for first in range(0, count, size)]
 
 
 @dataclass(frozen=True)
@@ -81,6 +109,7 @@ class Script:
     Parameters
     ----------
     timed: the last batch neither waits for images nor for its logits: CYCLES is what is predicted
+    calm: with the first so many images, a program that is streamed does not pause
 
     Members
     -------
@@ -91,6 +120,7 @@ class Script:
 
     phases: Sequence[Phase]
     timed: bool = False
+    calm: int = 1 << 30
     frames: int = field(init=False)
     beats: int = field(init=False)
     programs: tuple[Program, ...] = field(init=False)
@@ -104,11 +134,10 @@ class Script:
             if phase.words is not None and phase.status is Status.READY:
                 programs.append(phase.program)
                 image = 0
-            size, count = phase.program.images, len(phase.images)
-            for first in range(0, count, size):
-                some = min(size, count - first)
-                batches.append(Batch(len(programs) - 1, image + first, some, some == size))
-            image += count
+            for some in _batches(phase.program, phase.images):
+                whole = some == phase.program.images
+                batches.append(Batch(len(programs) - 1, image, some, whole))
+                image += some
         set_ = object.__setattr__
         set_(self, "frames", sum(len(phase.images) for phase in self.phases))
         set_(self, "beats", sum(len(p.images) * p.program.logits for p in self.phases))
@@ -127,7 +156,7 @@ class Script:
         found = 0
         for phase in self.phases:
             if phase.words is not None:
-                found += 18 * len(phase.words) + 2 * phase.program.hardware.words
+                found += 12 * len(phase.words) + 2 * phase.program.hardware.words
             if len(phase.images):
                 batches = -(-len(phase.images) // phase.program.images)
                 found += batches * cycles(phase.program).batch + 2 * phase.images.size
@@ -149,23 +178,25 @@ class Script:
         yield Access(READ, 4 * Register.CONTROL, 0)
         yield Access(READ, 4 * len(Register), 0, SLVERR)
         logits = frames = 0
+        calm = self.calm
         for phase, following in zip(self.phases, [*self.phases[1:], None], strict=True):
             if phase.words is not None:
-                yield Access(harness.PROGRAM, 0, len(phase.words))
+                yield Access(harness.PROGRAM, 0, phase.opening)
                 yield Access(harness.PROGRAM_SENT, 0, 0)
                 yield Access(harness.PAUSE, 0, SETTLED)
                 yield Access(POLL, 4 * Register.STATUS, int(phase.status))
                 if phase.status is Status.READY:
-                    content = phase.words[:-CRC_WORDS].astype("<u2").tobytes()
+                    content = phase.words[: phase.opening - CRC_WORDS].astype("<u2").tobytes()
                     yield Access(READ, 4 * Register.PROGRAM, zlib.crc32(content))
             logits += len(phase.images) * phase.program.logits
             frames += len(phase.images)
             if len(phase.images):
-                yield Access(harness.IMAGES, 0, phase.images.size)
+                yield from _sections(phase, calm - frames + len(phase.images))
                 yield Access(harness.IMAGES_SENT, 0, 0)
             if following is not None and following.words is not None:
                 continue
-            short = len(phase.images) % phase.program.images != 0
+            # The sections of a program that is streamed say themselves how short a batch is.
+            short = not phase.program.streamed and len(phase.images) % phase.program.images != 0
             if short:
                 yield Access(WRITE, 4 * Register.CONTROL, FLUSH)
             yield Access(harness.LOGITS, 0, logits)
@@ -208,6 +239,27 @@ class Script:
             f"registers: {name}: expected 0x{access.data:08x} and response {access.response}, got"
             f" 0x{value} and {answer}"
         )
+
+
+def _sections(phase: Phase, calm: int) -> Iterator[Access]:
+    """The images, and what comes with them of a program that is streamed: `calm` images' without
+    pauses."""
+    images = Access(harness.IMAGES, 0, phase.images.size)
+    if phase.words is None or not phase.program.streamed:
+        yield images
+        return
+    first = phase.calm(max(calm, 0))
+    if first:
+        yield Access(harness.CALM, 0, 1)
+        yield Access(harness.PROGRAM, 0, first)
+    yield images
+    if first:
+        yield Access(harness.PROGRAM_SENT, 0, 0)
+        yield Access(harness.CALM, 0, 0)
+    left = len(phase.words) - phase.opening - first
+    if left:
+        yield Access(harness.PROGRAM, 0, left)
+        yield Access(harness.PROGRAM_SENT, 0, 0)
 
 
 def _marked(values: np.ndarray, last: int) -> np.ndarray:

@@ -6,10 +6,11 @@ from hw.overlay.hardware import Overlay
 
 
 def about(overlay: Overlay) -> data.StructLayout:
-    """The numbers of `hw.overlay.header.KEPT`."""
+    """The numbers of `hw.overlay.header.KEPT`, and whether it is streamed."""
     address, length = (overlay.words - 1).bit_length(), (overlay.program_words - 1).bit_length()
     return data.StructLayout(
         {
+            "streamed": 1,
             "suffix": length,
             "rows": 2,
             "columns": 2,

@@ -95,6 +95,9 @@ class Core(wiring.Component):
             sequencer.word.eq(store.word),
             store.address.eq(sequencer.address),
             store.next.eq(sequencer.next),
+            store.held.eq(sequencer.held),
+            store.starved.eq(sequencer.starved),
+            sequencer.written.eq(store.written),
             array.i.eq(sequencer.o),
             output.i.eq(sequencer.logit),
             output.run.eq(loader.cleared),
@@ -109,6 +112,6 @@ class Core(wiring.Component):
         ]
         m.d.comb += [
             getattr(sequencer.program, name).eq(getattr(about, name))
-            for name in ("suffix", "rows", "columns", "image_step")
+            for name in ("streamed", "suffix", "rows", "columns", "image_step")
         ]
         return m

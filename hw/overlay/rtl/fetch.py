@@ -1,4 +1,4 @@
-"""Which word of the program comes next: loops without a gap, jumps."""
+"""Which word of the program comes next: loops without a gap, jumps, words that have not arrived."""
 
 # By the stubs of amaranth a Component has no `elaborate`.
 # pyright: reportArgumentType=false
@@ -14,6 +14,9 @@ class Fetch(wiring.Component):
     """Follows a program through its memory, which answers two cycles after an address, and a
     register behind it.
 
+    Addresses have a bit more than the memory has: a program that is longer than the memory lies in
+    it as in a ring, and this bit tells the words of one turn from those of the next.
+
     Parameters
     ----------
     address_bits: of the memory
@@ -23,12 +26,19 @@ class Fetch(wiring.Component):
     -------
     go: whether words move on; the memory's registers too are enabled by it
     address: of the word that is shown three cycles later
+    written: of the first word that has not arrived; what waits for it are words that are none
+    held: of the oldest word that may be asked for once more
+    starved: the word that is looked for has not arrived
     valid: whether the word shown is one to be done
     pass_end, last: whether it is the last of a body's pass; whether no other pass follows (outside
         of a body: yes)
     body, count: the word shown begins a body of so many words
     passes: it is done once and so many times again, which does not change meanwhile
-    jump, target: what follows the word shown is at `target`
+    begin: the program begins, at 0
+    jump, onwards, target: what follows the word shown is at `target`, or with `onwards` the word
+        behind it, looked for anew
+    again: what follows it is what was jumped to last, a section's first word; where no body has
+        come since then
 
     Latency: a jump takes `isa.JUMP_CYCLES`, all else a cycle a word.
     """
@@ -38,14 +48,20 @@ class Fetch(wiring.Component):
         super().__init__(
             {
                 "go": In(1),
-                "address": Out(address_bits),
+                "address": Out(address_bits + 1),
+                "written": In(address_bits + 1),
+                "held": Out(address_bits + 1),
+                "starved": Out(1),
                 "valid": Out(1),
                 "pass_end": Out(1),
                 "last": Out(1),
                 "body": In(1),
                 "count": In(12),
                 "passes": In(pass_bits),
+                "begin": In(1),
                 "jump": In(1),
+                "onwards": In(1),
+                "again": In(1),
                 "target": In(address_bits),
             }
         )
@@ -53,15 +69,18 @@ class Fetch(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         # The addresses of three words: the one that is looked for, and those behind it in the
-        # memory's registers. The fourth is shown.
-        at = Signal(self.address_bits)
-        first = Signal(self.address_bits)
-        second = Signal(self.address_bits)
+        # memory's registers. The fourth is shown. Of a word that is none it is the address of the
+        # word that it stands for.
+        at = Signal(self.address_bits + 1)
+        first = Signal(self.address_bits + 1)
+        second = Signal(self.address_bits + 1)
         valid = Signal(3)
         # Where a body's next pass begins, or what a jump leads to.
-        start = Signal(self.address_bits)
+        start = Signal(self.address_bits + 1)
+        leave = Signal()
         jumping = Signal()
         looping = Signal()
+        there = Signal()
         # In a body, the number from 1 of the word that is looked for, and that of the pass from 0.
         number = Signal(12)
         length = Signal(12)
@@ -72,38 +91,49 @@ class Fetch(wiring.Component):
         lasts = Signal(2)
         m.d.comb += [
             self.address.eq(at),
+            leave.eq(self.begin | self.jump | self.again),
+            there.eq(at != self.written),
+            self.starved.eq(~there),
             at_end.eq(looping & (number == length)),
             at_last.eq(~looping | (again == self.passes)),
         ]
         with m.If(self.go):
             m.d.sync += [
-                at.eq(Mux(jumping | (at_end & ~at_last), start, at + 1)),
                 first.eq(at),
                 second.eq(first),
-                valid.eq(Cat(Const(1), valid[:2] & (~jumping).replicate(2))),
+                valid.eq(Cat(Const(1), (valid[:2] & Cat(there, 1)) & ~jumping.replicate(2))),
                 self.valid.eq(valid[2] & ~jumping),
-                number.eq(number + 1),
                 ends.eq(Cat(at_end, ends)),
                 lasts.eq(Cat(at_last, lasts)),
                 self.pass_end.eq(ends[1]),
                 self.last.eq(lasts[1]),
-                looping.eq(looping & ~(at_end & at_last)),
             ]
-            with m.If(at_end):
-                m.d.sync += [number.eq(1), again.eq(again + 1)]
+            with m.If(jumping | there):
+                m.d.sync += at.eq(Mux(jumping | (at_end & ~at_last), start, at + 1))
+            with m.If(there):
+                m.d.sync += [number.eq(number + 1), looping.eq(looping & ~(at_end & at_last))]
+                with m.If(at_end):
+                    m.d.sync += [number.eq(1), again.eq(again + 1)]
+            with m.If(valid[2] & ~looping & ~leave):
+                m.d.sync += self.held.eq(second)
             with m.If(self.body):
-                # The body's first two words are behind, its third one looked for.
+                # The body's first two words are behind, its third one looked for: those that have
+                # arrived.
                 only = self.passes == 0
                 m.d.sync += [
                     start.eq(second),
                     looping.eq(1),
                     length.eq(self.count),
-                    number.eq(isa.SHORTEST_BODY),
+                    number.eq(isa.SHORTEST_BODY - ~valid[1] - ~valid[2] - ~there),
                     again.eq(0),
                     lasts.eq(only.replicate(2)),
                     self.last.eq(only),
                 ]
-        m.d.sync += jumping.eq(self.jump | (jumping & ~self.go))
-        with m.If(self.jump):
-            m.d.sync += [start.eq(self.target), valid.eq(0), self.valid.eq(0), looping.eq(0)]
+        m.d.sync += jumping.eq(leave | (jumping & ~self.go))
+        with m.If(leave):
+            m.d.sync += [valid.eq(0), self.valid.eq(0), looping.eq(0)]
+        with m.If(self.begin):
+            m.d.sync += [start.eq(0), self.held.eq(0)]
+        with m.Elif(self.jump):
+            m.d.sync += start.eq(Mux(self.onwards, second, self.target))
         return m

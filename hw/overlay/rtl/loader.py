@@ -95,9 +95,13 @@ class Loader(wiring.Component):
         with m.If(moves):
             m.d.sync += moves.eq(0)
         done = Signal()
+        # Channel, column and row of the byte.
+        c = Signal(12)
+        x = Signal(8)
+        y = Signal(8)
         with m.If(taken):
             m.d.sync += [moves.eq(1), fresh.eq(done)]
-            self._advance(m, step, rows, columns, buffer, done)
+            self._advance(m, step, rows, columns, buffer, done, c, x, y)
         m.d.sync += [
             full.eq(full + (taken & done) - self.free),
             waiting.eq(waiting + (taken & done) - self.took),
@@ -105,17 +109,14 @@ class Loader(wiring.Component):
         with m.If(~self.run):
             m.d.sync += [
                 signal.eq(signal.init)
-                for signal in (at, clearing, moves, step, rows, columns, buffer, full, waiting)
-            ]
+                for signal in (at, clearing, moves, step, rows, columns, buffer, full, waiting,
+                               fresh, c, x, y)
+            ]  # fmt: skip
         return m
 
-    def _advance(self, m: Module, step, rows, columns, buffer, done) -> None:
+    def _advance(self, m: Module, step, rows, columns, buffer, done, c, x, y) -> None:
         """Which step leads to the next byte's place, and in which lanes that is."""
-        # They are zero between images, and so for a new program.
         about = self.about
-        c = Signal(12)
-        x = Signal(8)
-        y = Signal(8)
         turn = {axis: Signal(name=f"turn_{axis}") for axis in "yx"}
         m.d.comb += [
             turn["x"].eq(((x | ~about.wrap_x)[:7]).all()),

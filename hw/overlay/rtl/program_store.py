@@ -1,4 +1,5 @@
-"""The program's memory, and what fills it: header and CRC are checked before anything runs."""
+"""The program's memory, and what fills it: header and CRC are checked before anything runs, of a
+program that is streamed the header's; each section's when it has come."""
 
 # By the stubs of amaranth a Component has no `elaborate`, a flipped interface is none.
 # pyright: reportArgumentType=false
@@ -10,17 +11,14 @@ from amaranth.lib.wiring import In, Out
 
 from hw.overlay import isa
 from hw.overlay.hardware import Overlay
-from hw.overlay.header import CHECKED, FIELDS, KEPT, MAGIC, STEPS, Status
+from hw.overlay.header import CHECKED, FIELDS, KEPT, MAGIC, STEPS, STREAMED, Status
+from hw.overlay.isa import Flow
 from hw.overlay.rtl import cells
 from hw.overlay.rtl.about import about
+from hw.overlay.rtl.crc import START, WHOLE, digested
 
-_POLYNOMIAL = 0xEDB88320
-_START = 0xFFFFFFFF
-_WHOLE = 0xDEBB20E3
-"""The CRC's register after all words and their CRC."""
-
-_DIGESTED = 4
-"""Bits of a word that go into the CRC in a cycle: more take more look-up tables."""
+_ENDS = tuple(isa.Jump(flow).pack() >> 8 for flow in (Flow.END_PREFIX, Flow.END_SUFFIX))
+"""Upper bytes of the words that sections end with."""
 
 
 def program_word() -> data.StructLayout:
@@ -29,9 +27,12 @@ def program_word() -> data.StructLayout:
 
 
 class ProgramStore(wiring.Component):
-    """Takes one program after the other; a word takes 6 cycles, four of them for its CRC.
+    """Takes one program after the other, a word a cycle.
 
     A program that is refused leaves none: its packet is read to its end, and the status says why.
+    One that is streamed goes round in the memory: a word waits for its room until the one that lies
+    there is not asked for any more. It is there from its header's CRC on, until another one comes,
+    or something of it is damaged.
 
     Members
     -------
@@ -40,10 +41,13 @@ class ProgramStore(wiring.Component):
     open: it may: nothing runs
     ready: a program is there
     status: see `Status`
-    crc: of the program that is there
+    crc: of the program that is there; of one that is streamed its header's
     about: of the program that is there
     step, words: one of the header's steps, see `Loader`
     address, next, word: to read it, two cycles of `next` from address to word
+    written, held, starved: see `Fetch`
+
+    Throughput: a word a cycle; a CRC takes one more.
     """
 
     def __init__(self, overlay: Overlay):
@@ -64,74 +68,122 @@ class ProgramStore(wiring.Component):
                 "address": In(self.address_bits),
                 "next": In(1),
                 "word": Out(isa.WORD_BITS),
+                "written": Out(self.address_bits + 1),
+                "held": In(self.address_bits + 1),
+                "starved": In(1),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
+        # The word under way, and whether there is one.
         word = Signal(isa.WORD_BITS)
         last = Signal()
-        crc = Signal(32, init=_START)
-        # Header words come first, then those of the program, then two of the CRC.
+        there = Signal()
+        crc = Signal(32, init=START)
+        # Header words come first; then those of the program, then two of the CRC, or the other way
+        # round.
         number = Signal(range(len(FIELDS) + 1))
         at = Signal(self.address_bits + 1)
+        following = Signal(self.address_bits + 1)
         length = Signal(self.address_bits + 1)
-        whole = Signal()
-        end = Signal()
-        part = Signal(range(isa.WORD_BITS // _DIGESTED))
+        streamed = Signal()
+        # The section that ends is a suffix: with it, the stream may end too.
+        suffix = Signal()
         status = Signal(Status)
         taken = Signal()
+        full = Signal()
         use = Signal()
-        m.d.comb += [self.status.eq(status), self.ready.eq(status == Status.READY)]
-        # There is time for it between two words.
-        m.d.sync += whole.eq(at == length)
+        good = Signal()
+        m.d.comb += [
+            self.status.eq(status),
+            self.ready.eq(status == Status.READY),
+            self.about.streamed.eq(streamed),
+            self.written.eq(at),
+            following.eq(at + 1),
+            full.eq((at ^ self.held) == 1 << self.address_bits),
+        ]
+        header = Signal()
         self._memory(m, at, word, taken)
-        self._steps(m, number, word, use)
-        with m.FSM(init="WAIT"):
+        self._steps(m, number, word, header)
+        with m.If(use):
+            m.d.sync += [crc.eq(digested(crc, word)), there.eq(0)]
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [
+                word.eq(self.i.payload.word),
+                last.eq(self.i.payload.last),
+                there.eq(1),
+            ]
+        with m.FSM(init="WAIT") as state:
             with m.State("WAIT"):
                 m.d.comb += self.pending.eq(self.i.valid)
                 with m.If(self.i.valid & self.open):
                     m.d.sync += [
                         status.eq(Status.LOADING),
-                        crc.eq(_START),
+                        crc.eq(START),
                         number.eq(0),
                         at.eq(0),
-                        end.eq(0),
+                        suffix.eq(0),
+                        last.eq(0),
                     ]
-                    m.next = "TAKE"
-            with m.State("TAKE"):
-                m.d.comb += self.i.ready.eq(1)
-                m.d.sync += [word.eq(self.i.payload.word), last.eq(self.i.payload.last), part.eq(0)]
-                with m.If(self.i.valid):
-                    m.next = "DIGEST"
-            with m.State("DIGEST"):
-                bits = (word >> Cat(Const(0, 2), part))[:_DIGESTED]
-                m.d.sync += [crc.eq(digested(crc, bits)), part.eq(part + 1)]
-                with m.If(part == isa.WORD_BITS // _DIGESTED - 1):
-                    m.next = "USE"
-            with m.State("USE"):
-                m.next = "TAKE"
-                m.d.comb += use.eq(status == Status.LOADING)
+                    m.next = "HEADER"
+            with m.State("HEADER"):
+                m.d.comb += [use.eq(there), header.eq(there)]
+                with m.If(status != Status.LOADING):
+                    m.next = "REST"
+                with m.Elif(use):
+                    m.d.sync += number.eq(number + 1)
+                    with m.If(number == len(FIELDS) - 1):
+                        m.next = "WORDS"
+                        with m.If(streamed):
+                            m.next = "CRC_LOW"
+                    with m.If(last):
+                        m.d.sync += status.eq(Status.DAMAGED)
+                        m.next = "WAIT"
+                    self._check(m, number, word, length, streamed, status)
+            with m.State("WORDS"):
+                m.d.comb += [use.eq(there & ~full), taken.eq(use)]
+                section_ends = (word[8:] == _ENDS[0]) | (word[8:] == _ENDS[1])
+                with m.If(use):
+                    m.d.sync += [at.eq(following), suffix.eq(word[8:] == _ENDS[1])]
+                    with m.If(Mux(streamed, section_ends, following == length)):
+                        m.next = "CRC_LOW"
+                    with m.If(last):
+                        m.d.sync += status.eq(Status.DAMAGED)
+                        m.next = "WAIT"
+                with m.If(there & full & self.starved):
+                    # A body that never ends: what comes behind it finds no room.
+                    m.d.sync += status.eq(Status.DAMAGED)
+                    m.next = "REST"
+            with m.State("CRC_LOW"):
+                m.d.comb += use.eq(there)
+                with m.If(use):
+                    m.next = "CRC_HIGH"
+                    with m.If(status == Status.LOADING):
+                        m.d.sync += self.crc.eq(~crc)
+                    with m.If(last):
+                        m.d.sync += status.eq(Status.DAMAGED)
+                        m.next = "WAIT"
+            with m.State("CRC_HIGH"):
+                m.d.comb += use.eq(there)
+                with m.If(use):
+                    m.next = "CHECK"
+            with m.State("CHECK"):
+                # A stored program ends here, one that is streamed may do so behind its suffix.
+                m.d.comb += good.eq((crc == WHOLE) & Mux(streamed, ~last | suffix, last))
+                m.d.sync += [status.eq(Mux(good, Status.READY, Status.DAMAGED)), crc.eq(START)]
+                m.next = "REST"
                 with m.If(last):
                     m.next = "WAIT"
-        with m.If(use):
-            with m.If(number < len(FIELDS)):
-                m.d.sync += number.eq(number + 1)
+                with m.Elif(good):
+                    m.next = "WORDS"
+            with m.State("REST"):
+                m.d.comb += use.eq(there)
                 with m.If(last):
-                    m.d.sync += status.eq(Status.DAMAGED)
-                self._check(m, number, word, length, status)
-            with m.Elif(~whole):
-                m.d.comb += taken.eq(1)
-                # The program's last word leaves what it says here.
-                m.d.sync += [at.eq(at + 1), self.crc.eq(~crc)]
-                with m.If(last):
-                    m.d.sync += status.eq(Status.DAMAGED)
-            with m.Else():
-                m.d.sync += end.eq(1)
-                with m.If(last != end):
-                    m.d.sync += status.eq(Status.DAMAGED)
-                with m.Elif(last):
-                    m.d.sync += status.eq(Mux(crc == _WHOLE, Status.READY, Status.DAMAGED))
+                    m.next = "WAIT"
+        # Behind a CRC none comes before it is checked: `last` is that of the CRC.
+        comes = ~there | (use & ~state.ongoing("CRC_HIGH"))
+        m.d.comb += self.i.ready.eq(~state.ongoing("WAIT") & ~last & comes)
         return m
 
     def _memory(self, m: Module, at: Value, word: Value, taken: Value) -> None:
@@ -170,7 +222,7 @@ class ProgramStore(wiring.Component):
             reader.addr.eq(self.address),
             reader.en.eq(self.next),
             self.word.eq(shown),
-            writer.addr.eq(at),
+            writer.addr.eq(at[: self.address_bits]),
             writer.data.eq(word),
             writer.en.eq(taken),
         ]
@@ -213,8 +265,17 @@ class ProgramStore(wiring.Component):
             *(self.about[name].eq(value) for name, value in values.items()),
         ]
 
-    def _check(self, m: Module, number: Value, word: Value, length: Signal, status: Signal) -> None:
+    def _check(
+        self,
+        m: Module,
+        number: Value,
+        word: Value,
+        length: Signal,
+        streamed: Signal,
+        status: Signal,
+    ) -> None:
         """A word of the header's first part."""
+        assert STREAMED == 1 << (isa.WORD_BITS - 1)
         fingerprint, most = self.overlay.fingerprint, self.overlay.program_words
         wanted = {
             "magic": (MAGIC, Status.NO_PROGRAM),
@@ -226,13 +287,13 @@ class ProgramStore(wiring.Component):
             with m.If((number == FIELDS.index(name)) & (word != value)):
                 m.d.sync += status.eq(otherwise)
         with m.If(number == FIELDS.index("length_high")):
-            m.d.sync += length[16:].eq(word)
-            with m.If(word > most >> 16):
+            m.d.sync += [length[16:].eq(word), streamed.eq(word[-1])]
+            with m.If((word > most >> 16) & ~word[-1]):
                 m.d.sync += status.eq(Status.TOO_LONG)
         with m.If(number == FIELDS.index("length_low")):
             m.d.sync += length[:16].eq(word)
             whole = Cat(word, length[16:])
-            with m.If(whole > most):
+            with m.If((whole > most) & ~streamed):
                 m.d.sync += status.eq(Status.TOO_LONG)
             with m.If(whole == 0):
                 m.d.sync += status.eq(Status.DAMAGED)
@@ -241,10 +302,3 @@ class ProgramStore(wiring.Component):
 def _padded(address: Value, bits: int) -> Value:
     """An address of a block RAM of words of so many bits."""
     return Cat(address, Const(0, (cells.NARROW_DEPTHS[bits] - 1).bit_length() - len(address)))
-
-
-def digested(crc: Value, bits: Value) -> Value:
-    """The CRC after some bits more, lowest first."""
-    for bit in bits:
-        crc = (crc >> 1) ^ Mux(crc[0] ^ bit, _POLYNOMIAL, 0)
-    return crc

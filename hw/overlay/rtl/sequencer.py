@@ -22,12 +22,14 @@ PLACES = 1 << (2 * PLACE_BITS)
 def shape_of_program(overlay: Overlay) -> data.StructLayout:
     """What a program says of itself, beside its words.
 
-    suffix: address of the suffix; the prefix begins at 0
+    streamed: its sections come one behind the other, as often as they are done
+    suffix: address of the suffix; the prefix begins at 0; of one that is streamed nothing
     rows, columns: images of a batch, down and across, less one
     image_step: words from the first image buffer to the second
     """
     return data.StructLayout(
         {
+            "streamed": 1,
             "suffix": (overlay.program_words - 1).bit_length(),
             "rows": PLACE_BITS,
             "columns": PLACE_BITS,
@@ -44,9 +46,10 @@ class Sequencer(wiring.Component):
     run: whether a program is there; without it all registers are zero
     program: see `shape_of_program`; constant while `run`
     address, word, next: the program's memory: the word at an address, two cycles of `next` later
+    written, held, starved: how far the program has come, see `Fetch`
     image: an image is there, in the buffer whose turn it is; took: it is being read from now on
     free: the image that was taken is not read any more
-    flush: a batch that has begun and waits for an image does without it
+    flush: a batch that has begun and waits for an image does without it, and without all behind it
     room: whether the output takes another logit
     write, write_valid, write_ready: a pixel from elsewhere, see `Issue`
     o, logit: see `Issue`
@@ -65,6 +68,9 @@ class Sequencer(wiring.Component):
                 "program": In(shape_of_program(overlay)),
                 "address": Out(self.address_bits),
                 "next": Out(1),
+                "written": In(self.address_bits + 1),
+                "held": Out(self.address_bits + 1),
+                "starved": Out(1),
                 "word": In(isa.WORD_BITS),
                 "image": In(1),
                 "took": Out(1),
@@ -89,15 +95,22 @@ class Sequencer(wiring.Component):
         m.submodules.issue = issue = Issue(self.overlay)
         go = Signal()
         waits = Signal()
+        shown = Signal()
         valid = Signal()
+        # The rest of a section that is not done, as there is no image for it.
+        skipping = Signal()
         m.d.comb += [
             addresses.go.eq(go),
             addresses.run.eq(self.run),
             addresses.image_step.eq(self.program.image_step),
             fetch.go.eq(go),
-            self.address.eq(fetch.address),
+            self.address.eq(fetch.address[: self.address_bits]),
             self.next.eq(fetch.go),
-            valid.eq(fetch.valid & self.run),
+            fetch.written.eq(self.written),
+            self.held.eq(fetch.held),
+            self.starved.eq(fetch.starved),
+            shown.eq(fetch.valid & self.run),
+            valid.eq(shown & ~skipping),
         ]
         # What a word is, is found before it is shown.
         word = Signal(isa.WORD_BITS, name="shown")
@@ -106,11 +119,17 @@ class Sequencer(wiring.Component):
         operation = {op: self._kind(m, go, valid, op.name, self.word[12:] == 8 | op) for op in Op}
         in_flow = (8 | Op.FLOW) << 4
         flow = {
-            kind: self._kind(m, go, valid, kind.name, self.word[8:] == in_flow | kind)
+            kind: self._kind(
+                m,
+                go,
+                shown if kind is Flow.END_PREFIX else valid,
+                kind.name,
+                self.word[8:] == in_flow | kind,
+            )
             for kind in Flow
         }
         registers = self._registers(m, go, word, operation)
-        row, column, first = self._images(m, go, fetch, flow, waits)
+        row, column, first = self._images(m, go, fetch, flow, waits, skipping)
         buffer = Signal(init=1)
         with m.If(~self.run):
             m.d.sync += buffer.eq(1)
@@ -170,7 +189,9 @@ class Sequencer(wiring.Component):
                 m.d.sync += held.eq(0)
         return registers
 
-    def _images(self, m: Module, go, fetch: Fetch, flow, waits) -> tuple[Signal, Signal, Signal]:
+    def _images(
+        self, m: Module, go, fetch: Fetch, flow, waits, skipping
+    ) -> tuple[Signal, Signal, Signal]:
         """Which image of the batch it is, and where the program goes on; whether it is the first.
 
         Returns its row and column in the batch.
@@ -179,23 +200,28 @@ class Sequencer(wiring.Component):
         column = Signal(PLACE_BITS)
         present = Signal(range(PLACES + 1))
         first = Signal()
-        # Without an image the program's first word is done again, until there is one.
+        # Without an image the prefix's first word is done again, until there is one.
         fails = Signal()
         failed = Signal()
+        # The batch does without the images that are left.
+        short = Signal()
         m.d.comb += [
             first.eq((row == 0) & (column == 0)),
-            waits.eq(flow[Flow.WAIT_IMAGE] & ~self.image),
+            waits.eq(flow[Flow.WAIT_IMAGE] & ~(self.image & ~short)),
             fails.eq(waits & go),
-            self.took.eq(flow[Flow.WAIT_IMAGE] & self.image & go),
+            self.took.eq(flow[Flow.WAIT_IMAGE] & self.image & ~short & go),
         ]
         at_end = (row == self.program.rows) & (column == self.program.columns)
+        streamed = self.program.streamed
         begin = Signal()
         end = Signal()
+        over = Signal()
         early = Signal()
         m.d.comb += [
             begin.eq(~self.run),
             end.eq(flow[Flow.END_PREFIX] & go),
-            early.eq(fails & self.flush & ~first),
+            over.eq(flow[Flow.END_SUFFIX] & go),
+            early.eq(fails & (self.flush | short) & ~first),
         ]
         with m.If(fails):
             m.d.sync += failed.eq(1)
@@ -204,20 +230,27 @@ class Sequencer(wiring.Component):
         with m.If(self.took):
             m.d.sync += present.eq(present + 1)
         with m.If(end):
+            m.d.sync += skipping.eq(0)
             with m.If(at_end):
                 m.d.sync += [row.eq(0), column.eq(0)]
             with m.Elif(column == self.program.columns):
                 m.d.sync += [row.eq(row + 1), column.eq(0)]
             with m.Else():
                 m.d.sync += column.eq(column + 1)
-        with m.If(flow[Flow.END_SUFFIX] & go):
-            m.d.sync += present.eq(0)
-        with m.If(early):
+        with m.If(early & streamed):
+            # The words come nevertheless.
+            m.d.sync += [short.eq(1), skipping.eq(1)]
+        with m.If(begin | over):
+            m.d.sync += [present.eq(0), short.eq(0)]
+        with m.If(begin | over | (early & ~streamed)):
             m.d.sync += [row.eq(0), column.eq(0)]
         with m.If(begin):
-            m.d.sync += [row.eq(0), column.eq(0), present.eq(0)]
+            m.d.sync += skipping.eq(0)
         m.d.comb += [
-            fetch.jump.eq(begin | end | fails | (flow[Flow.END_SUFFIX] & go)),
+            fetch.begin.eq(begin),
+            fetch.jump.eq(end | over | (early & ~streamed)),
+            fetch.onwards.eq(streamed),
+            fetch.again.eq(fails & ~(early & ~streamed)),
             fetch.target.eq(Mux((end & at_end) | early, self.program.suffix, 0)),
         ]
         self._present = present

@@ -49,6 +49,19 @@ def test_a_batch_that_is_short_has_no_pace():
     assert found.load_cycles > 300
 
 
+def test_the_same_network_streamed():
+    """With stalls on every stream, resets in mid-stream, a short batch; planes, logits and cycles."""
+    net = network()
+    found = cosim(
+        net, hardware(), stimuli(net, 5, stall=0.25, resets=5), Subject(stream=True)
+    )
+    assert (found.frames, found.stalled_frames, found.mismatches) == (10, 5, 0)
+    stored = cosim(net, hardware(), stimuli(net, 5))
+    assert found.layers == stored.layers == len(net.graph)
+    assert found.beats == 2 * stored.beats
+    assert found.cycles_per_frame == stored.cycles_per_frame
+
+
 @pytest.mark.parametrize("level", ["cell", "op"])
 def test_parts_on_their_own(level):
     net = network(image=(6, 5, 1))
@@ -99,7 +112,7 @@ def test_refused_programs_have_their_status():
     program = compile_network(network(), OVERLAY).program
     assert [phase.status for phase in refusals(program)] == [
         Status.NO_PROGRAM, Status.OTHER_VERSION, Status.OTHER_OVERLAY, Status.TOO_LONG,
-        Status.DAMAGED, Status.DAMAGED, Status.DAMAGED,
+        Status.DAMAGED, Status.DAMAGED, Status.DAMAGED, Status.DAMAGED,
     ]  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The sequencer against the executable model: what its micro-operations leave in a plain grid."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from amaranth.hdl import Value
 from amaranth.sim import Simulator
 
 from hw.overlay import isa
-from hw.overlay.hardware import Overlay
+from hw.overlay.hardware import AHEAD, Overlay
 from hw.overlay.model import Machine
 from hw.overlay.program import Program
 from hw.overlay.rtl.micro_op import micro_op
@@ -23,6 +24,11 @@ OVERLAY = Overlay(
 
 class Driver:
     """Simulates a sequencer with a program's memory; its micro-operations go to a plain grid.
+
+    Parameters
+    ----------
+    stall: chance that an image, room for a logit or a word of a program that is streamed is late
+    flush: a batch goes on without the images that it lacks
 
     Members
     -------
@@ -54,12 +60,24 @@ class Driver:
         ctx.set(
             dut.program,
             {
-                "suffix": len(program.prefix),
+                "streamed": program.streamed,
+                "suffix": 0 if program.streamed else len(program.prefix),
                 "rows": program.batch[0] - 1,
                 "columns": program.batch[1] - 1,
                 "image_step": program.image_step,
             },
         )
+        depth = 1 << dut.address_bits
+        memory = [0] * depth
+        if program.streamed:
+            # As many prefixes as a batch has, whether there are images or not.
+            coming = [*program.prefix.tolist() * program.images, *program.suffix.tolist()]
+            coming = coming * self.batches
+            arrived = 0
+        else:
+            memory[: len(words)] = words
+            coming, arrived = [], len(words)
+        ctx.set(dut.written, arrived)
         await ctx.tick().repeat(5)
         ctx.set(dut.run, 1)
         ctx.set(dut.flush, self.flush)
@@ -76,10 +94,16 @@ class Driver:
                 self.starts.append(cycle)
             self.micro_operation(ctx)
             going, address = ctx.get(dut.next), ctx.get(dut.address)
+            room = arrived - depth != ctx.get(dut.held) and arrived + depth != ctx.get(dut.held)
+            comes = coming and room and self.rng.random() >= self.stall
             await ctx.tick()
             if going:
                 ctx.set(dut.word, behind)
-                behind = words[address] if address < len(words) else 0
+                behind = memory[address]
+            if comes:
+                memory[arrived % depth] = coming.pop(0)
+                arrived = (arrived + 1) % (2 * depth)
+                ctx.set(dut.written, arrived)
             cycle += 1
             done = len(self.starts)
         for _ in range(40):
@@ -156,3 +180,43 @@ def test_a_batch_that_has_begun_can_do_without_its_last_images():
     driver.run(1, flush=True)
     compare(program, images, driver)
     assert len(driver.logits) == 6
+
+
+def streamed(program: Program) -> Program:
+    """The same as a stream, in the smallest memory that holds its longest body."""
+    words = np.concatenate([program.prefix, program.suffix])
+    longest = (words[words >> 12 == 8 | isa.Op.BODY] & 0xFFF).max(initial=0)
+    small = program.hardware.resized(program_words=max(64, int(longest) + AHEAD))
+    return replace(program, hardware=small, streamed=True)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_streamed_program_takes_the_same_cycles_in_a_memory_that_does_not_hold_it(seed):
+    program = random_program(OVERLAY, seed, views=3)
+    images = random_images(program, 3 * program.images, seed)
+    driver = Driver(streamed(program), images)
+    assert driver.program.hardware.program_depth < len(program.prefix)
+    driver.run(3)
+    machine = compare(program, images, driver)
+    first, second, third = driver.starts
+    assert 3 * (second - first) == 3 * (third - second) == machine.cycles
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_a_stream_that_pauses_changes_nothing_but_the_time(seed):
+    program = random_program(OVERLAY, seed, views=2)
+    images = random_images(program, 2 * program.images, seed)
+    driver = Driver(streamed(program), images, stall=0.7, seed=seed)
+    driver.run(2)
+    compare(program, images, driver)
+
+
+@pytest.mark.parametrize("present", [1, 2, 3])
+def test_prefixes_without_an_image_are_passed_over(present):
+    program = next(p for p in (random_program(OVERLAY, seed, views=2) for seed in range(99))
+                   if p.images == 4)  # fmt: skip
+    images = random_images(program, present, 1)
+    driver = Driver(streamed(program), images)
+    driver.run(1, flush=True)
+    compare(program, images, driver)
+    assert len(driver.logits) == 2 * present

@@ -213,7 +213,7 @@ BAD = {
     "version": (changed("version", isa.VERSION + 1), Status.OTHER_VERSION),
     "fingerprint": (changed("fingerprint_low", 0), Status.OTHER_OVERLAY),
     "too long": (changed("length_low", 161), Status.TOO_LONG),
-    "far too long": (changed("length_high", 0xFFFF), Status.TOO_LONG),
+    "far too long": (changed("length_high", 0x7FFF), Status.TOO_LONG),
     "empty": (changed("length_low", 0), Status.DAMAGED),
 }
 
