@@ -351,6 +351,13 @@ def _core(folder: Path | None, plan_file: Path | None, board: str) -> "Core":
     if overlay is None:
         return NetworkCore(plans.load(folder, plan_file, board)[1])
     made = None if folder is None else program.compiled(serialize.load(folder), overlay)
+    if made is not None and made.program.streamed:
+        words = len(made.program.prefix) + len(made.program.suffix)
+        raise InputError(
+            f"{folder}: a program of {words:,} words is streamed to this overlay, whose memory has"
+            f" {overlay.hardware.program_words:,}; the board's serial port takes programs that are"
+            " stored: leave NET out for the bitstream alone"
+        )
     return OverlayCore(overlay, made)
 
 

@@ -54,6 +54,7 @@ class Wanted:
     luts: int | None
     clock_mhz: float | None
     lanes: tuple[int, int] | None
+    stream: bool
     loadable: bool
     cover: tuple[Path, ...]
 
@@ -81,6 +82,11 @@ class Wanted:
     show_default=f"{CLOCK_MHZ:g}, of an overlay {OVERLAY_CLOCK_MHZ:g}",
     help="The hardware's clock; a board gives it, or the nearest one below.",
 )
+@click.option(
+    "--stream",
+    is_flag=True,
+    help="Of an overlay with NET: a program that is streamed though there is room for it.",
+)
 @click.option("--loadable", is_flag=True, help="Weights can be loaded at run time.")
 @click.option(
     "--cover",
@@ -101,6 +107,7 @@ def plan(
     fps: float | None,
     luts: int | None,
     clock_mhz: float | None,
+    stream: bool,
     loadable: bool,
     cover: tuple[Path, ...],
     out: Path,
@@ -114,11 +121,15 @@ def plan(
     the plan may be edited: a plan never changes a bit of the result.
     """
     outputs.require_absent(out, force, plans.MARKS)
-    wanted = Wanted(board, fps, luts, clock_mhz, lanes, loadable, cover)
+    wanted = Wanted(board, fps, luts, clock_mhz, lanes, stream, loadable, cover)
     if cover and not loadable:
         raise InputError("--cover: is for weights that are loaded; give --loadable too")
     if lanes is not None and style == DATAFLOW:
         raise InputError("--lanes: are an overlay's; add --style overlay")
+    if stream and style == DATAFLOW:
+        raise InputError("--stream: is of an overlay's program; add --style overlay")
+    if stream and folder is None:
+        raise InputError("--stream: the program of which network? give NET too")
     if loadable and style != DATAFLOW:
         raise InputError("--loadable: is of dataflow hardware; an overlay's weights are a program")
     if folder is None and fps is not None:
@@ -194,7 +205,7 @@ def _overlay(folder: Path | None, wanted: Wanted, grids: Any = None) -> Planned:
     room = Room(device.board, device.clock_mhz, fabric, luts, device.ram_blocks)
     network = None if folder is None else serialize.load(folder)
     chosen = [wanted.lanes] if wanted.lanes is not None else grids
-    found = propose(room, network, grids=chosen, fps=wanted.fps)
+    found = propose(room, network, grids=chosen, fps=wanted.fps, stream=wanted.stream)
     sizes, cost = found.plan.hardware, found.cost
     figures = {
         "board": found.plan.board,
@@ -224,7 +235,10 @@ def _overlay(folder: Path | None, wanted: Wanted, grids: Any = None) -> Planned:
             "fps": found.fps,
             "memory_words": program.memory,
             "length": len(program.program.prefix) + len(program.program.suffix),
+            "streamed": program.program.streamed,
         }
+        if program.program.streamed:
+            line += f"; {figures['length']:,} words are streamed"
         line += (
             f"; {program.cycles_per_frame:,.0f} cycles a frame, {found.fps:,.0f} frames/s at"
             f" {_clock(found.plan.clock_mhz, asked)}, images in batches of {program.program.images}"

@@ -10,18 +10,21 @@ from hw.overlay.banks import MOST_WORDS
 
 Fabric = Literal["ecp5", "generic"]
 
+MOST_PROGRAM = 1 << 20
+"""Words of the largest program memory."""
+
 RANGES = {
     "rows": (1, 64),
     "columns": (1, 64),
     "data_bits": (4, 18),
     "acc_bits": (8, 48),
     "words": (16, MOST_WORDS),
-    "program_words": (64, 1 << 20),
+    "program_words": (64, MOST_PROGRAM),
     "logit_bits": (8, 64),
 }
 """The least and the most of each size."""
 
-AHEAD = 8
+AHEAD = 4
 """Words behind a body of a program that is streamed which have room beside it: what comes next is
 there when the body is done."""
 

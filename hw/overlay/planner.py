@@ -17,10 +17,10 @@ from hw.overlay.banks import (
 from hw.overlay.compiler.compile import compile_network
 from hw.overlay.cost import Cost, cost
 from hw.overlay.cycles import cycles
-from hw.overlay.hardware import Fabric, Overlay
+from hw.overlay.hardware import MOST_PROGRAM, Fabric, Overlay
 from hw.overlay.plan import OverlayPlan
 from hw.overlay.program_file import ProgramFile
-from hw.overlay.programming import length, program_for
+from hw.overlay.programming import least_memory, length, program_for
 
 CLOCK_MHZ = 100.0
 """The overlay's clock if none is asked for."""
@@ -92,6 +92,7 @@ def propose(
     *,
     grids: Sequence[tuple[int, int]] | None = None,
     fps: float | None = None,
+    stream: bool = False,
 ) -> Proposal:
     """The first of the grids that fits and is fast enough.
 
@@ -99,6 +100,7 @@ def propose(
     ----------
     grids: rows and columns to choose from; default: GRIDS where `fps` is given, else USUAL_GRID
     fps: frames a second wanted of the network
+    stream: its program is streamed even if there is room for it
 
     Raises
     ------
@@ -110,7 +112,7 @@ def propose(
     fastest: Proposal | None = None
     for rows, columns in grids:
         try:
-            found = _proposal(room, network, rows, columns)
+            found = _proposal(room, network, rows, columns, stream)
         except (InputError, CheckFailed) as error:
             refused = error
             continue
@@ -128,7 +130,9 @@ def propose(
     )
 
 
-def _proposal(room: Room, network: Network | None, rows: int, columns: int) -> Proposal:
+def _proposal(
+    room: Room, network: Network | None, rows: int, columns: int, stream: bool
+) -> Proposal:
     usual = Overlay(rows=rows, columns=columns, fabric=room.fabric)
     if network is None:
         program_words = _affordable_program(room)
@@ -136,32 +140,45 @@ def _proposal(room: Room, network: Network | None, rows: int, columns: int) -> P
         hardware = usual.resized(words=words, program_words=program_words)
         return Proposal(OverlayPlan(hardware, room.board, room.clock_mhz), _fitting(hardware, room))
     most = _most_words(room, rows, columns, PROGRAM_BLOCK, MOST_WORDS)
-    hardware, program = _suited(network, usual.resized(words=most))
+    hardware, program = _suited(network, usual.resized(words=most), room, stream)
     return Proposal(
         OverlayPlan(hardware, room.board, room.clock_mhz), _fitting(hardware, room), program
     )
 
 
-def _suited(network: Network, hardware: Overlay) -> tuple[Overlay, ProgramFile]:
+def _suited(
+    network: Network, hardware: Overlay, room: Room, stream: bool
+) -> tuple[Overlay, ProgramFile]:
     """Memories and accumulators as large as the network needs, and its program.
 
-    The smallest data memory in which the program is as short as in the largest one.
+    The smallest data memory in which the program is as short as in the largest one. The program is
+    stored if the block RAMs beside the smallest data memory are enough for it.
     """
     widest = compile_network(network, hardware.resized(acc_bits=_WIDEST))
+    whole = 1 << (length(widest) - 1).bit_length()
+    stream = stream or whole > MOST_PROGRAM or not _stores(room, hardware, widest.memory, whole)
     suited = hardware.resized(
         acc_bits=max(widest.acc_bits, LEAST_ACC_BITS),
-        program_words=max(PROGRAM_BLOCK, 1 << (length(widest) - 1).bit_length()),
+        program_words=max(PROGRAM_BLOCK, least_memory(widest.program) if stream else whole),
     )
     for words in SIZES:
         if widest.memory <= words < hardware.words:
             try:
-                program = program_for(network, suited.resized(words=words))
+                program = program_for(network, suited.resized(words=words), stream=stream)
             except InputError:
                 # The planes would fit, but for the gaps between them.
                 continue
             if program.cycles_per_frame <= cycles(widest.program).frame:
                 return program.program.hardware, program
-    return suited, program_for(network, suited)
+    return suited, program_for(network, suited, stream=stream)
+
+
+def _stores(room: Room, hardware: Overlay, words: int, program_words: int) -> bool:
+    """Whether the block RAMs hold a program beside so many words of data."""
+    if room.ram_blocks is None:
+        return True
+    data = blocks(hardware.rows, hardware.columns, held(words))
+    return data + program_blocks(program_words) <= room.ram_blocks
 
 
 def _affordable_program(room: Room) -> int:

@@ -85,6 +85,7 @@ SHOWN = {
     help="At levels op and pe: frames that drive each layer into its corners; 0: none; default: as"
     " many as they need, within bounds.",
 )
+@click.option("--stream", is_flag=True, help="Of an overlay: stream the program though it fits.")
 @click.option("--gates", is_flag=True, help="Simulate the netlist that Yosys makes for an ECP5.")
 @click.option("--flat", is_flag=True, help="With --gates: the flattened netlist that is placed.")
 @click.option(
@@ -153,6 +154,7 @@ def cosim(
     corners: int | None,
     each: bool,
     asserted: bool,
+    stream: bool,
     gates: bool,
     flat: bool,
     stall: float,
@@ -235,6 +237,8 @@ def cosim(
         flags += [("coverage", coverage_file), ("code-coverage", code_file)]
         refuse(*overlays.refusals(level, gates, corners, flags))
         emission, design, edited = overlay, None, overlays.edited(overlay)
+    elif stream:
+        raise InputError("--stream: is of an overlay's program; leave it out")
     elif rtl is None:
         emission, design, edited = None, built(network, plan_file), []
     else:
@@ -257,9 +261,8 @@ def cosim(
     through: list[Any] = []
     if overlay is not None:
         own = frames is not None or data is not None or images_file is not None
-        run = partial(
-            overlays.simulate, network, overlay, stimuli, overlays.Subject(level, only, form), own
-        )
+        chosen = overlays.Subject(level, only, form, stream=stream)
+        run = partial(overlays.simulate, network, overlay, stimuli, chosen, own)
     else:
         subject = Subject(level, only, emission, form, (network,) if loads else (), asserted)
         require_fitting(network, subject, build)

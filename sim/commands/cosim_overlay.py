@@ -11,6 +11,7 @@ from hw.errors import InputError
 from hw.ir.network import Network
 from hw.networks.images import random_images
 from hw.overlay.compiler.compile import compile_network
+from hw.overlay.programming import fitted
 from hw.verilog import edits, emit_overlay, rtl_folder
 from hw.verilog.rtl_folder import Emission
 from sim.level import Level
@@ -72,12 +73,13 @@ def simulate(
     hardware = Hardware.of(overlay)
     compiled = None
     if subject.level == Level.NETWORK:
-        compiled = compile_network(network, hardware.overlay)
+        compiled = fitted(compile_network(network, hardware.overlay), stream=subject.stream)
         program = compiled.program
         count = BATCHES * program.images + 1
+        way = f", streamed to {hardware.overlay.program_depth:,}" if program.streamed else ""
         console.note(
-            f"cosim: {len(program.prefix) + len(program.suffix):,} words of program, batches of"
-            f" {program.images}"
+            f"cosim: {len(program.prefix) + len(program.suffix):,} words of program{way}, batches"
+            f" of {program.images}"
         )
         if not given and count > len(stimuli.images):
             stimuli = replace(stimuli, images=random_images(network, count, stimuli.seed))

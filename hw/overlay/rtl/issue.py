@@ -155,7 +155,8 @@ class Issue(wiring.Component):
         with m.If(go):
             m.d.sync += go.eq(~(self.next_lasts | (self.next_waits & ~may)))
         with m.Elif(step.weight):
-            m.d.sync += go.eq(Mux(travelling, left == 2, step.lanes == 1))
+            # A program that ends within a step leaves none.
+            m.d.sync += go.eq(Mux(travelling, left == 2, (step.lanes == 1) | ~self.i_valid))
         with m.Else():
             m.d.sync += go.eq(may)
 
