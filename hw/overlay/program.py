@@ -24,7 +24,7 @@ class Program:
     image_step: words from the first buffer to the second
     batch: images of a batch, down and across
     logits: of an image
-    streamed: it comes again with every batch, as long as it runs, and need not fit the program memory
+    streamed: it comes again with every batch, and need not fit the program memory
     network: digest of the network that it was made from; "": of none
     """
 

@@ -2,8 +2,8 @@
 
     PROG/program.json   versions, the overlay's sizes, the network's digest, image, batch, logits,
                         cycles, memory, digests
-    PROG/program.bin    the words that go to an overlay, 16 bits each, lower byte first; of a program
-                        that is streamed header, prefix and suffix once, each with its CRC
+    PROG/program.bin    the words that go to an overlay, 16 bits each, lower byte first; of one that
+                        is streamed header, prefix and suffix once, each with its CRC
 
 The same program gives the same bytes.
 """

@@ -1,4 +1,4 @@
-"""A network's program for an overlay: compiled, stored where there is room for it, else streamed."""
+"""A network's program for an overlay: stored where there is room for it, else streamed."""
 
 from dataclasses import replace
 

@@ -210,7 +210,8 @@ module {top};
       {joined});
 
   overlay_source #(.ID(1), .WIDTH(17), .BYTES(4), .ALWAYS(1), .FILE("{program_file}")) programs (
-      .clk, .rst, .granted(program_granted), .stall_from(calm ? 32'h7FFFFFFF : stalls), .pattern, .stall, .seed, .idle,
+      .clk, .rst, .granted(program_granted), .stall_from(calm ? 32'h7FFFFFFF : stalls), .pattern,
+      .stall, .seed, .idle,
       .block(due && hold == 2), .ready(program_ready), .valid(program_valid),
       .payload(program_payload), .delivered(program_sent));
   overlay_source #(.ID(2), .FILE("{image_file}")) images (

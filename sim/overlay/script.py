@@ -37,7 +37,7 @@ class Phase:
     ----------
     program: that the images go through
     images: uint8 (N, H, W, C)
-    words: its packet, whole or damaged, of one that is streamed with the sections of all its batches;
+    words: its packet, whole or damaged, of one that is streamed with the sections of all batches;
         None: the program is there already, and stored
     status: what is to become of the packet; it has images only where that is READY
     """

@@ -1,5 +1,7 @@
 """Overlays that are proposed: as large as the network needs, and never too small for it."""
 
+from dataclasses import replace
+
 import pytest
 
 from hw.errors import CheckFailed, InputError
@@ -7,8 +9,11 @@ from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
 from hw.overlay import planner
+from hw.overlay.banks import program_blocks
 from hw.overlay.compiler.compile import compile_network
 from hw.overlay.cost import cost
+from hw.overlay.hardware import AHEAD
+from hw.overlay.model import Fault, Machine
 from hw.overlay.planner import Room, propose
 from hw.overlay.programming import program_for
 
@@ -43,11 +48,11 @@ def test_the_data_memory_is_the_smallest_that_costs_no_cycle(network, monkeypatc
     """One that the compiler refuses, or in which the program is slower, is passed over."""
     real, tried = planner.program_for, []
 
-    def program(network, hardware):
+    def program(network, hardware, **options):
         tried.append(hardware.words)
         if hardware.words == 512:
             raise InputError("gaps")
-        made = real(network, hardware)
+        made = real(network, hardware, **options)
         if hardware.words == 1024:
             object.__setattr__(made, "cycles_per_batch", made.cycles_per_batch + 1)
         return made
@@ -76,3 +81,36 @@ def test_what_does_not_fit_is_told_by_its_number(network):
         propose(Room("x", 100.0, "ecp5", 900), network)
     with pytest.raises(CheckFailed, match=r"fps: 1e\+09 wanted; an overlay of \d+ x \d+ lanes"):
         propose(ROOM, network, fps=1e9, grids=[(2, 2), (4, 4)])
+
+
+def test_a_program_is_streamed_where_it_cannot_be_stored(network):
+    """Asked for, or with too few block RAMs: the smallest memory that holds its longest body."""
+    stored = propose(ROOM, network, grids=[(4, 4)])
+    asked = propose(ROOM, network, grids=[(4, 4)], stream=True)
+    data = cost(stored.plan.hardware).ram_blocks - program_blocks(
+        stored.plan.hardware.program_words
+    )
+    forced = propose(Room("x", 100.0, "ecp5", None, data + 1), network, grids=[(4, 4)])
+    for found in (asked, forced):
+        assert found.program is not None and stored.program is not None
+        program, sizes = found.program.program, found.plan.hardware
+        assert program.streamed and not stored.program.program.streamed
+        assert sizes.program_words == 1024 < stored.plan.hardware.program_words
+        assert (program.prefix == stored.program.program.prefix).all()
+        assert found.cost.ram_blocks == data + 1
+
+
+def test_a_body_that_is_too_long_is_told_by_its_number(network):
+    sizes = propose(ROOM, network, grids=[(2, 2)]).plan.hardware
+    longest = program_for(network, sizes, stream=True).program.longest_body
+    assert longest > 60
+    least = 1 << (longest + AHEAD - 1).bit_length()
+    fitting = program_for(network, sizes.resized(program_words=least))
+    assert fitting.program.streamed
+    with pytest.raises(
+        InputError, match=rf"body of {longest} words; .* take program_words {least}"
+    ):
+        program_for(network, sizes.resized(program_words=least // 2))
+    small = replace(fitting.program, hardware=sizes.resized(program_words=least // 2))
+    with pytest.raises(Fault, match=f"a body of {longest} words"):
+        Machine(small)

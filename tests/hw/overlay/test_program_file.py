@@ -2,6 +2,8 @@
 
 import json
 import re
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hw.errors import InputError
 from hw.ir import canonical
 from hw.overlay.cycles import cycles
 from hw.overlay.hardware import Overlay
+from hw.overlay.header import FIELDS
 from hw.overlay.packet import packet
 from hw.overlay.program_file import DOCUMENT, PACKET, ProgramFile, load, save
 from sim.overlay.random_programs import random_program
@@ -51,6 +54,27 @@ def test_what_is_read_is_what_was_written(file, folder):
     assert found.cycles_alone == cycles(file.program).lone
     assert found.digest == file.digest
     assert found.files == file.files
+
+
+def test_a_streamed_program_s_file_has_its_sections(file, tmp_path):
+    """Each with a CRC of its own; the header says that it is streamed, nothing of it when not."""
+    streamed = ProgramFile.of(replace(file.program, streamed=True), memory=60)
+    save(streamed, tmp_path)
+    found = load(tmp_path, HARDWARE)
+    assert found.program.streamed and found.files == streamed.files
+    assert (found.program.suffix == file.program.suffix).all()
+    assert found.document["streamed"] and "streamed" not in file.document
+    words = np.frombuffer((tmp_path / PACKET).read_bytes(), "<u2")
+    stored = packet(file.program)
+    prefix, suffix = file.program.prefix, file.program.suffix
+    assert words[6] == stored[6] | 0x8000
+    at = 0
+    for section in (words[: len(FIELDS)], prefix, suffix):
+        assert (words[at : at + len(section)] == section).all()
+        at += len(section) + 2
+        crc = zlib.crc32(section.tobytes())
+        assert words[at - 2 : at].tolist() == [crc & 0xFFFF, crc >> 16]
+    assert at == len(words)
 
 
 def test_the_packet_s_words_have_their_lower_byte_first(file, folder):

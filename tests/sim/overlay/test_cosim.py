@@ -12,15 +12,20 @@ from hw.overlay.compiler.compile import compile_network
 from hw.overlay.cycles import cycles
 from hw.overlay.header import Status
 from hw.overlay.packet import packet
+from hw.overlay.programming import fitted
+from hw.verilog.emit_overlay import emit
 from sim.overlay import run
-from sim.overlay.cosim import Subject, cosim, refusals
+from sim.overlay.cosim import Hardware, Subject, cosim, refusals
 from sim.overlay.judge import judge
 from sim.overlay.planes import Planes
+from sim.overlay.random_programs import random_images as bytes_for
+from sim.overlay.random_programs import random_program
+from sim.overlay.recorded import Recorded
 from sim.overlay.run import Pauses
 from sim.overlay.script import Phase, Script
 from sim.simulation import RunFailed
 from sim.stimuli import Stimuli
-from tests.support.overlay_cases import OVERLAY, hardware, network
+from tests.support.overlay_cases import OVERLAY, PLAN, hardware, network
 
 
 def stimuli(net, count: int, **settings) -> Stimuli:
@@ -50,11 +55,9 @@ def test_a_batch_that_is_short_has_no_pace():
 
 
 def test_the_same_network_streamed():
-    """With stalls on every stream, resets in mid-stream, a short batch; planes, logits and cycles."""
+    """With stalls on every stream, resets in mid-stream, a short batch: planes, logits, cycles."""
     net = network()
-    found = cosim(
-        net, hardware(), stimuli(net, 5, stall=0.25, resets=5), Subject(stream=True)
-    )
+    found = cosim(net, hardware(), stimuli(net, 5, stall=0.25, resets=5), Subject(stream=True))
     assert (found.frames, found.stalled_frames, found.mismatches) == (10, 5, 0)
     stored = cosim(net, hardware(), stimuli(net, 5))
     assert found.layers == stored.layers == len(net.graph)
@@ -85,6 +88,31 @@ def test_programs_one_after_the_other(tmp_path):
     model = run.build(OVERLAY, hardware().sources, hardware().module)
     ran = model.run(script, tmp_path, Pauses(0, "mixed", 0.3))
     judged = judge(script, expected, ran, model.built, free=0)
+    assert all(one.beats == one.expected_beats for one in judged.compared)
+
+
+def test_streamed_stored_streamed_in_a_memory_smaller_than_the_program(tmp_path):
+    """Stalls on every stream; what one program leaves does nothing to the next."""
+    overlay = OVERLAY.resized(program_words=256)
+    net = network()
+    compiled = fitted(compile_network(net, overlay))
+    assert compiled.program.streamed and len(compiled.program.prefix) > 4 * 256
+    between = random_program(overlay, 4, views=2)
+    assert len(between.prefix) + len(between.suffix) <= 256
+    images = random_images(net, compiled.program.images + 1, 2)
+    others = bytes_for(between, 3, 2)
+    phases = [
+        Phase.of(compiled.program, images),
+        Phase.of(between, others),
+        Phase.of(compiled.program, images),
+    ]
+    script = Script(phases, calm=0)
+    planes = Planes(net, compiled, reference.run(net, images))
+    recorded = Recorded(between, others, [b for b in script.batches if b.life == 1])
+    small = Hardware.of(emit(replace(PLAN, hardware=overlay)))
+    model = run.build(overlay, small.sources, small.module)
+    ran = model.run(script, tmp_path, Pauses(0, "mixed", 0.3))
+    judged = judge(script, [[planes], [recorded], [planes]], ran, model.built, free=0)
     assert all(one.beats == one.expected_beats for one in judged.compared)
 
 

@@ -1,11 +1,6 @@
 """An overlay behind its buses, in Amaranth's simulator: registers, streams, resets, refusals."""
 
-import random
-
-import numpy as np
 import pytest
-from amaranth.sim import Simulator
-from stream_simulation import AxiLite
 
 from hw.axi_lite import OKAY, SLVERR
 from hw.build import synth
@@ -19,6 +14,7 @@ from hw.overlay.registers import BUSY, FLUSH, IDENTITY, PENDING, RESET, VERSION,
 from hw.overlay.rtl.top import Top
 from hw.verilog.convert import to_rtlil
 from sim.overlay.random_programs import random_images, random_program
+from tests.support.overlay_host import Host, logits_of
 
 OVERLAY = Overlay(
     rows=2, columns=2, acc_bits=12, words=16, program_words=160, corner=2, logit_bits=12,
