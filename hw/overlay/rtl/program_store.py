@@ -81,6 +81,7 @@ class ProgramStore(wiring.Component):
         last = Signal()
         there = Signal()
         crc = Signal(32, init=START)
+        said = Signal(32)
         # Header words come first; then those of the program, then two of the CRC, or the other way
         # round.
         number = Signal(range(len(FIELDS) + 1))
@@ -97,6 +98,7 @@ class ProgramStore(wiring.Component):
         good = Signal()
         m.d.comb += [
             self.status.eq(status),
+            self.crc.eq(~said),
             self.ready.eq(status == Status.READY),
             self.about.streamed.eq(streamed),
             self.written.eq(at),
@@ -160,7 +162,7 @@ class ProgramStore(wiring.Component):
                 with m.If(use):
                     m.next = "CRC_HIGH"
                     with m.If(status == Status.LOADING):
-                        m.d.sync += self.crc.eq(~crc)
+                        m.d.sync += said.eq(crc)
                     with m.If(last):
                         m.d.sync += status.eq(Status.DAMAGED)
                         m.next = "WAIT"

@@ -106,8 +106,10 @@ def crafted(prefix, overlay=OVERLAY) -> Program:
         isa.pack([isa.Jump(Flow.OUT, 1)]),
     ]
     ends = [isa.pack([isa.Jump(flow)]) for flow in (Flow.END_PREFIX, Flow.END_SUFFIX)]
-    sections = [np.array(some + end, np.uint16) for some, end in zip(words, ends, strict=True)]
-    return Program(overlay, *sections, (1, 1, 1), (0, 0), 1, 1, (1, 1), 1, streamed=True)
+    prefix, suffix = (
+        np.array(some + end, np.uint16) for some, end in zip(words, ends, strict=True)
+    )
+    return Program(overlay, prefix, suffix, (1, 1, 1), (0, 0), 1, 1, (1, 1), 1, streamed=True)
 
 
 @pytest.mark.parametrize("words", [OVERLAY.streamed_body, OVERLAY.streamed_body - 1])
