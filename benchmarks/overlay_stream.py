@@ -91,6 +91,7 @@ def main() -> None:
             build,
             compiled=compiled,
         )
+    assert found.cycles_per_frame is not None
     print(
         f"{found.frames} frames, {found.cycles:,} cycles in all,"
         f" {found.cycles_per_frame * program.images:,.0f} of a batch; {found.layers} nodes,"

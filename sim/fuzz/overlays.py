@@ -10,6 +10,7 @@ from hw.overlay.compiler.compile import Compiled, compile_network
 from hw.overlay.cycles import cycles
 from hw.overlay.hardware import Overlay
 from hw.overlay.plan import OverlayPlan
+from hw.overlay.programming import fitted
 from hw.verilog.emit_overlay import emit
 from sim.cosim import Cosim
 from sim.fuzz import images
@@ -63,7 +64,7 @@ def suited(case: Case, key: str) -> Case:
 def compiled(network: Network, overlay: Overlay) -> Compiled:
     """The program; Unfit where there is none."""
     try:
-        return compile_network(network, overlay)
+        return fitted(compile_network(network, overlay))
     except InputError as error:
         raise Unfit(str(error)) from None
 

@@ -15,7 +15,7 @@ from hw.overlay.packet import packet
 from hw.overlay.programming import fitted
 from hw.verilog.emit_overlay import emit
 from sim.overlay import run
-from sim.overlay.cosim import Hardware, Subject, cosim, refusals
+from sim.overlay.cosim import Hardware, Subject, cosim, refusals, sources_of
 from sim.overlay.judge import judge
 from sim.overlay.planes import Planes
 from sim.overlay.random_programs import random_images as bytes_for
@@ -92,8 +92,9 @@ def test_programs_one_after_the_other(tmp_path):
 
 
 def test_streamed_stored_streamed_in_a_memory_smaller_than_the_program(tmp_path):
-    """Stalls on every stream; what one program leaves does nothing to the next."""
-    overlay = OVERLAY.resized(program_words=256)
+    """Stalls on every stream, in the cells of an ECP5; what one program leaves does nothing to the
+    next."""
+    overlay = OVERLAY.resized(program_words=256, fabric="ecp5")
     net = network()
     compiled = fitted(compile_network(net, overlay))
     assert compiled.program.streamed and len(compiled.program.prefix) > 4 * 256
@@ -110,7 +111,7 @@ def test_streamed_stored_streamed_in_a_memory_smaller_than_the_program(tmp_path)
     planes = Planes(net, compiled, reference.run(net, images))
     recorded = Recorded(between, others, [b for b in script.batches if b.life == 1])
     small = Hardware.of(emit(replace(PLAN, hardware=overlay)))
-    model = run.build(overlay, small.sources, small.module)
+    model = run.build(overlay, sources_of(small, None), small.module)
     ran = model.run(script, tmp_path, Pauses(0, "mixed", 0.3))
     judged = judge(script, [[planes], [recorded], [planes]], ran, model.built, free=0)
     assert all(one.beats == one.expected_beats for one in judged.compared)
