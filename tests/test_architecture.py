@@ -88,7 +88,7 @@ OVERLAY_MAY = {
     "profile": {"isa", "program", "cycles"},
     "compiler": {"isa", "hardware", "program", "places"},
     "cost": {"banks", "hardware"},
-    "programming": {"hardware", "compiler", "program_file"},
+    "programming": {"hardware", "program", "compiler", "program_file"},
     "planner": {
         "banks",
         "hardware",
