@@ -116,6 +116,17 @@ def test_a_network_says_what_it_needs(net, tmp_path):
     assert told["latency_cycles"] >= told["cycles_per_frame"] and told["batch"] >= 1
 
 
+def test_a_program_that_is_streamed_needs_little_memory(net, tmp_path):
+    call = (net, "--board", "ulx3s-12f", *OVERLAY, "--lanes", "4x4")
+    stored, _ = planned(tmp_path / "p.yaml", *call)
+    streamed, plan = planned(tmp_path / "q.yaml", *call, "--stream")
+    assert streamed["streamed"] and not stored["streamed"]
+    assert streamed["ram_blocks"] < stored["ram_blocks"] and plan.hardware.program_words == 1024
+    assert streamed["cycles_per_frame"] == stored["cycles_per_frame"]
+    told = run("plan", *call, "--stream", "--out", tmp_path / "q.yaml", "--force").stdout
+    assert f"; {streamed['length']:,} words are streamed; " in told
+
+
 def test_as_few_lanes_as_are_fast_enough(net, tmp_path):
     few, _ = planned(tmp_path / "p.yaml", net, "--board", "ulx3s-85f", *OVERLAY, "--fps", 100)
     assert few["lanes"] == 16 and few["fps"] >= 100
@@ -150,6 +161,8 @@ def test_auto_says_which_and_why(net, tmp_path):
         (("--board", "ulx3s-85f", *OVERLAY, "--lanes", 67), "no grid of up to 64 x 64"),
         (("--board", "ulx3s-85f", *OVERLAY, "--lanes", "65x1"), "rows: 65; expected an integer"),
         (("--board", "ulx3s-85f", *OVERLAY, "--luts", 10**6), "more than the 83640 that ulx3s"),
+        (("--board", "ulx3s-85f", "--stream"), "--stream: is of an overlay's program"),
+        (("--board", "ulx3s-85f", *OVERLAY, "--stream"), "--stream: the program of which network?"),
         (("--board", "ulx3s-85f", *OVERLAY, "--loadable"), "an overlay's weights are a program"),
     ],
 )

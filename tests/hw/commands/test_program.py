@@ -94,12 +94,21 @@ def test_the_program_s_logits_are_the_reference_s(emitted, net):
     assert [row.tolist() for part in found for row in part] == expected.reshape(3, -1).tolist()
 
 
-def test_a_program_that_is_too_long_is_refused_by_its_number(net, tmp_path):
-    save(OverlayPlan(SIZES.resized(program_words=64), "none", 100.0), tmp_path / "p.yaml")
+def test_a_program_that_is_too_long_is_streamed(net, plan, tmp_path):
+    """Or any, if asked for. The board's serial port does not take it, by name."""
+    small = SIZES.resized(program_words=64, fabric="ecp5")
+    save(OverlayPlan(small, "ulx3s-85f", 100.0), tmp_path / "p.yaml")
     out = tmp_path / "prog"
     result = run("program", net, "--overlay", tmp_path / "p.yaml", "--out", out)
-    assert result.exit_code == 2 and not out.exists()
-    assert "the overlay's memory for it has 64: take program_words " in result.stderr
+    assert result.exit_code == 0 and " words streamed, " in result.stdout
+    assert program_file.load(out, small).program.streamed
+    call = ("program", net, "--overlay", plan, "--out", out, "--force", "--json")
+    assert json.loads(run(*call, "--stream").stdout)["streamed"]
+    assert not json.loads(run(*call).stdout)["streamed"]
+    call = ("bitstream", net, "--board", "ulx3s-85f", "--plan", tmp_path / "p.yaml")
+    result = run(*call, "--out", tmp_path / "bit")
+    assert result.exit_code == 2 and not (tmp_path / "bit").exists()
+    assert "is streamed to this overlay, whose memory has 64; the board's serial" in result.stderr
 
 
 def test_other_hardware_is_refused(net, tmp_path):

@@ -42,6 +42,16 @@ def test_json_of_a_run(folder):
     assert "words of program, batches of" in err
 
 
+def test_a_program_that_is_streamed(folder):
+    call_ = (folder / "net", "--rtl", folder / "rtl", "--resets", 0, "--stall", 0, "--frames", 2)
+    code, out, err = call(*call_, "--stream", "--json")
+    assert code == 0, err
+    assert json.loads(out)["mismatches"] == 0
+    assert " words of program, streamed to 32,768, batches of " in err
+    code, _, err = call(folder / "net", "--stream")
+    assert code == 2 and "--stream: is of an overlay's program; leave it out" in err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
