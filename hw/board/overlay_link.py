@@ -3,7 +3,8 @@
     serial port ─▶ receiver ─┬▶ words of the program ─▶ overlay
                              └▶ FIFO ─▶ images ───────▶ overlay ─▶ transmitter ─▶ serial port
 
-After power-up or a break on the line the link expects a program: the bytes of its `program.bin`.
+After power-up or a break on the line the link expects a program: the bytes of its `program.bin`,
+which is stored, not streamed.
 It answers one byte, what has become of it (`hw.overlay.header.Status`, READY is 2); after a refusal
 it expects a program again. Once one is ready all bytes are those of images, and each image's logits
 come as their bytes, lowest first. Images do not wait for a batch to be full: the line is slower

@@ -63,7 +63,8 @@ class Flow(IntEnum):
     FREE_IMAGE = 2
     """The image's buffer is not read any more."""
     END_PREFIX = 3
-    """Back to the beginning for the batch's next image, or on to the suffix after the last."""
+    """Back to the beginning for the batch's next image, or on to the suffix after the last; of a
+    program that is streamed, whose next section comes behind it, on."""
     END_SUFFIX = 4
     """The batch is done."""
     CLEAR_NEGATIVE = 5
