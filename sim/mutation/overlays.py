@@ -20,6 +20,7 @@ from hw.ir.network import Network
 from hw.networks.images import random_images
 from hw.overlay.compiler.compile import compile_network
 from hw.overlay.hardware import Overlay
+from hw.overlay.programming import fitted
 from hw.verilog.emit_overlay import plan_in
 from hw.verilog.rtl_folder import Emission
 from sim.mutation import equivalence, schemata
@@ -76,7 +77,10 @@ class Session:
 
 
 def session(network: Network, overlay: Overlay, seed: int, *, again: bool) -> Session:
-    """Refusals, random programs, the network's, at full speed; `again`: others, under stalls."""
+    """Refusals, random programs, the network's, at full speed; `again`: others, under stalls.
+
+    Every other random program is streamed, if the program memory holds its bodies.
+    """
     count = MORE_RANDOM if again else RANDOM
     # Every third one has more logits at once than their queue holds.
     bursts = frozenset(range(0, count, 3))
@@ -86,13 +90,19 @@ def session(network: Network, overlay: Overlay, seed: int, *, again: bool) -> Se
         )
         for n in range(count)
     ]
-    compiled = compile_network(network, overlay)
+    most = overlay.streamed_body
+    programs = [
+        replace(program, streamed=n % 2 == 1 and program.longest_body <= most)
+        for n, program in enumerate(programs)
+    ]
+    compiled = fitted(compile_network(network, overlay))
     images = [bytes_for(program, program.images + 1, seed) for program in programs]
     whole = compiled.program.images
     own = random_images(network, whole + 1 if again else 2 * whole, seed)
     phases = [Phase.of(p, some) for p, some in zip(programs, images, strict=True)]
     phases.append(Phase.of(compiled.program, own))
-    script = Script([*refusals(compiled.program), *phases], timed=not again)
+    calm = 0 if again else sum(len(phase.images) for phase in phases)
+    script = Script([*refusals(compiled.program), *phases], timed=not again, calm=calm)
     expected: list[list[Expected]] = []
     for life, (program, some) in enumerate(zip(programs, images, strict=True)):
         batches = [batch for batch in script.batches if batch.life == life]
