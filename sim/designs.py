@@ -164,7 +164,7 @@ def whole(design: Design, emission: rtl_folder.Emission) -> Dut:
 
 def load_port(manifest: Mapping[str, Any]) -> tuple[int, int]:
     """Of a network whose weights are loadable: bits of an address of its AXI4-Lite port, and cycles
-    from the end of reset until it takes a beat; 0 and 0 where there is none.
+    from the end of reset, or of loading, until it takes a beat; 0 and 0 where there is none.
     """
     if "load" not in manifest:
         return 0, 0

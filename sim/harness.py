@@ -117,7 +117,7 @@ class Dut:
     taps: streams inside it; `port` is the path below the module and the name of the stream there
     fifos: (label, path below the module, beats it holds) of each FIFO that is watched
     load_address: bits of an address of its AXI4-Lite port; 0: it has none
-    begins: cycles from the end of reset until it takes the first beat
+    begins: cycles from the end of reset, or of loading, until it takes the first beat
     engines: (label, path below the module, whether it has a requantiser) of each engine in it
     """
 
@@ -402,7 +402,7 @@ module {top};
   bit cold;
   wire part_rst = rst && !(cold && resets_done == 0);
   bit loaded{loaded};
-  // Cycles since the design's reset: agents wait until it is ready.
+  // Cycles since the design's reset, or since it was loaded: agents wait until it is ready.
   int since_reset;
   bit [{taps}-1:0] complete, broken, surplus, stopped_valid, stopped_ready, held_back, starved;
   bit [{fifos}-1:0] stopped_full, stopped_empty, full, waited;
@@ -444,7 +444,7 @@ module {top};
 
   always @(posedge clk) begin
     design_rst <= !go || again;
-    since_reset <= !go || again ? 0 : since_reset + 1;
+    since_reset <= !go || again || !loaded ? 0 : since_reset + 1;
     rst <= !go || again || !loaded || since_reset < {begins};
     if (again) begin
       resets_done <= resets_done + 1;

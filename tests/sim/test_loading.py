@@ -13,6 +13,8 @@ from hw.board.boards import device
 from hw.dataflow.design.design import design
 from hw.dataflow.planner import propose
 from hw.errors import CheckFailed, InputError
+from hw.ir.graph import Conv, GlobalPool, Graph, Input, Linear, Node
+from hw.networks.random_network import random_network
 from hw.verilog import emit
 from sim import harness, loading, tools
 from sim.cosim import Subject, cosim
@@ -38,6 +40,24 @@ def test_as_emitted_loaded_and_loaded_back(loadable):
         result = cosim(sent, design(sent, plan), stimuli, Subject(emission=emission, load=load))
         assert (result.mismatches, result.frames, result.layers) == (0, 4, 13)
         assert (result.load_cycles > 0) == bool(load)
+
+
+@pytest.mark.slow
+def test_agents_wait_until_a_long_chain_has_let_go():
+    """Of hops to the loader: the network is held hops + 2 cycles longer than STATUS says, and the
+    first run, after loading, has to look as those after a reset."""
+    nodes: list[Node] = [Input(name="input", inputs=(), shape=(2, 2, 2))]
+    for number in range(12):
+        before = nodes[-1].name
+        nodes.append(Conv(name=f"n{number}", inputs=(before,), shape=(2, 2, 2), batch_norm=False))
+    pool = GlobalPool(name="pool", inputs=(nodes[-1].name,), shape=(1, 1, 2))
+    graph = Graph((*nodes, pool, Linear(name="classifier", inputs=("pool",), shape=(1, 1, 2))))
+    network = random_network(graph, seed=1, scale_terms=1)
+    plan = propose(network, device("none"), fps=1, loadable=True).plan
+    made = design(network, plan)
+    stimuli = Stimuli(random_images(network, 1, seed=1))
+    result = cosim(network, made, stimuli, Subject(emission=emit.emit(made), load=(network,)))
+    assert result.mismatches == 0 and result.load_cycles > 0
 
 
 @pytest.mark.slow
