@@ -92,6 +92,7 @@ class ProgramStore(wiring.Component):
         # The section that ends is a suffix: with it, the stream may end too.
         suffix = Signal()
         status = Signal(Status)
+        asked = Signal()
         taken = Signal()
         full = Signal()
         use = Signal()
@@ -118,9 +119,12 @@ class ProgramStore(wiring.Component):
             ]
         with m.FSM(init="WAIT") as state:
             with m.State("WAIT"):
-                m.d.comb += self.pending.eq(self.i.valid)
-                with m.If(self.i.valid & self.open):
+                # From a register, so that no output depends on the stream at once.
+                m.d.sync += asked.eq(self.i.valid)
+                m.d.comb += self.pending.eq(asked)
+                with m.If(asked & self.open):
                     m.d.sync += [
+                        asked.eq(0),
                         status.eq(Status.LOADING),
                         crc.eq(START),
                         number.eq(0),

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from hw.build import structure
 from hw.errors import InputError
 from hw.overlay.hardware import Overlay
 from hw.overlay.plan import OverlayPlan
@@ -61,6 +62,13 @@ def test_the_head_says_what_the_file_is(emission, ecp5):
     other = ecp5.verilog.partition("\nmodule ")[0]
     assert "// Instantiated are the cells CCU2C, DP16KD, LUT4, PFUMX, TRELLIS_FF" in other
     assert other.startswith("// SPDX-License-Identifier: Apache-2.0\n")
+
+
+def test_it_is_sound(emission):
+    """One clock, every register in reset but those without a meaning, no path between streams."""
+    found = structure.examine(emission.files, emission.top)
+    assert found.findings == []
+    assert list(found.clocks) == ["clk, rising edge"] and found.reset_registers > 100
 
 
 @pytest.mark.parametrize("which", ["emission", "ecp5"])
