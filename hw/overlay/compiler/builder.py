@@ -1,6 +1,6 @@
 """What all operations of a program share while it is written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from hw.overlay.compiler.finish import Finish, finish, immediates
 from hw.overlay.compiler.levels import Sum, TooFar, arrange
 from hw.overlay.compiler.placement import Gather, Placement, words
 from hw.overlay.compiler.planes import Memory, Tensor
+from hw.overlay.compiler.ranges import Range
 from hw.overlay.compiler.reach import Reach
 from hw.overlay.compiler.terms import Wanted
 from hw.overlay.hardware import Overlay
@@ -37,6 +38,7 @@ class Builder:
     gathered: of each node that reads a copy of its input, which, and its planes
     aimed: whether slots count from where all planes can be named, see `aim`
     acc_bits: of the widest sum so far
+    ranges: of every tensor's channels
     """
 
     network: Network
@@ -58,6 +60,7 @@ class Builder:
     gathered: dict[str, tuple[Gather, tuple[int, ...]]] = field(default_factory=dict)
     aimed: bool = True
     acc_bits: int = 0
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
     # Tensors ---------------------------------------------------------------------------------
 

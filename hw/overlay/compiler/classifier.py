@@ -34,8 +34,11 @@ def classifier(builder: Builder, node: Linear) -> None:
     planes = np.array(source.planes)
     size = 1 << sum(max(p, 0) for p in source.pitch)
     sums: list[Sum] = []
+    codes = builder.ranges[node.inputs[0]]
     for label in range(len(sign)):
-        (channel,) = np.nonzero(sign[label])
+        (channel,) = np.nonzero(np.where(codes.constant, 0, sign[label]))
+        (same,) = np.nonzero(np.where(codes.constant, sign[label], 0))
+        known = codes.low[same] * sign[label, same] << power[label, same].astype(np.int64) - acc.p0
         terms = Terms.of(
             power[label, channel].astype(np.int64) - acc.p0,
             sign[label, channel] < 0,
@@ -43,7 +46,11 @@ def classifier(builder: Builder, node: Linear) -> None:
             planes[channel],
             operand_range(network, node.name),
         )
-        sums.append(builder.arrange(node, Wanted(terms, params.bias[label], bits, start=0)))
+        sums.append(
+            builder.arrange(
+                node, Wanted(terms, params.bias[label] + int(known.sum()), bits, start=0)
+            )
+        )
     _send(builder, sums)
 
 

@@ -30,6 +30,7 @@ from hw.overlay.compiler.max_pool import max_pool
 from hw.overlay.compiler.move import move
 from hw.overlay.compiler.placement import Placement, place, words
 from hw.overlay.compiler.planes import Memory, MemoryFull, Tensor
+from hw.overlay.compiler.ranges import Range, ranges
 from hw.overlay.compiler.schedule import divided, reads, twins
 from hw.overlay.hardware import Overlay
 from hw.overlay.isa import Flow
@@ -68,13 +69,14 @@ def compile_network(network: Network, hardware: Overlay) -> Compiled:
     placement = place(network.graph, hardware)
     twin = twins(network.graph)
     inputs = reads(network.graph, twin)
+    known = ranges(network)
     full = None
     for option, nodes in divided(network, placement, inputs):
         try:
             if full is not None:
                 # What stands where is soon found out; most of the time goes into the words.
-                _Compiler(network, hardware, option, nodes, twin, inputs, dry=True).compiled()
-            return _Compiler(network, hardware, option, nodes, twin, inputs).compiled()
+                _Compiler(network, hardware, option, nodes, twin, inputs, known, True).compiled()
+            return _Compiler(network, hardware, option, nodes, twin, inputs, known).compiled()
         except MemoryFull as error:
             full = error
     assert full is not None
@@ -92,6 +94,7 @@ class _Compiler:
         nodes: Sequence[Node],
         twin: Mapping[str, str],
         inputs: Mapping[str, tuple[str, ...]],
+        known: Mapping[str, Range],
         dry: bool = False,
     ):
         self.network, self.hardware, self.placement = network, hardware, placement
@@ -100,6 +103,7 @@ class _Compiler:
             parts[node.name in placement.suffix].append(node)
         self.prefix, self.suffix = parts[False], parts[True]
         self.builder = Builder(network, hardware, placement, Memory(hardware.words), dry=dry)
+        self.builder.ranges = known
         self.builder.twins = dict(twin)
         gathered = dict.fromkeys(placement.gathered, ())
         self.builder.inputs = {**inputs, **gathered}

@@ -28,10 +28,11 @@ from hw.overlay.compiler.in_place import (
     one_by_one,
 )
 from hw.overlay.compiler.ladder import Ladder, ladder_of
-from hw.overlay.compiler.levels import digits
+from hw.overlay.compiler.levels import digits, without_idle
 from hw.overlay.compiler.max_pool import chunks
 from hw.overlay.compiler.move import move
 from hw.overlay.compiler.placement import words
+from hw.overlay.compiler.ranges import Range, folded, known, read
 from hw.overlay.compiler.terms import Terms, Wanted
 
 
@@ -55,6 +56,8 @@ class Layer:
 
     Members
     -------
+    met: what the weights meet of each input channel
+    codes: of output channels that have one code only
     uses: how often each tap is read, for every output channel: channels × kernel
     above: levels of the highest term above the last one
     ending: of every channel
@@ -63,16 +66,25 @@ class Layer:
     def __init__(self, builder: Builder, node: Conv | FactorizedReduce):
         network = builder.network
         params = network.params[node.name]
-        self.builder, self.node, self.bias = builder, node, params.bias
+        self.builder, self.node = builder, node
         self.sign, power = decode(params.codes, network.arithmetic.weight_bits)
         acc = accumulation(network, node.name)
         self.derived = requantisation(network, node.name, acc)
         _, _, multipliers = scale_multipliers(params.scale_sign, params.scale_exp)
         self.scales = [digits(multiplier) for multiplier in multipliers]
+        # Constant inputs are no terms: what they add is a constant of the sum.
+        self.met = met = read(node, builder.ranges[node.inputs[0]])
+        extra = folded(network, node, met)
+        self.bias = [b + e * m for b, e, m in zip(params.bias, extra, multipliers, strict=True)]
         self.level = power.astype(np.int64) - acc.p0
         self.ending, self.bounds = builder.finish(node), operand_range(network, node.name)
         self.channels, self.inside, *self.kernel = self.sign.shape
+        self.codes = known(builder.ranges, node.name)
         self.groups = node.groups if isinstance(node, Conv) else 1
+        groups = np.arange(self.channels) * self.groups // self.channels
+        constant = met.constant.reshape(self.groups, self.inside)[groups]
+        self.sign = np.where(constant[:, :, None, None], 0, self.sign)
+        self.sign[list(self.codes)] = 0
         terms = np.array([len(scale) for scale in self.scales])
         self.uses = ((self.sign != 0) * terms[:, None, None, None]).sum(1)
         highest = max((scale[-1][0] for scale in self.scales if scale), default=0)
@@ -93,18 +105,7 @@ class Layer:
         builder = self.builder
         if builder.dry:
             return 0
-        begin = channel // (self.channels // self.groups) * self.inside
-        terms = _terms(
-            builder,
-            view,
-            self.sign[channel],
-            self.level[channel],
-            sources[begin : begin + self.inside],
-            self.scales[channel],
-            self.bounds,
-        )
-        constant = self.bias[channel] + self.derived.rounding
-        wanted = Wanted.of(terms, constant, self.derived.shift)
+        wanted = self._wanted(view, sources, channel)
         if ladder:
             wanted = ladder.climb(builder, self.node, wanted, self.ending)
         group = Group()
@@ -112,6 +113,26 @@ class Layer:
         builder.sum(group, chained(found, view))
         builder.end(group, target, self.ending)
         return builder.emitter.group(group)
+
+    def _wanted(self, view: View, sources: np.ndarray, channel: int) -> Wanted:
+        """A channel's sum, without the terms that change nothing."""
+        begin = channel // (self.channels // self.groups) * self.inside
+        mine = slice(begin, begin + self.inside)
+        terms = _terms(
+            self.builder,
+            view,
+            self.sign[channel],
+            self.level[channel],
+            sources[mine],
+            self.scales[channel],
+            self.met[mine].with_zero(),
+        )
+        if channel in self.codes:
+            return Wanted(terms, self.codes[channel], 0)
+        constant = self.bias[channel] + self.derived.rounding
+        wanted = without_idle(Wanted.of(terms, constant, self.derived.shift))
+        # Lanes between those of the image may have pixels of any code.
+        return replace(wanted, terms=wanted.terms.bounded(self.bounds))
 
 
 def convolution(builder: Builder, node: Conv | FactorizedReduce) -> None:
@@ -213,9 +234,12 @@ def _terms(
     level: np.ndarray,
     planes: np.ndarray,
     scale: list[tuple[int, int]],
-    bounds: Pair,
+    met: Range,
 ) -> Terms:
-    """Of a channel with weights (channels in, kernel): each one times each digit of its scale."""
+    """Of a channel with weights (channels in, kernel): each one times each digit of its scale.
+
+    met: codes of each input channel, 0 among them
+    """
     channel, ty, tx = np.nonzero(sign if scale else np.zeros_like(sign))
     plane = planes[channel]
     # Windows of slots one after the other, if there are several.
@@ -227,10 +251,9 @@ def _terms(
     powers = level[channel, ty, tx]
     negative = sign[channel, ty, tx] < 0
     digits = len(scale)
-    return Terms.of(
+    many = max(digits, 1)
+    return Terms(
         np.concatenate([powers + e for e, _ in scale] or [powers]),
         np.concatenate([negative ^ (s < 0) for _, s in scale] or [negative]),
-        np.tile(operand, max(digits, 1)),
-        np.tile(plane, max(digits, 1)),
-        bounds,
+        *(np.tile(a, many) for a in (operand, plane, met.low[channel], met.high[channel])),
     )

@@ -12,6 +12,7 @@ from hw.overlay import isa
 from hw.overlay.compiler.builder import Builder
 from hw.overlay.compiler.emitter import Group
 from hw.overlay.compiler.planes import Tensor
+from hw.overlay.compiler.ranges import known
 from hw.overlay.compiler.terms import Terms, Wanted
 from hw.overlay.isa import Mode
 
@@ -92,6 +93,8 @@ def _sums(builder: Builder, node: Node, parts: Mapping[int, _Part]) -> dict[int,
         name: _without_image(builder, node, name)
         for name in dict.fromkeys(name for part in parts.values() for name, _ in part.sources)
     }
+    constants = {name: known(builder.ranges, name) for name in builder_planes}
+    codes = known(builder.ranges, node.name)
     builder.pixelwise(node)
     planes, indices = {}, []
     for channel, part in parts.items():
@@ -104,14 +107,21 @@ def _sums(builder: Builder, node: Node, parts: Mapping[int, _Part]) -> dict[int,
         operand = np.array(
             [isa.operand(plane // size - builder.emitter.base_slot) for plane in sources]
         )
+        constant, varies = part.alignment.rounding, np.full(len(sources), channel not in codes)
+        for at, (name, source) in enumerate(part.sources):
+            if source in constants[name]:
+                constant += constants[name][source] << part.alignment.left[at]
+                varies[at] = False
         terms = Terms.of(
             np.array(part.alignment.left, np.int64),
             np.zeros(len(sources), bool),
             operand,
             np.array(sources),
             (min(0, *(f.qmin for f in part.formats)), max(0, *(f.qmax for f in part.formats))),
-        )
-        wanted = Wanted.of(terms, part.alignment.rounding, part.alignment.shift)
+        )[varies]
+        wanted = Wanted.of(terms, constant, part.alignment.shift)
+        if channel in codes:
+            wanted = Wanted(terms, codes[channel], 0)
         found = builder.arrange(node, wanted, ending)
         group = Group()
         group.sum(found)

@@ -71,6 +71,10 @@ class Terms:
             self.level + levels, self.negative, self.operand, self.plane, self.low, self.high
         )
 
+    def bounded(self, bounds: Pair) -> Self:
+        """The same with these bounds of each x."""
+        return self.of(self.level, self.negative, self.operand, self.plane, bounds)
+
     def turned(self) -> Self:
         """The same with the other signs."""
         return type(self)(self.level, ~self.negative, self.operand, self.plane, self.low, self.high)
