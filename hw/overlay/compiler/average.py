@@ -1,7 +1,7 @@
-"""Average and global pools: a sum, kept as two planes, and the mean of those."""
+"""Average pools: a sum, kept as two planes, and the mean of those."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
@@ -11,16 +11,12 @@ from hw.ir.graph import AvgPool, GlobalPool, Pair
 from hw.ir.reference import real_taps
 from hw.overlay import isa
 from hw.overlay.compiler.builder import Builder
-from hw.overlay.compiler.emitter import Group, View
-from hw.overlay.compiler.join import rename
-from hw.overlay.compiler.max_pool import chunks, fitting_mode
+from hw.overlay.compiler.emitter import Group
+from hw.overlay.compiler.max_pool import fitting_mode
 from hw.overlay.compiler.mean import mean, terms
 from hw.overlay.compiler.placement import words
 from hw.overlay.compiler.terms import Terms, Wanted
-from hw.overlay.isa import Class, Direction, Mode
-
-SMALL = 16
-"""Pixels that a global pool adds like an average pool does."""
+from hw.overlay.isa import Class, Mode
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class _Windows:
+class Windows:
     kernel: Pair
     stride: Pair
     padding: Pair
@@ -55,8 +51,8 @@ def average_pool(builder: Builder, node: AvgPool) -> None:
         )
         for a in (0, 1)
     )
-    windows = _Windows(node.kernel, node.stride, node.padding, (segments[0], segments[1]))
-    _windows(builder, node, windows)
+    windows = Windows(node.kernel, node.stride, node.padding, (segments[0], segments[1]))
+    window_means(builder, node, windows)
 
 
 def _segments(counts: Sequence[int]) -> tuple[Segment, ...]:
@@ -104,7 +100,7 @@ def half_planes(builder: Builder, node: AvgPool) -> int:
     return 1 if -half <= code.qmin * n and code.qmax * n < half else 2
 
 
-def _windows(builder: Builder, node: AvgPool | GlobalPool, windows: _Windows) -> None:
+def window_means(builder: Builder, node: AvgPool | GlobalPool, windows: Windows) -> None:
     source, code = builder.source(node), builder.in_format(node)
     split = split_of(builder, node, windows.counts)
     view = builder.windowed(node, windows.kernel, windows.stride, windows.padding)
@@ -125,7 +121,7 @@ def _windows(builder: Builder, node: AvgPool | GlobalPool, windows: _Windows) ->
         builder.emitter.group(group)
 
     def finish() -> None:
-        _means(builder, node, windows, split, list(zip(range(channels), lows, highs, strict=True)))
+        means(builder, node, windows, split, list(zip(range(channels), lows, highs, strict=True)))
         if split:
             builder.memory.drop(highs)
 
@@ -146,17 +142,31 @@ def _keep(builder: Builder, group: Group, low: int, high: int, split: int) -> No
     group.capture(high, Mode.WIDE)
 
 
-def _means(
+def means(
     builder: Builder,
     node: AvgPool | GlobalPool,
-    windows: _Windows,
+    windows: Windows,
     split: int,
     channels: list[tuple[int, int, int]],
 ) -> None:
     """Means of these channels, each with the planes of its sum; they lie in the first of them."""
+    builder.pixelwise(node)
+    for (channel, low, _), index in zip(
+        channels, made(builder, node, windows, split, channels), strict=True
+    ):
+        builder.done(node, channel, low, index)
+
+
+def made(
+    builder: Builder,
+    node: AvgPool | GlobalPool,
+    windows: Windows,
+    split: int,
+    channels: list[tuple[int, int, int]],
+) -> list[int]:
+    """The means, as the emitter has been configured; indices of their last captures."""
     code, bits = builder.in_format(node), builder.hardware.data_bits
     mode = fitting_mode(code.qmin, code.qmax, bits)
-    builder.pixelwise(node)
     builder.aim([plane for _, *planes in channels for plane in planes])
     if 0 < split < bits - 1:
         # The low plane holds bits that the high one has too.
@@ -170,8 +180,9 @@ def _means(
     rows, columns = (_classes(segments) for segments in windows.segments)
     if rows is not None and columns is not None:
         builder.emitter.classes((rows[0], columns[0]))
-    for at, n in enumerate(windows.counts):
-        for channel, low, high in channels:
+    indices = [0] * len(channels)
+    for n in windows.counts:
+        for at, (_, low, high) in enumerate(channels):
             group = Group()
             _mean(builder, node, group, n, split, (low, high))
             where = [
@@ -192,11 +203,10 @@ def _means(
                             isa.Set(isa.Register(register + 1), segment.last),
                         )
                     group.capture(low, mode, clear=last, rows=Class.MIDDLE, columns=Class.MIDDLE)
-            index = builder.emitter.group(group)
+            indices[at] = builder.emitter.group(group)
             if rows is None or columns is None:
                 builder.emitter.forget_classes()
-            if at + 1 == len(windows.counts):
-                builder.done(node, channel, low, index)
+    return indices
 
 
 def _classes(segments: tuple[Segment, ...]) -> tuple[tuple[int, int], tuple[Class, ...]] | None:
@@ -236,72 +246,3 @@ def _mean(
         (min(least >> split, 0), max(most >> split, top - 1 if split else most)),
     )
     group.sum(builder.arrange(node, Wanted(made, found.constant, found.shift)))
-
-
-def global_pool(builder: Builder, node: GlobalPool) -> None:
-    """All pixels of a plane: few as one window, more along the rows, then down the first column."""
-    source = builder.source(node)
-    height, width, channels = builder.network.graph[node.inputs[0]].shape
-    n = height * width
-    if n == 1 and source.pitch == builder.placement.pitches[node.name]:
-        rename(builder, node, tuple(range(channels)))
-        return
-    if n <= SMALL:
-        one = (Segment(0, 0, height),), (Segment(0, 0, width),)
-        _windows(builder, node, _Windows((height, width), (1, 1), (0, 0), one))
-        return
-    code, bits = builder.in_format(node), builder.hardware.data_bits
-    split, half = bits - 1, 1 << (bits - 1)
-    if not (-half <= code.qmin * n >> split and code.qmax * n >> split < half):
-        raise InputError(
-            f"{node.name}: the sum of {n} pixels does not fit two of {bits} bits; take a wider"
-            " data_bits"
-        )
-    builder.check(node, code.qmin * n, code.qmax * n)
-    out = builder.placement.pitches[node.name]
-    lows = builder.take(node, channels)
-    flat = View(pitch_in=(0, 0), pitch_out=out, size=(1, 1), image=source.image)
-    for chunk in chunks(builder, channels, [out] * 3):
-        row_low, row_high, high = (
-            builder.memory.take(node.name, len(chunk), out) for _ in range(3)
-        )
-        # Rows: whatever row a lane is in, so all of them are written.
-        rows = min(builder.hardware.rows, isa.LONGEST_SIDE)
-        builder.emitter.configure(replace(flat, size=(rows, 1), cut=builder.cut(node)))
-        for at, channel in enumerate(chunk):
-            plane = source.planes[channel]
-            group = Group()
-            builder.aim(range(plane, plane + words(source.pitch)))
-            for word in range(words(source.pitch)):
-                builder.read(group, plane + word)
-                group.reads[-1][:] = plane
-                _neighbours(group, Direction.RIGHT, source.pitch[1], width)
-            _keep(builder, group, row_low[at], row_high[at], split)
-            builder.emitter.group(group)
-        builder.emitter.configure(replace(flat, image=False, cut=builder.cut(node)))
-        builder.aim([*row_low, *row_high])
-        for at, channel in enumerate(chunk):
-            group = Group()
-            builder.read(group, row_low[at])
-            _neighbours(group, Direction.BELOW, source.pitch[0], height)
-            group.capture(lows[channel], Mode.RAW, clear=False)
-            group.word(*[isa.Imm(0, halve=True)] * (split - 1))
-            builder.read(group, row_high[at], halve=True)
-            _neighbours(group, Direction.BELOW, source.pitch[0], height)
-            group.capture(high[at], Mode.WIDE)
-            builder.emitter.group(group)
-        one = (Segment(0, 0, height),), (Segment(0, 0, width),)
-        windows = _Windows((height, width), (1, 1), (0, 0), one)
-        low = [lows[channel] for channel in chunk]
-        _means(builder, node, windows, split, list(zip(chunk, low, high, strict=True)))
-        for planes in (row_low, row_high, high):
-            builder.memory.drop(planes)
-    builder.give(node, lows)
-
-
-def _neighbours(group: Group, direction: Direction, pitch: int, side: int) -> None:
-    """Add the same word's pixels of all lanes beyond this one."""
-    apart = 1 << max(-pitch, 0)
-    lanes = side if pitch < 0 else -(-side // (1 << pitch))
-    for _ in range(lanes - 1):
-        group.word(*[isa.Shift(direction, add=False)] * (apart - 1), isa.Shift(direction))

@@ -20,11 +20,12 @@ from hw.ir.graph import (
 )
 from hw.ir.network import Network
 from hw.overlay import isa
-from hw.overlay.compiler.average import average_pool, global_pool, half_planes
+from hw.overlay.compiler.average import average_pool, half_planes
 from hw.overlay.compiler.builder import Builder
 from hw.overlay.compiler.classifier import classifier, pixels
 from hw.overlay.compiler.conv import convolution
 from hw.overlay.compiler.gather import collect, reserve
+from hw.overlay.compiler.global_pool import global_pool
 from hw.overlay.compiler.join import add, concat, rename, select
 from hw.overlay.compiler.max_pool import max_pool
 from hw.overlay.compiler.move import move
