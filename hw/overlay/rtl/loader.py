@@ -24,7 +24,7 @@ class Loader(wiring.Component):
     run: whether a program is there; a new one begins with a memory of zeros
     about: see `hw.overlay.header`
     step, words: which of the header's steps is asked for, and what it is
-    close: no new image begins
+    close: no new image begins, nor one that was first offered in the cycle before
     i: bytes of images
     o, valid, ready: pixels, see `Issue`
     cleared: the memory is zero
@@ -65,6 +65,7 @@ class Loader(wiring.Component):
         fresh = Signal(init=1)
         taken = Signal()
         may = Signal()
+        seen = Signal()
         step = Signal(range(NO_STEP + 1), init=NO_STEP)
         buffer = Signal()
         # Buffers that are full, and those of them that wait.
@@ -76,7 +77,7 @@ class Loader(wiring.Component):
             self.empty.eq(fresh & (full == 0)),
             self.image.eq(waiting != 0),
             self.cleared.eq(~clearing & self.run),
-            may.eq(~clearing & self.run & ~moves & (full != 2) & ~(fresh & self.close)),
+            may.eq(~clearing & self.run & ~moves & (full != 2) & ~(fresh & (self.close | ~seen))),
             self.valid.eq(Mux(clearing, self.run, self.i.valid & may)),
             self.i.ready.eq(self.ready & may),
             self.o.address.eq(at),
@@ -86,6 +87,9 @@ class Loader(wiring.Component):
             self.o.clear.eq(clearing),
             taken.eq(self.i.valid & self.i.ready),
         ]
+        # An image that comes together with a program is the new program's: `close` knows of that a
+        # cycle later.
+        m.d.sync += seen.eq(self.i.valid & ~self.i.ready)
         with m.If(moves | (clearing & self.ready)):
             m.d.sync += at.eq(following)
         with m.If(clearing & self.ready & at.all()):
