@@ -41,6 +41,12 @@ class Windows:
         rows, columns = self.segments
         return sorted({r.count * c.count for r in rows for c in columns}, reverse=True)
 
+    @property
+    def masks(self) -> tuple[tuple[Pair, Pair], tuple[tuple[Class, ...], tuple[Class, ...]]] | None:
+        """Bounds of the classes on each axis, and the class of each segment; None: too many."""
+        rows, columns = (_classes(segments) for segments in self.segments)
+        return ((rows[0], columns[0]), (rows[1], columns[1])) if rows and columns else None
+
 
 def average_pool(builder: Builder, node: AvgPool) -> None:
     """Windows' sums, then for each number of real taps the mean, where it is that number."""
@@ -76,7 +82,7 @@ def split_of(builder: Builder, node: AvgPool | GlobalPool, counts: Sequence[int]
         ways = [mean(code, n, code.qmin * n, code.qmax * n, split) for n in counts]
         steps = [way.steps for way in ways if way is not None]
         if len(steps) == len(ways):
-            apart = (1 << split) + 2 if 0 < split < bits - 1 else 0
+            apart = split + 3 if 0 < split < bits - 1 else 0
             costs[split] = sum(steps) + split + apart
             if split == 0:
                 break
@@ -101,17 +107,58 @@ def half_planes(builder: Builder, node: AvgPool) -> int:
 
 
 def window_means(builder: Builder, node: AvgPool | GlobalPool, windows: Windows) -> None:
-    source, code = builder.source(node), builder.in_format(node)
+    """Sums of the windows and their means, of as many channels at a time as there is room for."""
+    code, channels = builder.in_format(node), node.shape[2]
     split = split_of(builder, node, windows.counts)
-    view = builder.windowed(node, windows.kernel, windows.stride, windows.padding)
     most = max(windows.counts)
     builder.check(node, min(code.qmin * most, 0), code.qmax * most)
-    channels = node.shape[2]
-    # Each low plane beside its high one: a body's captures must reach both.
-    planes = builder.take(node, channels << (split > 0), pairs=split > 0)
-    lows, highs = (planes[::2], planes[1::2]) if split else (planes, planes)
+    room = builder.memory.room(builder.placement.pitches[node.name])
+    if windows.masks is None or builder.deferred(node) or room < channels + 4:
+        # Each low plane beside its high one: a body's captures must reach both.
+        planes = builder.take(node, channels << (split > 0), pairs=split > 0)
+        lows, highs = (planes[::2], planes[1::2]) if split else (planes, planes)
+        parts = list(zip(range(channels), lows, highs, strict=True))
+        _sums(builder, node, windows, split, parts)
+
+        def finish() -> None:
+            means(builder, node, windows, split, parts, lows)
+            if split:
+                builder.memory.drop(highs)
+
+        if builder.deferred(node):
+            builder.later.append(finish)
+        else:
+            finish()
+        builder.give(node, lows)
+        return
+    targets = builder.take(node, channels)
+    # No more planes at a time than if each channel's mean took the place of its sum.
+    many = max(1, min(channels // 2, (room - channels) // 4))
+    pitch = builder.placement.pitches[node.name]
+    for first in range(0, channels, many):
+        mine = range(first, min(first + many, channels))
+        planes = builder.memory.take(node.name, len(mine) << (split > 0), pitch, pairs=split > 0)
+        lows, highs = (planes[::2], planes[1::2]) if split else (planes, planes)
+        parts = list(zip(mine, lows, highs, strict=True))
+        _sums(builder, node, windows, split, parts)
+        means(builder, node, windows, split, parts, targets[mine.start : mine.stop])
+        builder.memory.drop(planes)
+    builder.give(node, targets)
+
+
+def _sums(
+    builder: Builder,
+    node: AvgPool | GlobalPool,
+    windows: Windows,
+    split: int,
+    parts: Sequence[tuple[int, int, int]],
+) -> None:
+    """The windows' sums of these channels into their planes."""
+    source = builder.source(node)
+    view = builder.windowed(node, windows.kernel, windows.stride, windows.padding)
     builder.emitter.configure(view)
-    for plane, low, high in zip(source.planes, lows, highs, strict=True):
+    for channel, low, high in parts:
+        plane = source.planes[channel]
         builder.aim([plane])
         group = Group()
         for y in range(windows.kernel[0]):
@@ -119,17 +166,6 @@ def window_means(builder: Builder, node: AvgPool | GlobalPool, windows: Windows)
                 builder.read(group, plane, tap=(y, x))
         _keep(builder, group, low, high, split)
         builder.emitter.group(group)
-
-    def finish() -> None:
-        means(builder, node, windows, split, list(zip(range(channels), lows, highs, strict=True)))
-        if split:
-            builder.memory.drop(highs)
-
-    if builder.deferred(node):
-        builder.later.append(finish)
-    else:
-        finish()
-    builder.give(node, lows)
 
 
 def _keep(builder: Builder, group: Group, low: int, high: int, split: int) -> None:
@@ -147,14 +183,14 @@ def means(
     node: AvgPool | GlobalPool,
     windows: Windows,
     split: int,
-    channels: list[tuple[int, int, int]],
+    parts: Sequence[tuple[int, int, int]],
+    targets: Sequence[int],
 ) -> None:
-    """Means of these channels, each with the planes of its sum; they lie in the first of them."""
+    """Means of these channels, each with the planes of its sum, into the targets."""
     builder.pixelwise(node)
-    for (channel, low, _), index in zip(
-        channels, made(builder, node, windows, split, channels), strict=True
-    ):
-        builder.done(node, channel, low, index)
+    indices = made(builder, node, windows, split, [part[1:] for part in parts], targets)
+    for (channel, *_), target, index in zip(parts, targets, indices, strict=True):
+        builder.done(node, channel, target, index)
 
 
 def made(
@@ -162,51 +198,111 @@ def made(
     node: AvgPool | GlobalPool,
     windows: Windows,
     split: int,
-    channels: list[tuple[int, int, int]],
+    sums: Sequence[tuple[int, int]],
+    targets: Sequence[int],
 ) -> list[int]:
-    """The means, as the emitter has been configured; indices of their last captures."""
+    """Means, as the emitter has been configured; indices of their last captures.
+
+    targets: may be the planes of the sums' low bits
+    """
     code, bits = builder.in_format(node), builder.hardware.data_bits
     mode = fitting_mode(code.qmin, code.qmax, bits)
-    builder.aim([plane for _, *planes in channels for plane in planes])
+    builder.aim([plane for planes in sums for plane in planes])
     if 0 < split < bits - 1:
-        # The low plane holds bits that the high one has too.
-        for _, low, high in channels:
-            group = Group()
-            builder.read(group, low)
-            for _ in range(1 << split):
-                builder.read(group, high, negative=True)
-            group.capture(low, Mode.RAW)
-            builder.emitter.group(group)
-    rows, columns = (_classes(segments) for segments in windows.segments)
-    if rows is not None and columns is not None:
-        builder.emitter.classes((rows[0], columns[0]))
-    indices = [0] * len(channels)
-    for n in windows.counts:
-        for at, (_, low, high) in enumerate(channels):
-            group = Group()
-            _mean(builder, node, group, n, split, (low, high))
-            where = [
-                (r, c)
-                for r in range(len(windows.segments[0]))
-                for c in range(len(windows.segments[1]))
-                if windows.segments[0][r].count * windows.segments[1][c].count == n
-            ]
-            for r, c in where:
-                last = (r, c) == where[-1]
-                if rows is not None and columns is not None:
-                    group.capture(low, mode, clear=last, rows=rows[1][r], columns=columns[1][c])
-                else:
-                    for axis, segment in ((0, windows.segments[0][r]), (1, windows.segments[1][c])):
-                        register = isa.Register(isa.Register.FIRST_Y + 2 * axis)
-                        group.word(
-                            isa.Set(register, segment.first),
-                            isa.Set(isa.Register(register + 1), segment.last),
-                        )
-                    group.capture(low, mode, clear=last, rows=Class.MIDDLE, columns=Class.MIDDLE)
-            indices[at] = builder.emitter.group(group)
-            if rows is None or columns is None:
+        for low, high in sums:
+            _part(builder, node, split, low, high)
+    indices = [0] * len(sums)
+    if windows.masks is None:
+        for n in windows.counts:
+            for at, (planes, target) in enumerate(zip(sums, targets, strict=True)):
+                group = Group()
+                _mean(builder, node, group, n, split, planes)
+                _with_bounds(group, windows, n, target, mode)
+                indices[at] = builder.emitter.group(group)
                 builder.emitter.forget_classes()
+        return indices
+    bounds, names = windows.masks
+    builder.emitter.classes(bounds)
+    counts = np.array(
+        [[r.count * c.count for c in windows.segments[1]] for r in windows.segments[0]]
+    )
+    apart = all(target != low for target, (low, _) in zip(targets, sums, strict=True))
+    for n in sorted(windows.counts, reverse=not apart):
+        # What a mean writes too much, those of more pixels write again.
+        spoiled = counts > n if apart else np.zeros_like(counts, bool)
+        where = covers(counts == n, spoiled, names)
+        for at, (planes, target) in enumerate(zip(sums, targets, strict=True)):
+            group = Group()
+            _mean(builder, node, group, n, split, planes)
+            for rows, columns in where:
+                last = (rows, columns) == where[-1]
+                group.capture(target, mode, clear=last, rows=rows, columns=columns)
+            indices[at] = builder.emitter.group(group)
     return indices
+
+
+def covers(
+    wanted: np.ndarray, free: np.ndarray, names: tuple[tuple[Class, ...], tuple[Class, ...]]
+) -> list[tuple[Class, Class]]:
+    """Few captures that write the wanted segments and none but those and free ones.
+
+    wanted, free: of each segment down and across
+    names: classes of the segments on each axis
+    """
+    choices = [
+        [(Class.ALL, np.ones(len(of), bool)), *((name, np.array(of) == name) for name in of)]
+        for of in names
+    ]
+    left, found = wanted.copy(), []
+    while left.any():
+        ways = [
+            (int((left & (rows[:, None] & columns)).sum()), row, column)
+            for row, rows in choices[0]
+            for column, columns in choices[1]
+            if not (rows[:, None] & columns & ~(wanted | free)).any()
+        ]
+        _, row, column = max(ways, key=lambda way: way[0])
+        found.append((row, column))
+        mask = dict(choices[0])[row][:, None] & dict(choices[1])[column]
+        left &= ~mask
+    return found
+
+
+def _with_bounds(group: Group, windows: Windows, n: int, target: int, mode: Mode) -> None:
+    """Captures of the segments of n pixels, of which there are too many for the classes."""
+    where = [
+        (r, c) for r in windows.segments[0] for c in windows.segments[1] if r.count * c.count == n
+    ]
+    for pair in where:
+        for axis, segment in enumerate(pair):
+            register = isa.Register(isa.Register.FIRST_Y + 2 * axis)
+            group.word(
+                isa.Set(register, segment.first), isa.Set(isa.Register(register + 1), segment.last)
+            )
+        group.capture(
+            target, mode, clear=pair == where[-1], rows=Class.MIDDLE, columns=Class.MIDDLE
+        )
+
+
+def _part(builder: Builder, node: AvgPool | GlobalPool, split: int, low: int, high: int) -> None:
+    """Take those bits from the high plane that the low one has too: floor(low / 2^split)."""
+    view = builder.emitter.view
+    assert view is not None
+    planes = np.array([low, high])
+    slots = planes // words(view.pitch_in) - builder.emitter.base_slot
+    top = 1 << (builder.hardware.data_bits - 1)
+    taken = Terms(
+        np.array([0, split]),
+        np.array([True, False]),
+        slots,
+        planes,
+        np.array([0, -top]),
+        np.array([top - 1, top - 1]),
+    )
+    group = Group()
+    group.sum(builder.arrange(node, Wanted(taken, (1 << split) - 1, split)))
+    group.capture(high, Mode.WIDE)
+    builder.emitter.group(group)
 
 
 def _classes(segments: tuple[Segment, ...]) -> tuple[tuple[int, int], tuple[Class, ...]] | None:
@@ -238,6 +334,9 @@ def _mean(
     slots = np.array(planes) // words(view.pitch_in) - builder.emitter.base_slot
     least, most = code.qmin * n, code.qmax * n
     top = 1 << (builder.hardware.data_bits - 1)
+    if 0 < split < builder.hardware.data_bits - 1:
+        # The high plane's bits are those above the low one's.
+        least, most = least // top * top, most // top * top
     made = Terms.of(
         level,
         negative,

@@ -66,8 +66,7 @@ def global_pool(builder: Builder, node: GlobalPool) -> None:
         ):
             _down(builder, flat, read, write, height, source.pitch[0])
         builder.pixelwise(node, size=(1, many))
-        parts = list(zip(chunk, low, high, strict=True))
-        made(builder, node, window, split, parts)
+        made(builder, node, window, split, list(zip(low, high, strict=True)), low)
         _spread(builder, node, flat, packs[chunk.start : chunk.stop], (low, lows))
         for planes in (row_low, row_high, low, high):
             builder.memory.drop(planes)
