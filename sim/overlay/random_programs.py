@@ -9,7 +9,7 @@ import numpy as np
 from hw.overlay import isa
 from hw.overlay.hardware import Overlay
 from hw.overlay.isa import Class, Direction, Flow, Mode, Register
-from hw.overlay.model import Fault, Machine
+from hw.overlay.model import BOUNDS, Fault, Machine
 from hw.overlay.program import Program
 
 NOP = isa.Jump(Flow.NOP)
@@ -20,10 +20,26 @@ class Careful(Machine):
     loader, which may have written the next one already."""
 
     section = ""
+    body_words, body_steps = 0, 0
+    """Of the body under way its length, and how many words of it have been done."""
 
     def _section(self, name, words, after):
         self.section = name
         super()._section(name, words, after)
+
+    def _body(self, words):
+        self.body_words, self.body_steps = len(words), 0
+        yield from super()._body(words)
+        self.body_words = 0
+
+    def step(self, *what):
+        super().step(*what)
+        self.body_steps += 1
+
+    @property
+    def inside(self) -> int:
+        """How many words behind its BODY the one under way stands; 0: it is in none."""
+        return 1 + self.body_steps % self.body_words if self.body_words else 0
 
     def _read(self, address):
         mine = self.program.image_slot + self.buffer * self.program.image_step
@@ -42,7 +58,7 @@ def random_program(
 ) -> Program:
     """A program of so many views and bodies in each section, which the executable model accepts.
 
-    What it does not accept becomes a word that does nothing. `burst`: so many logits more of each
+    Words that it does not accept become one that does nothing. `burst`: so many logits more of each
     image, one in every cycle. `pages`: planes are written and read in a few places of a
     large memory, so that what one view writes others read.
     """
@@ -74,15 +90,14 @@ def random_program(
     while True:
         packed = {name: np.array(isa.pack(words), np.uint16) for name, words in sections.items()}
         program = replace(program, **packed)
+        machine = Careful(program)
         try:
-            Careful(program).run(images)
+            machine.run(images)
         except Fault as fault:
             found = re.match(r"(\w+), word (\d+): ", str(fault))
             assert found, fault
-            words, at = sections[found[1]], int(found[2])
-            word = words[at]
-            inside = word.count if isinstance(word, isa.Body) else 0
-            words[at : at + 1 + inside] = [NOP] * (1 + inside)
+            words, at = sections[found[1]], int(found[2]) + machine.inside
+            words[at] = NOP
         else:
             return program
 
@@ -126,8 +141,14 @@ def _view(
         Register.OFFSET_Y: isa.offset(rng.randint(-3, 3)),
         Register.OFFSET_X: isa.offset(rng.randint(-3, 3)),
     }
-    for register in range(Register.LAST_ROW, Register.OUTPUT):
-        values[Register(register)] = rng.choice([rng.randrange(12), rng.randrange(256)])
+    for register in BOUNDS:
+        axis = register in (Register.LAST_COLUMN, Register.FIRST_X, Register.LAST_X)
+        far_lanes = isa.bound_lanes((overlay.rows, overlay.columns)[axis])
+        # Of all that a capture can use; the coordinate behind the bound counts too.
+        pitch = out[axis]
+        beyond = far_lanes << pitch if pitch >= 0 else far_lanes >> -pitch
+        most = min(256, max(1, beyond - 1))
+        values[register] = rng.choice([rng.randrange(min(12, most)), rng.randrange(most)])
     values[Register.OUTPUT] = rng.choice([0, isa.COLLECT])
     words = [isa.Set(register, value) for register, value in values.items()]
     planes = overlay.words >> sum(max(p, 0) for p in out)

@@ -1,5 +1,6 @@
 """What an overlay's data memory was written, as the harness has logged it, played back."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 
 from hw.overlay import isa
 from hw.overlay.isa import Op, Register
-from sim.overlay.harness import CAPTURE, RESET, STORE, Harness, column_words
+from sim.overlay.harness import CAPTURE, CAPTURE_TO_WRITE, RESET, STORE, Harness, column_words
 
 CHUNK = 4096
 """Records that are read at a time."""
@@ -54,11 +55,15 @@ def runs(path: Path, harness: Harness) -> Iterator[Iterator[Write]]:
 
 def lives(writes: Iterable[Write]) -> Iterator[Iterator[Write]]:
     """The writes under each program: one begins where the loader clears word 0. What comes before
-    the first one was still on its way when a reset came.
+    the first one was still on its way when a reset came, the beginning of another program among it:
+    no program clears so few words.
 
     Each must be read to its end before the next one is asked for.
     """
     rest = iter(writes)
+    early = list(itertools.islice(rest, CAPTURE_TO_WRITE))
+    begins = max((n for n, write in enumerate(early) if _clears(write)), default=len(early))
+    rest = itertools.chain(early[begins:], rest)
     first = next(filter(_clears, rest), None)
 
     def life() -> Iterator[Write]:
