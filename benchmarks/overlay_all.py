@@ -32,6 +32,7 @@ from hw.overlay.compiler.compile import compile_network
 from hw.overlay.cycles import cycles
 from hw.overlay.hardware import Overlay
 from hw.overlay.plan import OverlayPlan
+from hw.overlay.programming import fitted
 from hw.verilog.emit_overlay import emit
 from sim.overlay.cosim import Hardware, cosim
 from sim.overlay.planes import AT_PORT
@@ -42,7 +43,13 @@ PLAN = OverlayPlan(Overlay(words=2048, program_words=32768), "ulx3s-85f", 100.0)
 
 IMAGE: Shape = (8, 8, 3)
 CLASSES, CHANNELS, CELLS = 10, 2, 3
-WIDTHS = {"resnet50": 1 / 64, "resnet101": 1 / 64, "resnet152": 1 / 64}
+WIDTHS = {
+    "resnet50": 1 / 64,
+    "resnet101": 1 / 64,
+    "resnet152": 1 / 64,
+    "vgg16": 1 / 64,
+    "vgg19": 1 / 64,
+}
 """Of conventional networks whose layers are wide, the share of the published channels."""
 WIDTH = 1 / 32
 LARGEST = 32
@@ -137,7 +144,7 @@ def run(name: str, drawn: Network, terms: int, hardware: Hardware, stall: float)
     ------
     CheckFailed: it differs, or takes other cycles; InputError: it does not fit
     """
-    compiled = compile_network(drawn, hardware.overlay)
+    compiled = fitted(compile_network(drawn, hardware.overlay))
     program = compiled.program
     images = random_images(drawn, 2 * program.images + 1, 1)
     found = cosim(drawn, hardware, Stimuli(images, stall, resets=0), compiled=compiled)

@@ -234,8 +234,8 @@ def cosim(
     overlay = overlays.emission(rtl, plan_file, allow_edited)
     if overlay is not None:
         flags = [("load", loads), ("assertions", asserted), ("each", each)]
-        flags += [("coverage", coverage_file), ("code-coverage", code_file)]
-        refuse(*overlays.refusals(level, gates, corners, flags))
+        flags += [("code-coverage", code_file)]
+        refuse(*overlays.refusals(level, gates, coverage_file is not None, corners, flags))
         emission, design, edited = overlay, None, overlays.edited(overlay)
     elif stream:
         raise InputError("--stream: is of an overlay's program; leave it out")
@@ -262,7 +262,8 @@ def cosim(
     if overlay is not None:
         own = frames is not None or data is not None or images_file is not None
         chosen = overlays.Subject(level, only, form, stream=stream)
-        run = partial(overlays.simulate, network, overlay, stimuli, chosen, own)
+        cover = coverage_file is not None
+        run = partial(overlays.simulate, network, overlay, stimuli, chosen, own, cover=cover)
     else:
         subject = Subject(level, only, emission, form, (network,) if loads else (), asserted)
         require_fitting(network, subject, build)

@@ -41,7 +41,7 @@ def emission(rtl: Path | None, plan_file: Path | None, allow_edited: bool) -> Em
 
 
 def refusals(
-    level: str, gates: bool, corners: int | None, flags: Sequence[tuple[str, Any]]
+    level: str, gates: bool, cover: bool, corners: int | None, flags: Sequence[tuple[str, Any]]
 ) -> list[tuple[bool, str]]:
     """Options that an overlay has nothing for, as `refuse` takes them."""
     found = [
@@ -53,6 +53,8 @@ def refusals(
         (bool(corners), "--corners: an overlay's parts have none; leave it out"),
         (gates and level == Level.PE,
          "--gates: the lanes alone are simulated as Verilog; leave --level out"),
+        (cover and level == Level.PE,
+         "--coverage: the lanes alone have no program; leave --level out"),
     ]  # fmt: skip
 
 
@@ -65,6 +67,7 @@ def simulate(
     build: Build,
     *,
     folder: Path | None,
+    cover: bool = False,
 ) -> tuple[Any, Sequence[Part]]:
     """The figures, and the one part.
 
@@ -83,7 +86,9 @@ def simulate(
         )
         if not given and count > len(stimuli.images):
             stimuli = replace(stimuli, images=random_images(network, count, stimuli.seed))
-    result = cosim(network, hardware, stimuli, subject, build, folder=folder, compiled=compiled)
+    result = cosim(
+        network, hardware, stimuli, subject, build, folder=folder, compiled=compiled, cover=cover
+    )
     return result, [Part(subject.level, result)]
 
 

@@ -22,6 +22,7 @@ class By(StrEnum):
     KIND = "kind"
     INSTANCE = "instance"
     TESTBENCH = "testbench"
+    OVERLAY = "overlay"
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,9 @@ class Table:
 @click.option(
     "--by",
     type=click.Choice([*map(str, By)]),
-    default=str(By.KIND),
-    show_default=True,
-    help="All networks by kind of layer; each network by its layers, against what they can reach; "
-    "the cover groups of testbenches.",
+    help="All networks in dataflow hardware, by kind of layer; each of them by its layers, against "
+    "what they can reach; cover groups of testbenches; programs of overlays. Default: kind, "
+    "or overlay where nothing else is there.",
 )
 @click.option(
     "--bar",
@@ -105,7 +105,12 @@ class Table:
 @console.force_option
 @console.json_option
 def coverage(
-    files: tuple[Path, ...], by: str, bar: float, out: Path | None, force: bool, as_json: bool
+    files: tuple[Path, ...],
+    by: str | None,
+    bar: float,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Merge the functional coverage of many runs; show what was never seen."""
     from sim.coverage import store
@@ -115,11 +120,12 @@ def coverage(
     total = store.Coverage()
     for file in files:
         total.add(store.load(file))
-    tables = _tables(total, By(by))
+    chosen = By(by) if by else _usual(total)
+    tables = _tables(total, chosen)
     if out is not None:
         store.save(total, out)
     if as_json:
-        console.print_json(_content(tables, By(by), len(files), bar))
+        console.print_json(_content(tables, chosen, len(files), bar))
     else:
         for table in tables:
             _print(table)
@@ -129,6 +135,12 @@ def coverage(
                 f"coverage: {table.title}: {table.share:.1f} % of {table.bins} bins, the bar is "
                 f"{bar:g} %; the first one missing is {table.missing[0]}"
             )
+
+
+def _usual(total: Any) -> By:
+    """What is shown where the call does not say: of overlays alone theirs."""
+    others = total.testbenches or total.networks or any(g.hit_bins for g in total.groups())
+    return By.KIND if others or not total.overlays else By.OVERLAY
 
 
 def _tables(total: Any, by: By) -> list[Table]:
@@ -160,6 +172,13 @@ def _tables(total: Any, by: By) -> list[Table]:
                     "with sim.stream.CoverGroup"
                 )
             return [Table("testbenches", testbenches)]
+        case By.OVERLAY:
+            if not total.overlays:
+                raise InputError(
+                    "--by overlay: no run of an overlay is in these files; add one: shiftnas cosim "
+                    "NET --plan PLAN --coverage FILE, with an overlay's plan"
+                )
+            return [Table("overlays", [*total.overlays.values()])]
 
 
 def _content(tables: Sequence[Table], by: By, files: int, bar: float) -> dict[str, Any]:

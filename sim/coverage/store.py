@@ -9,6 +9,7 @@ from typing import Any
 from hw import documents
 from hw.errors import InputError
 from hw.outputs import write_atomic
+from sim.coverage import overlays
 from sim.coverage.group import Group, is_counts
 from sim.coverage.points import groups
 
@@ -27,6 +28,7 @@ class Coverage:
     hits: group -> bin -> times, of a campaign over many networks; all groups of `points.groups`
     networks: digest of a network -> a group for each of its layers that was simulated
     testbenches: the groups of users' own testbenches
+    overlays: the groups of `overlays.declare`, of all overlays; empty where none was simulated
     """
 
     hits: dict[str, dict[str, int]] = field(
@@ -34,6 +36,7 @@ class Coverage:
     )
     networks: dict[str, Groups] = field(default_factory=dict)
     testbenches: Groups = field(default_factory=dict)
+    overlays: Groups = field(default_factory=dict)
 
     def hit(self, group: str, name: str, times: int = 1) -> None:
         """Count a bin of the campaign's groups.
@@ -57,10 +60,12 @@ class Coverage:
         for digest, layers in other.networks.items():
             _add(self.networks.setdefault(digest, {}), layers.values())
         _add(self.testbenches, other.testbenches.values())
+        _add(self.overlays, other.overlays.values())
 
     def campaign(self) -> "Coverage":
         """Without the groups of single networks."""
-        return Coverage({group: dict(bins) for group, bins in self.hits.items()})
+        hits = {group: dict(bins) for group, bins in self.hits.items()}
+        return Coverage(hits, overlays=self.overlays)
 
     def groups(self) -> list[Group]:
         """The campaign's groups."""
@@ -83,6 +88,7 @@ def save(coverage: Coverage, path: Path) -> None:
         "hits": coverage.hits,
         "networks": {digest: _dicts(layers) for digest, layers in coverage.networks.items()},
         "testbenches": _dicts(coverage.testbenches),
+        "overlays": _dicts(coverage.overlays),
     }
     write_atomic(path, json.dumps(content, indent=1) + "\n")
 
@@ -122,9 +128,19 @@ def load(path: Path) -> Coverage:
             hits,
             {digest: _groups(layers, "networks") for digest, layers in networks.items()},
             _groups(content.get("testbenches"), "testbenches"),
+            _overlays(content.get("overlays", {})),
         )
     except ValueError as error:
         raise InputError(f"{path}: {error}; {again}") from None
+
+
+def _overlays(content: Any) -> Groups:
+    """Those of a file; files that were written before there were any have none."""
+    groups = _groups(content, "overlays")
+    unlike = overlays.unlike(groups.values()) if groups else None
+    if unlike is not None:
+        raise ValueError(f"overlays: {unlike}: of another version of shiftnas")
+    return groups
 
 
 def _groups(content: Any, place: str) -> Groups:

@@ -96,6 +96,7 @@ def simulate(
         folder=folder,
         compiled=program,
         compiling=compiled,
+        cover=True,
     )
 
 

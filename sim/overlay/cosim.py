@@ -29,6 +29,7 @@ from sim import designs, gates
 from sim.cosim import Cosim
 from sim.level import Level
 from sim.overlay import run as runs
+from sim.overlay.covered import coverage
 from sim.overlay.judge import Expected, Judged, judge
 from sim.overlay.lanes import check_lanes
 from sim.overlay.parts import Part, part
@@ -118,6 +119,7 @@ def cosim(
     folder: str | Path | None = None,
     compiled: Compiled | None = None,
     compiling: Callable[[Network, Overlay], Compiled] = compile_network,
+    cover: bool = False,
 ) -> Cosim:
     """Run the images through the network on the overlay, and compare every plane.
 
@@ -125,6 +127,7 @@ def cosim(
     ----------
     folder: for the files of the run; default: a temporary one
     compiled: the network's program, where it is known already; level `network`
+    cover: measure the functional coverage, which the executable model counts; not at level `pe`
 
     Raises
     ------
@@ -148,6 +151,7 @@ def cosim(
     inside = subject.gates != gates.FLAT
     model = runs.build(hardware.overlay, sources, hardware.module, build, inside=inside)
     built = time.monotonic() - start
+    subject = replace(subject, modelled=subject.modelled or cover)
     script, expected = script_of(jobs, stimuli, subject)
     resets = moments(script, stimuli.resets, stimuli.seed)
     free = sum(len(job.images) for job in jobs)
@@ -158,6 +162,10 @@ def cosim(
         ran = model.run(script, place, pauses, resets, seed=stimuli.seed, patience=patience)
         judged = judge(script, expected, ran, model.built, resets=len(resets), free=free)
         ends, loaded, pace = ran.ends(), ran.loaded(len(resets)), ran.cycles_per_second
+        covered = None
+        if cover:
+            programs = [one for some in expected for one in some if isinstance(one, Recorded)]
+            covered = coverage(script, programs, ran, resets, stalled=stimuli.stalled)
     seconds = time.monotonic() - start
     whole = cycles(jobs[0].program).batch / jobs[0].program.images
     return Cosim(
@@ -173,6 +181,7 @@ def cosim(
         build_seconds=built,
         seconds=seconds,
         constant_logits=is_constant(stimuli.images, tensors[network.graph.output.name]),
+        coverage=covered,
         load_cycles=loaded,
         gates={} if subject.gates is None else gates.count(sources[f"{hardware.module}.v"]),
         corners=dict.fromkeys(("frames", "reached", "out_of_reach", "no_room"), 0),

@@ -119,6 +119,7 @@ def _section(
         found += body
         found += [_word(rng) for _ in range(rng.randint(0, 6))]
         found += [NOP] * rng.choice([0, 0, isa.HAZARD])
+    found += _edge(rng, overlay)
     return found
 
 
@@ -159,6 +160,20 @@ def _view(
         dest = max(1, (page << 8) // size + far.randrange(6))
         words += [isa.Set(Register.BASE_HIGH, far.choice([page, page, 0]))]
     return [*words, isa.Dest(dest)]
+
+
+def _edge(rng: random.Random, overlay: Overlay) -> list[isa.Word]:
+    """A sum at an end of what a capture holds, or just beyond, is captured."""
+    half = 1 << (overlay.data_bits - 2)
+    least, most = rng.choice([(-half, half - 1), (0, 2 * half - 1), (-2 * half, 2 * half - 1)])
+    value = rng.choice([least - 1, least, most, most + 1])
+    found: list[isa.Word] = [isa.Capture(Mode.RAW)]
+    while value:
+        step = max(-256, min(255, value))
+        found.append(isa.Imm(step))
+        value -= step
+    mode = {-half: Mode.SIGNED, 0: Mode.UNSIGNED, -2 * half: Mode.WIDE}[least]
+    return [*found, isa.Capture(mode)]
 
 
 def _capture(rng: random.Random) -> isa.Capture:

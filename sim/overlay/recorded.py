@@ -7,8 +7,8 @@ import numpy as np
 
 from hw.overlay import isa
 from hw.overlay.isa import Flow, Register
-from hw.overlay.model import Machine
 from hw.overlay.program import Program
+from sim.overlay.meter import Meter
 from sim.overlay.planes import Logit
 from sim.overlay.script import Batch
 from sim.overlay.writes import Memory, Write
@@ -18,7 +18,7 @@ LABEL = "captures"
 LOGITS = "logits"
 
 
-class _Recorder(Machine):
+class _Recorder(Meter):
     """A machine that hands out each word that it has captured."""
 
     def __init__(self, program: Program):
@@ -27,8 +27,7 @@ class _Recorder(Machine):
         self.sent: list[Logit] = []
 
     def _capture(self, word, wy, wx, last) -> None:
-        rows, columns = self.axes()
-        at = (self.dest + word.delta) * rows.words * columns.words + wy * columns.words + wx
+        at = self._address(word, wy, wx)
         super()._capture(word, wy, wx, last)
         self.captured.append((at, self.memory[at].copy()))
 
@@ -48,6 +47,10 @@ class Recorded:
     program: it
     images: uint8 (N, H, W, C), that come again and again
     batches: that are done, from the program's first image on
+
+    Members
+    -------
+    hits: what it went through, (group, bin) of `sim.coverage.overlays` -> times
     """
 
     def __init__(self, program: Program, images: np.ndarray, batches: Sequence[Batch]):
@@ -61,6 +64,7 @@ class Recorded:
             machine.run(images[wanted])
             self._captured[batch.first] = machine.captured
             self._logits[batch.first] = machine.sent
+        self.hits = machine.hits
         self._beats, self._mismatches = 0, 0
         self._difference: Difference | None = None
 

@@ -61,6 +61,16 @@ class Pauses:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """What had been sent and taken when a reset came."""
+
+    cycle: int
+    program_sent: int
+    image_sent: int
+    logits_taken: int
+
+
+@dataclass(frozen=True)
 class Ran:
     """What a run has left.
 
@@ -98,8 +108,12 @@ class Ran:
     @property
     def cycles_per_second(self) -> float:
         """Of the simulation, the runs that were cut off too."""
+        return (self.cycle + sum(cut.cycle for cut in self.resets())) / self.seconds
+
+    def resets(self) -> list[Cut]:
+        """Of the runs that were cut off."""
         lines = (self.folder / harness.RESET_LOG).read_text(encoding="utf-8").split("\n")
-        return (self.cycle + sum(int(line.split()[0]) for line in lines if line)) / self.seconds
+        return [Cut(*map(int, line.split()[:4])) for line in lines if line]
 
     def ends(self) -> list[int]:
         """Cycles in which frames ended, in the last run."""

@@ -10,6 +10,7 @@ from hw.ir import serialize
 from hw.overlay import plan_file
 from hw.verilog import rtl_folder
 from sim.commands.cosim import cosim
+from sim.coverage import store
 from sim.fuzz import case as cases
 from sim.fuzz.case import Case
 from sim.fuzz.models import Model
@@ -33,8 +34,14 @@ def call(*arguments) -> tuple[int, str, str]:
 
 def test_json_of_a_run(folder):
     arguments = (folder / "net", "--rtl", folder / "rtl", "--resets", 1, "--json")
-    code, out, err = call(*arguments, "--plan", folder / "plan.yaml")
+    covered = folder / "covered.json"
+    code, out, err = call(*arguments, "--plan", folder / "plan.yaml", "--coverage", covered)
     assert code == 0, err
+    groups = store.load(covered).overlays
+    for group in ("word", "capture", "batch", "program", "run"):
+        assert groups[group].hit_bins
+    assert groups["status"].missing() == []
+    assert groups["batch"].hits["short"] == 1
     result = json.loads(out)
     assert (result["mismatches"], result["level"], result["edited"]) == (0, "network", [])
     assert result["frames"] == 2 * result["compared"]["classifier"] // 6
@@ -58,6 +65,7 @@ def test_a_program_that_is_streamed(folder):
         (["--load"], "--load: is for dataflow hardware; this is an overlay, leave it out"),
         (["--assertions"], "--assertions: is for dataflow hardware"),
         (["--level", "op", "--corners", "3"], "--corners: an overlay's parts have none"),
+        (["--level", "pe", "--coverage", "c.json"], "--coverage: the lanes alone have no program"),
         (["--level", "cell", "--only", "cell7"], "only: 'cell7'; expected a name of level cell"),
     ],
 )

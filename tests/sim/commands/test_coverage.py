@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from sim.commands.coverage import coverage
-from sim.coverage import store
+from sim.coverage import overlays, store
 from sim.coverage.group import Group
 from sim.coverage.store import Coverage
 
@@ -90,3 +90,24 @@ def test_views_of_nothing_are_refused(tmp_path):
         code, out, err = call(tmp_path / "empty.json", "--by", by)
         assert (code, out) == (2, "")
         assert message in err and len(err.splitlines()) == 1
+
+
+def test_overlays_have_their_own_view(files, tmp_path):
+    """It is the usual one where nothing else was simulated."""
+    run = Coverage(overlays=overlays.declare())
+    run.overlays["word"].hit("IMM")
+    alone, both = tmp_path / "overlay.json", tmp_path / "both.json"
+    store.save(run, alone)
+    code, out, err = call(alone, alone, "--json")
+    assert code == 0, err
+    shown = json.loads(out)
+    assert (shown["by"], shown["hit"]) == ("overlay", 1)
+    assert "word: BODY of one pass" in shown["missing"]
+    assert list(shown["out_of_reach"]) == ["status: LOADING"]
+    assert call(files[0], alone, "--out", both)[0] == 0
+    assert store.load(both).overlays["word"].hits["IMM"] == 1
+    assert json.loads(call(both, "--json")[1])["by"] == "kind"
+    assert json.loads(call(both, "--by", "overlay", "--json")[1])["hit"] == 1
+    code, _, err = call(files[0], "--by", "overlay")
+    assert code == 2
+    assert "--by overlay: no run of an overlay is in these files" in err
