@@ -105,10 +105,12 @@ def _rows(
     width = builder.network.graph[node.inputs[0]].shape[1]
     apart, lanes = 1 << max(-source.pitch[1], 0), _lanes(width, source.pitch[1])
     # Whatever row a lane is in: all of them are written. Tap 0 is the lane to the left.
+    last_lane = min(builder.hardware.rows, isa.LONGEST_SIDE) - 1
+    rows = (last_lane >> max(-flat.pitch_out[0], 0)) + 1
     builder.emitter.configure(
         replace(
             flat,
-            size=(min(builder.hardware.rows, isa.LONGEST_SIDE), flat.size[1]),
+            size=(rows, flat.size[1]),
             image=source.image,
             offset=(0, -apart),
             dilation=(1, apart),

@@ -60,10 +60,10 @@ class Placement:
     gathers: tuple[Gather, ...] = ()
 
     def shared(self, name: str) -> bool:
-        """Whether a tensor's planes hold all images of a batch."""
-        pitch = self.pitches[name]
+        """Whether a tensor's planes hold all images of a batch: it has as many places."""
+        pitches = self.pitches[name]
         return self.batch != (1, 1) and all(
-            pitch[axis] < 0 for axis in (0, 1) if self.batch[axis] > 1
+            images <= 1 << max(-pitch, 0) for pitch, images in zip(pitches, self.batch, strict=True)
         )
 
     @property

@@ -53,6 +53,24 @@ DOZEN = {
 }
 
 
+def test_images_lie_together_only_where_they_have_room():
+    """A batch of four across, as pixels are four lanes apart in the end: where they are two lanes
+    apart, an image is still on its own."""
+    graph = cells.build(
+        genotypes.get("DARTS_V1"), channels=2, cells=1, image=(8, 9, 1), classes=3, stem="imagenet"
+    )
+    found = check(drawn(graph, scale_terms=1), HARDWARE.resized(corner=4), images=9)
+    assert found.program.batch == (2, 4)
+    assert found.places["stem0/conv1"][0].section == "prefix"
+
+
+def test_a_global_sum_over_rows_that_lie_apart():
+    """It is written in all lanes, by rows of the output's pitch."""
+    graph = conventional("resnet8", (16, 22, 1), 1 / 16)
+    found = check(drawn(graph, scale_terms=1), HARDWARE.resized(rows=16, columns=16), images=3)
+    assert found.places["stage3/block0/sum"][0].pitch == (-2, -1)
+
+
 @pytest.mark.parametrize("case", DOZEN)
 def test_every_plane_is_the_reference_s(case):
     graph, (rows, columns), settings = DOZEN[case]
