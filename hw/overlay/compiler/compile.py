@@ -146,6 +146,7 @@ class _Compiler:
                     collect(builder, gather)
                     if node.name not in builder.last_reader:
                         builder.drop(node.name)
+            builder.emitter.seal()
             self.ends[node.name] = "prefix", builder.emitter.length
         return builder.emitter.section(Flow.END_PREFIX)
 
@@ -160,6 +161,7 @@ class _Compiler:
             finish()
         for node in self.suffix:
             _operation(builder, node)
+            builder.emitter.seal()
             self.ends[node.name] = "suffix", builder.emitter.length
         if not isinstance(output, Linear):
             pixels(builder, output)

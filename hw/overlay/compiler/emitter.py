@@ -13,6 +13,9 @@ from hw.overlay.isa import Capture, Class, Dest, Flow, Jump, Mode, Register, Wor
 
 NOP = Jump(Flow.NOP).pack()
 
+Captures = list[tuple[int, int]]
+"""Index of each capture among a group's words, and the plane that it writes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class View:
@@ -52,7 +55,7 @@ class Group:
 
     words: list[np.ndarray] = field(default_factory=list)
     reads: list[np.ndarray] = field(default_factory=list)
-    captures: list[tuple[int, int]] = field(default_factory=list)
+    captures: Captures = field(default_factory=list)
     length: int = 0
 
     def add(self, packed: np.ndarray, reads: np.ndarray) -> None:
@@ -86,6 +89,35 @@ class Group:
         self.word(Capture(mode, clear, False, 0, rows, columns))
 
 
+@dataclass(frozen=True)
+class _Captured:
+    """A plane's last capture: its word, how often it is done, and words of its body."""
+
+    at: int
+    passes: int
+    length: int
+
+
+@dataclass
+class _Body:
+    """The body that has been emitted last.
+
+    Members
+    -------
+    length, padding: its words, and NOPs behind them
+    slot: of its destination
+    read, captured: planes
+    end: where it ends in the section
+    """
+
+    length: int
+    padding: int
+    slot: int
+    read: set[int]
+    captured: set[int]
+    end: int = -1
+
+
 class Emitter:
     """Writes the sections of a program."""
 
@@ -93,7 +125,8 @@ class Emitter:
         self._words: list[np.ndarray] = []
         self._registers: dict[Register, int] = {}
         self._dest: int | None = None
-        self._recent: dict[int, int] = {}
+        self._recent: dict[int, _Captured] = {}
+        self._body: _Body | None = None
         self.length = 0
         self.view: View | None = None
         self.base_slot = 0
@@ -111,7 +144,7 @@ class Emitter:
 
     def settle(self) -> None:
         """Whatever was captured may be read."""
-        latest = max(self._recent.values(), default=-isa.HAZARD)
+        latest = max((of.at for of in self._recent.values()), default=-isa.HAZARD)
         self.put(*[NOP] * max(0, latest + isa.HAZARD - self.length))
         self._recent = {}
 
@@ -166,12 +199,19 @@ class Emitter:
             self.set(Register(Register.LAST_Y + 2 * axis), last)
 
     def group(self, group: Group) -> int:
-        """Emit a group; index in the section of its last word."""
+        """Emit a group; index in the section of its last capture, or else of its last word."""
         assert self.view is not None
         size = words_of(self.view.pitch_out)
-        words = np.concatenate(group.words)
-        reads = np.concatenate(group.reads)
-        captures = group.captures
+        made = np.concatenate(group.words), np.concatenate(group.reads), group.captures
+        joined = self._joined(*made, size) if size > 1 else None
+        return self._alone(*made, size) if joined is None else joined
+
+    def seal(self) -> None:
+        """What comes next is in no body with what came before."""
+        self._body = None
+
+    def _alone(self, words: np.ndarray, reads: np.ndarray, captures: Captures, size: int) -> int:
+        """Emit a group, in a body of its own if its planes have several words."""
         slots = [plane // size for _, plane in captures]
         if captures and all(0 <= slot - slots[0] <= isa.MOST_DELTA for slot in slots):
             if self._dest != slots[0]:
@@ -189,51 +229,138 @@ class Emitter:
             reads = np.insert(reads, at, -1)
             captures = [(index + n + 1, plane) for n, (index, plane) in enumerate(captures)]
             self._dest = slots[-1]
-        words, reads, captures = self._spaced(words, reads, captures, body=size > 1)
+        short = self._missing(words, reads, self.length + (size > 1), size)
+        self.put(*[NOP] * short)
+        words, reads, captures = _spaced(words, reads, captures)
+        self._body = None
         if size > 1:
-            short = isa.SHORTEST_BODY - len(words)
-            if short > 0:
-                words = np.concatenate([words, np.full(short, NOP, np.uint16)])
+            padding = max(0, isa.SHORTEST_BODY - len(words))
+            if captures and not _sets(words):
+                self._body = _Body(len(words), padding, slots[0], _planes(reads), set())
+                self._body.captured.update(plane for _, plane in captures)
+            words = np.concatenate([words, np.full(padding, NOP, np.uint16)])
             self.put(isa.Body(len(words)).pack())
         start = self.length
+        return self._append(words, captures, start, size)
+
+    def _joined(
+        self, words: np.ndarray, reads: np.ndarray, captures: Captures, size: int
+    ) -> int | None:
+        """Emit a group in the body before it; None: it is none of that body's.
+
+        All words of a body are done for a word of the planes before the next one: what is captured
+        in it is not read in it but by its own group, and registers stay as they are.
+        """
+        body = self._body
+        if body is None or body.end != self.length or not captures or _sets(words):
+            return None
+        deltas = [plane // size - body.slot for _, plane in captures]
+        written, read = {plane for _, plane in captures}, _planes(reads)
+        if not all(0 <= delta <= isa.MOST_DELTA for delta in deltas):
+            return None
+        if written & (body.read | body.captured) or read & body.captured:
+            return None
+        start = self.length - body.padding
+        if self._missing(words, reads, start, size):
+            return None
+        words, reads, captures = _spaced(words, reads, captures)
+        length = body.length + len(words)
+        if length > isa.LONGEST_BODY:
+            return None
+        before = self._words.pop()[: body.length]
+        # The destination stays until the body is done.
+        is_capture = before & _KIND == Capture(Mode.SIGNED, False, False).pack() & _KIND
+        before = np.where(is_capture, before & (0xFFFF ^ _ADVANCE), before).astype(np.uint16)
+        self._dest = body.slot
+        for (at, _), delta in zip(captures, deltas, strict=True):
+            words[at] |= delta << 4
+        padding = max(0, isa.SHORTEST_BODY - length)
+        self._words[-1] = np.array([isa.Body(length + padding).pack()], np.uint16)
+        body.read |= read
+        body.captured |= written
+        body.length, body.padding = length, padding
+        self.length = start - body.length + len(words)
+        whole = np.concatenate([before, words, np.full(padding, NOP, np.uint16)])
+        return self._append(
+            whole, [(at + len(before), plane) for at, plane in captures], self.length, size
+        )
+
+    def _append(self, words: np.ndarray, captures: Captures, start: int, size: int) -> int:
+        """Put the words of a group, or of all of a body; index of its last capture."""
         self._words.append(words)
         self.length += len(words)
+        if self._body is not None:
+            self._body.end = self.length
         for index, plane in captures:
-            self._recent[plane] = start + index
-        self._recent = {p: at for p, at in self._recent.items() if at > self.length - isa.HAZARD}
-        return self.length - 1
+            self._recent[plane] = _Captured(start + index, size, len(words))
+        self._recent = {
+            plane: of for plane, of in self._recent.items() if of.at > self.length - isa.HAZARD
+        }
+        return start + captures[-1][0] if captures else self.length - 1
 
-    def _spaced(
-        self, words: np.ndarray, reads: np.ndarray, captures: list[tuple[int, int]], body: bool
-    ) -> tuple[np.ndarray, np.ndarray, list[tuple[int, int]]]:
-        """The group with NOPs where it would read what was captured just now.
+    def _missing(self, words: np.ndarray, reads: np.ndarray, start: int, size: int) -> int:
+        """NOPs for which a group must wait that reads what was captured just now.
 
-        A word takes at least one cycle: words are counted.
+        A word takes at least one cycle: words are counted. Of a plane of several words each one is
+        captured in a pass of its own; what reads it word by word too comes passes later.
         """
         short = 0
-        start = self.length + body
-        for plane, at in self._recent.items():
+        for plane, of in self._recent.items():
             found = np.flatnonzero(reads[: isa.HAZARD] == plane)
             if len(found):
-                short = max(short, at + isa.HAZARD - start - int(found[0]))
-        if short > 0:
-            self.put(*[NOP] * short)
-        mine: list[tuple[int, int]] = []
-        moved = 0
-        for index, plane in captures:
-            at = index + moved
-            # What this group captured earlier, and reads before its next capture.
-            for before, written in mine:
-                found = np.flatnonzero(reads[before:] == written)
-                if len(found) and found[0] < isa.HAZARD:
-                    gap = isa.HAZARD - int(found[0])
-                    place = before + int(found[0])
-                    words = np.insert(words, place, [NOP] * gap)
-                    reads = np.insert(reads, place, [-1] * gap)
-                    moved += gap
-                    at += gap
-            mine.append((at, plane))
-        return words, reads, mine
+                missing = of.at + isa.HAZARD - start - int(found[0])
+                if missing > 0 and size == of.passes and self._own(words[found]):
+                    shorter = min(of.length, max(len(words), isa.SHORTEST_BODY))
+                    missing -= (size - 1) * shorter
+                short = max(short, missing)
+        return short
 
+    def _own(self, weights: np.ndarray) -> bool:
+        """Whether all of these read the word of a plane that they are done for."""
+        view = self.view
+        assert view is not None
+        if view.stride != (1, 1) or view.pitch_in != view.pitch_out:
+            return False
+        for word in weights.tolist():
+            _, *taps = isa.split(word & ((1 << isa.OPERAND_BITS) - 1), view.tap_bits)
+            for axis in (0, 1):
+                if taps[axis] * view.dilation[axis] + view.offset[axis]:
+                    return False
+        return True
+
+
+def _sets(words: np.ndarray) -> bool:
+    """Whether there are words that set a register."""
+    return bool((words & _KIND == isa.Set(Register.MODE, 0).pack() & _KIND).any())
+
+
+def _planes(reads: np.ndarray) -> set[int]:
+    return set(np.unique(reads).tolist()) - {-1}
+
+
+def _spaced(
+    words: np.ndarray, reads: np.ndarray, captures: Captures
+) -> tuple[np.ndarray, np.ndarray, Captures]:
+    """A group with NOPs where it would read what it captured itself just before."""
+    mine: Captures = []
+    moved = 0
+    for index, plane in captures:
+        at = index + moved
+        # What this group captured earlier, and reads before its next capture.
+        for before, written in mine:
+            found = np.flatnonzero(reads[before:] == written)
+            if len(found) and found[0] < isa.HAZARD:
+                gap = isa.HAZARD - int(found[0])
+                place = before + int(found[0])
+                words = np.insert(words, place, [NOP] * gap)
+                reads = np.insert(reads, place, [-1] * gap)
+                moved += gap
+                at += gap
+        mine.append((at, plane))
+    return words, reads, mine
+
+
+_KIND = 0xF000
+"""Bits of a control word that say what it does."""
 
 _ADVANCE = Capture(Mode.SIGNED, False, True).pack() ^ Capture(Mode.SIGNED, False, False).pack()
