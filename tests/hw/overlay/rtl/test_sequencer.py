@@ -190,7 +190,13 @@ def streamed(program: Program) -> Program:
     return replace(program, hardware=small, streamed=True)
 
 
-@pytest.mark.parametrize("seed", range(4))
+def first_of(*values):
+    """Parameters; all but the first one are for thorough runs."""
+    thorough = [pytest.param(value, marks=pytest.mark.thorough) for value in values[1:]]
+    return [values[0], *thorough]
+
+
+@pytest.mark.parametrize("seed", first_of(0, 1, 2, 3))
 def test_a_streamed_program_takes_the_same_cycles_in_a_memory_that_does_not_hold_it(seed):
     program = random_program(OVERLAY, seed, views=3)
     images = random_images(program, 3 * program.images, seed)
@@ -202,7 +208,7 @@ def test_a_streamed_program_takes_the_same_cycles_in_a_memory_that_does_not_hold
     assert 3 * (second - first) == 3 * (third - second) == machine.cycles
 
 
-@pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.parametrize("seed", first_of(11, 12))
 def test_a_stream_that_pauses_changes_nothing_but_the_time(seed):
     program = random_program(OVERLAY, seed, views=2)
     images = random_images(program, 2 * program.images, seed)
@@ -211,7 +217,7 @@ def test_a_stream_that_pauses_changes_nothing_but_the_time(seed):
     compare(program, images, driver)
 
 
-@pytest.mark.parametrize("present", [1, 2, 3])
+@pytest.mark.parametrize("present", first_of(2, 1, 3))
 def test_prefixes_without_an_image_are_passed_over(present):
     program = next(p for p in (random_program(OVERLAY, seed, views=2) for seed in range(99))
                    if p.images == 4)  # fmt: skip
