@@ -3,15 +3,17 @@
 A mutant of an overlay is seen by what programs do: random ones, which use every word of the
 encoding and every register, and the compiled network; each plane, each logit, each cycle count
 is compared. Programs that are refused come first, and resets cut runs off. What lives gets a second
-chance with other programs, more of them, and with stalls; of the rest a proof is looked for that
-it is no change.
+chance with other programs, more of them, and with stalls, and a third one with many resets in one
+short program; of the rest a proof is looked for that it is no change.
 """
 
 import queue
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from hw import console, outputs
 from hw.errors import CheckFailed, InputError
@@ -19,6 +21,7 @@ from hw.ir import reference
 from hw.ir.network import Network
 from hw.networks.images import random_images
 from hw.overlay.compiler.compile import compile_network
+from hw.overlay.cycles import cycles as predicted
 from hw.overlay.hardware import Overlay
 from hw.overlay.programming import fitted
 from hw.verilog.emit_overlay import plan_in
@@ -35,12 +38,12 @@ from sim.overlay.planes import Planes
 from sim.overlay.random_programs import random_images as bytes_for
 from sim.overlay.random_programs import random_program
 from sim.overlay.recorded import Recorded
-from sim.overlay.run import Model, Pauses
+from sim.overlay.run import Model, Moment, Pauses
 from sim.overlay.script import Phase, Script
 from sim.runner import Build
 
-FIRST, AGAIN = "programs", "programs again"
-"""The two runs."""
+FIRST, AGAIN, CUT = "programs", "programs again", "many resets"
+"""The three runs."""
 
 RANDOM, MORE_RANDOM = 6, 10
 """Random programs of each."""
@@ -51,7 +54,7 @@ VIEWS = 6
 """Views of each random program's sections."""
 
 STALL = 0.5
-RESETS, MORE_RESETS = 2, 4
+RESETS, MORE_RESETS, MANY_RESETS = 2, 4, 40
 
 MARGIN = 2048
 """Cycles of stillness beyond those of the design as it was, before a mutant counts as hanging."""
@@ -65,14 +68,14 @@ class Session:
     ----------
     expected: of each program, what it is compared with
     bursts: numbers of programs that give logits faster than they leave
-    pauses, resets, seed: of the run
+    pauses, seed: of the run; cuts: its resets
     """
 
     script: Script
     expected: list[list[Expected]]
     bursts: frozenset[int]
     pauses: Pauses
-    resets: int
+    cuts: Sequence[Moment]
     seed: int
 
 
@@ -109,7 +112,26 @@ def session(network: Network, overlay: Overlay, seed: int, *, again: bool) -> Se
         expected.append([Recorded(program, some, batches)])
     expected.append([Planes(network, compiled, reference.run(network, own))])
     pauses = Pauses(0, "mixed", STALL) if again else Pauses()
-    return Session(script, expected, bursts, pauses, MORE_RESETS if again else RESETS, seed)
+    cuts = moments(script, MORE_RESETS if again else RESETS, seed)
+    return Session(script, expected, bursts, pauses, cuts, seed)
+
+
+def cut_session(overlay: Overlay, seed: int) -> Session:
+    """One random program of many logits, cut off again and again: each reset finds registers in one
+    state of many."""
+    program = random_program(overlay, 1000 * seed, VIEWS, burst=BURST)
+    images = bytes_for(program, 2 * program.images, seed)
+    script = Script([Phase.of(program, images)])
+    expected: list[list[Expected]] = [[Recorded(program, images, script.batches)]]
+    # About: a word of the program takes a cycle, and so does a word that is cleared.
+    loaded = len(program.prefix) + len(program.suffix)
+    whole = loaded + overlay.words + len(script.batches) * predicted(program).batch
+    rng = np.random.default_rng([seed, MANY_RESETS])
+    cuts = [
+        Moment(int(rng.integers(1, whole if number % 4 else loaded)), 0, False)
+        for number in range(MANY_RESETS)
+    ]
+    return Session(script, expected, frozenset({0}), Pauses(), cuts, seed)
 
 
 class Trial:
@@ -133,13 +155,12 @@ class Trial:
     def _run(self, number: int) -> runs.Ran:
         session, folder = self.session, self._folders.get()
         try:
-            cuts = moments(session.script, session.resets, session.seed)
             ran = self.model.run(
-                session.script, folder, session.pauses, cuts, seed=session.seed,
+                session.script, folder, session.pauses, session.cuts, seed=session.seed,
                 patience=self.patience, arguments=[f"+mutant={number}"],
             )  # fmt: skip
             judge(
-                session.script, session.expected, ran, self.model.built, resets=session.resets,
+                session.script, session.expected, ran, self.model.built, resets=len(session.cuts),
                 free=session.pauses.first, bursts=session.bursts,
             )  # fmt: skip
             return ran
@@ -218,12 +239,15 @@ def run(
     model = runs.build(overlay, sources_of(hardware, None), emission.top, Build(optimise="-O1"))
     cycles = 0
     with outputs.temporary_folder() as folder:
-        for name in (FIRST, AGAIN):
-            again = name == AGAIN
+        for name in (FIRST, AGAIN, CUT):
             alive = [n for n, verdict in verdicts.items() if not verdict.kill]
             if not alive:
                 break
-            chances = session(network, overlay, seed + again, again=again)
+            if name == CUT:
+                chances = cut_session(overlay, seed)
+            else:
+                again = name == AGAIN
+                chances = session(network, overlay, seed + again, again=again)
             trial = Trial(model, chances, folder / name.replace(" ", "_"), jobs)
             cycles = cycles or trial.cycles
             with console.progress(f"mutants, {name}", len(alive)) as display:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from sim.mutation.overlays import Trial, session
+from sim.mutation.overlays import MANY_RESETS, Trial, cut_session, session
 from sim.overlay import run as runs
+from sim.overlay.harness import RESET_LOG
 from tests.support.overlay_cases import OVERLAY, hardware, network
 
 
@@ -16,3 +17,16 @@ def test_the_design_without_a_mutant_passes(again, tmp_path):
     assert trial.cycles > chances.script.frames
     assert 0 in chances.bursts
     assert {program.streamed for program in chances.script.programs} == {False, True}
+
+
+def test_many_resets_find_it_in_every_kind_of_state(tmp_path):
+    """While the program comes, and while logits leave."""
+    chances = cut_session(OVERLAY, 1)
+    model = runs.build(OVERLAY, hardware().sources, hardware().module)
+    Trial(model, chances, tmp_path, 1)
+    lines = (tmp_path / "run0" / RESET_LOG).read_text(encoding="utf-8").splitlines()
+    cuts = [[int(number) for number in line.split()] for line in lines]
+    assert len(cuts) == MANY_RESETS
+    (words,) = (len(phase.words) for phase in chances.script.phases if phase.words is not None)
+    assert sum(sent < words for _, sent, *_ in cuts) >= 3
+    assert sum(0 < taken < chances.script.beats for *_, taken, _ in cuts) >= 3
