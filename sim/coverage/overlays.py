@@ -89,6 +89,9 @@ _BINS: dict[str, tuple[str, ...]] = {
         "after another one",
         "while images of another one are inside",
         "after one that was refused",
+        "stored",
+        "streamed",
+        "streamed, a short batch",
     ),
     "run": (
         "full speed",

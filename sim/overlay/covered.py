@@ -60,6 +60,7 @@ def _of_phases(script: Script) -> Iterable[tuple[str, str]]:
             yield "status", phase.status.name
             if phase.status is Status.READY:
                 yield "program", "after another one" if ready else "the first one"
+                yield "program", "streamed" if phase.program.streamed else "stored"
                 if refused:
                     yield "program", "after one that was refused"
                 if inside:
@@ -67,7 +68,11 @@ def _of_phases(script: Script) -> Iterable[tuple[str, str]]:
                 ready = True
             refused = phase.status is not Status.READY
         inside = len(phase.images) > 0
-        if len(phase.images) % phase.program.images:
+        if len(phase.images) % phase.program.images == 0:
+            continue
+        if phase.program.streamed:
+            yield "program", "streamed, a short batch"
+        else:
             by_program = following is not None and following.words is not None
             yield "run", f"flushed by {'a program' if by_program else 'the register'}"
 
