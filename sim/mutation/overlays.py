@@ -54,7 +54,7 @@ VIEWS = 6
 """Views of each random program's sections."""
 
 STALL = 0.5
-RESETS, MORE_RESETS, MANY_RESETS = 2, 4, 40
+RESETS, MORE_RESETS, MANY_RESETS = 2, 4, 60
 
 MARGIN = 2048
 """Cycles of stillness beyond those of the design as it was, before a mutant counts as hanging."""
@@ -128,10 +128,14 @@ def cut_session(overlay: Overlay, seed: int) -> Session:
     whole = loaded + overlay.words + len(script.batches) * predicted(program).batch
     rng = np.random.default_rng([seed, MANY_RESETS])
     cuts = [
-        Moment(int(rng.integers(1, whole if number % 4 else loaded)), 0, False)
+        Moment(
+            int(rng.integers(1, whole if number % 4 else loaded)), number // 2 % 3, number % 2 == 1
+        )
         for number in range(MANY_RESETS)
     ]
-    return Session(script, expected, frozenset({0}), Pauses(), cuts, seed)
+    # Only what is cut off pauses: an image or a program stands still half taken.
+    pauses = Pauses(pattern="mixed", stall=STALL)
+    return Session(script, expected, frozenset({0}), pauses, cuts, seed)
 
 
 class Trial:
