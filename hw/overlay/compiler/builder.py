@@ -221,7 +221,20 @@ class Builder:
             image=source.image,
             cut=self.cut(node),
             tap_bits=(max(kernel) - 1).bit_length(),
+            spare=self._spare(node),
         )
+
+    def _spare(self, node: Node) -> Pair:
+        """Lanes down and to the right of a node's input, whichever image's it is."""
+        if node.name in self.gathered:
+            return 0, 0
+        source, shape = self.source(node), self.network.graph[node.inputs[0]].shape
+        found = []
+        for axis, lanes in enumerate((self.hardware.rows, self.hardware.columns)):
+            p, side = source.pitch[axis], shape[axis]
+            last = side - 1 >> p if p >= 0 else (side - 1 << -p) + self.placement.batch[axis] - 1
+            found.append(lanes - 1 - last)
+        return found[0], found[1]
 
     def pixelwise(self, node: Node, **changes: Any) -> None:
         """What is read and written lies as the node's output does."""

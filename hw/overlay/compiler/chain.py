@@ -3,6 +3,7 @@
 A pixel that a tap reads from some lanes away is, for another tap, that many lanes farther: if both
 terms have the same sign, and come one after the other, a SHIFT moves the operand on and adds it. It
 must move outwards only: beyond the grid's edge there are zeros, and what has been there is lost.
+But from lanes beyond the image, below it or to its right, its pixels come back.
 Two terms come one after the other within a level, or as the last and the first one of neighbouring
 levels: a SHIFT halves like a weight does.
 """
@@ -55,7 +56,9 @@ def steps(view: View, first: Pair, second: Pair) -> Way | None:
             found.append((at & ((1 << p) - 1), at >> p) if p >= 0 else (at * 0, at << -p))
         (word_a, a), (word_b, b) = found
         way = int(b[0] - a[0])
-        inwards = (a * way < 0).any()
+        # What has left the grid is lost: down and to the right there may be lanes without pixels.
+        lossless = way > 0 and (a >= -view.spare[axis]).all()
+        inwards = not lossless and (a * way < 0).any()
         if inwards or (word_a != word_b).any() or (b - a != way).any():
             return None
         lanes.append(way)

@@ -29,6 +29,7 @@ class View:
     image: what is read lies in the image's buffer
     cut: on which axes one image of a batch is written
     tap_bits: of each axis
+    spare: lanes down and to the right of all that is read, of the grid's
     """
 
     pitch_in: Pair
@@ -41,6 +42,7 @@ class View:
     image: bool = False
     cut: tuple[bool, bool] = (False, False)
     tap_bits: int = 0
+    spare: Pair = (0, 0)
 
 
 @dataclass

@@ -67,7 +67,7 @@ def with_halo(
     for source, target in zip(planes, made, strict=True):
         copy(builder, source, target, axes)
     offset = view.offset[0] - axes[0].low, view.offset[1] - axes[1].low
-    return replace(view, pitch_in=pitch, offset=offset), made
+    return replace(view, pitch_in=pitch, offset=offset, spare=(0, 0)), made
 
 
 def _pays(

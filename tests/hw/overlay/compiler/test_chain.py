@@ -1,5 +1,7 @@
 """Pixels that travel on: the same planes at every pitch, in fewer cycles."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,12 @@ def test_only_outwards():
     assert steps(view, (2, 3), (4, 4)) == ((2, 1), 2.0)
     assert steps(view, (2, 4), (2, 3)) is None
     assert steps(view, (2, 1), (2, 3)) is None
+    # Pixels that moved right by a lane are still there if there was a lane; but to the left.
+    roomy = replace(view, spare=(0, 1))
+    assert steps(roomy, (4, 1), (4, 3)) == ((0, 2), 2.0)
+    assert steps(roomy, (4, 1), (4, 2)) == ((0, 1), 2.0)
+    assert steps(roomy, (4, 0), (4, 1)) is None
+    assert steps(roomy, (4, 3), (4, 2)) is None
     # Neighbouring pixels of one lane are different words.
     assert (
         steps(View(**{**vars(view), "pitch_in": (1, 1), "pitch_out": (1, 1)}), (2, 2), (2, 3))
