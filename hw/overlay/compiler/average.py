@@ -82,7 +82,7 @@ def split_of(builder: Builder, node: AvgPool | GlobalPool, counts: Sequence[int]
         ways = [mean(code, n, code.qmin * n, code.qmax * n, split) for n in counts]
         steps = [way.steps for way in ways if way is not None]
         if len(steps) == len(ways):
-            apart = split + 3 if 0 < split < bits - 1 else 0
+            apart = split + 2 if 0 < split < bits - 1 else 0
             costs[split] = sum(steps) + split + apart
             if split == 0:
                 break
@@ -211,12 +211,12 @@ def made(
     if 0 < split < bits - 1:
         for low, high in sums:
             _part(builder, node, split, low, high)
-    indices = [0] * len(sums)
+    indices, most = [0] * len(sums), max(windows.counts)
     if windows.masks is None:
         for n in windows.counts:
             for at, (planes, target) in enumerate(zip(sums, targets, strict=True)):
                 group = Group()
-                _mean(builder, node, group, n, split, planes)
+                _mean(builder, node, group, (n, most), split, planes)
                 _with_bounds(group, windows, n, target, mode)
                 indices[at] = builder.emitter.group(group)
                 builder.emitter.forget_classes()
@@ -233,7 +233,7 @@ def made(
         where = covers(counts == n, spoiled, names)
         for at, (planes, target) in enumerate(zip(sums, targets, strict=True)):
             group = Group()
-            _mean(builder, node, group, n, split, planes)
+            _mean(builder, node, group, (n, most), split, planes)
             for rows, columns in where:
                 last = (rows, columns) == where[-1]
                 group.capture(target, mode, clear=last, rows=rows, columns=columns)
@@ -285,7 +285,10 @@ def _with_bounds(group: Group, windows: Windows, n: int, target: int, mode: Mode
 
 
 def _part(builder: Builder, node: AvgPool | GlobalPool, split: int, low: int, high: int) -> None:
-    """Take those bits from the high plane that the low one has too: floor(low / 2^split)."""
+    """Take those bits from the high plane that the low one has too: floor(low / 2^split).
+
+    The sign of what is left is turned: so it takes no constant.
+    """
     view = builder.emitter.view
     assert view is not None
     planes = np.array([low, high])
@@ -293,14 +296,14 @@ def _part(builder: Builder, node: AvgPool | GlobalPool, split: int, low: int, hi
     top = 1 << (builder.hardware.data_bits - 1)
     taken = Terms(
         np.array([0, split]),
-        np.array([True, False]),
+        np.array([False, True]),
         slots,
         planes,
         np.array([0, -top]),
         np.array([top - 1, top - 1]),
     )
     group = Group()
-    group.sum(builder.arrange(node, Wanted(taken, (1 << split) - 1, split)))
+    group.sum(builder.arrange(node, Wanted(taken, 0, split)))
     group.capture(high, Mode.WIDE)
     builder.emitter.group(group)
 
@@ -320,11 +323,15 @@ def _mean(
     builder: Builder,
     node: AvgPool | GlobalPool,
     group: Group,
-    n: int,
+    counts: Pair,
     split: int,
     planes: tuple[int, int],
 ) -> None:
-    """The mean of n pixels from the planes of their sum."""
+    """The mean of n pixels from the planes of their sum.
+
+    counts: n, and the most pixels of a window: all lanes compute what some of them keep
+    """
+    n, most = counts
     code = builder.in_format(node)
     found = mean(code, n, code.qmin * n, code.qmax * n, split)
     assert found is not None
@@ -332,16 +339,18 @@ def _mean(
     view = builder.emitter.view
     assert view is not None
     slots = np.array(planes) // words(view.pitch_in) - builder.emitter.base_slot
-    least, most = code.qmin * n, code.qmax * n
-    top = 1 << (builder.hardware.data_bits - 1)
+    top, high = 1 << (builder.hardware.data_bits - 1), (code.qmin * most, code.qmax * most)
     if 0 < split < builder.hardware.data_bits - 1:
-        # The high plane's bits are those above the low one's.
-        least, most = least // top * top, most // top * top
-    made = Terms.of(
+        # The high plane has what is above the low one's bits, its sign turned: see `_part`.
+        high = -(high[1] // top * top), -(high[0] // top * top)
+        negative ^= part == 1
+    low = (0, top - 1) if split else high
+    made = Terms(
         level,
         negative,
         slots[part],
         np.array(planes)[part],
-        (min(least >> split, 0), max(most >> split, top - 1 if split else most)),
+        np.where(part, min(high[0] >> split, 0), min(low[0], 0)),
+        np.where(part, max(high[1] >> split, 0), max(low[1], 0)),
     )
     group.sum(builder.arrange(node, Wanted(made, found.constant, found.shift)))
