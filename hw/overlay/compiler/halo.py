@@ -41,14 +41,15 @@ def with_halo(
     uses: how often each tap is read, over all output channels: shape of the kernel. Where only one
     pixel is read, and nobody reads the planes after the node, they are overwritten.
     """
-    if view.image or any(view.cut[a] and view.pitch_in[a] < 0 for a in (0, 1)):
+    if any(view.cut[a] and view.pitch_in[a] < 0 for a in (0, 1)):
         return None
     axes = [Reach.of(view, a, uses.shape[a]) for a in (0, 1)]
     pitch = axes[0].pitch, axes[1].pitch
     if max(pitch) > isa.MOST_TAP_BITS or not _pays(builder, view, axes, len(planes), uses):
         return None
     made: tuple[int, ...] | None
-    if sum(pitch) == 0 == sum(max(p, 0) for p in view.pitch_in) and builder.sole_reader(node):
+    own = sum(pitch) == 0 == sum(max(p, 0) for p in view.pitch_in)
+    if own and not view.image and builder.sole_reader(node):
         made = tuple(planes)
     else:
         made = builder.memory.take_sparse(len(planes), 1 << sum(pitch), words_of(axes))
@@ -61,13 +62,14 @@ def with_halo(
             pitch_out=(0, 0),
             size=(hardware.rows, hardware.columns),
             offset=(axes[0].low, axes[1].low),
+            image=view.image,
             tap_bits=max(pitch),
         )
     )
     for source, target in zip(planes, made, strict=True):
         copy(builder, source, target, axes)
     offset = view.offset[0] - axes[0].low, view.offset[1] - axes[1].low
-    return replace(view, pitch_in=pitch, offset=offset, spare=(0, 0)), made
+    return replace(view, pitch_in=pitch, offset=offset, spare=(0, 0), image=False), made
 
 
 def _pays(
