@@ -113,6 +113,8 @@ def _range(network: Network, node: Node, sources: list[Range]) -> Range | None:
 
 def folded(network: Network, node: Conv | FactorizedReduce, met: Range) -> list[int]:
     """Of each output channel what constant inputs add to its sum, before the scale."""
+    if not met.constant.any():
+        return [0] * node.shape[2]
     codes = np.where(met.constant, met.low, 0)
     return _sums(network, node, codes, codes)[0]
 
