@@ -13,6 +13,9 @@ from hw.overlay.isa import Capture, Class, Dest, Flow, Jump, Mode, Register, Wor
 
 NOP = Jump(Flow.NOP).pack()
 
+JOINED_BODY = 250
+"""Words of a body of several groups, at most: a program that is streamed needs room for a body."""
+
 Captures = list[tuple[int, int]]
 """Index of each capture among a group's words, and the plane that it writes."""
 
@@ -267,7 +270,7 @@ class Emitter:
             return None
         words, reads, captures = _spaced(words, reads, captures)
         length = body.length + len(words)
-        if length > isa.LONGEST_BODY:
+        if length > JOINED_BODY:
             return None
         before = self._words.pop()[: body.length]
         # The destination stays until the body is done.

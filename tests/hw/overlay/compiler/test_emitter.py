@@ -1,7 +1,7 @@
 """Groups in bodies: several in one where none reads what another one captures there."""
 
 from hw.overlay import isa
-from hw.overlay.compiler.emitter import Emitter, Group, View
+from hw.overlay.compiler.emitter import JOINED_BODY, Emitter, Group, View
 from hw.overlay.isa import Body, Capture, Dest, Flow, Mode, Weight
 
 PLANE = 4
@@ -83,6 +83,14 @@ def test_a_capture_reaches_15_planes():
     assert bodies(group(8, 1), group(23, 2)) == 1
     assert bodies(group(8, 1), group(24, 2)) == 2
     assert bodies(group(8, 1), group(7, 2)) == 2
+
+
+def test_a_body_of_several_groups_is_no_long_one():
+    """A streamed program's memory holds the longest body; that of one group may be any."""
+    long = group(8, *[1] * (JOINED_BODY - 3))
+    assert bodies(long, group(9, 2)) == 1
+    assert bodies(long, group(9, 2, 3)) == 2
+    assert bodies(group(8, *[1] * 2000), group(9, 2)) == 2
 
 
 def test_registers_stay_as_they_are_in_a_body():
