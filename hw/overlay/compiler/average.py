@@ -79,6 +79,9 @@ def split_of(builder: Builder, node: AvgPool | GlobalPool, counts: Sequence[int]
     for split in range(bits):
         if not (-half <= low >> split and high >> split < half):
             continue
+        if 0 < split < bits - 1 and -(low // half * half) >> split >= half:
+            # The high plane's sign is turned, see `_part`: its least number has no opposite.
+            continue
         ways = [mean(code, n, code.qmin * n, code.qmax * n, split) for n in counts]
         steps = [way.steps for way in ways if way is not None]
         if len(steps) == len(ways):

@@ -1,10 +1,13 @@
 """Average pools: means of windows with fewer pixels where they are, in few captures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hw.ir.format import Format
 from hw.ir.graph import AvgPool, Conv, GlobalPool, Graph, Input
 from hw.ir.network import Network
 from hw.networks.random_network import random_network
@@ -48,6 +51,30 @@ def pooled(side: int, stride: int, channels: int = 5) -> Network:
 @pytest.mark.parametrize(("side", "stride"), [(7, 1), (8, 2), (4, 2)])
 def test_means_are_the_reference_s(side, stride):
     check(pooled(side, stride), HARDWARE, images=2)
+
+
+def test_the_least_sum_of_all_fits_both_planes():
+    """Four pixels of -128: cut in two at the first bit, the high plane would be 256."""
+    graph = Graph(
+        (
+            Input(name="input", inputs=(), shape=(2, 2, 1)),
+            Conv(name="wide", inputs=("input",), shape=(2, 2, 1), kernel=(1, 1)),
+            AvgPool(
+                name="mean",
+                inputs=("wide",),
+                shape=(1, 1, 1),
+                kernel=(3, 3),
+                stride=(2, 2),
+                padding=(1, 1),
+            ),
+        )
+    )
+    made = random_network(graph, seed=0)
+    formats = {**made.formats, "wide": Format(True, 8, 0), "mean": Format(True, 8, 0)}
+    low = made.params["wide"]
+    low = replace(low, bias=(-(1 << 20),), codes=low.codes | 1)
+    network = replace(made, formats=formats, params={**made.params, "wide": low})
+    check(network, HARDWARE, images=2)
 
 
 def test_planes_of_their_own_save_captures():
