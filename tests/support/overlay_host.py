@@ -14,11 +14,15 @@ from hw.overlay.registers import Register
 from hw.overlay.rtl.top import Top
 
 
-def logits_of(program, images) -> list[tuple[int, int]]:
-    """What leaves: (value, tlast), an output's images in turn."""
+def logits_of(program, *several) -> list[tuple[int, int]]:
+    """What leaves: (value, tlast), an output's images in turn; of arrays of images one after the
+    other, each of which begins a batch.
+    """
     machine, beats = Machine(program), []
-    for start in range(0, len(images), program.images):
-        found = machine.run(images[start : start + program.images])
+    size = program.images
+    batches = (one[n : n + size] for one in several for n in range(0, len(one), size))
+    for images in batches:
+        found = machine.run(images)
         for column in range(program.logits):
             last = int(column == program.logits - 1)
             beats += [(int(value), last) for value in found[:, column]]

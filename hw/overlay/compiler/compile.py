@@ -24,6 +24,7 @@ from hw.overlay.compiler.average import average_pool, half_planes
 from hw.overlay.compiler.builder import Builder
 from hw.overlay.compiler.classifier import classifier, pixels
 from hw.overlay.compiler.conv import convolution
+from hw.overlay.compiler.emitter import Emitter
 from hw.overlay.compiler.gather import collect, reserve
 from hw.overlay.compiler.global_pool import global_pool
 from hw.overlay.compiler.join import add, concat, rename, select
@@ -103,7 +104,14 @@ class _Compiler:
         for node in nodes:
             parts[node.name in placement.suffix].append(node)
         self.prefix, self.suffix = parts[False], parts[True]
-        self.builder = Builder(network, hardware, placement, Memory(hardware.words), dry=dry)
+        self.builder = Builder(
+            network,
+            hardware,
+            placement,
+            Memory(hardware.words),
+            Emitter(hardware.streamed_body),
+            dry=dry,
+        )
         self.builder.ranges = known
         self.builder.twins = dict(twin)
         gathered = dict.fromkeys(placement.gathered, ())

@@ -124,9 +124,15 @@ class _Body:
 
 
 class Emitter:
-    """Writes the sections of a program."""
+    """Writes the sections of a program.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    longest: words of a body of several groups, at most
+    """
+
+    def __init__(self, longest: int = JOINED_BODY) -> None:
+        self._longest = min(longest, JOINED_BODY)
         self._words: list[np.ndarray] = []
         self._registers: dict[Register, int] = {}
         self._dest: int | None = None
@@ -140,7 +146,7 @@ class Emitter:
         """The words so far, and a new section, of whose registers nothing is known."""
         self.put(Jump(end).pack())
         words = np.concatenate(self._words).astype(np.uint16)
-        self.__init__()
+        self.__init__(self._longest)
         return words
 
     def put(self, *packed: int) -> None:
@@ -270,7 +276,7 @@ class Emitter:
             return None
         words, reads, captures = _spaced(words, reads, captures)
         length = body.length + len(words)
-        if length > JOINED_BODY:
+        if length > self._longest:
             return None
         before = self._words.pop()[: body.length]
         # The destination stays until the body is done.

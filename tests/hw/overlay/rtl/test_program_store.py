@@ -88,11 +88,11 @@ def test_a_batch_that_lacks_images_is_flushed():
         host.images(images[0])
         await taken(ctx, host)
         assert await host.axi.write(4 * Register.CONTROL, FLUSH) == OKAY
-        expected = logits_of(LONG, images[0])
-        await host.receive(ctx, len(expected))
+        await host.receive(ctx, len(logits_of(LONG, images[0])))
         assert await host.axi.write(4 * Register.CONTROL, 0) == OKAY
         host.images(images[1])
-        expected += logits_of(LONG, images[1])
+        # What the first batch left in registers and memory is there in the second.
+        expected = logits_of(LONG, *images)
         await host.receive(ctx, len(expected))
         assert host.logits == expected
 
