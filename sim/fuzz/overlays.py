@@ -5,6 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hw.errors import InputError
+from hw.ir.format import IMAGE_FORMAT
 from hw.ir.network import Network
 from hw.overlay.compiler.compile import Compiled, compile_network
 from hw.overlay.cycles import cycles
@@ -47,17 +48,20 @@ def suited(case: Case, key: str) -> Case:
     wide = OVERLAYS[name].data_bits > 9
     exact = dice.chance(0.2)
     frames = [dice.choice(list(images.KINDS)) for _ in range(dice.integer(1, 9))]
+    act_bits = dice.weighted(_WIDE if wide else _FORMATS)
+    level = dice.weighted(((Level.NETWORK, 8), (Level.CELL, 1), (Level.OP, 1)))
     return replace(
         case,
         overlay=name,
-        act_bits=dice.weighted(_WIDE if wide else _FORMATS),
+        act_bits=act_bits,
         guard=_EXACT if exact else None,
         weight_bits=5 if exact else case.weight_bits,
         paper=False,
         plan=PlanEdits(),
         frames=tuple(frames),
         loaded=False,
-        level=dice.weighted(((Level.NETWORK, 8), (Level.CELL, 1), (Level.OP, 1))),
+        # Parts are fed with images.
+        level=level if act_bits <= IMAGE_FORMAT.width else Level.NETWORK,
     )
 
 

@@ -89,6 +89,13 @@ def test_drawn_cases_are_plain_and_suit_their_overlay(number):
     assert (case.net, case.image, case.stall) == (like.net, like.image, like.stall)
 
 
+def test_parts_are_drawn_where_images_can_feed_them():
+    drawn = [draw(1, number, style=OVERLAY) for number in range(200)]
+    parts = [case for case in drawn if case.level != "network"]
+    assert parts and all(case.act_bits <= 8 for case in parts)
+    assert any(case.act_bits > 8 for case in drawn)
+
+
 def test_all_overlays_are_drawn():
     drawn = {draw(1, number, style=OVERLAY).overlay for number in range(60)}
     assert drawn == set(OVERLAYS)
