@@ -183,9 +183,9 @@ def _operation(network: Network, name: str) -> Operation:
         case GlobalPool():
             return _global_pool(in_formats(network, name)[0], network.graph.in_shapes(node)[0])
         case Add():
-            return _align(alignment(network, name), network.formats[name])
+            return align(alignment(network, name), network.formats[name])
         case Concat():
-            parts = [_align(a, network.formats[name]) for a in alignments(network, name)]
+            parts = [align(a, network.formats[name]) for a in alignments(network, name)]
             return lambda sources: join([part([q]) for part, q in zip(parts, sources, strict=True)])
     raise TypeError(f"{name}: no reference for a {type(node).__name__}")
 
@@ -302,7 +302,7 @@ def _sum(parts: Iterable[Integers]) -> Integers:
 # Nodes without weights -----------------------------------------------------------------------
 
 
-def _align(derived: Alignment, target: Format) -> Operation:
+def align(derived: Alignment, target: Format) -> Operation:
     """Inputs shifted to one format and summed, then brought to the format `target`."""
     dtype = number_type(derived.width + max(0, -derived.shift))
     factors = [constants(1 << left, dtype) for left in derived.left]

@@ -77,7 +77,9 @@ def compile_network(network: Network, hardware: Overlay) -> Compiled:
         try:
             if full is not None:
                 # What stands where is soon found out; most of the time goes into the words.
-                _Compiler(network, hardware, option, nodes, twin, inputs, known, True).compiled()
+                _Compiler(
+                    network, hardware, option, nodes, twin, inputs, known, dry=True
+                ).compiled()
             return _Compiler(network, hardware, option, nodes, twin, inputs, known).compiled()
         except MemoryFull as error:
             full = error
@@ -111,8 +113,8 @@ class _Compiler:
             Memory(hardware.words),
             Emitter(hardware.streamed_body),
             dry=dry,
+            ranges=known,
         )
-        self.builder.ranges = known
         self.builder.twins = dict(twin)
         gathered = dict.fromkeys(placement.gathered, ())
         self.builder.inputs = {**inputs, **gathered}

@@ -19,8 +19,6 @@ from hw.ir.arithmetic import (
     average,
     has_relu,
     in_formats,
-    requantisation,
-    scale_multipliers,
 )
 from hw.ir.format import Format
 from hw.ir.graph import (
@@ -34,8 +32,9 @@ from hw.ir.graph import (
     Node,
     Select,
 )
+from hw.ir.integers import saturate, shift_right
 from hw.ir.network import Network
-from hw.ir.reference import real_taps
+from hw.ir.reference import align, real_taps, requantise
 from hw.ir.weights import decode
 
 
@@ -146,35 +145,14 @@ def _sums(
 
 
 def _weighted(network: Network, node: Conv | FactorizedReduce, met: Range) -> Range:
-    params, code = network.params[node.name], network.formats[node.name]
-    derived = requantisation(network, node.name)
-    _, _, scales = scale_multipliers(params.scale_sign, params.scale_exp)
-    low, high = [], []
-    for bounds in zip(*_sums(network, node, met.low, met.high), scales, params.bias, strict=True):
-        *edges, scale, bias = bounds
-        constant = bias + derived.rounding
-        under, over = sorted(_shifted(edge * scale + constant, derived.shift) for edge in edges)
-        low.append(_clipped(under, code))
-        high.append(_clipped(over, code))
-    return Range(np.array(low, np.int64), np.array(high, np.int64))
+    codes = requantise(network, node.name)
+    edges = [codes(np.array(sums, object)) for sums in _sums(network, node, met.low, met.high)]
+    return _between(*edges)
 
 
 def _aligned(aligned: Alignment, sources: list[Range], code: Format) -> Range:
-    low, high = (
-        [
-            _clipped(
-                _shifted(
-                    sum(v << left for v, left in zip(values, aligned.left, strict=True))
-                    + aligned.rounding,
-                    aligned.shift,
-                ),
-                code,
-            )
-            for values in zip(*(getattr(source, bound).tolist() for source in sources), strict=True)
-        ]
-        for bound in ("low", "high")
-    )
-    return Range(np.array(low, np.int64), np.array(high, np.int64))
+    codes = align(aligned, code)
+    return _between(codes([s.low for s in sources]), codes([s.high for s in sources]))
 
 
 def _averaged(network: Network, node: AvgPool | GlobalPool, source: Range) -> Range:
@@ -187,27 +165,24 @@ def _averaged(network: Network, node: AvgPool | GlobalPool, source: Range) -> Ra
             for a in (0, 1)
         )
         counts = {r * c for r in rows for c in columns}
-    means = [
-        [
-            [
-                _clipped((v * n * way.multiplier + (1 << way.shift - 1)) >> way.shift, code)
-                for v in bound.tolist()
-            ]
-            for bound in (source.low, source.high)
-        ]
-        for n in counts
-        for way in [average(code.width, n)]
+    ways = [(n, average(code.width, n)) for n in counts]
+    edges = [
+        saturate(
+            shift_right(
+                bound.astype(object) * n * way.multiplier + (1 << way.shift - 1), way.shift
+            ),
+            code,
+        )
+        for n, way in ways
+        for bound in (source.low, source.high)
     ]
-    found = np.array(means, np.int64)
-    return Range(found[:, 0].min(0), found[:, 1].max(0))
+    return _between(*edges)
 
 
-def _shifted(value: int, shift: int) -> int:
-    return value >> shift if shift >= 0 else value << -shift
-
-
-def _clipped(value: int, code: Format) -> int:
-    return min(max(value, code.qmin), code.qmax)
+def _between(*edges: np.ndarray) -> Range:
+    """From the least to the largest of the codes at the bounds."""
+    found = np.array(edges).astype(np.int64)
+    return Range(found.min(0), found.max(0))
 
 
 def known(found: Mapping[str, Range], name: str) -> dict[int, int]:
