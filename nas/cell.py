@@ -17,11 +17,8 @@ from nas.search_config import SearchConfig
 Candidates = tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]
 """Operations of every edge, of the normal and of the reduction cell."""
 
-NONE = -1
-"""In place of a candidate's position: the edge is left out."""
-
-Chosen = list[list[int]]
-"""Of every edge of the two cells the one candidate that is computed, by its position; or `NONE`."""
+Chosen = Tensor
+"""Which candidates are computed: booleans (2, edges, operations), on the CPU."""
 
 
 @dataclass(frozen=True)

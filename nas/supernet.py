@@ -37,12 +37,13 @@ class Group:
     key: str
     skip: bool
 
-    def chosen(self, choice: list[int] | None) -> list[int] | None:
-        """Which of the edges have this candidate chosen; None where all are computed."""
-        if choice is None:
+    def chosen(self, computed: list[list[bool]] | None) -> list[int] | None:
+        """On which of the edges this candidate is computed; None: on all."""
+        if computed is None:
             return None
         holders = zip(self.edges, self.candidates, strict=True)
-        return [m for m, (edge, candidate) in enumerate(holders) if choice[edge] == candidate]
+        members = [m for m, (edge, candidate) in enumerate(holders) if computed[edge][candidate]]
+        return None if len(members) == len(self.edges) else members
 
 
 class Supernet(nn.Module):
@@ -125,20 +126,21 @@ class Supernet(nn.Module):
         """Logits (N, classes) of images as of `nas.model.image_tensor`.
 
         `coefficients` (2, edges, operations) weighs every candidate, of normal cells [0] and of
-        reduction cells [1]; with `chosen` only that candidate of each edge, if any, is computed.
+        reduction cells [1]; with `chosen` the other candidates are not computed and add nothing.
         """
         tensors = Tensors({self.skeleton.stem[0].name: x})
+        computed = (None, None) if chosen is None else chosen.tolist()
         evaluate_nodes(self.skeleton.stem, self.units, tensors)
         for cell, groups in zip(self.skeleton.cells, self._groups, strict=True):
             evaluate_nodes(cell.preprocess, self.units, tensors)
             states = [tensors[node.name] for node in cell.preprocess]
-            weights = coefficients[int(cell.reduction)]
-            choice = None if chosen is None else chosen[int(cell.reduction)]
+            kind = int(cell.reduction)
+            weights = coefficients[kind]
             terms: list[list[Tensor]] = [[] for _ in range(self.cell.nodes)]
             for state in range(1 + self.cell.nodes):
                 if state >= 2:
                     states.append(_total(terms[state - 2], x, cell))
-                self._leave(groups[state], states[state], weights, choice, terms)
+                self._leave(groups[state], states[state], weights, computed[kind], terms)
             states.append(_total(terms[-1], x, cell))
             tensors[cell.output] = torch.cat(states[2:], 1)
         evaluate_nodes(self.skeleton.head, self.units, tensors)
@@ -149,14 +151,14 @@ class Supernet(nn.Module):
         groups: list[Group],
         x: Tensor,
         weights: Tensor,
-        choice: list[int] | None,
+        computed: list[list[bool]] | None,
         terms: list[list[Tensor]],
     ) -> None:
         """Add what the edges that leave state `x` give to the terms of the nodes they enter."""
         # Operations held by the same edges are summed before they are taken apart.
         sums: dict[tuple[int, ...], Tensor] = {}
         for group in groups:
-            members = group.chosen(choice)
+            members = group.chosen(computed)
             if members == []:
                 continue
             operation = self.operations[group.key]

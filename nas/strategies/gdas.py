@@ -33,9 +33,8 @@ class GumbelArchitecture(SoftmaxArchitecture):
     def mixture(self, moment: Moment) -> tuple[Tensor, Chosen]:
         perturbed = self.logits().log_softmax(-1) + gumbel(self.alpha.shape).to(self.alpha)
         soft = (perturbed / self.temperature(moment)).softmax(-1)
-        choice = perturbed.argmax(-1)
-        hard = torch.zeros_like(soft).scatter(-1, choice[..., None], 1.0)
-        return hard + (soft - soft.detach()), choice.tolist()
+        hard = torch.zeros_like(soft).scatter(-1, perturbed.argmax(-1, keepdim=True), 1.0)
+        return hard + (soft - soft.detach()), hard.bool().cpu()
 
     def shares(self, moment: Moment) -> dict:
         return super().shares(moment) | {"temperature": self.temperature(moment)}

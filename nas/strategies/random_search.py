@@ -6,12 +6,18 @@ import torch
 from torch import Tensor
 
 from hw.networks.space import Genotype
-from nas.cell import NONE, Candidates, Cell, Chosen, search_space
+from nas.cell import Candidates, Cell, Chosen, search_space
 from nas.search_config import SearchConfig
 from nas.strategies.strategy import Architecture, Evaluate, Level, Moment, Stage, Strategy
 
+NONE = -1
+"""In place of a candidate's position: the edge is left out."""
 
-def draw(candidates: Candidates, generator: torch.Generator | None = None) -> Chosen:
+Drawn = list[list[int]]
+"""A genotype: of every edge of the two cells its candidate's position, or `NONE`."""
+
+
+def draw(candidates: Candidates, generator: torch.Generator | None = None) -> Drawn:
     """A genotype, all being equally likely: two edges into each node, a candidate on each.
 
     Edges that it does not have are `NONE`. Without a `generator`, torch's own.
@@ -46,13 +52,15 @@ class RandomArchitecture(Architecture):
     def mixture(self, moment: Moment) -> tuple[Tensor, Chosen]:
         return self.mixture_of(draw(self.candidates))
 
-    def mixture_of(self, chosen: Chosen) -> tuple[Tensor, Chosen]:
+    def mixture_of(self, drawn: Drawn) -> tuple[Tensor, Chosen]:
         """The supernet's arguments that make it the network of a genotype: its edges unscaled."""
+        positions = torch.arange(self.present.shape[-1])
+        chosen = torch.tensor(drawn)[..., None] == positions
         return torch.ones_like(self.get_buffer("even")), chosen
 
-    def genotype_of(self, chosen: Chosen) -> Genotype:
+    def genotype_of(self, drawn: Drawn) -> Genotype:
         normal, reduction = (
-            {e: self.candidates[kind][e][k] for e, k in enumerate(chosen[kind]) if k != NONE}
+            {e: self.candidates[kind][e][k] for e, k in enumerate(drawn[kind]) if k != NONE}
             for kind in (0, 1)
         )
         return self.cell.genotype_of(normal, reduction)
@@ -89,7 +97,7 @@ class RandomSearch(Strategy):
             return last.genotype()
         generator = _generator()
         drawn = [draw(last.candidates, generator) for _ in range(self.samples)]
-        accuracies = [evaluate(*last.mixture_of(chosen)) for chosen in drawn]
+        accuracies = [evaluate(*last.mixture_of(genotype)) for genotype in drawn]
         return last.genotype_of(drawn[accuracies.index(max(accuracies))])
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hw.networks.space import Genotype
-from nas.cell import Candidates
+from nas.cell import Candidates, Chosen
 from nas.search_config import SearchConfig
 from nas.strategies.strategy import Architecture, Moment, by_candidate, rounded
 
@@ -60,6 +60,12 @@ class TopologyArchitecture(Architecture):
         """Of every candidate, its edge's weight included (eq. 14)."""
         heat = self.temperature(moment)
         return self.operation_weights(heat) * self.edge_weights(heat)[..., None]
+
+    def mixture(self, moment: Moment) -> tuple[Tensor, Chosen]:
+        """A candidate whose share is 0 in a float32 is not computed: it adds nothing, and neither
+        its weights nor the share, a softmax's, have a gradient."""
+        coefficients = self.coefficients(moment)
+        return coefficients, coefficients.detach().ne(0).cpu()
 
     def genotype(self) -> Genotype:
         """The strongest pair of edges of every node, each with its strongest operation."""

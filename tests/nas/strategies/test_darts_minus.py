@@ -78,7 +78,7 @@ def test_once_beta_is_0_it_adds_nothing():
     coefficients = torch.rand(2, len(EDGES), 3)
     coefficients[..., 2] = 0
     without = torch.rand(2, len(EDGES), 3)
-    chosen = [[0] * len(EDGES)] * 2
+    chosen = torch.tensor([True, False, False]).expand(2, len(EDGES), 3)
     without[..., 0] = coefficients[..., 0]
     coefficients[..., 1] = 0
     torch.testing.assert_close(supernet(x, coefficients), supernet(x, without, chosen))

@@ -8,9 +8,13 @@ import pytest
 import torch
 from paper_space import CELL, CONV_OPERATIONS, EDGES, NODES, TOPOLOGY_OPERATIONS
 
+from hw.networks.cells import skeleton
+from nas.model import image_tensor
 from nas.search_config import SearchConfig
+from nas.shift import ShiftSettings
 from nas.strategies.strategy import Moment
 from nas.strategies.topology_search import TopologyArchitecture
+from nas.supernet import Supernet
 
 PAIR = (CONV_OPERATIONS[0], TOPOLOGY_OPERATIONS[2])
 
@@ -105,3 +109,28 @@ def test_what_the_log_says(topology):
     assert [len(cell) for cell in shares["gamma"]] == [14, 14]
     assert [len(pairs) for pairs in shares["beta"][1]] == [1, 3, 6, 10]
     assert sum(shares["beta"][0][3]) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_candidate_without_a_share_is_not_computed_and_nothing_changes(topology):
+    """Loss and every gradient, in float64, beside those of a supernet that computes them all."""
+    topology.config = replace(topology.config, temperature_end=5e-4)
+    coefficients, chosen = topology.requires_grad_(True).mixture(Moment(9, 10))
+    absent = ~chosen
+    # Of the two operations of an edge one is gone, of a node's edges most.
+    assert absent.any(-1).all() and absent.all(-1).sum() > len(EDGES) // 2
+    frame = skeleton(channels=2, cells=3, image=(8, 8, 1), classes=3)
+    supernet = Supernet(frame, topology.candidates, ShiftSettings()).double()
+    x = image_tensor(torch.randint(0, 256, (4, 8, 8, 1), dtype=torch.uint8)).double()
+    parameters = [*topology.parameters(), *supernet.parameters()]
+    found = []
+    for computed in (chosen, None):
+        loss = supernet(x, coefficients, computed).logsumexp(1).sum()
+        slopes = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+        found.append([loss, *slopes])
+    unused = 0
+    for some, every in zip(*found, strict=True):
+        assert every is not None
+        unused += some is None
+        given = torch.zeros_like(every) if some is None else some
+        torch.testing.assert_close(given, every, rtol=1e-9, atol=1e-12)
+    assert unused > 0
