@@ -340,7 +340,8 @@ def _master(body: list[str], design: Dut) -> list[str]:
     joined = ", ".join(f".{name}({place}_{name})" for name, _ in names)
     body.append(
         f"{declared}  axil_master #(.ADDRESS({address})) {place} (\n"
-        f"      .clk, .rst(design_rst), .seed, .done(loaded),\n"
+        f"      .clk, .rst(design_rst), .seed, .done(loaded), "
+        ".failed(), .aside(1'b0), .applied(), .returned(),\n"
         "      .ordering(), .order(), .argument(), .ordered(1'b1),\n"
         f"      {joined});\n"
     )

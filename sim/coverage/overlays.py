@@ -103,6 +103,11 @@ _BINS: dict[str, tuple[str, ...]] = {
         "reset under stalls",
         "reset with logits held back",
         "reset with nothing to do",
+        "reset by CONTROL while a program comes",
+        "reset by CONTROL within images",
+        "reset by CONTROL under stalls",
+        "reset by CONTROL with logits held back",
+        "reset by CONTROL with nothing to do",
     ),
 }  # fmt: skip
 

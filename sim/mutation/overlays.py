@@ -129,7 +129,10 @@ def cut_session(overlay: Overlay, seed: int) -> Session:
     rng = np.random.default_rng([seed, MANY_RESETS])
     cuts = [
         Moment(
-            int(rng.integers(1, whole if number % 4 else loaded)), number // 2 % 3, number % 2 == 1
+            int(rng.integers(1, whole if number % 4 else loaded)),
+            number // 2 % 3,
+            stalled=number % 2 == 1,
+            register=number // 6 % 2 == 1,
         )
         for number in range(MANY_RESETS)
     ]

@@ -257,8 +257,9 @@ def refusals(program: Program) -> list[Phase]:
 
 
 def moments(script: Script, count: int, seed: int) -> list[Moment]:
-    """So many resets, in turn: while a batch is done; while a program comes; under stalls; with the
-    logits held back; with nothing to do."""
+    """So many resets, in turn: while a batch is done, the second time while the memory is cleared;
+    while a program comes; under stalls; with the logits held back; with nothing to do. Every other
+    one is by CONTROL."""
     rng = np.random.default_rng([seed, 0x5E5E7])
     words = sum(phase.opening for phase in script.phases if phase.words is not None)
     program = script.programs[0]
@@ -266,10 +267,14 @@ def moments(script: Script, count: int, seed: int) -> list[Moment]:
     batch = cycles(program).batch
     found = []
     for number in range(count):
-        within = loaded + int(batch * rng.uniform(0.05, 1.5))
         kind = number % 5
-        at = int(loaded * rng.uniform(0.1, 0.99)) if kind == 1 else within
-        found.append(Moment(at, max(0, kind - 2), stalled=kind == 2))
+        # There is nothing to do where logits have left.
+        within = loaded + int(batch * rng.uniform(1.05 if kind == 4 else 0.05, 1.5))
+        at = int(words * rng.uniform(0.1, 0.9)) if kind == 1 else within
+        if number % 10 == 5:
+            at = int(rng.uniform(words, loaded))
+        by = number % 2 == 1
+        found.append(Moment(at, max(0, kind - 2), stalled=kind == 2, register=by))
     return found
 
 

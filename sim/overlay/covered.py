@@ -81,8 +81,9 @@ def _of_resets(script: Script, ran: Ran, moments: Sequence[Moment]) -> Iterable[
     packets = sum(len(phase.words) for phase in script.phases if phase.words is not None)
     for moment, found in zip(moments, ran.resets(), strict=True):
         coming = found.program_sent < packets
-        yield f"reset {'while a program comes' if coming else 'within images'}"
+        reset = "reset by CONTROL" if moment.register else "reset"
+        yield f"{reset} {'while a program comes' if coming else 'within images'}"
         if moment.stalled:
-            yield "reset under stalls"
+            yield f"{reset} under stalls"
         if moment.hold:
-            yield f"reset with {'logits held back' if moment.hold == 1 else 'nothing to do'}"
+            yield f"{reset} with {'logits held back' if moment.hold == 1 else 'nothing to do'}"

@@ -15,14 +15,19 @@ from sim.harness import AXI_LITE, SETTLE, STILL
 
 TOP = "overlay_harness"
 
-RUNNING, DONE, HUNG, SURPLUS = range(4)
+RUNNING, DONE, HUNG, SURPLUS, REFUSED, LEAKED = range(6)
 """Values of `stop`: still running; script and logits are through; nothing moved, or it took too
-long; a logit too many."""
+long; a logit too many; an answer of a register that was not expected; a stream that moved in a
+reset by the register."""
 
-PROGRAM, IMAGES, PROGRAM_SENT, IMAGES_SENT, LOGITS, CALM, PAUSE = range(3, 10)
+PROGRAM, IMAGES, PROGRAM_SENT, IMAGES_SENT, LOGITS, CALM, PUSH, PAUSE = range(3, 11)
 """Orders of a script: so many beats more of programs or of images may be sent; wait until all that
 may have been; until so many logits have left; from now on programs do not pause, or do as the
-run's pauses say; wait for so many cycles."""
+run's pauses say; every stream is pushed, in a reset, where none may move; wait for so many
+cycles."""
+
+RESET_ACCESSES = 1 << 20
+"""Number of the first access of a reset by the register."""
 
 AGENTS = Path(__file__).parents[1] / "rtl" / "overlay.sv"
 
@@ -39,8 +44,8 @@ array's, and the leaf of the control at the memory."""
 WRITES, BATCHES, LOADS, SINK = "writes.bin", "batches.txt", "loads.txt", "sink.txt"
 LOGIT_FILES = {"FILE": "logits.bin", "CUT": "logits_cut.bin", "RUNS": "logits_runs.txt",
                "REPORT": "logits_broken.txt"}  # fmt: skip
-PROGRAM_FILE, IMAGE_FILE, SCRIPT, SCRIPT_RESULT = (
-    "program.bin", "images.bin", "script.txt", "script_result.txt",
+PROGRAM_FILE, IMAGE_FILE, SCRIPT, SCRIPT_RESULT, RESET_SCRIPT = (
+    "program.bin", "images.bin", "script.txt", "script_result.txt", "script_reset.txt",
 )  # fmt: skip
 RESET_LIST, RESET_LOG = "resets.txt", "reset_log.txt"
 
@@ -111,6 +116,8 @@ def generate(overlay: Overlay, module: str, *, inside: bool = True) -> Harness:
         image_file=IMAGE_FILE,
         script=SCRIPT,
         script_result=SCRIPT_RESULT,
+        reset_script=RESET_SCRIPT,
+        RESET_ACCESSES=RESET_ACCESSES,
         writes=WRITES,
         batches=BATCHES,
         loads=LOADS,
@@ -123,6 +130,10 @@ def generate(overlay: Overlay, module: str, *, inside: bool = True) -> Harness:
         IMAGES_SENT=IMAGES_SENT,
         LOGITS=LOGITS,
         CALM=CALM,
+        PUSH=PUSH,
+        HUNG=HUNG,
+        REFUSED=REFUSED,
+        LEAKED=LEAKED,
     )
     return Harness(text, overlay, 1 + width // 32, -(-bits // 32), inside)
 
@@ -173,12 +184,17 @@ module {top};
   bit broken, unknown;
 
   // Before the run proper, `resets` others are cut off; each is told when by a line of a file:
-  // the cycle, what is held back from then on (1 logits, 2 programs and images), whether it stalls.
-  int moments, log, code, cut_at, hold, stalled;
-  bit read;
+  // the cycle, what is held back from then on (1 logits, 2 programs and images), whether it stalls,
+  // and whether the reset is by the register. Then it is applied `aside` from the script, agents
+  // are `halted` meanwhile, and `pushed` streams must stand still.
+  int moments, log, code, cut_at, hold, stalled, by_register;
+  bit read, aside, halted, pushed;
+  wire applied, returned, failed;
+  wire off = rst || halted;
   wire cutting = resets_done < resets;
   wire due = cutting && cycle >= {{32'd0, cut_at}};
-  wire again = !rst && due && (hold == 0 || idle >= {still});
+  wire again = !off && !aside && due && (hold == 0 || idle >= {still});
+  wire ends = aside ? applied && !halted : again && by_register == 0;
   wire [31:0] stalls = !cutting ? stall_from : stalled != 0 ? 0 : 32'h7FFFFFFF;
 
   // What may be sent, and what has been.
@@ -195,43 +211,44 @@ module {top};
 
   {module} dut (
       .clk(clk), .rst(rst),
-      .s_axis_program_tvalid(program_valid), .s_axis_program_tready(program_ready),
+      .s_axis_program_tvalid(program_valid | pushed), .s_axis_program_tready(program_ready),
       .s_axis_program_tdata(program_payload[15:0]), .s_axis_program_tlast(program_payload[16]),
-      .s_axis_tvalid(image_valid), .s_axis_tready(image_ready),
+      .s_axis_tvalid(image_valid | pushed), .s_axis_tready(image_ready),
       .s_axis_tdata(image_payload[7:0]), .s_axis_tlast(image_payload[8]),
-      .m_axis_tvalid(logit_valid), .m_axis_tready(logit_ready), .m_axis_tdata(logit_data),
+      .m_axis_tvalid(logit_valid), .m_axis_tready(logit_ready | pushed), .m_axis_tdata(logit_data),
       .m_axis_tlast(logit_last),
       {ports});
 
   axil_master #(.ADDRESS({address}), .FILE("{script}"), .RESULT("{script_result}"), .AGAIN(1),
-      .PATIENCE(5000))
+      .ASIDE("{reset_script}"), .ASIDE_FROM({RESET_ACCESSES}), .PATIENCE(5000))
   master (
-      .clk, .rst, .seed, .done(finished), .ordering, .order, .argument, .ordered,
+      .clk, .rst, .seed, .done(finished), .failed, .aside, .applied, .returned,
+      .ordering, .order, .argument, .ordered,
       {joined});
 
   overlay_source #(.ID(1), .WIDTH(17), .BYTES(4), .ALWAYS(1), .FILE("{program_file}")) programs (
-      .clk, .rst, .granted(program_granted), .stall_from(calm ? 32'h7FFFFFFF : stalls), .pattern,
-      .stall, .seed, .idle,
+      .clk, .rst(off), .granted(program_granted),
+      .stall_from(calm ? 32'h7FFFFFFF : stalls), .pattern, .stall, .seed, .idle,
       .block(due && hold == 2), .ready(program_ready), .valid(program_valid),
       .payload(program_payload), .delivered(program_sent));
   overlay_source #(.ID(2), .FILE("{image_file}")) images (
-      .clk, .rst, .granted(image_granted), .stall_from(stalls), .pattern, .stall, .seed, .idle,
+      .clk, .rst(off), .granted(image_granted), .stall_from(stalls), .pattern, .stall, .seed, .idle,
       .block(due && hold == 2), .ready(image_ready), .valid(image_valid), .payload(image_payload),
       .delivered(image_sent));
   overlay_sink #(.ID(3), .FILE("{sink}")) sink (
-      .clk, .rst, .stall_from(stalls), .pattern, .stall, .seed, .idle, .block(due && hold == 1),
-      .cycle, .valid(logit_valid), .last(logit_last), .ready(logit_ready), .taken(logits_taken));
+      .clk, .rst(off), .stall_from(stalls), .pattern, .stall, .seed, .idle,
+      .block(due && hold == 1), .cycle, .valid(logit_valid), .last(logit_last), .ready(logit_ready), .taken(logits_taken));
   stream_tap #(.WIDTH({logit_bits}), .WORDS({logit_words}), {logit_files}) tap (
-      .clk, .rst, .cutting, .frames(expected), .flush, .cycle, .valid(logit_valid),
+      .clk, .rst(off), .cutting, .frames(expected), .flush, .cycle, .valid(logit_valid),
       .ready(logit_ready), .payload(logit_payload), .complete(), .broken);
 
   // Captures on their way to the memory.
   bit [{delay}:0] captures;
   wire store = {store};
   wire [{width}-1:0] what = {what};
-  always @(posedge clk) captures <= rst ? 0 : {{captures[{delay}-1:0], {captures}}};
+  always @(posedge clk) captures <= off ? 0 : {{captures[{delay}-1:0], {captures}}};
   overlay_writes #(.WIDTH({width}), .WORDS({words}), .FILE("{writes}")) writes (
-      .clk, .rst, .flush, .capture(captures[{delay}-1]), .store, .what, .unknown);
+      .clk, .rst(off), .flush, .capture(captures[{delay}-1]), .store, .what, .unknown);
 
   // Batches: the run, the cycle in which the last word is decoded, the cycles that the batch took
   // without those that it waited for images, and these. Beside them, when a program may begin.
@@ -242,14 +259,14 @@ module {top};
     loads = $fopen("{loads}", "w");
   end
   always @(posedge clk) begin
-    ran <= !rst && {running};
-    if (!rst && {running} && !ran) begin
+    ran <= !off && {running};
+    if (!off && {running} && !ran) begin
       $fwrite(loads, "%0d %0d\\n", resets_done, cycle);
       $fflush(loads);
     end
-    batch_cycles <= rst || !{running} || {batch} ? 1 : batch_cycles + ({waiting} ? 0 : 1);
-    waited <= rst || !{running} || {batch} ? 0 : waited + ({waiting} ? 1 : 0);
-    if (!rst && {batch}) begin
+    batch_cycles <= off || !{running} || {batch} ? 1 : batch_cycles + ({waiting} ? 0 : 1);
+    waited <= off || !{running} || {batch} ? 0 : waited + ({waiting} ? 1 : 0);
+    if (!off && {batch}) begin
       $fwrite(batches, "%0d %0d %0d %0d\\n", resets_done, cycle, batch_cycles, waited);
       $fflush(batches);
     end
@@ -258,10 +275,11 @@ module {top};
   always @(posedge clk) begin
     ordered <= 0;
     paused <= ordering && !ordered ? paused + 1 : 0;
-    if (rst) begin
+    if (rst || ends) begin
       program_granted <= 0;
       image_granted <= 0;
       calm <= 0;
+      pushed <= 0;
     end else if (ordering && !ordered) begin
       case (order)
         {PROGRAM}: begin
@@ -274,6 +292,10 @@ module {top};
         end
         {CALM}: begin
           calm <= argument != 0;
+          ordered <= 1;
+        end
+        {PUSH}: begin
+          pushed <= argument != 0;
           ordered <= 1;
         end
         {PROGRAM_SENT}: ordered <= program_sent == program_granted;
@@ -290,15 +312,17 @@ module {top};
   end
 
   always @(posedge clk) begin
-    rst <= !go || again;
-    if (again) begin
+    rst <= !go || again && by_register == 0;
+    aside <= !returned && (aside || again && by_register != 0);
+    halted <= !returned && (halted || applied);
+    if (ends) begin
       resets_done <= resets_done + 1;
       $fwrite(log, "%0d %0d %0d %0d %0d\\n", cycle, program_sent, image_sent, logits_taken, hold);
       $fflush(log);
     end
-    if (!rst) read <= 0;
+    if (!off) read <= 0;
     else if (go && cutting && !read) begin
-      code = $fscanf(moments, "%d %d %d\\n", cut_at, hold, stalled);
+      code = $fscanf(moments, "%d %d %d %d\\n", cut_at, hold, stalled, by_register);
       read <= 1;
     end
   end
@@ -308,12 +332,19 @@ module {top};
 
   always @(posedge clk) begin
     flush <= 0;
-    if (rst) begin
+    if (off) begin
       cycle <= 0;
       idle <= 0;
       quiet <= 0;
-      stop <= 0;
-    end else begin
+    end
+    if (rst) stop <= 0;
+    else if (stop == 0 && failed) begin
+      stop <= {REFUSED};
+      flush <= 1;
+    end else if (stop == 0 && pushed && (program_ready || image_ready || logit_valid)) begin
+      stop <= {LEAKED};
+      flush <= 1;
+    end else if (!off) begin
       cycle <= cycle + 1;
       idle <= moves ? 0 : idle + 1;
       quiet <= moves || store ? 0 : quiet + 1;

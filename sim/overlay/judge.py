@@ -60,7 +60,8 @@ def judge(
     runs = writes.runs(ran.folder / harness.WRITES, built)
     logits = ran.logits(built.overlay, resets)
     compared: list[Compared] = []
-    for number in range(resets + 1):
+    # What fails within a run that was to be cut off ends all.
+    for number in range(min(resets, len(ran.resets())) + 1):
         last = number == resets
         mine = [[one.fresh() for one in some] for some in expected]
         finished = last and ran.stop == harness.DONE
@@ -177,6 +178,9 @@ def _require_rules(script: Script, ran: Ran, compared: Sequence[Compared]) -> No
         raise _failed("stream rule", M_AXIS, text, compared)
     if ran.unknown:
         raise _failed("unknown", "", "the data memory is written what is unknown", compared)
+    if ran.stop == harness.LEAKED:
+        text = "a stream moves in a reset by CONTROL"
+        raise _failed("reset", "", text, compared)
     if ran.stop == harness.SURPLUS:
         raise _failed("surplus", M_AXIS, "m_axis: a logit more than the frames have", compared)
     if ran.stop == harness.HUNG:

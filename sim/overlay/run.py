@@ -37,11 +37,13 @@ class Moment:
     cycle: from which on something is held back, or the reset comes
     hold: 0: nothing; 1: logits; 2: programs and images; then the reset comes when no stream moves
     stalled: the streams pause in that run
+    register: the reset is that of CONTROL, which leaves the registers' port as it is
     """
 
     cycle: int
     hold: int
     stalled: bool
+    register: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,9 @@ class Model:
         for name in (harness.SCRIPT_RESULT, harness.LOGIT_FILES["REPORT"], RESULT):
             (folder / name).unlink(missing_ok=True)
         script.write(folder)
-        lines = [f"{one.cycle} {one.hold} {int(one.stalled)}\n" for one in moments]
+        lines = [
+            f"{one.cycle} {one.hold} {int(one.stalled)} {int(one.register)}\n" for one in moments
+        ]
         (folder / harness.RESET_LIST).write_text("".join(lines), encoding="utf-8")
         case = {
             "stall_from": pauses.first,

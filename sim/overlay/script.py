@@ -17,6 +17,9 @@ from hw.overlay.registers import FLUSH, IDENTITY, RESET, VERSION, Register
 from sim.loading import POLL, READ, RULES, WRITE, Access
 from sim.overlay import harness
 
+PUSHED = 12
+"""Cycles in which every stream is pushed in a reset by the register."""
+
 SETTLED = 64
 """Cycles from a program's last word to its status, and more."""
 
@@ -171,6 +174,8 @@ class Script:
             (Register.FINGERPRINT, overlay.fingerprint),
             (Register.CONTROL, 0),
             (Register.STATUS, int(Status.NONE)),
+            (Register.CYCLES, 0),
+            (Register.FRAMES, 0),
         ):
             yield Access(READ, 4 * register, value)
         # What cannot be written stays, and leaves CONTROL as it is; what is not there is refused.
@@ -210,8 +215,12 @@ class Script:
 
     def write(self, folder: Path) -> None:
         """All that the agents read."""
-        lines = [access.line for access in self.accesses()]
-        (folder / harness.SCRIPT).write_text("".join(lines), encoding="utf-8")
+        for name, accesses in (
+            (harness.SCRIPT, self.accesses()),
+            (harness.RESET_SCRIPT, reset_accesses()),
+        ):
+            lines = [access.line for access in accesses]
+            (folder / name).write_text("".join(lines), encoding="utf-8")
         packets = [_marked(p.words, PROGRAM_LAST) for p in self.phases if p.words is not None]
         (folder / harness.PROGRAM_FILE).write_bytes(b"".join(p.tobytes() for p in packets))
         frames = [_marked(image.reshape(-1), IMAGE_LAST).astype("<u2") for image in self.images]
@@ -227,9 +236,13 @@ class Script:
         if verdict == "ok":
             done = int(number)
             return None if done == len(lines) else f"registers: {done} of {len(lines)} accesses"
-        access = lines[min(int(number), len(lines) - 1)]
+        at, when = int(number), ""
+        if at >= harness.RESET_ACCESSES:
+            at, lines, when = at - harness.RESET_ACCESSES, list(reset_accesses()), " in its reset"
+        access = lines[min(at, len(lines) - 1)]
         number = access.address // 4
         name = Register(number).name if number < len(Register) else f"register {number}"
+        name += when
         if verdict == "rule":
             return f"registers: {name}: {RULES[rest[0]]}"
         value, answer = rest
@@ -239,6 +252,22 @@ class Script:
             f"registers: {name}: expected 0x{access.data:08x} and response {access.response}, got"
             f" 0x{value} and {answer}"
         )
+
+
+def reset_accesses() -> Iterator[Access]:
+    """What the master of the registers does for a reset by CONTROL."""
+    yield Access(WRITE, 4 * Register.CONTROL, RESET)
+    yield Access(harness.PUSH, 0, 1)
+    yield Access(harness.PAUSE, 0, PUSHED)
+    for register, value in (
+        (Register.CONTROL, RESET),
+        (Register.STATUS, int(Status.NONE)),
+        (Register.CYCLES, 0),
+        (Register.FRAMES, 0),
+    ):
+        yield Access(READ, 4 * register, value)
+    yield Access(harness.PUSH, 0, 0)
+    yield Access(WRITE, 4 * Register.CONTROL, 0)
 
 
 def _sections(phase: Phase, calm: int) -> Iterator[Access]:

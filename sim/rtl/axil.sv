@@ -5,7 +5,10 @@
 // 2 reads again and again until the data are there; any other is an order to the harness, which says
 // when it is `ordered`. Without the file there is nothing to do. A reset goes back to the first line
 // where AGAIN is set.
-// RESULT: "ok", the accesses done and the cycles they took; or "bad", the number of the line (from
+// `aside`: after the access under way come those of the file ASIDE, counted from ASIDE_FROM; the
+// first one, a write, is `applied` from when the port has it all. Then it has `returned` to the first
+// line of FILE.
+// RESULT, which what went wrong first keeps: "ok", the accesses done and the cycles they took; or "bad", the number of the line (from
 // 0), what was read and the response; or "rule", the number of the line and what a response has done
 // against the rules: `bvalid_early`, `rvalid_early` (it came before the access was taken, or without
 // one), `bvalid_withdrawn`, `rvalid_withdrawn`, `bresp_changed`, `rdata_changed` (before it was taken).
@@ -14,6 +17,8 @@ module axil_master #(
     parameter FILE = "load.txt",
     parameter RESULT = "load_result.txt",
     parameter bit AGAIN = 0,
+    parameter ASIDE = "",
+    parameter int ASIDE_FROM = 0,
     // Cycles that an access, or waiting for a register, may take.
     parameter int PATIENCE = 100_000
 ) (
@@ -21,6 +26,10 @@ module axil_master #(
     input bit rst,
     input bit [31:0] seed,
     output bit done,
+    output bit failed,
+    input bit aside,
+    output bit applied,
+    output bit returned,
     output bit ordering,
     output int order,
     output bit [31:0] argument,
@@ -51,9 +60,9 @@ module axil_master #(
   } state_t;
 
   state_t state;
-  int file, result, kind, number, response, fields;
+  int file, aside_file, result, kind, number, response, fields;
   bit [31:0] address, data, random, polled;
-  bit address_sent, data_sent, asked;
+  bit address_sent, data_sent, asked, away;
   // A response that was on offer in the last cycle and not taken, and what it said.
   bit answer_waits, read_waits;
   bit [1:0] answered;
@@ -66,26 +75,34 @@ module axil_master #(
 
   initial begin
     file = $fopen(FILE, "r");
+    if (ASIDE != "") aside_file = $fopen(ASIDE, "r");
     done = file == 0;
     wstrb = 4'hf;
   end
 
   task automatic finish(string verdict, bit [31:0] value, bit [1:0] answer);
-    result = $fopen(RESULT, "w");
-    if (verdict == "ok") $fdisplay(result, "ok %0d %0d", number, cycles);
-    else $fdisplay(result, "bad %0d %08x %0d", number, value, answer);
-    $fclose(result);
+    if (!failed) begin
+      result = $fopen(RESULT, "w");
+      if (verdict == "ok") $fdisplay(result, "ok %0d %0d", number, cycles);
+      else $fdisplay(result, "bad %0d %08x %0d", number, value, answer);
+      $fclose(result);
+    end
+    if (verdict != "ok") failed <= 1;
     done <= 1;
   endtask
 
   task automatic breach(string what);
-    result = $fopen(RESULT, "w");
-    $fdisplay(result, "rule %0d %0s", number, what);
-    $fclose(result);
+    if (!failed) begin
+      result = $fopen(RESULT, "w");
+      $fdisplay(result, "rule %0d %0s", number, what);
+      $fclose(result);
+    end
+    failed <= 1;
     done <= 1;
   endtask
 
   wire taken = state == WRITE && (address_sent || awvalid && awready) && (data_sent || wvalid && wready);
+  assign applied = away && number == ASIDE_FROM && taken;
 
   always @(posedge clk)
     if (!rst && !done) begin
@@ -102,13 +119,16 @@ module axil_master #(
         state <= NEXT;
         number <= 0;
         cycles <= 0;
-        done <= file == 0;
-        {awvalid, wvalid, bready, arvalid, rready, ordering} <= 0;
+        done <= file == 0 || failed;
+        {awvalid, wvalid, bready, arvalid, rready, ordering, away} <= 0;
         if (file != 0) fields = $rewind(file);
       end
-    end else if (!done) begin
+    end else if (done) begin
+      if (aside && !failed) done <= 0;
+    end else begin
       random <= agents::step(random);
       cycles <= cycles + 1;
+      returned <= 0;
       idle <= state == NEXT ? 0 : idle + 1;
       if (state == NEXT) polled <= 0;
       if (idle == PATIENCE) finish("bad", polled, 0);
@@ -119,9 +139,20 @@ module axil_master #(
       else if (answer_waits && bresp != answered) breach("bresp_changed");
       else if (read_waits && {rresp, rdata} != shown) breach("rdata_changed");
       else case (state)
-        NEXT: begin
-          fields = $fscanf(file, "%d %h %h %d", kind, address, data, response);
-          if (fields != 4) finish("ok", 0, 0);
+        NEXT:
+        if (aside && !away && !returned) begin
+          away <= 1;
+          number <= ASIDE_FROM;
+          fields = $rewind(aside_file);
+        end else begin
+          fields = $fscanf(away ? aside_file : file, "%d %h %h %d", kind, address, data, response);
+          if (fields != 4 && away) begin
+            away <= 0;
+            returned <= 1;
+            number <= 0;
+            cycles <= 0;
+            fields = $rewind(file);
+          end else if (fields != 4) finish("ok", 0, 0);
           else begin
             if (kind > 2) begin
               ordering <= 1;
@@ -182,7 +213,10 @@ module axil_master #(
         end
         ORDER: begin
           idle <= 0;
-          if (ordered) begin
+          if (aside && !away) begin
+            ordering <= 0;
+            state <= NEXT;
+          end else if (ordered) begin
             ordering <= 0;
             number <= number + 1;
             state <= NEXT;
