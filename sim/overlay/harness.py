@@ -237,7 +237,8 @@ module {top};
       .delivered(image_sent));
   overlay_sink #(.ID(3), .FILE("{sink}")) sink (
       .clk, .rst(off), .stall_from(stalls), .pattern, .stall, .seed, .idle,
-      .block(due && hold == 1), .cycle, .valid(logit_valid), .last(logit_last), .ready(logit_ready), .taken(logits_taken));
+      .block(due && hold == 1), .cycle, .valid(logit_valid), .last(logit_last),
+      .ready(logit_ready), .taken(logits_taken));
   stream_tap #(.WIDTH({logit_bits}), .WORDS({logit_words}), {logit_files}) tap (
       .clk, .rst(off), .cutting, .frames(expected), .flush, .cycle, .valid(logit_valid),
       .ready(logit_ready), .payload(logit_payload), .complete(), .broken);
