@@ -7,8 +7,7 @@ keeps its ports, so that all layers can be compared. `FLAT` is the very netlist 
 and routed (`hw.build.synth`), optimised across the layers' borders: only the designs' own ports
 can be compared.
 
-The cells behave as Yosys' models say, block RAM as `rtl/ecp5_ram.v` says, as Yosys has no model of
-it.
+The cells behave as `hw.verilog.ecp5_cells` says.
 """
 
 import os
@@ -23,20 +22,14 @@ from pathlib import Path
 from hw import cache
 from hw.build import synth
 from hw.errors import InputError
-from hw.verilog import yosys
+from hw.verilog import ecp5_cells, yosys
 from hw.verilog.roms import SUFFIX as ROM_SUFFIX
 from sim.designs import Bench
 
 HIERARCHY, FLAT = "hierarchy", "flat"
 FORMS = (HIERARCHY, FLAT)
 
-HERE = Path(__file__).parent
-WAIVERS = HERE / "gates.vlt"
-BLOCK_RAM = HERE / "rtl" / "ecp5_ram.v"
-CELLS = "ecp5_cells.v"
-
-_MODELS = ("common_sim.vh", "ccu2c_sim.vh")
-"""Yosys' models of everything but block RAM and input/output cells."""
+WAIVERS = Path(__file__).parent / "gates.vlt"
 
 # As hw.build.synth does it, but never flattened: memories, arithmetic, flip-flops and LUTs are
 # mapped by the same passes. Words are split into bits, as a simulator takes a word of which one bit
@@ -129,14 +122,7 @@ def cells(bench: Bench) -> dict[str, int]:
 
 def models() -> dict[str, str]:
     """Verilog of the cells, by file name, with Verilator's control file, which it wants first."""
-    place = yosys.share() / "ecp5"
-    text = "".join((place / name).read_text(encoding="utf-8") for name in _MODELS)
-    # Without those of input/output cells, which they would include.
-    return {
-        WAIVERS.name: WAIVERS.read_text(encoding="utf-8"),
-        CELLS: f"`define NO_INCLUDES\n{text}",
-        BLOCK_RAM.name: BLOCK_RAM.read_text(encoding="utf-8"),
-    }
+    return {WAIVERS.name: WAIVERS.read_text(encoding="utf-8"), **ecp5_cells.models()}
 
 
 def _netlist(sources: Mapping[str, str], module: str, form: str, folder: Path) -> str:

@@ -26,6 +26,8 @@ from hw.verilog.identifiers import TOP
 from hw.verilog.rtl_folder import DATAFLOW
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from hw.board.cores import Core
     from hw.overlay.program_file import ProgramFile
 
@@ -112,17 +114,16 @@ def emit(
     if licensed is not None:
         licence.check(licensed, "--licence")
     overlay = plans.overlay(plan_file)
+    images = None if images_file is None else read_images(images_file)
     if overlay is not None:
-        refused = {"--testbench": testbench, "--rom": rom != roms.Rom.INLINE}
-        for option, given in refused.items():
-            if given:
-                raise InputError(
-                    f"{option}: is for {DATAFLOW} hardware; {plan_file} is for an overlay"
-                )
-        _emit_overlay(overlay, folder, name, licensed, out, force, as_json)
+        if rom != roms.Rom.INLINE:
+            raise InputError(
+                f"--rom: is for {DATAFLOW} hardware; {plan_file}: an overlay has no ROM"
+            )
+        bench = (images, frames, 1 if seed is None else seed) if testbench else None
+        _emit_overlay(overlay, folder, name, licensed, bench, out, force, as_json)
         return
     network, design = plans.load(folder, plan_file)
-    images = None if images_file is None else read_images(images_file)
     emitted = emission.emit(design, rom, name, licensed or licence.DEFAULT)
     bench = {}
     if testbench:
@@ -151,20 +152,35 @@ def _emit_overlay(
     folder: Path | None,
     name: str,
     licensed: str | None,
+    bench: "tuple[np.ndarray | None, int | None, int] | None",
     out: Path,
     force: bool,
     as_json: bool,
 ) -> None:
+    """bench: with a testbench: its images if they are given, how many, seed."""
     from hw.commands import program
     from hw.ir import serialize
-    from hw.verilog import emit_overlay
+    from hw.networks.images import default_images
+    from hw.verilog import emit_overlay, overlay_testbench
+    from hw.verilog import testbench as benches
 
     start = time.monotonic()
-    made = None if folder is None else program.compiled(serialize.load(folder), plan)
+    if bench is not None and folder is None:
+        raise InputError("--testbench: an overlay alone has no logits to compare; give a NETWORK")
+    network = None if folder is None else serialize.load(folder)
+    made = None if network is None else program.compiled(network, plan)
     emitted = emit_overlay.emit(plan, name, licensed or licence.OPEN)
-    files = [*emitted.files, rtl_folder.MANIFEST]
+    tests: dict[str, str] = {}
+    if bench is not None and network is not None and made is not None:
+        images, frames, seed = bench
+        # A whole batch and one that is short.
+        count = frames or (made.program.images + 1 if images is None else None)
+        images = default_images(network, images, count, seed)
+        tests = overlay_testbench.files(emitted, network, made.program, images, seed)
+    files = [*emitted.files, rtl_folder.MANIFEST, *tests]
     with outputs.folder(out, force) as target:
         rtl_folder.write(emitted, target)
+        benches.write(tests, target)
         if made is not None:
             files += _write_program(made, target)
     result = {

@@ -28,13 +28,13 @@ class Tool:
     note: str = ""
 
 
-_SOURCES = '"$here/$bench.sv" "$here/{assertions}" "$rtl/{top}.v"'
+_SOURCES = '"$here/$bench.sv" {assertions}{models}"$rtl/{top}.v"'
 
 TOOLS = {
     "icarus": Tool(
         "Icarus Verilog 11",
         # It has no concurrent assertions.
-        'iverilog -g2012 -s $bench -o $bench.vvp "$here/$bench.sv" "$rtl/{top}.v"',
+        'iverilog -g2012 -s $bench -o $bench.vvp "$here/$bench.sv" {models}"$rtl/{top}.v"',
         "vvp -n $bench.vvp $ARGUMENTS",
         tried=True,
     ),
@@ -114,16 +114,25 @@ exit "$status"
 """
 
 
-def files(top: str, benches: Sequence[str], control: str, assertions: str) -> dict[str, str]:
+def files(
+    top: str,
+    benches: Sequence[str],
+    control: str,
+    assertions: str | None = None,
+    models: Sequence[str] = (),
+) -> dict[str, str]:
     """The scripts by name.
 
     Parameters
     ----------
     top: the design's top module
     benches: the top modules of the testbenches, each in a file of its name
-    control, assertions: Verilator's control file for them, the file with the assertions
+    control, assertions: Verilator's control file for them, the file with the assertions if any
+    models: files with cells that the design instantiates
     """
-    names = {"top": top, "control": control, "assertions": assertions}
+    bound = "" if assertions is None else f'"$here/{assertions}" '
+    cells = "".join(f'"$here/{name}" ' for name in models)
+    names = {"top": top, "control": control, "assertions": bound, "models": cells}
     return {
         f"{name}.sh": _SCRIPT.format(
             name=name,

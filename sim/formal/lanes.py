@@ -24,7 +24,7 @@ from hw.overlay.registers import ADDRESS_BITS, IDENTITY, Register
 from hw.overlay.rtl.lane import Lane
 from hw.overlay.rtl.output import Output
 from hw.overlay.rtl.registers import Registers
-from sim import gates
+from hw.verilog import ecp5_cells
 from sim.formal.bench import Bench, implies
 from sim.formal.loaders import answers
 from sim.formal.spec import same
@@ -48,8 +48,8 @@ def lane(bits: int, total_bits: int, banks: int, fabric: str) -> Bench:
 
 def _cells() -> Mapping[str, str]:
     """Yosys' models of the cells, their timing left out."""
-    text = gates.models()[gates.CELLS]
-    return {gates.CELLS: text}
+    text = ecp5_cells.models()[ecp5_cells.CELLS]
+    return {ecp5_cells.CELLS: text}
 
 
 def _operand(bench: Bench, banks: int, value: Value, carry: Value) -> None:

@@ -11,9 +11,8 @@ import re
 from collections.abc import Collection, Iterator
 
 from hw import outputs
-from hw.verilog import cut, yosys
+from hw.verilog import cut, ecp5_cells, yosys
 from hw.verilog.statements import CELL, Module, read, subtree
-from sim import gates
 from sim.mutation import schemata
 from sim.mutation.sites import Mutant
 
@@ -107,7 +106,7 @@ def _equivalent(
         parts = [_modules(*before, "before"), _modules(*after, "after"), _miter(module, strict)]
         if any(CELL.fullmatch(line) for line in parts[0].split("\n")):
             # Block RAMs are not among them: a module that has one is not proved to be another's.
-            parts.insert(0, gates.models()[gates.CELLS])
+            parts.insert(0, ecp5_cells.models()[ecp5_cells.CELLS])
         (folder / "miter.v").write_text("\n".join(parts), encoding="utf-8")
         try:
             yosys.run(_SCRIPT, folder)

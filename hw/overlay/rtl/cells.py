@@ -1,7 +1,7 @@
 """ECP5 cells that synthesis does not find by itself, as instances.
 
 Their behaviour is Yosys' (`common_sim.vh`, `ccu2c_sim.vh`) and, for the block RAM, that of
-`sim/rtl/ecp5_ram.v`.
+`hw/verilog/ecp5_ram.v`.
 """
 
 from collections.abc import Sequence

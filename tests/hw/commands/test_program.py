@@ -121,11 +121,29 @@ def test_other_hardware_is_refused(net, tmp_path):
     assert result.exit_code == 2 and "nowhere: no such plan" in result.stderr
 
 
-@pytest.mark.parametrize("option", [("--testbench",), ("--rom", "hex")])
-def test_what_emit_does_for_dataflow_hardware_only(plan, tmp_path, option):
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--rom", "hex"), "--rom: is for dataflow hardware"),
+        (("--testbench",), "--testbench: an overlay alone has no logits to compare"),
+    ],
+)
+def test_what_emit_does_not_do_for_an_overlay_alone(plan, tmp_path, option, said):
     result = run("emit", "--plan", plan, "--out", tmp_path / "rtl", *option)
-    assert result.exit_code == 2
-    assert f"{option[0]}: is for dataflow hardware; {plan} is for an overlay" in result.stderr
+    assert result.exit_code == 2 and said in result.stderr
+
+
+def test_emit_with_a_testbench(net, plan, tmp_path):
+    """A whole batch and an image more, or as many as are asked for."""
+    rtl, call = tmp_path / "rtl", ("emit", net, "--plan", plan, "--testbench")
+    result = run(*call, "--out", rtl, "--json")
+    assert result.exit_code == 0, result.output
+    assert "testbench/icarus.sh" in json.loads(result.stdout)["files"]
+    bench = (rtl / "testbench" / "shiftnas_top_tb.sv").read_text()
+    images = program_file.load(rtl / "program", SIZES).program.images
+    assert f"FRAMES = {max(2, images + 1)};" in bench
+    assert run(*call, "--frames", 7, "--out", rtl, "--force").exit_code == 0
+    assert "FRAMES = 7;" in (rtl / "testbench" / "shiftnas_top_tb.sv").read_text()
 
 
 def test_synth_counts_by_part(emitted, monkeypatch):
