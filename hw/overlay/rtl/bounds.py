@@ -68,8 +68,10 @@ class Bounds(wiring.Component):
             m.d.sync += word.eq(self.word)
         for number, name in enumerate(("image", "first", "last")):
             # Pitch and registers are zero: all but the first class end behind their bound.
-            lanes = Signal(self.lanes, name=f"{name}_lanes", init=int(name != "first"))
-            at_word = Signal(WORD_BITS, name=f"{name}_word")
+            lanes = Signal(
+                self.lanes, name=f"{name}_lanes", init=int(name != "first"), reset_less=True
+            )
+            at_word = Signal(WORD_BITS, name=f"{name}_word", reset_less=True)
             further = Signal(name=f"{name}_further")
             within = Signal(self.lanes, name=f"{name}_within")
             m.d.comb += further.eq(word < at_word)

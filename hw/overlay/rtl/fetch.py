@@ -71,12 +71,12 @@ class Fetch(wiring.Component):
         # The addresses of three words: the one that is looked for, and those behind it in the
         # memory's registers. The fourth is shown. Of a word that is none it is the address of the
         # word that it stands for.
-        at = Signal(self.address_bits + 1)
-        first = Signal(self.address_bits + 1)
-        second = Signal(self.address_bits + 1)
+        at = Signal(self.address_bits + 1, reset_less=True)
+        first = Signal(self.address_bits + 1, reset_less=True)
+        second = Signal(self.address_bits + 1, reset_less=True)
         valid = Signal(3)
         # Where a body's next pass begins, or what a jump leads to.
-        start = Signal(self.address_bits + 1)
+        start = Signal(self.address_bits + 1, reset_less=True)
         leave = Signal()
         jumping = Signal()
         looping = Signal()

@@ -56,21 +56,22 @@ class Loader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        rows = Signal(self.overlay.rows, init=-1)
-        columns = Signal(self.overlay.columns, init=-1)
-        at = Signal(self.address_bits)
+        # Without a program all is as at first, so that no reset is needed.
+        rows = Signal(self.overlay.rows, init=-1, reset_less=True)
+        columns = Signal(self.overlay.columns, init=-1, reset_less=True)
+        at = Signal(self.address_bits, reset_less=True)
         following = Signal(self.address_bits)
-        clearing = Signal(init=1)
-        moves = Signal()
-        fresh = Signal(init=1)
+        clearing = Signal(init=1, reset_less=True)
+        moves = Signal(reset_less=True)
+        fresh = Signal(init=1, reset_less=True)
         taken = Signal()
         may = Signal()
         seen = Signal()
-        step = Signal(range(NO_STEP + 1), init=NO_STEP)
-        buffer = Signal()
+        step = Signal(range(NO_STEP + 1), init=NO_STEP, reset_less=True)
+        buffer = Signal(reset_less=True)
         # Buffers that are full, and those of them that wait.
-        full = Signal(2)
-        waiting = Signal(2)
+        full = Signal(2, reset_less=True)
+        waiting = Signal(2, reset_less=True)
         m.d.comb += [
             self.step.eq(step),
             following.eq(at + self.words + clearing),
@@ -100,9 +101,9 @@ class Loader(wiring.Component):
             m.d.sync += moves.eq(0)
         done = Signal()
         # Channel, column and row of the byte.
-        c = Signal(12)
-        x = Signal(8)
-        y = Signal(8)
+        c = Signal(12, reset_less=True)
+        x = Signal(8, reset_less=True)
+        y = Signal(8, reset_less=True)
         with m.If(taken):
             m.d.sync += [moves.eq(1), fresh.eq(done)]
             self._advance(m, step, rows, columns, buffer, done, c, x, y)

@@ -81,7 +81,7 @@ class ProgramStore(wiring.Component):
         last = Signal()
         there = Signal()
         crc = Signal(32, init=START)
-        said = Signal(32)
+        said = Signal(32, reset_less=True)
         # Header words come first; then those of the program, then two of the CRC, or the other way
         # round.
         number = Signal(range(len(FIELDS) + 1))

@@ -178,7 +178,7 @@ class Sequencer(wiring.Component):
         """What SET and DEST set, in stage D; the bounds are kept behind the address stages."""
         bounds = range(Register.LAST_ROW, Register.OUTPUT)
         registers = {
-            register: Signal(8, name=register.name.lower())
+            register: Signal(8, name=register.name.lower(), reset_less=True)
             for register in Register
             if register not in bounds
         }
@@ -263,7 +263,7 @@ class Sequencer(wiring.Component):
         weight = ~word[15]
         mode = registers[Register.MODE]
         tap_bits = mode[:3]
-        dest = Signal(12)
+        dest = Signal(12, reset_less=True)
         capturing = operation[Op.CAPTURE]
         last = fetch.last
         with m.If(operation[Op.DEST] & self.next):
