@@ -18,7 +18,8 @@ MASTER = Path(__file__).parent / "rtl" / "axil.sv"
 LIST, RESULT = "load.txt", "load_result.txt"
 
 WRITE, READ, POLL = range(3)
-"""Kinds of accesses."""
+TOGETHER = 11
+"""Kinds of accesses; those between are orders of a harness."""
 
 RULES = {
     "bvalid_early": "bvalid comes before address and data are taken",
@@ -27,6 +28,7 @@ RULES = {
     "rvalid_withdrawn": "rvalid is withdrawn before it is taken",
     "bresp_changed": "bresp changes before it is taken",
     "rdata_changed": "rdata or rresp changes before it is taken",
+    "starved": "a read and a write that wait at once do not take turns",
 }
 """What a response may not do, by the master's name for it."""
 

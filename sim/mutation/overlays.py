@@ -3,8 +3,9 @@
 A mutant of an overlay is seen by what programs do: random ones, which use every word of the
 encoding and every register, and the compiled network; each plane, each logit, each cycle count
 is compared. Programs that are refused come first, and resets cut runs off. What lives gets a second
-chance with other programs, more of them, and with stalls, and a third one with many resets in one
-short program; of the rest a proof is looked for that it is no change.
+chance with other programs, more of them, and with stalls, a third one with many resets in one
+short program, and a fourth one with programs that are streamed slower than they are done; of the
+rest a proof is looked for that it is no change.
 """
 
 import queue
@@ -42,8 +43,8 @@ from sim.overlay.run import Model, Moment, Pauses
 from sim.overlay.script import Phase, Script
 from sim.runner import Build
 
-FIRST, AGAIN, CUT = "programs", "programs again", "many resets"
-"""The three runs."""
+FIRST, AGAIN, CUT, SLOW = "programs", "programs again", "many resets", "slow streams"
+"""The four runs."""
 
 RANDOM, MORE_RANDOM = 6, 10
 """Random programs of each."""
@@ -53,7 +54,8 @@ BURST = 24
 VIEWS = 6
 """Views of each random program's sections."""
 
-STALL = 0.5
+STALL, MORE_STALL = 0.5, 0.85
+SLOW_STREAMS = 4
 RESETS, MORE_RESETS, MANY_RESETS = 2, 4, 60
 
 MARGIN = 2048
@@ -139,6 +141,22 @@ def cut_session(overlay: Overlay, seed: int) -> Session:
     # Only what is cut off pauses: an image or a program stands still half taken.
     pauses = Pauses(pattern="mixed", stall=STALL)
     return Session(script, expected, frozenset({0}), pauses, cuts, seed)
+
+
+def slow_session(overlay: Overlay, seed: int) -> Session:
+    """Random programs, streamed, whose words come later than they could be done: each of them is
+    waited for, in every state."""
+    most = overlay.streamed_body
+    programs = [random_program(overlay, 1000 * seed + 500 + n, VIEWS) for n in range(SLOW_STREAMS)]
+    programs = [replace(one, streamed=one.longest_body <= most) for one in programs]
+    images = [bytes_for(program, program.images + 1, seed) for program in programs]
+    phases = [Phase.of(p, some) for p, some in zip(programs, images, strict=True)]
+    script = Script(phases, calm=0)
+    expected: list[list[Expected]] = [
+        [Recorded(program, some, [batch for batch in script.batches if batch.life == life])]
+        for life, (program, some) in enumerate(zip(programs, images, strict=True))
+    ]
+    return Session(script, expected, frozenset(), Pauses(0, "bernoulli", MORE_STALL), (), seed)
 
 
 class Trial:
@@ -246,12 +264,14 @@ def run(
     model = runs.build(overlay, sources_of(hardware, None), emission.top, Build(optimise="-O1"))
     cycles = 0
     with outputs.temporary_folder() as folder:
-        for name in (FIRST, AGAIN, CUT):
+        for name in (FIRST, AGAIN, CUT, SLOW):
             alive = [n for n, verdict in verdicts.items() if not verdict.kill]
             if not alive:
                 break
             if name == CUT:
                 chances = cut_session(overlay, seed)
+            elif name == SLOW:
+                chances = slow_session(overlay, seed)
             else:
                 again = name == AGAIN
                 chances = session(network, overlay, seed + again, again=again)

@@ -67,7 +67,11 @@ def random_program(
     outputs = batch[0] * batch[1]
     far = random.Random(f"{seed}/pages") if pages else None
     sections = {
-        "prefix": [isa.Jump(Flow.WAIT_IMAGE), *_section(rng, overlay, views, True, far)],
+        "prefix": [
+            isa.Jump(Flow.WAIT_IMAGE),
+            *_at_first(random.Random(f"{seed}/at first"), overlay),
+            *_section(rng, overlay, views, True, far),
+        ],
         "suffix": [
             *_section(rng, overlay, views, False, far),
             *_outputs(rng, outputs, burst),
@@ -120,6 +124,19 @@ def _section(
         found += [_word(rng) for _ in range(rng.randint(0, 6))]
         found += [NOP] * rng.choice([0, 0, isa.HAZARD])
     found += _edge(rng, overlay)
+    return found
+
+
+def _at_first(rng: random.Random, overlay: Overlay) -> list[isa.Word]:
+    """Captures by the registers that a program begins with, whatever the one before it had set.
+
+    No weights: their cycles would be those of registers that the image before has left.
+    """
+    found: list[isa.Word] = []
+    for rows, columns in ((Class.FIRST, Class.ALL), (Class.ALL, Class.FIRST), (Class.LAST,) * 2):
+        found.append(isa.Dest(rng.randrange(1, max(2, overlay.words - 8))))
+        found += [isa.Imm(rng.randint(1, 255)), isa.Shift(rng.choice(list(Direction)), True, False)]
+        found.append(isa.Capture(rng.choice(list(Mode)), True, False, 0, rows, columns))
     return found
 
 

@@ -14,7 +14,7 @@ from hw.overlay.header import Status
 from hw.overlay.packet import batch, opening, packet
 from hw.overlay.program import Program
 from hw.overlay.registers import FLUSH, IDENTITY, RESET, VERSION, Register
-from sim.loading import POLL, READ, RULES, WRITE, Access
+from sim.loading import POLL, READ, RULES, TOGETHER, WRITE, Access
 from sim.overlay import harness
 
 PUSHED = 12
@@ -182,6 +182,7 @@ class Script:
         yield Access(WRITE, 4 * Register.STATUS, RESET | FLUSH, SLVERR)
         yield Access(READ, 4 * Register.CONTROL, 0)
         yield Access(READ, 4 * len(Register), 0, SLVERR)
+        yield Access(TOGETHER, 4 * Register.CONTROL, 0)
         logits = frames = 0
         calm = self.calm
         for phase, following in zip(self.phases, [*self.phases[1:], None], strict=True):

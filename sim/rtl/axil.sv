@@ -2,8 +2,8 @@
 // says in RESULT what came of them.
 //
 // A line of FILE: kind, byte address, data, response. Kind 0 writes the data; 1 reads and compares;
-// 2 reads again and again until the data are there; any other is an order to the harness, which says
-// when it is `ordered`. Without the file there is nothing to do. A reset goes back to the first line
+// 2 reads again and again until the data are there; 11 writes the data and reads them, each four times
+// and both at once; any other is an order to the harness, which says when it is `ordered`. Without the file there is nothing to do. A reset goes back to the first line
 // where AGAIN is set.
 // `aside`: after the access under way come those of the file ASIDE, counted from ASIDE_FROM; the
 // first one, a write, is `applied` from when the port has it all. Then it has `returned` to the first
@@ -11,7 +11,8 @@
 // RESULT, which what went wrong first keeps: "ok", the accesses done and the cycles they took; or "bad", the number of the line (from
 // 0), what was read and the response; or "rule", the number of the line and what a response has done
 // against the rules: `bvalid_early`, `rvalid_early` (it came before the access was taken, or without
-// one), `bvalid_withdrawn`, `rvalid_withdrawn`, `bresp_changed`, `rdata_changed` (before it was taken).
+// one), `bvalid_withdrawn`, `rvalid_withdrawn`, `bresp_changed`, `rdata_changed` (before it was taken),
+// `starved` (of both at once, one was kept out by the other).
 module axil_master #(
     parameter int ADDRESS = 32,
     parameter FILE = "load.txt",
@@ -56,10 +57,13 @@ module axil_master #(
     NEXT,
     WRITE,
     READ,
+    TOGETHER,
     ORDER
   } state_t;
 
   state_t state;
+  localparam int ROUNDS = 4;
+  int writes, reads;
   int file, aside_file, result, kind, number, response, fields;
   bit [31:0] address, data, random, polled;
   bit address_sent, data_sent, asked, away;
@@ -101,7 +105,9 @@ module axil_master #(
     done <= 1;
   endtask
 
-  wire taken = state == WRITE && (address_sent || awvalid && awready) && (data_sent || wvalid && wready);
+  wire writing = state == WRITE || state == TOGETHER;
+  wire reading = state == READ || state == TOGETHER;
+  wire taken = writing && (address_sent || awvalid && awready) && (data_sent || wvalid && wready);
   assign applied = away && number == ASIDE_FROM && taken;
 
   always @(posedge clk)
@@ -133,7 +139,7 @@ module axil_master #(
       if (state == NEXT) polled <= 0;
       if (idle == PATIENCE) finish("bad", polled, 0);
       if (bvalid && !taken) breach("bvalid_early");
-      else if (rvalid && !(state == READ && (asked || arvalid && arready))) breach("rvalid_early");
+      else if (rvalid && !(reading && (asked || arvalid && arready))) breach("rvalid_early");
       else if (answer_waits && !bvalid) breach("bvalid_withdrawn");
       else if (read_waits && !rvalid) breach("rvalid_withdrawn");
       else if (answer_waits && bresp != answered) breach("bresp_changed");
@@ -154,7 +160,16 @@ module axil_master #(
             fields = $rewind(file);
           end else if (fields != 4) finish("ok", 0, 0);
           else begin
-            if (kind > 2) begin
+            if (kind == 11) begin
+              awaddr <= address[ADDRESS-1:0];
+              araddr <= address[ADDRESS-1:0];
+              wdata <= data;
+              {awvalid, wvalid, arvalid} <= 3'b111;
+              {address_sent, data_sent, asked} <= 0;
+              writes <= 0;
+              reads <= 0;
+              state <= TOGETHER;
+            end else if (kind > 2) begin
               ordering <= 1;
               order <= kind;
               argument <= data;
@@ -209,6 +224,41 @@ module axil_master #(
               number <= number + 1;
               state <= NEXT;
             end
+          end
+        end
+        TOGETHER: begin
+          if (awvalid && awready) begin
+            awvalid <= 0;
+            address_sent <= 1;
+          end
+          if (wvalid && wready) begin
+            wvalid <= 0;
+            data_sent <= 1;
+          end
+          if (arvalid && arready) begin
+            arvalid <= 0;
+            asked <= 1;
+          end
+          bready <= !pause;
+          rready <= !pause;
+          if (bvalid && bready) begin
+            bready <= 0;
+            if (int'(bresp) != response) finish("bad", 0, bresp);
+            writes <= writes + 1;
+            {address_sent, data_sent} <= 0;
+            {awvalid, wvalid} <= {2{writes + 1 < ROUNDS}};
+          end
+          if (rvalid && rready) begin
+            rready <= 0;
+            if (rdata != data || int'(rresp) != response) finish("bad", rdata, rresp);
+            reads <= reads + 1;
+            asked <= 0;
+            arvalid <= reads + 1 < ROUNDS;
+          end
+          if (writes > reads + 1 || reads > writes + 1) breach("starved");
+          else if (writes == ROUNDS && reads == ROUNDS) begin
+            number <= number + 1;
+            state <= NEXT;
           end
         end
         ORDER: begin

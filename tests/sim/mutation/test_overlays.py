@@ -2,7 +2,7 @@
 
 import pytest
 
-from sim.mutation.overlays import MANY_RESETS, Trial, cut_session, session
+from sim.mutation.overlays import MANY_RESETS, Trial, cut_session, session, slow_session
 from sim.overlay import run as runs
 from sim.overlay.harness import RESET_LOG
 from tests.support.overlay_cases import OVERLAY, hardware, network
@@ -30,3 +30,13 @@ def test_many_resets_find_it_in_every_kind_of_state(tmp_path):
     (words,) = (len(phase.words) for phase in chances.script.phases if phase.words is not None)
     assert sum(sent < words for _, sent, *_ in cuts) >= 3
     assert sum(0 < taken < chances.script.beats for *_, taken, _ in cuts) >= 3
+
+
+def test_slow_streams_are_waited_for(tmp_path):
+    """Their words come later than they could be done."""
+    chances = slow_session(OVERLAY, 1)
+    assert all(program.streamed for program in chances.script.programs)
+    model = runs.build(OVERLAY, hardware().sources, hardware().module)
+    trial = Trial(model, chances, tmp_path, 1)
+    words = sum(len(phase.words) for phase in chances.script.phases if phase.words is not None)
+    assert trial.cycles > 4 * words

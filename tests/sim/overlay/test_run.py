@@ -39,6 +39,12 @@ BUGS = {
         "register",
         "registers: FRAMES in its reset: expected 0x00000000",
     ),
+    "reads keep a write out": (
+        "write_next <= 1'h1",
+        "write_next <= mutants::select != 4",
+        "register",
+        "registers: CONTROL: a read and a write that wait at once do not take turns",
+    ),
 }
 """What is put in place of what by `+mutant=N`, from 1; the check that fails, its words."""
 
