@@ -24,6 +24,7 @@ HANDSHAKE = re.compile(r"valid|ready|accept|advance|take|room|issue|move|leave|p
 """Names of signals that let a beat pass, or not."""
 
 _SLICE = re.compile(rf"(?P<name>{NAME})\[(?P<high>\d+)(:(?P<low>\d+))?\]")
+_INDEX = re.compile(r"\[(?P<index>[^\[\]]*)\]")
 _WORD_READ = re.compile(rf"(?P<name>{NAME})\[(?P<index>.*)\]")
 
 
@@ -178,10 +179,10 @@ def address(place: Place) -> Iterator[str]:
     if (match := _WORD_READ.fullmatch(statement.value)) and match["name"].strip("\\ ") in words:
         for sign in "+-":
             yield place.with_value(f"{match['name']}[{match['index']} {sign} 1'h1]")
-    if statement.target in words:
-        index = statement.part[1:-1]
+    # The word comes first, then the part of it that is written, if that is not all.
+    if statement.target in words and (match := _INDEX.search(place.line)):
         for sign in "+-":
-            yield place.line.replace(f"[{index}]", f"[{index} {sign} 1'h1]", 1)
+            yield replaced(place.line, match, f"[{match['index']} {sign} 1'h1]")
 
 
 def rom(place: Place) -> Iterator[str]:

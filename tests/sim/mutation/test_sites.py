@@ -27,13 +27,14 @@ module top(
   reg [1:0] w_port__addr = 2'h0;
   wire lane_overflow;
   reg [1:0] beat = 2'h0;
+  reg [3:0] ram [3:0];
   reg [3:0] rom [1:0];
   initial begin
     rom[0] = 4'h6;
   end
 """
 TAIL = """\
-  assign o__payload = net1 + lane_overflow + beat + w_port__addr + rom[beat];
+  assign o__payload = net1 + lane_overflow + beat + w_port__addr + rom[beat] + ram[beat];
 endmodule
 """
 
@@ -85,6 +86,8 @@ def forms(line: str, kind: str, module: str = "top") -> list[str]:
      ["assign net1 = beat + 2'h2;", "assign net1 = beat;"]),
     ("memory address", "assign net1 = rom[beat];",
      ["assign net1 = rom[beat + 1'h1];", "assign net1 = rom[beat - 1'h1];"]),
+    ("memory address", "ram[beat][1:0] <= i__payload;",
+     ["ram[beat + 1'h1][1:0] <= i__payload;", "ram[beat - 1'h1][1:0] <= i__payload;"]),
     ("ROM bit", "rom[0] = 4'h6;",
      ["rom[0] = 4'h7;", "rom[0] = 4'h4;", "rom[0] = 4'h2;", "rom[0] = 4'he;"]),
     ("wrong bits", "assign net1 = i__payload[2:1];",
