@@ -16,6 +16,7 @@ from sim.mutation.expressions import (
     literals,
     replaced,
     ternary,
+    tokens,
     unary,
     value_of,
 )
@@ -24,7 +25,6 @@ HANDSHAKE = re.compile(r"valid|ready|accept|advance|take|room|issue|move|leave|p
 """Names of signals that let a beat pass, or not."""
 
 _SLICE = re.compile(rf"(?P<name>{NAME})\[(?P<high>\d+)(:(?P<low>\d+))?\]")
-_INDEX = re.compile(r"\[(?P<index>[^\[\]]*)\]")
 _WORD_READ = re.compile(rf"(?P<name>{NAME})\[(?P<index>.*)\]")
 
 
@@ -180,9 +180,12 @@ def address(place: Place) -> Iterator[str]:
         for sign in "+-":
             yield place.with_value(f"{match['name']}[{match['index']} {sign} 1'h1]")
     # The word comes first, then the part of it that is written, if that is not all.
-    if statement.target in words and (match := _INDEX.search(place.line)):
+    if statement.target in words:
+        first = place.line.index("[")
+        end = next(at for token, at, depth in tokens(place.line) if (token, depth) == ("]", 0))
+        index = place.line[first + 1 : end]
         for sign in "+-":
-            yield replaced(place.line, match, f"[{match['index']} {sign} 1'h1]")
+            yield f"{place.line[:first]}[{index} {sign} 1'h1]{place.line[end + 1 :]}"
 
 
 def rom(place: Place) -> Iterator[str]:
