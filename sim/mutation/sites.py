@@ -180,12 +180,18 @@ def address(place: Place) -> Iterator[str]:
         for sign in "+-":
             yield place.with_value(f"{match['name']}[{match['index']} {sign} 1'h1]")
     # The word comes first, then the part of it that is written, if that is not all.
-    if statement.target in words:
-        first = place.line.index("[")
-        end = next(at for token, at, depth in tokens(place.line) if (token, depth) == ("]", 0))
-        index = place.line[first + 1 : end]
+    if statement.target in words and (index := _first_index(place.line)):
         for sign in "+-":
-            yield f"{place.line[:first]}[{index} {sign} 1'h1]{place.line[end + 1 :]}"
+            yield place.line.replace(f"[{index}]", f"[{index} {sign} 1'h1]", 1)
+
+
+def _first_index(line: str) -> str:
+    """What stands in the first brackets, which may have brackets of their own; "" without any."""
+    marks = [(token, at) for token, at, depth in tokens(line) if depth == 0 and token in "[]"]
+    if len(marks) < 2:
+        return ""
+    (_, first), (_, end), *_ = marks
+    return line[first + 1 : end]
 
 
 def rom(place: Place) -> Iterator[str]:
