@@ -18,8 +18,8 @@ MASTER = Path(__file__).parent / "rtl" / "axil.sv"
 LIST, RESULT = "load.txt", "load_result.txt"
 
 WRITE, READ, POLL = range(3)
-TOGETHER = 11
-"""Kinds of accesses; those between are orders of a harness."""
+TOGETHER, BYTES = 11, 16
+"""Kinds of accesses; those between are orders of a harness. To BYTES the strobes are added."""
 
 RULES = {
     "bvalid_early": "bvalid comes before address and data are taken",

@@ -6,7 +6,7 @@ folder, `run` starts the testbench there. Mutants and repeated runs call only th
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -306,7 +306,7 @@ class Simulation(Program):
         return sorted(range(len(taps)), key=lambda k: (positions[taps[k].node], taps[k].is_axis))
 
 
-def _counted(sources: Mapping[str, str], hardware: set[str]) -> str:
+def counted(sources: Mapping[str, str], hardware: Collection[str]) -> str:
     """Verilator's control file that leaves all but the hardware's Verilog out of code coverage."""
     others = [name for name in sources if name not in hardware or not name.endswith(VERILOG_SUFFIX)]
     return "\n".join(
@@ -346,7 +346,7 @@ def build(bench: Bench, how: Build = Build()) -> Program:
     if any(design.load_address for design in bench.designs):
         sources["master.sv"] = master
     if how.code_coverage:
-        sources["counted.vlt"] = _counted(sources, set(bench.rtl))
+        sources["counted.vlt"] = counted(sources, bench.rtl)
     model = runner.build(
         sources, harness.TOP, how, public=harness.CONTROLS, visible=harness.REPORTS
     )

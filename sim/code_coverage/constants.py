@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hw import cache
 from hw.errors import CheckFailed
-from hw.verilog import yosys
+from hw.verilog import rtl_folder, yosys
 from hw.verilog.modules import plain
 from hw.verilog.rtl_folder import VERILOG_SUFFIX, Emission
 from hw.verilog.statements import INSTANCE, names, read
@@ -34,7 +34,7 @@ flatten
 select -read signals.txt
 expose
 select -clear
-memory -nordff
+{memories}
 setundef -init -zero
 opt_expr
 opt_clean
@@ -49,6 +49,13 @@ aigmap
 opt_clean
 write_aiger -zinit -map bits.map bits.aig
 """
+
+_MEMORIES = {
+    rtl_folder.DATAFLOW: "memory -nordff",
+    rtl_folder.OVERLAY: "memory -nordff -nomap\ndelete t:$mem*\nsetundef -undriven -expose",
+}
+"""By the style of hardware: words of memories are registers; those of an overlay are too many, what
+is read there may be anything."""
 
 _ABC = "&r bits.aig; &scorr; &w proved.aig"
 
@@ -101,7 +108,9 @@ def _proved(emission: Emission, bits: list[Bit]) -> set[Bit]:
 
     listed = "".join(f"{module} {signal} {number}\n" for module, signal, number in bits)
     texts = [text for item in sorted(emission.files.items()) for text in item]
-    digest = cache.digest_of(yosys.version(), _SCRIPT, _ABC, listed, *texts)
+    digest = cache.digest_of(
+        yosys.version(), _SCRIPT, _MEMORIES[emission.style], _ABC, listed, *texts
+    )
     folder, _ = cache.entry("constants", digest, make)
     lines = (folder / PROVED).read_text(encoding="utf-8").splitlines()
     return {(module, signal, int(number)) for module, signal, number in map(str.split, lines)}
@@ -121,7 +130,8 @@ def _prove(emission: Emission, bits: list[Bit], folder: Path) -> set[Bit]:
     files = "\n".join(
         f"read_verilog {name}" for name in emission.files if name.endswith(VERILOG_SUFFIX)
     )
-    yosys.run(_SCRIPT.format(files=files, top=emission.top), folder)
+    memories = _MEMORIES[emission.style]
+    yosys.run(_SCRIPT.format(files=files, top=emission.top, memories=memories), folder)
     said = yosys.abc(_ABC, folder)
     if not (folder / "proved.aig").is_file():
         raise yosys.YosysError(f"ABC wrote nothing: {(said.splitlines() or [''])[-1]}")

@@ -125,13 +125,19 @@ def found(emission: Emission, counts: Counts, known: Excluded, seconds: int) -> 
 
 def _scopes(emission: Emission, points: Iterable[Point]) -> dict[str, list[Point]]:
     """The points by the layer that they lie in, or by their module."""
-    layers = [f"{emission.top}.{entry['path']}" for entry in emission.manifest["layers"]]
+    layers = _layers(emission)
     scopes: dict[str, list[Point]] = {}
     for point in points:
         module = point.module
         around = (one for one in layers if module == one or module.startswith(f"{one}."))
         scopes.setdefault(next(around, module), []).append(point)
     return scopes
+
+
+def _layers(emission: Emission) -> list[str]:
+    """Modules of layers; of an overlay none, as instances of its parts share modules."""
+    layers = emission.manifest.get("layers", [])
+    return [f"{emission.top}.{entry['path']}" for entry in layers]
 
 
 @dataclass(frozen=True)
@@ -152,8 +158,7 @@ class _Part:
     @staticmethod
     def of(emission: Emission, scope: str, bits: Mapping[Point, Bit]) -> "_Part":
         modules = read(emission.verilog)
-        layers = {f"{emission.top}.{entry['path']}" for entry in emission.manifest["layers"]}
-        if scope in layers:
+        if scope in _layers(emission):
             lines = emission.verilog.split("\n")
             inside = subtree(modules, scope)
             text = "\n".join("\n".join(lines[m.first : m.last + 1]) for m in inside)

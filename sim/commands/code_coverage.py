@@ -87,7 +87,7 @@ def code_coverage(
     excluded: exclusions.Excluded = {}
     proved = None
     if rtl is not None:
-        emission = rtl_folder.read(rtl)
+        emission = rtl_folder.read(rtl, style=None)
         if store.digest_of(emission.files) != total.rtl:
             raise InputError(f"--rtl: {rtl}: not the RTL that {files[0]} is of; give that one")
         excluded |= constants.excluded(emission, total.counts)

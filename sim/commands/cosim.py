@@ -86,6 +86,13 @@ SHOWN = {
     " many as they need, within bounds.",
 )
 @click.option("--stream", is_flag=True, help="Of an overlay: stream the program though it fits.")
+@click.option(
+    "--programs",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Of an overlay: random programs, which no compiler wrote, after the network's.",
+)
 @click.option("--gates", is_flag=True, help="Simulate the netlist that Yosys makes for an ECP5.")
 @click.option("--flat", is_flag=True, help="With --gates: the flattened netlist that is placed.")
 @click.option(
@@ -155,6 +162,7 @@ def cosim(
     each: bool,
     asserted: bool,
     stream: bool,
+    programs: int,
     gates: bool,
     flat: bool,
     stall: float,
@@ -194,6 +202,8 @@ def cosim(
         (loads and rtl is None, "--load: needs loadable RTL; add --rtl"),
         (loads and level != Level.NETWORK,
          "--load: parts of a network have no port for it; leave out --level"),
+        (programs > 0 and level != Level.NETWORK,
+         "--programs: come after the whole network's; leave --level out"),
         (allow_edited and rtl is None, "--allow-edited: is about an RTL folder; add --rtl"),
         (gates and rtl is not None and level != Level.NETWORK,
          "--gates: of --rtl only the whole network is synthesised; leave out --level"),
@@ -234,11 +244,17 @@ def cosim(
     overlay = overlays.emission(rtl, plan_file, allow_edited)
     if overlay is not None:
         flags = [("load", loads), ("assertions", asserted), ("each", each)]
-        flags += [("code-coverage", code_file)]
-        refuse(*overlays.refusals(level, gates, coverage_file is not None, corners, flags))
+        covers = [
+            name
+            for name, file in (("coverage", coverage_file), ("code-coverage", code_file))
+            if file
+        ]
+        refuse(*overlays.refusals(level, gates, covers, corners, flags))
         emission, design, edited = overlay, None, overlays.edited(overlay)
     elif stream:
         raise InputError("--stream: is of an overlay's program; leave it out")
+    elif programs:
+        raise InputError("--programs: are for an overlay; leave it out")
     elif rtl is None:
         emission, design, edited = None, built(network, plan_file), []
     else:
@@ -261,7 +277,7 @@ def cosim(
     through: list[Any] = []
     if overlay is not None:
         own = frames is not None or data is not None or images_file is not None
-        chosen = overlays.Subject(level, only, form, stream=stream)
+        chosen = overlays.Subject(level, only, form, stream=stream, programs=programs)
         cover = coverage_file is not None
         run = partial(overlays.simulate, network, overlay, stimuli, chosen, own, cover=cover)
     else:

@@ -41,7 +41,11 @@ def emission(rtl: Path | None, plan_file: Path | None, allow_edited: bool) -> Em
 
 
 def refusals(
-    level: str, gates: bool, cover: bool, corners: int | None, flags: Sequence[tuple[str, Any]]
+    level: str,
+    gates: bool,
+    covers: Sequence[str],
+    corners: int | None,
+    flags: Sequence[tuple[str, Any]],
 ) -> list[tuple[bool, str]]:
     """Options that an overlay has nothing for, as `refuse` takes them."""
     found = [
@@ -53,8 +57,9 @@ def refusals(
         (bool(corners), "--corners: an overlay's parts have none; leave it out"),
         (gates and level == Level.PE,
          "--gates: the lanes alone are simulated as Verilog; leave --level out"),
-        (cover and level == Level.PE,
-         "--coverage: the lanes alone have no program; leave --level out"),
+        *[(level == Level.PE,
+           f"--{name}: is of programs, the lanes alone have none; leave --level out")
+          for name in covers],
     ]  # fmt: skip
 
 

@@ -19,13 +19,15 @@ from hw.overlay import isa
 from hw.overlay.compiler.compile import Compiled, compile_network
 from hw.overlay.cycles import cycles
 from hw.overlay.hardware import Overlay
-from hw.overlay.header import FIELDS, STREAMED, Status
+from hw.overlay.header import CHECKED, FIELDS, STREAMED, Status
 from hw.overlay.packet import packet
 from hw.overlay.program import Program
 from hw.overlay.programming import fitted
 from hw.verilog.emit_overlay import plan_in
 from hw.verilog.rtl_folder import Emission
 from sim import designs, gates
+from sim.code_coverage import points
+from sim.code_coverage.store import CodeCoverage, digest_of
 from sim.cosim import Cosim
 from sim.level import Level
 from sim.overlay import run as runs
@@ -34,6 +36,8 @@ from sim.overlay.judge import Expected, Judged, judge
 from sim.overlay.lanes import check_lanes
 from sim.overlay.parts import Part, part
 from sim.overlay.planes import AT_PORT, Planes
+from sim.overlay.random_programs import random_images as random_bytes
+from sim.overlay.random_programs import random_program
 from sim.overlay.recorded import Recorded
 from sim.overlay.run import Moment, Pauses
 from sim.overlay.script import Phase, Script
@@ -78,6 +82,8 @@ class Subject:
     refusals: programs that are no good come first, each of its kind, and are refused
     modelled: every capture is compared with the executable model's too
     stream: programs are streamed, not only those that are too long to be stored
+    programs: so many random ones, which no compiler wrote, come after the network's; every other
+        one is streamed
     """
 
     level: str = Level.NETWORK
@@ -86,6 +92,7 @@ class Subject:
     refusals: bool = True
     modelled: bool = False
     stream: bool = False
+    programs: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +156,9 @@ def cosim(
     start = time.monotonic()
     sources = sources_of(hardware, subject.gates)
     inside = subject.gates != gates.FLAT
-    model = runs.build(hardware.overlay, sources, hardware.module, build, inside=inside)
+    model = runs.build(
+        hardware.overlay, sources, hardware.module, build, inside=inside, rtl=hardware.sources
+    )
     built = time.monotonic() - start
     subject = replace(subject, modelled=subject.modelled or cover)
     script, expected = script_of(jobs, stimuli, subject)
@@ -162,6 +171,7 @@ def cosim(
         ran = model.run(script, place, pauses, resets, seed=stimuli.seed, patience=patience)
         judged = judge(script, expected, ran, model.built, resets=len(resets), free=free)
         ends, loaded, pace = ran.ends(), ran.loaded(len(resets)), ran.cycles_per_second
+        lines = _code_coverage(hardware, place) if build.code_coverage else None
         covered = None
         if cover:
             programs = [one for some in expected for one in some if isinstance(one, Recorded)]
@@ -182,6 +192,7 @@ def cosim(
         seconds=seconds,
         constant_logits=is_constant(stimuli.images, tensors[network.graph.output.name]),
         coverage=covered,
+        code_coverage=lines,
         load_cycles=loaded,
         gates={} if subject.gates is None else gates.count(sources[f"{hardware.module}.v"]),
         corners=dict.fromkeys(("frames", "reached", "out_of_reach", "no_room"), 0),
@@ -195,6 +206,10 @@ def sources_of(hardware: Hardware, form: str | None) -> dict[str, str]:
     if form is not None:
         return gates.netlists(sources, [hardware.module], form)
     return gates.models() | sources if hardware.overlay.fabric == "ecp5" else sources
+
+
+def _code_coverage(hardware: Hardware, folder: Path) -> CodeCoverage:
+    return CodeCoverage(digest_of(hardware.sources), points.read(folder, hardware.sources))
 
 
 def _job(
@@ -219,14 +234,31 @@ def script_of(
     else:
         timed = False
         phases += [Phase.of(job.program, job.images) for job in jobs] * stimuli.passes
-    script = Script(phases, timed, calm=sum(len(job.images) for job in jobs))
+    others = _random(jobs[0].program.hardware, subject.programs, stimuli.seed)
+    phases += [Phase.of(program, images) for program, images in others]
+    script = Script(phases, timed and not others, calm=sum(len(job.images) for job in jobs))
     expected: list[list[Expected]] = []
     for number, job in enumerate(jobs):
         expected.append([Planes(job.network, job.compiled, job.tensors)])
         if subject.modelled:
             batches = [batch for batch in script.batches if batch.life == number]
             expected[-1].append(Recorded(job.program, job.images, batches))
-    return script, expected * (stimuli.passes if len(jobs) > 1 else 1)
+    expected *= stimuli.passes if len(jobs) > 1 else 1
+    for number, (program, images) in enumerate(others, start=len(expected)):
+        batches = [batch for batch in script.batches if batch.life == number]
+        expected.append([Recorded(program, images, batches)])
+    return script, expected
+
+
+def _random(overlay: Overlay, count: int, seed: int) -> list[tuple[Program, np.ndarray]]:
+    """Programs and their images, a batch and one more."""
+    found = []
+    for number in range(count):
+        program = random_program(overlay, 1000 * seed + number, pages=number % 2 == 0)
+        fits = program.longest_body <= overlay.streamed_body
+        program = replace(program, streamed=number % 2 == 1 and fits)
+        found.append((program, random_bytes(program, program.images + 1, seed)))
+    return found
 
 
 def refusals(program: Program) -> list[Phase]:
@@ -242,6 +274,8 @@ def refusals(program: Program) -> list[Phase]:
 
     flipped = good.copy()
     flipped[-1] ^= 1
+    extreme = flipped.copy()
+    extreme[len(CHECKED) : len(FIELDS)] = 0xFFFF
     header = packet(replace(small, streamed=True))
     header[len(FIELDS)] ^= 1
     return [
@@ -250,6 +284,7 @@ def refusals(program: Program) -> list[Phase]:
         bad(Status.OTHER_OVERLAY, "fingerprint_low", ~good[FIELDS.index("fingerprint_low")]),
         bad(Status.TOO_LONG, "length_high", STREAMED - 1),
         Phase.refused(program, flipped, Status.DAMAGED),
+        Phase.refused(program, extreme, Status.DAMAGED),
         Phase.refused(program, good[:-1], Status.DAMAGED),
         Phase.refused(program, np.append(good, np.uint16(0)), Status.DAMAGED),
         Phase.refused(program, header, Status.DAMAGED),
@@ -261,7 +296,7 @@ def moments(script: Script, count: int, seed: int) -> list[Moment]:
     while a program comes; under stalls; with the logits held back; with nothing to do. Every other
     one is by CONTROL."""
     rng = np.random.default_rng([seed, 0x5E5E7])
-    words = sum(phase.opening for phase in script.phases if phase.words is not None)
+    words = script.first_words
     program = script.programs[0]
     loaded = LOAD_CYCLES * words + (1 << (program.hardware.words - 1).bit_length())
     batch = cycles(program).batch

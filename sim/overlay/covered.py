@@ -78,9 +78,9 @@ def _of_phases(script: Script) -> Iterable[tuple[str, str]]:
 
 
 def _of_resets(script: Script, ran: Ran, moments: Sequence[Moment]) -> Iterable[str]:
-    packets = sum(len(phase.words) for phase in script.phases if phase.words is not None)
+    words = script.first_words
     for moment, found in zip(moments, ran.resets(), strict=True):
-        coming = found.program_sent < packets
+        coming = found.program_sent < words
         reset = "reset by CONTROL" if moment.register else "reset"
         yield f"{reset} {'while a program comes' if coming else 'within images'}"
         if moment.stalled:

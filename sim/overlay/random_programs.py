@@ -114,7 +114,9 @@ def random_images(program: Program, count: int, seed: int) -> np.ndarray:
 def _section(
     rng: random.Random, overlay: Overlay, views: int, cut: bool, far: random.Random | None
 ) -> list[isa.Word]:
-    found: list[isa.Word] = []
+    # Every bit of every register; the first view sets what it needs again.
+    wild = random.Random(f"{rng.random()}/wild")
+    found: list[isa.Word] = [isa.Set(register, wild.randrange(256)) for register in Register]
     for _ in range(views):
         found += _view(rng, overlay, cut, far)
         body = [_word(rng) for _ in range(rng.randint(3, 9))]

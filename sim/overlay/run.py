@@ -1,7 +1,7 @@
 """An overlay's model, and one run of it: what is written to files, run, and read back."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from sim.overlay.controls import CONTROLS, REPORTS
 from sim.overlay.harness import Harness
 from sim.overlay.script import Script
 from sim.runner import Build
+from sim.simulation import counted
 
 PATIENCE = 40_000
 """Cycles in which nothing moves and nothing is captured, after which it hangs."""
@@ -204,6 +205,7 @@ def build(
     how: Build = Build(),
     *,
     inside: bool = True,
+    rtl: Collection[str] = (),
 ) -> Model:
     """The model of an overlay, or the one in the cache.
 
@@ -211,6 +213,7 @@ def build(
     ----------
     sources: its Verilog, by file name; module: the top's name
     inside: its data memory is looked at, by the names of the parts
+    rtl: names of the sources whose code coverage is counted, where `how` asks for it
     """
     built = harness.generate(overlay, module, inside=inside)
     texts = {
@@ -220,6 +223,8 @@ def build(
         "master.sv": loading.MASTER.read_text(encoding="utf-8"),
         "harness.sv": built.text,
     }
+    if how.code_coverage:
+        texts["counted.vlt"] = counted(texts, rtl)
     try:
         model = runner.build(texts, harness.TOP, how, public=CONTROLS, visible=REPORTS)
     except CheckFailed as error:

@@ -14,7 +14,7 @@ from hw.overlay.header import Status
 from hw.overlay.packet import batch, opening, packet
 from hw.overlay.program import Program
 from hw.overlay.registers import FLUSH, IDENTITY, RESET, VERSION, Register
-from sim.loading import POLL, READ, RULES, TOGETHER, WRITE, Access
+from sim.loading import BYTES, POLL, READ, RULES, TOGETHER, WRITE, Access
 from sim.overlay import harness
 
 PUSHED = 12
@@ -148,6 +148,12 @@ class Script:
         set_(self, "batches", tuple(batches))
 
     @property
+    def first_words(self) -> int:
+        """Words of programs that come before the first image."""
+        first = next((n for n, phase in enumerate(self.phases) if len(phase.images)), 0)
+        return sum(one.opening for one in self.phases[: first + 1] if one.words is not None)
+
+    @property
     def images(self) -> Iterator[np.ndarray]:
         """All of them, in turn."""
         for phase in self.phases:
@@ -183,6 +189,14 @@ class Script:
         yield Access(READ, 4 * Register.CONTROL, 0)
         yield Access(READ, 4 * len(Register), 0, SLVERR)
         yield Access(TOGETHER, 4 * Register.CONTROL, 0)
+        for address in (1, 2, 63):
+            yield Access(READ, address, 0, SLVERR)
+            yield Access(WRITE, address, RESET | FLUSH, SLVERR)
+        for data in (0xFFFFFFFF, 0):
+            yield Access(WRITE, 4 * Register.STATUS, data, SLVERR)
+        for strobes in (0, 1, 2, 4, 8, 14):
+            yield Access(BYTES + strobes, 4 * Register.CONTROL, RESET | FLUSH, SLVERR)
+        yield Access(READ, 4 * Register.CONTROL, 0)
         logits = frames = 0
         calm = self.calm
         for phase, following in zip(self.phases, [*self.phases[1:], None], strict=True):
@@ -247,7 +261,7 @@ class Script:
         if verdict == "rule":
             return f"registers: {name}: {RULES[rest[0]]}"
         value, answer = rest
-        if access.kind == WRITE:
+        if access.kind == WRITE or access.kind >= BYTES:
             return f"registers: write to {name}: expected response {access.response}, got {answer}"
         return (
             f"registers: {name}: expected 0x{access.data:08x} and response {access.response}, got"

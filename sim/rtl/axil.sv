@@ -3,7 +3,7 @@
 //
 // A line of FILE: kind, byte address, data, response. Kind 0 writes the data; 1 reads and compares;
 // 2 reads again and again until the data are there; 11 writes the data and reads them, each four times
-// and both at once; any other is an order to the harness, which says when it is `ordered`. Without the file there is nothing to do. A reset goes back to the first line
+// and both at once; 16 and more write only the bytes that bits 3 to 0 of the kind say; any other is an order to the harness, which says when it is `ordered`. Without the file there is nothing to do. A reset goes back to the first line
 // where AGAIN is set.
 // `aside`: after the access under way come those of the file ASIDE, counted from ASIDE_FROM; the
 // first one, a write, is `applied` from when the port has it all. Then it has `returned` to the first
@@ -164,17 +164,19 @@ module axil_master #(
               awaddr <= address[ADDRESS-1:0];
               araddr <= address[ADDRESS-1:0];
               wdata <= data;
+              wstrb <= 4'hf;
               {awvalid, wvalid, arvalid} <= 3'b111;
               {address_sent, data_sent, asked} <= 0;
               writes <= 0;
               reads <= 0;
               state <= TOGETHER;
-            end else if (kind > 2) begin
+            end else if (kind > 2 && kind < 16) begin
               ordering <= 1;
               order <= kind;
               argument <= data;
               state <= ORDER;
-            end else if (kind == 0) begin
+            end else if (kind == 0 || kind >= 16) begin
+              wstrb <= kind == 0 ? 4'hf : kind[3:0];
               awaddr <= address[ADDRESS-1:0];
               wdata <= data;
               awvalid <= !pause;

@@ -9,6 +9,8 @@ from click.testing import CliRunner
 from hw.ir import serialize
 from hw.overlay import plan_file
 from hw.verilog import rtl_folder
+from sim.code_coverage import constants
+from sim.commands.code_coverage import code_coverage
 from sim.commands.cosim import cosim
 from sim.coverage import store
 from sim.fuzz import case as cases
@@ -49,6 +51,28 @@ def test_json_of_a_run(folder):
     assert "words of program, batches of" in err
 
 
+@pytest.mark.slow
+@pytest.mark.thorough
+def test_code_coverage_and_random_programs(folder):
+    """Counted in the overlay's Verilog alone, and constants are proved though memories are left
+    open."""
+    file, covered = folder / "code.json", folder / "covered.json"
+    arguments = (folder / "net", "--rtl", folder / "rtl", "--programs", 4, "--resets", 2)
+    code, out, err = call(*arguments, "--code-coverage", file, "--coverage", covered, "--json")
+    assert code == 0, err
+    frames = json.loads(out)["frames"]
+    assert frames > 2 * json.loads(out)["compared"]["classifier"] // 6
+    assert store.load(covered).overlays["program"].hits["streamed"] == 2
+    result = CliRunner().invoke(
+        code_coverage, [str(file), "--rtl", str(folder / "rtl"), "--prove", "0", "--json"]
+    )
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert {module["name"].partition(".")[0] for module in found["modules"]} == {"shiftnas_top"}
+    assert found["lines"]["share"] > 95 and found["toggles"]["share"] > 75
+    assert list(found["reasons"]) == [constants.REASON]
+
+
 def test_a_program_that_is_streamed(folder):
     call_ = (folder / "net", "--rtl", folder / "rtl", "--resets", 0, "--stall", 0, "--frames", 2)
     code, out, err = call(*call_, "--stream", "--json")
@@ -65,7 +89,12 @@ def test_a_program_that_is_streamed(folder):
         (["--load"], "--load: is for dataflow hardware; this is an overlay, leave it out"),
         (["--assertions"], "--assertions: is for dataflow hardware"),
         (["--level", "op", "--corners", "3"], "--corners: an overlay's parts have none"),
-        (["--level", "pe", "--coverage", "c.json"], "--coverage: the lanes alone have no program"),
+        (["--level", "op", "--programs", "3"], "--programs: come after the whole network's"),
+        (["--level", "pe", "--coverage", "c.json"], "--coverage: is of programs, the lanes alone"),
+        (
+            ["--level", "pe", "--code-coverage", "c.json"],
+            "--code-coverage: is of programs, the lanes",
+        ),
         (["--level", "cell", "--only", "cell7"], "only: 'cell7'; expected a name of level cell"),
     ],
 )

@@ -141,7 +141,7 @@ def test_refused_programs_have_their_status():
     program = compile_network(network(), OVERLAY).program
     assert [phase.status for phase in refusals(program)] == [
         Status.NO_PROGRAM, Status.OTHER_VERSION, Status.OTHER_OVERLAY, Status.TOO_LONG,
-        Status.DAMAGED, Status.DAMAGED, Status.DAMAGED, Status.DAMAGED,
+        Status.DAMAGED, Status.DAMAGED, Status.DAMAGED, Status.DAMAGED, Status.DAMAGED,
     ]  # fmt: skip
 
 
