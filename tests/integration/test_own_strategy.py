@@ -61,12 +61,15 @@ def test_each_rung_keeps_the_better_half(tmp_path):
     assert len(drawn) == 8
     accuracies = [0.1, 0.7, 0.2, 0.9, 0.3, 0.4, 0.3, 0.0]
 
-    def evaluate(coefficients, chosen):
-        return accuracies[drawn.index(chosen)]
-
     first = strategy.architecture(0, strategy.start)
+    computed = [first.mixture_of(one)[1].tolist() for one in drawn]
+
+    def evaluate(coefficients, chosen):
+        return accuracies[computed.index(chosen.tolist())]
+
     torch.manual_seed(0)
-    seen = {drawn.index(first.mixture(strategy.stages[0].moment(0))[1]) for _ in range(200)}
+    moment = strategy.stages[0].moment(0)
+    seen = {computed.index(first.mixture(moment)[1].tolist()) for _ in range(200)}
     assert seen == set(range(8))
     strategy.retained(first, evaluate)
     assert strategy.left.tolist() == [drawn[k] for k in (3, 1, 5, 4)]

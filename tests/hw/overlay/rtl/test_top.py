@@ -17,13 +17,13 @@ from sim.overlay.random_programs import random_images, random_program
 from tests.support.overlay_host import Host, logits_of
 
 OVERLAY = Overlay(
-    rows=2, columns=2, acc_bits=12, words=16, program_words=160, corner=2, logit_bits=12,
+    rows=2, columns=2, acc_bits=12, words=16, program_words=256, corner=2, logit_bits=12,
     fabric="generic",
 )  # fmt: skip
 
 ONE, FOUR = (
     next(p for p in (random_program(OVERLAY, seed, views=1) for seed in range(99))
-         if p.images == images and len(p.prefix) + len(p.suffix) <= 160)
+         if p.images == images and len(p.prefix) + len(p.suffix) <= OVERLAY.program_words)
     for images in (1, 4)
 )  # fmt: skip
 
@@ -98,7 +98,7 @@ BAD = {
     "nothing of it": (lambda words: [7] * 9, Status.NO_PROGRAM),
     "version": (changed("version", isa.VERSION + 1), Status.OTHER_VERSION),
     "fingerprint": (changed("fingerprint_low", 0), Status.OTHER_OVERLAY),
-    "too long": (changed("length_low", 161), Status.TOO_LONG),
+    "too long": (changed("length_low", OVERLAY.program_words + 1), Status.TOO_LONG),
     "far too long": (changed("length_high", 0x7FFF), Status.TOO_LONG),
     "empty": (changed("length_low", 0), Status.DAMAGED),
 }
