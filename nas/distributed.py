@@ -6,8 +6,9 @@ Every process holds the whole model and computes its share of each batch. `searc
 - all draw from the same random generator: the order of the images, the halves, new weights, the
   architecture's samples. What is drawn for each image is drawn for the whole batch, and each
   process takes its share (`share`).
-- DistributedDataParallel averages the gradients of the weights, `averages` those of the
-  architecture, `total` sums the figures of the log.
+- `averages` of the gradients, of weights and of the architecture, are what a step follows; `total`
+  sums the figures of the log. Weights' gradients lie end to end (`nas.optimise`): one exchange a
+  step, without DistributedDataParallel.
 - batch norms take the statistics of the whole batch (`nas.norm`, `sync_batch_norm`).
 
 Files are read and written by the main process alone (`from_main`), and it alone prints, until one
@@ -23,15 +24,13 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from contextvars import ContextVar
 from datetime import timedelta
 from functools import wraps
-from inspect import signature
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, distributed
 from torch.autograd import Function
 from torch.distributed.rendezvous import rendezvous
-from torch.nn.parallel import DistributedDataParallel
 
 from hw.errors import InputError
 
@@ -229,22 +228,3 @@ def gathered(values: Tensor) -> Tensor:
     parts = [torch.empty_like(values) for _ in range(world())]
     distributed.all_gather(parts, values)
     return torch.stack(parts)
-
-
-def data_parallel(module: nn.Module, unused: bool) -> nn.Module:
-    """`module`, with backward passes that leave the mean of all processes' gradients behind.
-
-    The mean is written into the gradients that the parameters have, be they parts of larger tensors
-    (`nas.optimise.flatten`). Wrap a module after its optimiser is made.
-
-    Parameters
-    ----------
-    unused: some passes, the same ones of all processes, leave parameters out
-    """
-    if world() == 1:
-        return module
-    # Buffers are the same everywhere, or made so (`nas.norm.average_running_statistics`).
-    known = signature(DistributedDataParallel).parameters
-    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    buffers: dict[str, Any] = {name: False}
-    return DistributedDataParallel(module, find_unused_parameters=unused, **buffers)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nas import distributed
 from nas.shift import ShiftSettings, ShiftWeight, shift_weights
 
 
@@ -91,7 +92,8 @@ class _Latents:
 class ShiftOptimiser(torch.optim.Optimizer):
     """Rectified Adam, or SGD, over the parameters of a module; torch's schedulers work on it.
 
-    Make it after the module is on its device: it lays the parameters end to end.
+    Make it after the module is on its device: it lays the parameters end to end. Where several
+    processes train, a step follows the mean of their gradients.
     """
 
     def __init__(self, module: nn.Module, lr: float, settings: StepSettings, shift: ShiftSettings):
@@ -130,17 +132,23 @@ class ShiftOptimiser(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Clip, regularise, step; then keep the latents in the code's range."""
+        """Average, clip, regularise, step; then keep the latents in the code's range."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        self._average()
         self._clip()
         self._regularise()
         self._steps.step()
         for group in self._latents:
             group.kind.clamp_(self.shift, *group.values)
         return loss
+
+    def _average(self) -> None:
+        averages = distributed.averages(self._gradients)
+        for gradient, average in zip(self._gradients, averages, strict=True):
+            gradient.copy_(average)
 
     @torch.no_grad()
     def _clip(self) -> None:

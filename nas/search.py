@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, assert_never
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from hw import plugins
@@ -101,8 +101,6 @@ class _Active:
     arch_optimiser: torch.optim.Optimizer | None
     """None where the architecture has nothing to train."""
     precision: str
-    parallel: nn.Module | None = None
-    """The net as the weights' steps use it, once there was one (`distributed.data_parallel`)."""
 
 
 class _Searcher:
@@ -262,10 +260,7 @@ class _Searcher:
             active.arch_optimiser.zero_grad()
         with nullcontext() if one_level else torch.no_grad():
             mixture = active.architecture.mixture(moment)
-        if active.parallel is None:
-            sampled = mixture[1] is not None
-            active.parallel = distributed.data_parallel(active.net, unused=sampled)
-        loss, logits = _loss(active, batch, mixture, active.parallel)
+        loss, logits = _loss(active, batch, mixture)
         loss.backward()
         active.optimiser.step()
         if one_level:
@@ -351,12 +346,11 @@ def _loss(
     active: _Active,
     batch: tuple[Tensor, Tensor],
     mixture: tuple[Tensor, Chosen | None],
-    net: nn.Module | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Cross entropy and logits of a batch, by `net` if it is not the stage's own."""
+    """Cross entropy and logits of a batch."""
     pixels, labels = batch
     with autocast(pixels.device, active.precision):
-        logits = (net or active.net)(image_tensor(pixels), *mixture)
+        logits = active.net(image_tensor(pixels), *mixture)
     logits = logits.float()
     return functional.cross_entropy(logits, labels), logits
 

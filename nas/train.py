@@ -240,9 +240,6 @@ class _Trainer:
         )
         if not run.task.config.sync_batch_norm:
             normalise_apart(network)
-        live = {node.name for node in self.model.live}
-        unused = not live.issuperset(self.model.units)
-        self.parallel = distributed.data_parallel(network, unused)
         self.augment = Augmentation(
             self.config.crop, self.config.flip, self.config.cutout, self.config.jitter
         )
@@ -307,7 +304,7 @@ class _Trainer:
             self.optimiser.set_lr(self._lr(epoch * steps + step, steps))
             self.optimiser.zero_grad()
             with autocast(self.device, self.run.task.config.precision):
-                logits, auxiliary = self.parallel(self.augment(pixels))
+                logits, auxiliary = self.network(self.augment(pixels))
             loss = self._loss(logits, labels)
             if auxiliary is not None:
                 loss = loss + config.auxiliary * self._loss(auxiliary, labels)
