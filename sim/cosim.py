@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from hw import outputs
+from hw.corners.frames import counts
 from hw.dataflow import cost
 from hw.dataflow.design.design import Design
 from hw.dataflow.flow import buffers
@@ -294,7 +295,6 @@ def _predicted(design: Design, subject: Subject, stimuli: Stimuli) -> dict[str, 
 
 def _figures(simulation: Simulation, run: Run, stimuli: Stimuli) -> dict[str, Any]:
     """The fields of a `Cosim` that count frames, beats and cycles."""
-    corners = simulation.bench.corners.values()
     free = len(stimuli.images) + simulation.bench.corner_frames
     widths = {label_of(stream): stream.width for stream in simulation.built.taps}
     return {
@@ -311,12 +311,7 @@ def _figures(simulation: Simulation, run: Run, stimuli: Stimuli) -> dict[str, An
         "latency": max(e[0] for e in run.ends),
         "cycles_per_second": run.cycles / run.seconds,
         "compared": run.compared,
-        "corners": {
-            "frames": simulation.bench.corner_frames,
-            "reached": sum(len(one.reached) for one in corners),
-            "out_of_reach": sum(len(one.out_of_reach) for one in corners),
-            "no_room": sum(len(one.no_room) for one in corners),
-        },
+        "corners": counts(simulation.bench.corners.values()),
     }
 
 

@@ -1,7 +1,7 @@
 """Frames of corners: inputs of a node that drive its output to as many corners as have room."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -138,6 +138,16 @@ def with_corners(
         return fed, given
     pairs = zip(fed, corners.inputs, strict=True)
     return [np.concatenate(pair) for pair in pairs], np.concatenate([given, corners.output])
+
+
+def counts(made: Collection[Corners]) -> dict[str, int]:
+    """Frames, as many for each, and corners of all of them."""
+    return {
+        "frames": max((len(corners.output) for corners in made), default=0),
+        "reached": sum(len(corners.reached) for corners in made),
+        "out_of_reach": sum(len(corners.out_of_reach) for corners in made),
+        "no_room": sum(len(corners.no_room) for corners in made),
+    }
 
 
 def _plain(frames: int) -> int:

@@ -23,6 +23,13 @@ from sim.stimuli import Stimuli
 BATCHES = 2
 """Whole ones that are run, and an image more, where no number of images is given."""
 
+WITHOUT = {
+    "load": "an overlay's weights come with its program",
+    "assertions": "an overlay has no engines that they are bound to",
+    "each": "an overlay has one model for all parts",
+}
+"""Why an overlay has nothing for an option."""
+
 
 def emission(rtl: Path | None, plan_file: Path | None, allow_edited: bool) -> Emission | None:
     """The overlay that the call names by its RTL or its plan; None: it names none."""
@@ -49,12 +56,13 @@ def refusals(
 ) -> list[tuple[bool, str]]:
     """Options that an overlay has nothing for, as `refuse` takes them."""
     found = [
-        (bool(value), f"--{name}: is for dataflow hardware; this is an overlay, leave it out")
+        (bool(value), f"--{name}: is for dataflow hardware; {WITHOUT[name]}, leave it out")
         for name, value in flags
     ]
     return [
         *found,
-        (bool(corners), "--corners: an overlay's parts have none; leave it out"),
+        (bool(corners) and level == Level.PE,
+         "--corners: the lanes alone have none; give --level op"),
         (gates and level == Level.PE,
          "--gates: the lanes alone are simulated as Verilog; leave --level out"),
         *[(level == Level.PE,

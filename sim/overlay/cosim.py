@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from hw import outputs
+from hw.corners.frames import Corners, counts, frames_for, make, with_corners
 from hw.ir import reference
 from hw.ir.arithmetic import out_format
 from hw.ir.constant import is_constant
@@ -146,12 +147,17 @@ def cosim(
     if subject.level == Level.PE:
         return check_lanes(hardware.overlay, stimuli, build)
     tensors = reference.run(network, stimuli.images)
+    corners: Mapping[str, Corners] = {}
     if subject.level == Level.NETWORK:
         found = compiled or compiling(network, hardware.overlay)
         found = fitted(found, stream=subject.stream)
         jobs = [Job(network, found, stimuli.images, tensors)]
     else:
-        parts = [part(network, subject.level, name, tensors) for name in names]
+        corners = _corners(network, subject.level, names, stimuli)
+        parts = [
+            part(network, subject.level, name, _fed(network, name, tensors, corners.get(name)))
+            for name in names
+        ]
         jobs = [_job(one, hardware.overlay, compiling, subject.stream) for one in parts]
     start = time.monotonic()
     sources = sources_of(hardware, subject.gates)
@@ -195,7 +201,7 @@ def cosim(
         code_coverage=lines,
         load_cycles=loaded,
         gates={} if subject.gates is None else gates.count(sources[f"{hardware.module}.v"]),
-        corners=dict.fromkeys(("frames", "reached", "out_of_reach", "no_room"), 0),
+        corners=counts(corners.values()),
         predicted_cycles_per_frame=math.ceil(whole) if subject.level == Level.NETWORK else None,
     )
 
@@ -210,6 +216,32 @@ def sources_of(hardware: Hardware, form: str | None) -> dict[str, str]:
 
 def _code_coverage(hardware: Hardware, folder: Path) -> CodeCoverage:
     return CodeCoverage(digest_of(hardware.sources), points.read(folder, hardware.sources))
+
+
+def _corners(
+    network: Network, level: str, names: Sequence[str], stimuli: Stimuli
+) -> dict[str, Corners]:
+    """Those of each layer that is simulated on its own, as many frames for each."""
+    if level != Level.OP:
+        return {}
+    frames = stimuli.corners
+    if frames is None:
+        frames = frames_for(network, designs.names(network, level))
+    nodes = [network.graph[name] for name in names if frames]
+    # Of one tensor that is read twice there is one image only.
+    alone = [node for node in nodes if len({*node.inputs}) == len(node.inputs)]
+    return {node.name: make(network, node, frames, stimuli.seed) for node in alone}
+
+
+def _fed(
+    network: Network, name: str, tensors: Mapping[str, np.ndarray], corners: Corners | None
+) -> Mapping[str, np.ndarray]:
+    """The tensors around a layer, with the frames of its corners behind the images'."""
+    if corners is None:
+        return tensors
+    node = network.graph[name]
+    fed, given = with_corners(node, tensors, corners)
+    return dict(zip(node.inputs, fed, strict=True)) | {name: given}
 
 
 def _job(

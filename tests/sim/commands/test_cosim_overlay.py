@@ -86,9 +86,10 @@ def test_a_program_that_is_streamed(folder):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--load"], "--load: is for dataflow hardware; this is an overlay, leave it out"),
-        (["--assertions"], "--assertions: is for dataflow hardware"),
-        (["--level", "op", "--corners", "3"], "--corners: an overlay's parts have none"),
+        (["--load"], "--load: is for dataflow hardware; an overlay's weights come with its"),
+        (["--assertions"], "--assertions: is for dataflow hardware; an overlay has no engines"),
+        (["--level", "op", "--each"], "--each: is for dataflow hardware; an overlay has one model"),
+        (["--level", "pe", "--corners", "3"], "--corners: the lanes alone have none"),
         (["--level", "op", "--programs", "3"], "--programs: come after the whole network's"),
         (["--level", "pe", "--coverage", "c.json"], "--coverage: is of programs, the lanes alone"),
         (

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from formal_support import mutate
 
 from hw.ir import reference
 from hw.networks.images import random_images
@@ -13,6 +14,7 @@ from hw.overlay.cycles import cycles
 from hw.overlay.header import Status
 from hw.overlay.packet import packet
 from hw.overlay.programming import fitted
+from hw.overlay.rtl.capture import Capture
 from hw.verilog.emit_overlay import emit
 from sim.overlay import run
 from sim.overlay.cosim import Hardware, Subject, cosim, refusals, sources_of
@@ -73,6 +75,20 @@ def test_parts_on_their_own(level):
     assert found.mismatches == 0
     inside = [node for node in net.graph if node.name.startswith("cell1/")]
     assert found.layers == (len(inside) if level == "cell" else 3)
+    if level == "op":
+        assert found.corners["reached"] > 100
+        assert found.frames == 2 * 3 * (2 + found.corners["frames"])
+
+
+def test_a_layer_is_driven_into_its_corners(monkeypatch):
+    """Planted: the first sum beyond a pixel's range wraps round."""
+    net = network(image=(6, 5, 1))
+    mutate(monkeypatch, Capture._over, "beyond.any()", "beyond.any() & (self.total != 128)")
+    wrong = Hardware.of(emit(PLAN))
+    alone = Subject("op", ["cell1/preprocess0"])
+    assert cosim(net, wrong, stimuli(net, 2, corners=0), alone).mismatches == 0
+    with pytest.raises(RunFailed, match=r"expected 127, got 128 "):
+        cosim(net, wrong, stimuli(net, 2), alone)
 
 
 def test_programs_one_after_the_other(tmp_path):
