@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nas.distributed import averages
 from nas.norm import twice_differentiable
+from nas.optimise import ShiftOptimiser
 
 Loss = Callable[[], Tensor]
 """Computes a loss with the parameters as they are now."""
@@ -31,9 +32,10 @@ def second_order(
     training: Loss,
     architecture: list[nn.Parameter],
     weights: list[nn.Parameter],
-    lr: float,
+    optimiser: ShiftOptimiser,
 ) -> Tensor:
-    """Set the gradients of `architecture`, through one step w' = w - lr·dL_train/dw of the weights.
+    """Set the gradients of `architecture`, through one step w' = w - lr·(dL_train/dw + decay +
+    momentum) of the weights (`ShiftOptimiser.ahead`).
 
     d L_val(w', a) / da - lr · d²L_train(w, a) / (da dw) · dL_val(w', a) / dw'
 
@@ -42,16 +44,11 @@ def second_order(
     differentiating the straight-through gradients once more. Returns the loss at w'. Where several
     processes train, the losses are the means of theirs.
     """
-    before = [w.detach().clone() for w in weights]
-    step = averages(torch.autograd.grad(training(), weights, allow_unused=True))
-    for w, slope in zip(weights, step, strict=True):
-        if slope is not None:
-            w.data.sub_(slope, alpha=lr)
-    loss = held_out()
-    gradients = averages(torch.autograd.grad(loss, [*architecture, *weights], allow_unused=True))
+    with optimiser.ahead(training, weights):
+        loss = held_out()
+        found = torch.autograd.grad(loss, [*architecture, *weights], allow_unused=True)
+    gradients = averages(found)
     direct, towards = gradients[: len(architecture)], gradients[len(architecture) :]
-    for w, value in zip(weights, before, strict=True):
-        w.data.copy_(value)
     with twice_differentiable():
         slopes = torch.autograd.grad(training(), weights, create_graph=True, allow_unused=True)
         products = [
@@ -60,7 +57,7 @@ def second_order(
             if slope is not None and v is not None
         ]
         implicit = torch.autograd.grad(torch.stack(products).sum(), architecture)
-    _set(architecture, [d - lr * i for d, i in zip(direct, implicit, strict=True)])
+    _set(architecture, [d - optimiser.lr * i for d, i in zip(direct, implicit, strict=True)])
     return loss.detach()
 
 

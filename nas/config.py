@@ -251,7 +251,14 @@ _MOST: dict[str, float] = {
 }
 """Largest value of a number, by field; any where not listed."""
 
-_POSITIVE = ("lr", "arch_lr", "temperature_start", "temperature_end", "alpha_temperature")
+_POSITIVE = (
+    "lr",
+    "arch_lr",
+    "temperature_start",
+    "temperature_end",
+    "temperature_warmup",
+    "alpha_temperature",
+)
 _RISING_TO_ONE = ("shift.inq_portions",)
 _RISING_BELOW_ONE = ("train.lr_steps",)
 _RATES = (
@@ -259,6 +266,8 @@ _RATES = (
     "label_smoothing",
     "jitter",
     "momentum",
+    "arch_beta",
+    "topology_arch_beta",
     "resized_crop",
     "skip_dropout",
     "validation",

@@ -57,12 +57,6 @@ def sum_of_powers(values: Tensor, terms: int) -> Tensor:
     return total
 
 
-def _as_powers(scale: Tensor, terms: int) -> tuple[Tensor, Tensor]:
-    """`scale` as sums of powers of two, and by how much that multiplies it (1 where it is 0)."""
-    powers = sum_of_powers(scale, terms).to(scale.dtype)
-    return powers, torch.where(scale == 0, 1, powers / scale)
-
-
 def _grouped(x: Tensor) -> Tensor:
     """A channels_last (N, C, H, W) as (pixels / g, g·C), a view; g pixels a row."""
     channels = x.shape[1]
@@ -92,7 +86,6 @@ class _Normalise(torch.autograd.Function):
         gamma: Tensor | None,
         beta: Tensor | None,
         eps: float,
-        terms: int,
         shared: bool,
     ):
         channels, rows = x.shape[1], _grouped(x)
@@ -106,15 +99,12 @@ class _Normalise(torch.autograd.Function):
             centred += _spread(own - mean, rows)
         inverse = torch.rsqrt(variance + eps)
         scale = inverse if gamma is None else inverse * gamma
-        ratio = None
-        if terms:
-            scale, ratio = _as_powers(scale, terms)
         spread_scale = _spread(scale, rows)
         if beta is None:
             out = centred * spread_scale
         else:
             out = torch.addcmul(_spread(beta, rows), centred, spread_scale)
-        ctx.save_for_backward(centred, inverse, scale, ratio)
+        ctx.save_for_backward(centred, inverse, scale)
         ctx.shared = shared
         ctx.mark_non_differentiable(mean, variance)
         return _as_map(out, x), mean, variance
@@ -122,7 +112,7 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor, *_):
-        centred, inverse, scale, ratio = ctx.saved_tensors
+        centred, inverse, scale = ctx.saved_tensors
         channels = inverse.numel()
         pixels = gradient.numel() // channels
         rows = _grouped(gradient.contiguous(memory_format=torch.channels_last))
@@ -137,14 +127,11 @@ class _Normalise(torch.autograd.Function):
         offset = -beta_sum * scale / pixels
         x_gradient = torch.addcmul(_spread(offset, rows), centred, _spread(slope, rows))
         x_gradient.addcmul_(rows, _spread(scale, rows))
-        if ratio is not None:
-            gamma_gradient = gamma_gradient * ratio
         wanted = ctx.needs_input_grad
         return (
             _as_map(x_gradient, gradient),
             gamma_gradient if wanted[1] else None,
             beta_gradient if wanted[2] else None,
-            None,
             None,
             None,
         )
@@ -199,10 +186,11 @@ def _norms(module: nn.Module) -> "list[BatchNorm2d]":
 class BatchNorm2d(nn.BatchNorm2d):
     """`torch.nn.BatchNorm2d`, the same numbers up to float rounding, quicker for few channels.
 
-    With `terms`, the factor gamma / sqrt(variance + eps) of each channel is the nearest greedy sum
-    of at most so many signed powers of two, of the batch's variance in training and of the running
-    one in evaluation. What a training step sees of it is the factor's ratio to the real one, as a
-    constant that multiplies gamma: gradients pass straight through.
+    With `terms`, the factor gamma / sqrt(variance + eps) of each channel is in evaluation the
+    nearest greedy sum of at most so many signed powers of two. What a training step sees of it is
+    the ratio of that sum to the real factor, of the running variance too: a constant that
+    multiplies gamma, through which gradients pass straight. Of the batch's own variance the sum
+    would be another one at many steps: its powers would be on no batch what they are in the end.
 
     Parameters
     ----------
@@ -230,8 +218,10 @@ class BatchNorm2d(nn.BatchNorm2d):
         """Normalised `input`; `scale`, of a norm without affine parameters, takes gamma's place."""
         assert scale is None or not self.affine
         gamma = self.weight if scale is None else scale
-        if self.terms and not self.training:
-            return self._evaluated(input)
+        if self.terms:
+            if not self.training:
+                return self._evaluated(input)
+            gamma = gamma * self._ratio()
         if self.training and self.synchronised and distributed.world() > 1:
             return self._shared(input, gamma)
         quick = (
@@ -244,19 +234,11 @@ class BatchNorm2d(nn.BatchNorm2d):
             and input.is_contiguous(memory_format=torch.channels_last)
         )
         if quick:
-            out, mean, variance = _Normalise.apply(
-                input, gamma, self.bias, self.eps, self.terms, False
-            )
+            out, mean, variance = _Normalise.apply(input, gamma, self.bias, self.eps, False)
             if self.track_running_stats:
                 self._track(mean, variance, input.numel() // input.shape[1])
             return out
-        if self.terms:
-            wide = input.detach() if input.dtype == self.weight.dtype else input.detach().float()
-            variance = wide.var((0, 2, 3), correction=0)
-            inverse = torch.rsqrt(variance + self.eps)
-            gamma = gamma * _as_powers((gamma * inverse).detach(), self.terms)[1]
-            return self._scaled(input, gamma)
-        return super().forward(input) if scale is None else self._scaled(input, scale)
+        return super().forward(input) if gamma is self.weight else self._scaled(input, gamma)
 
     def _shared(self, input: Tensor, gamma: Tensor | None) -> Tensor:
         """Of the batch of all processes. On a GPU slower than the library's kernels for one."""
@@ -266,16 +248,26 @@ class BatchNorm2d(nn.BatchNorm2d):
             # Of a supernet, which is never evaluated by running statistics.
             return _shared_twice_differentiable(wide, gamma, self.bias, self.eps).to(input.dtype)
         wide = wide.contiguous(memory_format=torch.channels_last)
-        out, mean, variance = _Normalise.apply(wide, gamma, self.bias, self.eps, self.terms, True)
+        out, mean, variance = _Normalise.apply(wide, gamma, self.bias, self.eps, True)
         if self.track_running_stats:
             self._track(mean, variance, distributed.world() * input.numel() // input.shape[1])
         return out.to(input.dtype)
 
     def factor(self) -> Tensor:
         """What each channel is multiplied by in evaluation, as an export folds it; float64."""
-        assert self.running_var is not None
-        real = self.weight.double() / torch.sqrt(self.running_var.double() + self.eps)
+        real = self._real_factor()
         return sum_of_powers(real, self.terms) if self.terms else real
+
+    def _real_factor(self) -> Tensor:
+        assert self.running_var is not None
+        return self.weight.double() / torch.sqrt(self.running_var.double() + self.eps)
+
+    @torch.no_grad()
+    def _ratio(self) -> Tensor:
+        """By how much a channel's sum of powers is more than its real factor; 1 where that is 0."""
+        real = self._real_factor()
+        ratio = torch.where(real == 0, 1, sum_of_powers(real, self.terms) / real)
+        return ratio.to(self.weight.dtype)
 
     def _evaluated(self, input: Tensor) -> Tensor:
         assert self.running_mean is not None

@@ -6,8 +6,9 @@ layers there are.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -41,7 +42,8 @@ first."""
 def flatten(parameters: list[nn.Parameter], device: torch.device) -> tuple[nn.Parameter, Tensor]:
     """Lay parameters and their gradients end to end; views of the two tensors returned."""
     total = sum(p.numel() for p in parameters)
-    flat = nn.Parameter(torch.empty(total, device=device))
+    dtype = parameters[0].dtype if parameters else None
+    flat = nn.Parameter(torch.empty(total, device=device, dtype=dtype))
     gradient = torch.zeros_like(flat)
     flat.grad = gradient
     start = 0
@@ -78,6 +80,11 @@ class StepSettings:
     optimiser: str = "radam"
     momentum: float = 0.9
     weight_decay_norms: bool = True
+
+    @classmethod
+    def of(cls, config: Any) -> "StepSettings":
+        """Those of a section of the configuration, where they have the same names."""
+        return cls(**{one.name: getattr(config, one.name) for one in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,30 @@ class ShiftOptimiser(torch.optim.Optimizer):
         for group in self._latents:
             group.kind.clamp_(self.shift, *group.values)
         return loss
+
+    @contextmanager
+    def ahead(self, loss: Callable[[], Tensor], weights: list[nn.Parameter]) -> Iterator[None]:
+        """Within it the weights are one plain step down a loss: w - lr·(slope + decay + momentum).
+
+        Of momentum, only SGD's. Gradients are zeros within it and after it.
+        """
+        self.zero_grad()
+        loss().backward(inputs=weights)
+        self._average()
+        self._regularise()
+        flat = self.param_groups[0]["params"]
+        before = [value.detach().clone() for value in flat]
+        with torch.no_grad():
+            for value in flat:
+                inertia = self.state[value].get("momentum_buffer") if value in self.state else None
+                if inertia is not None:
+                    value.grad.add_(inertia, alpha=self.settings.momentum)
+                value.sub_(value.grad, alpha=self.lr)
+        self.zero_grad()
+        yield
+        with torch.no_grad():
+            for value, old in zip(flat, before, strict=True):
+                value.copy_(old)
 
     def _average(self) -> None:
         averages = distributed.averages(self._gradients)

@@ -18,7 +18,7 @@ from hw.errors import InputError
 from hw.networks.cells import skeleton
 from hw.networks.space import Genotype
 from nas import distributed
-from nas.batches import ImageSet, halves, steps_of
+from nas.batches import Augmentation, ImageSet, halves, steps_of
 from nas.bilevel import first_order, second_order
 from nas.cell import Candidates, Chosen
 from nas.config import Config
@@ -43,9 +43,6 @@ from nas.strategies.registry import make_strategy
 from nas.strategies.strategy import Architecture, Level, Moment, Stage
 from nas.supernet import Supernet
 from nas.task import Task
-
-ADAM_BETAS = (0.5, 0.999)
-"""Of the architecture optimisers, as in the lineage of the paper's method."""
 
 
 def search(
@@ -115,6 +112,7 @@ class _Searcher:
         # The same halves after a resumption: drawn here, before anything else is.
         self.halves = halves(self.images)
         self.strategy = make_strategy(self.config)
+        self.augment = Augmentation(self.config.crop, self.config.flip, self.config.cutout)
 
     # --- stages --------------------------------------------------------------------------
 
@@ -123,12 +121,15 @@ class _Searcher:
         index, candidates = 0, self.strategy.start
         if state is not None:
             index, candidates = state["stage"], _tupled(state["candidates"])
-        total = sum((s.warmup + s.epochs) * self._steps(s) for s in stages)
-        steps = {stage.name: self._steps(stage) for stage in stages}
-        fewest = min((len(self._images(stage)[0]) for stage in stages), default=len(self.images))
+        steps = [
+            self._steps(stage, epoch)
+            for stage in stages
+            for epoch in range(stage.warmup + stage.epochs)
+        ]
+        halved = any(stage.half(epoch) for stage in stages for epoch in (0, stage.warmup))
+        fewest = len(self.halves[0] if halved else self.images)
         note_large_batch("search.batch", self.config.batch, fewest)
-        done = sum(steps[entry["stage"]] for entry in self.journal.log)
-        with progress("search", total, done) as bar:
+        with progress("search", sum(steps), sum(steps[: len(self.journal.log)])) as bar:
             while True:
                 active = self._begin(index, candidates)
                 if state is not None:
@@ -141,13 +142,15 @@ class _Searcher:
                     return answers.choose(self.strategy, active.architecture, evaluate)
                 candidates = answers.retained(self.strategy, active.architecture, evaluate)
 
-    def _images(self, stage: Stage) -> tuple[ImageSet, ImageSet]:
+    def _images(self, stage: Stage, epoch: int) -> tuple[ImageSet, ImageSet]:
         """Images of the weights and of the architecture."""
-        return self.halves if stage.halves else (self.images, self.images)
+        return self.halves if stage.half(epoch) else (self.images, self.images)
 
-    def _steps(self, stage: Stage) -> int:
-        """Of an epoch."""
-        return steps_of(len(self._images(stage)[0]), self.config.batch, True)
+    def _steps(self, stage: Stage, epoch: int) -> int:
+        return steps_of(len(self._images(stage, epoch)[0]), self.config.batch, True)
+
+    def _moment(self, stage: Stage, epoch: int, index: int) -> Moment:
+        return stage.moment(epoch, index, partial(self._steps, stage))
 
     def _begin(self, index: int, candidates: Candidates) -> _Active:
         """A stage with new weights and new optimisers."""
@@ -165,23 +168,18 @@ class _Searcher:
         net = net.to(self.device)
         if not task.config.sync_batch_norm:
             normalise_apart(net)
-        settings = StepSettings(
-            config.weight_decay,
-            config.regularisation,
-            config.clip,
-            config.optimiser,
-            config.momentum,
-            config.weight_decay_norms,
-        )
         parameters = list(architecture.parameters())
         return _Active(
             index=index,
             plan=plan,
             net=net,
             architecture=architecture,
-            optimiser=ShiftOptimiser(net, config.lr, settings, task.config.shift),
+            optimiser=ShiftOptimiser(net, config.lr, StepSettings.of(config), task.config.shift),
             arch_optimiser=torch.optim.Adam(
-                parameters, lr=config.arch_lr, betas=ADAM_BETAS, weight_decay=config.arch_decay
+                parameters,
+                lr=config.arch_lr,
+                betas=(plan.arch_beta, 0.999),
+                weight_decay=config.arch_decay,
             )
             if parameters
             else None,
@@ -197,9 +195,10 @@ class _Searcher:
             with self.journal.epoch(plan.name, epoch, plan.warmup + plan.epochs) as entry:
                 entry["strategy"] = self.strategy.name
                 entry["phase"] = "warm-up" if epoch < plan.warmup else "search"
-                entry["lr"] = self._lr(active, epoch)
+                entry["lr"] = self._lr(active, self._moment(plan, epoch, 0))
                 entry |= self._epoch(active, epoch, bar)
-                entry |= self._standing(active, plan.moment(epoch))
+                last = self._steps(plan, epoch) - 1
+                entry |= self._standing(active, self._moment(plan, epoch, last))
             self.journal.keep(self._state(active))
 
     def _standing(self, active: _Active, moment: Moment) -> dict[str, Any]:
@@ -208,21 +207,18 @@ class _Searcher:
         heat = {"temperature": shares.pop("temperature")} if "temperature" in shares else {}
         return {**heat, "architecture": shares}
 
-    def _lr(self, active: _Active, epoch: int) -> float:
-        """Learning rate of a stage's epoch: reset at the stage's start, or one cosine over all."""
-        lengths = [stage.warmup + stage.epochs for stage in self.strategy.stages]
+    def _lr(self, active: _Active, moment: Moment) -> float:
+        """Learning rate of a step: reset at the stage's start, or one cosine over all."""
         if self.config.lr_reset:
-            return cosine(self.config.lr, epoch, lengths[active.index])
-        return cosine(self.config.lr, sum(lengths[: active.index]) + epoch, sum(lengths))
+            return cosine(self.config.lr, moment.step, moment.steps)
+        lengths = [self._moment(stage, 0, 0).steps for stage in self.strategy.stages]
+        return cosine(self.config.lr, sum(lengths[: active.index]) + moment.step, sum(lengths))
 
     def _epoch(self, active: _Active, epoch: int, bar: Progress) -> dict[str, float]:
-        plan, config = active.plan, self.config
-        moment = plan.moment(epoch)
+        plan = active.plan
         searching = epoch >= plan.warmup and active.arch_optimiser is not None
         active.net.train()
-        active.net.skip_dropout = active.architecture.skip_dropout(moment)
-        active.optimiser.set_lr(self._lr(active, epoch))
-        images, held_out_images = self._images(plan)
+        images, held_out_images = self._images(plan, epoch)
         meter, held_out = Meter(self.device), None
         one_level = False
         match plan.level:
@@ -234,8 +230,11 @@ class _Searcher:
                 pass
             case _:
                 assert_never(plan.level)
-        held_out_batches = _endless(held_out_images, config.batch)
-        for batch in images.batches(config.batch, shuffle=True):
+        held_out_batches = self._endless(held_out_images)
+        for index, batch in enumerate(self._batches(images)):
+            moment = self._moment(plan, epoch, index)
+            active.net.skip_dropout = active.architecture.skip_dropout(moment)
+            active.optimiser.set_lr(self._lr(active, moment))
             if held_out is not None:
                 self._architecture_step(active, moment, batch, next(held_out_batches), held_out)
             self._step(active, moment, batch, meter, one_level)
@@ -244,6 +243,15 @@ class _Searcher:
         if held_out is not None:
             figures |= {"held_out_loss": held_out.loss, "held_out_accuracy": held_out.accuracy}
         return figures
+
+    def _batches(self, images: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images as of `nas.model.image_tensor`, changed at random, and labels."""
+        for pixels, labels in images.batches(self.config.batch, shuffle=True):
+            yield self.augment(pixels), labels
+
+    def _endless(self, images: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
+        while True:
+            yield from self._batches(images)
 
     def _step(
         self,
@@ -295,7 +303,7 @@ class _Searcher:
                 lambda: _loss(active, batch, mixture(moment))[0],
                 parameters,
                 list(active.net.parameters()),
-                active.optimiser.lr,
+                active.optimiser,
             )
         assert active.arch_optimiser is not None
         active.arch_optimiser.step()
@@ -308,7 +316,9 @@ class _Searcher:
         """Accuracy of a mixture on the held-out images, batch norms of each batch's statistics."""
         meter = Meter(self.device)
         active.net.train()
-        for pixels, labels in self._images(active.plan)[1].batches(self.config.batch):
+        for pixels, labels in self._images(active.plan, active.plan.warmup)[1].batches(
+            self.config.batch
+        ):
             logits = active.net(image_tensor(pixels), coefficients, chosen)
             meter.update(functional.cross_entropy(logits, labels), logits, labels)
         return meter.accuracy
@@ -343,21 +353,14 @@ def _average_gradients(architecture: Architecture) -> None:
 
 
 def _loss(
-    active: _Active,
-    batch: tuple[Tensor, Tensor],
-    mixture: tuple[Tensor, Chosen | None],
+    active: _Active, batch: tuple[Tensor, Tensor], mixture: tuple[Tensor, Chosen | None]
 ) -> tuple[Tensor, Tensor]:
     """Cross entropy and logits of a batch."""
-    pixels, labels = batch
-    with autocast(pixels.device, active.precision):
-        logits = active.net(image_tensor(pixels), *mixture)
+    images, labels = batch
+    with autocast(images.device, active.precision):
+        logits = active.net(images, *mixture)
     logits = logits.float()
     return functional.cross_entropy(logits, labels), logits
-
-
-def _endless(images: ImageSet, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    while True:
-        yield from images.batches(batch, shuffle=True)
 
 
 def _tupled(value: Any) -> Any:

@@ -112,7 +112,14 @@ class SearchConfig:
     clip: largest gradient norm; 0 switches clipping off
     optimiser, momentum: of the weights: "radam", or "sgd" with this momentum
     arch_lr, arch_decay: Adam's, for alpha and beta
-    temperature_start, temperature_end: T of eq. 12, over the epochs of the topology search
+    arch_beta, topology_arch_beta: its first beta, in the topology search the second one
+    arch_init: standard deviation of the first alpha and beta; 0: all begin at 0
+    topology_warmup_half: the warm-up of the topology search is on the half of the images on which
+        the operation search trained weights
+    crop, flip, cutout: of all images of the search, as in the training
+    temperature_start, temperature_end: T of eq. 12, from the first to the last step of the topology
+        search
+    temperature_warmup: T in its warm-up
     alpha_temperature: alpha's softmax in the topology stage runs at this times T
     scale_edges: the factor 1/N(c) of eq. 13
     zero: the zero operation is a candidate too (of O_t where there are groups); never chosen
@@ -146,8 +153,16 @@ class SearchConfig:
     momentum: float = 0.9
     arch_lr: float = 3e-4
     arch_decay: float = 1e-3
+    arch_beta: float = 0.5
+    topology_arch_beta: float = 0.9
+    arch_init: float = 0.0
+    topology_warmup_half: bool = True
+    crop: int = 4
+    flip: bool = True
+    cutout: int = 0
     temperature_start: float = 10.0
     temperature_end: float = 0.02
+    temperature_warmup: float = 1.0
     alpha_temperature: float = 1e-3
     scale_edges: bool = False
     zero: bool = False

@@ -29,7 +29,7 @@ class Group:
     edges: their positions in `nas.cell.Cell.edges`
     candidates: for each of them, which of its candidates this is
     key: of the operation in the supernet's `operations`
-    skip: whether it is a skip that competes with the other candidates
+    skip: whether it is a skip of stride 1 that competes with the other candidates
     """
 
     edges: tuple[int, ...]
@@ -58,7 +58,8 @@ class Supernet(nn.Module):
     settings: of shift weights
     domain: "shift" or "real", of the weights
 
-    `skip_dropout` is the rate at which values behind a skip are dropped in training (P-DARTS).
+    `skip_dropout` is the rate at which values behind a skip of stride 1 are dropped in training
+    (P-DARTS).
     """
 
     def __init__(
@@ -112,7 +113,8 @@ class Supernet(nn.Module):
                 continue
             edges, indices = zip(*members, strict=True)
             key = f"{cell.name}/state{state}_{operation}"
-            group = Group(edges, indices, key, skip=operation == SKIP)
+            strided = cell.reduction and state < 2
+            group = Group(edges, indices, key, skip=operation == SKIP and not strided)
             inside = SKIP if operation == AUXILIARY_SKIP else operation
             nodes: list[Node] = cell.edge_nodes(edges[0], inside, state, "state")
             channels = cell.state_shape(state)[2]

@@ -227,16 +227,8 @@ class _Trainer:
         self.run, self.network, self.images, self.device = run, network, images, device
         self.model = network.network
         self.config = run.task.config.train
-        settings = StepSettings(
-            self.config.weight_decay,
-            self.config.regularisation,
-            self.config.clip,
-            self.config.optimiser,
-            self.config.momentum,
-            self.config.weight_decay_norms,
-        )
         self.optimiser = ShiftOptimiser(
-            self.network, self.config.lr, settings, run.task.config.shift
+            network, self.config.lr, StepSettings.of(self.config), run.task.config.shift
         )
         if not run.task.config.sync_batch_norm:
             normalise_apart(network)

@@ -14,7 +14,6 @@ from nas.bilevel import first_order
 from nas.config import TrainConfig
 from nas.model import GraphModel, image_tensor
 from nas.optimise import ShiftOptimiser, StepSettings
-from nas.search import ADAM_BETAS
 from nas.search_config import SearchConfig
 from nas.shift import ShiftSettings
 from nas.strategies.strategy import Architecture, Moment
@@ -28,8 +27,7 @@ Autocast = Callable[[], AbstractContextManager]
 
 
 def _optimiser(module: nn.Module, config: SearchConfig | TrainConfig) -> ShiftOptimiser:
-    settings = StepSettings(config.weight_decay, config.regularisation, config.clip)
-    return ShiftOptimiser(module, config.lr, settings, ShiftSettings())
+    return ShiftOptimiser(module, config.lr, StepSettings.of(config), ShiftSettings())
 
 
 def _images(pixels: Tensor, net: nn.Module) -> Tensor:
@@ -45,7 +43,8 @@ def adam(architecture: nn.Module) -> torch.optim.Optimizer:
     """The optimiser of architecture parameters, of both sides."""
     config = SearchConfig()
     parameters, lr = architecture.parameters(), config.arch_lr
-    return torch.optim.Adam(parameters, lr=lr, betas=ADAM_BETAS, weight_decay=config.arch_decay)
+    betas = config.arch_beta, 0.999
+    return torch.optim.Adam(parameters, lr=lr, betas=betas, weight_decay=config.arch_decay)
 
 
 class ShippedSearch:

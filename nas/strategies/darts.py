@@ -1,5 +1,7 @@
 """DARTS (Liu et al. 2018), first and second order."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -7,15 +9,21 @@ from hw.networks.space import Genotype
 from nas.cell import Candidates, search_space
 from nas.search_config import SearchConfig
 from nas.strategies.derivation import derive
-from nas.strategies.strategy import Architecture, Moment, Stage, Strategy
+from nas.strategies.strategy import Architecture, Moment, Strategy, bilevel_stage
 
 
 class SoftmaxArchitecture(Architecture):
-    """One softmax over all candidates of an edge (eq. 3)."""
+    """One softmax over all candidates of an edge (eq. 3).
 
-    def __init__(self, candidates: Candidates):
+    Parameters
+    ----------
+    candidates: of every edge
+    init: standard deviation of the first alpha
+    """
+
+    def __init__(self, candidates: Candidates, init: float = 0.0):
         super().__init__(candidates)
-        self.alpha = nn.Parameter(1e-3 * torch.randn(self.present.shape))
+        self.alpha = nn.Parameter(init * torch.randn(self.present.shape))
 
     def coefficients(self, moment: Moment) -> Tensor:
         return self.logits().softmax(-1)
@@ -34,10 +42,10 @@ class Darts(Strategy):
     name = "darts"
 
     def __init__(self, config: SearchConfig):
-        order = config.darts.order
-        stage = Stage("search", config.warmup, config.epochs, halves=config.bilevel, order=order)
-        self.stages = (stage,)
+        self.config = config
+        stage = bilevel_stage(config, "search")
+        self.stages = (replace(stage, order=config.darts.order),)
         self.start = search_space(config)
 
     def architecture(self, index: int, candidates: Candidates) -> Architecture:
-        return SoftmaxArchitecture(candidates)
+        return SoftmaxArchitecture(candidates, self.config.arch_init)

@@ -11,7 +11,7 @@ from nas.cell import Candidates, most, search_space
 from nas.search_config import DartsMinusConfig, Decay, SearchConfig
 from nas.strategies.darts import SoftmaxArchitecture
 from nas.strategies.derivation import derive
-from nas.strategies.strategy import Architecture, Moment, Stage, Strategy, by_candidate
+from nas.strategies.strategy import Architecture, Moment, Strategy, bilevel_stage, by_candidate
 
 
 class AuxiliarySkipArchitecture(SoftmaxArchitecture):
@@ -25,17 +25,17 @@ class AuxiliarySkipArchitecture(SoftmaxArchitecture):
     candidates: of every edge, the auxiliary skip last
     """
 
-    def __init__(self, candidates: Candidates, config: DartsMinusConfig):
+    def __init__(self, candidates: Candidates, config: DartsMinusConfig, init: float = 0.0):
         normal, reduction = (tuple(edge[:-1] for edge in cell) for cell in candidates)
         assert all(edge[-1] == AUXILIARY_SKIP for cell in candidates for edge in cell)
-        super().__init__((normal, reduction))
+        super().__init__((normal, reduction), init)
         self.searched, self.candidates = self.candidates, candidates
         auxiliary = functional.one_hot(self.present.sum(-1), most(candidates)).float()
         self.register_buffer("auxiliary", auxiliary, persistent=False)
         self.config = config
 
     def beta(self, moment: Moment) -> float:
-        """Weight of the auxiliary skip: from 1 in the first epoch to 0 in the last."""
+        """Weight of the auxiliary skip: from 1 in the first step to 0 in the last."""
         match self.config.decay:
             case Decay.COSINE:
                 return (1 + math.cos(math.pi * moment.share)) / 2
@@ -64,9 +64,9 @@ class DartsMinus(Strategy):
     name = "darts_minus"
 
     def __init__(self, config: SearchConfig):
-        self.config = config.darts_minus
-        self.stages = (Stage("search", config.warmup, config.epochs, halves=config.bilevel),)
+        self.config = config
+        self.stages = (bilevel_stage(config, "search"),)
         self.start = search_space(config, AUXILIARY_SKIP)
 
     def architecture(self, index: int, candidates: Candidates) -> Architecture:
-        return AuxiliarySkipArchitecture(candidates, self.config)
+        return AuxiliarySkipArchitecture(candidates, self.config.darts_minus, self.config.arch_init)

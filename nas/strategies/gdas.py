@@ -6,7 +6,7 @@ from torch import Tensor
 from nas.cell import Candidates, Chosen, search_space
 from nas.search_config import GdasConfig, SearchConfig
 from nas.strategies.darts import SoftmaxArchitecture
-from nas.strategies.strategy import Architecture, Moment, Stage, Strategy
+from nas.strategies.strategy import Architecture, Moment, Strategy, bilevel_stage
 
 
 def gumbel(shape: torch.Size) -> Tensor:
@@ -22,8 +22,8 @@ class GumbelArchitecture(SoftmaxArchitecture):
     can be known.
     """
 
-    def __init__(self, candidates: Candidates, config: GdasConfig):
-        super().__init__(candidates)
+    def __init__(self, candidates: Candidates, config: GdasConfig, init: float = 0.0):
+        super().__init__(candidates, init)
         self.config = config
 
     def temperature(self, moment: Moment) -> float:
@@ -47,8 +47,8 @@ class Gdas(Strategy):
 
     def __init__(self, config: SearchConfig):
         self.config = config
-        self.stages = (Stage("search", config.warmup, config.epochs, halves=config.bilevel),)
+        self.stages = (bilevel_stage(config, "search"),)
         self.start = search_space(config)
 
     def architecture(self, index: int, candidates: Candidates) -> Architecture:
-        return GumbelArchitecture(candidates, self.config.gdas)
+        return GumbelArchitecture(candidates, self.config.gdas, self.config.arch_init)

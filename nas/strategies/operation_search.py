@@ -28,16 +28,17 @@ class OperationArchitecture(Architecture):
     Parameters
     ----------
     candidates: the same ones on all edges of a cell; those of O_c become the first
+    init: standard deviation of the first alpha
     """
 
-    def __init__(self, candidates: Candidates):
+    def __init__(self, candidates: Candidates, init: float = 0.0):
         super().__init__(by_groups(candidates))
         self.groups = tuple(groups_of(cell[0]) for cell in candidates)
         """O_c and O_t of each cell."""
         edges = len(self.cell.edges)
         conv, topology = (max(map(len, sizes)) for sizes in zip(*self.groups, strict=True))
-        self.conv = nn.Parameter(1e-3 * torch.randn(2, edges, conv))
-        self.topology = nn.Parameter(1e-3 * torch.randn(2, edges, topology))
+        self.conv = nn.Parameter(init * torch.randn(2, edges, conv))
+        self.topology = nn.Parameter(init * torch.randn(2, edges, topology))
 
     def logits(self, kind: int) -> list[Tensor]:
         """alpha (edges, operations) of both groups of a cell."""

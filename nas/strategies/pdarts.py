@@ -1,5 +1,8 @@
 """P-DARTS (Chen et al. 2019): ever deeper supernets with ever fewer candidates."""
 
+import math
+from dataclasses import replace
+
 from torch import Tensor
 
 from hw.networks.space import SKIP, Genotype
@@ -7,7 +10,10 @@ from nas.cell import Candidates, Cell, search_space
 from nas.search_config import PdartsConfig, SearchConfig
 from nas.strategies.darts import SoftmaxArchitecture
 from nas.strategies.derivation import derive
-from nas.strategies.strategy import Architecture, Moment, Stage, Strategy
+from nas.strategies.strategy import Architecture, Moment, Strategy, bilevel_stage
+
+FADING = 0.2
+"""Of the dropout behind skips, an epoch."""
 
 
 class ProgressiveArchitecture(SoftmaxArchitecture):
@@ -20,8 +26,8 @@ class ProgressiveArchitecture(SoftmaxArchitecture):
     config: its `search.pdarts`
     """
 
-    def __init__(self, candidates: Candidates, index: int, config: PdartsConfig):
-        super().__init__(candidates)
+    def __init__(self, candidates: Candidates, index: int, config: PdartsConfig, init: float = 0.0):
+        super().__init__(candidates, init)
         self.index, self.config = index, config
 
     def retained(self) -> Candidates:
@@ -33,8 +39,13 @@ class ProgressiveArchitecture(SoftmaxArchitecture):
         )
 
     def skip_dropout(self, moment: Moment) -> float:
-        """Search space regularisation (section 3.3): falls linearly to 0 in the last epoch."""
-        return self.config.skip_dropout[self.index] * (1 - moment.share)
+        """Search space regularisation (section 3.3), fading as in the authors' code: in the warm-up
+        along the line from the stage's first step to its end, then, from the first rate again, by
+        e^-0.2 an epoch."""
+        rate = self.config.skip_dropout[self.index]
+        if moment.in_warmup:
+            return rate * (1 - moment.step / moment.steps)
+        return rate * math.exp(-FADING * moment.searched / moment.epoch)
 
     def genotype(self) -> Genotype:
         shares = self.logits().detach().softmax(-1)
@@ -83,18 +94,12 @@ class Pdarts(Strategy):
     name = "pdarts"
 
     def __init__(self, config: SearchConfig):
-        self.config = config.pdarts
+        self.config = config
         self.stages = tuple(
-            Stage(
-                f"stage{number}",
-                config.warmup,
-                config.epochs,
-                halves=config.bilevel,
-                cells=cells,
-            )
-            for number, cells in enumerate(self.config.cells, 1)
+            replace(bilevel_stage(config, f"stage{number}"), cells=cells)
+            for number, cells in enumerate(config.pdarts.cells, 1)
         )
         self.start = search_space(config)
 
     def architecture(self, index: int, candidates: Candidates) -> Architecture:
-        return ProgressiveArchitecture(candidates, index, self.config)
+        return ProgressiveArchitecture(candidates, index, self.config.pdarts, self.config.arch_init)

@@ -2,7 +2,7 @@
 
 from nas.cell import Candidates, search_space
 from nas.search_config import SearchConfig
-from nas.strategies.operation_search import OperationArchitecture
+from nas.strategies.operation_search import OperationArchitecture, by_groups
 from nas.strategies.strategy import Architecture, Level, Stage, Strategy
 from nas.strategies.topology_search import TopologyArchitecture
 
@@ -19,6 +19,7 @@ class ShiftNas(Strategy):
             config.operation_warmup,
             config.operation_epochs,
             halves=config.bilevel,
+            arch_beta=config.arch_beta,
         )
         topology = Stage(
             "topology",
@@ -26,12 +27,13 @@ class ShiftNas(Strategy):
             config.topology_epochs,
             level=Level.ONE_LEVEL,
             halves=False,
+            half_warmup=config.topology_warmup_half,
+            arch_beta=config.topology_arch_beta,
         )
         self.stages = (operation, topology) if config.topology else (operation,)
-        # What this draws from torch's generator belongs to what a seed gives.
-        self.start = OperationArchitecture(search_space(config)).candidates
+        self.start = by_groups(search_space(config))
 
     def architecture(self, index: int, candidates: Candidates) -> Architecture:
         if index == 0:
-            return OperationArchitecture(candidates)
+            return OperationArchitecture(candidates, self.config.arch_init)
         return TopologyArchitecture(candidates, self.config)

@@ -24,22 +24,40 @@ Evaluate = Callable[[Tensor, Chosen | None], float]
 
 @dataclass(frozen=True)
 class Moment:
-    """A point of the search part of a stage: `epoch` (from 0; 0 in the warm-up too) of `epochs`."""
+    """A step of a stage, counted from 0.
 
-    epoch: int
-    epochs: int
+    Parameters
+    ----------
+    step, steps: this one, of so many, the warm-up's among them
+    warmup: so many of them are the warm-up's
+    epoch: so many make an epoch after the warm-up
+    """
+
+    step: int
+    steps: int
+    warmup: int = 0
+    epoch: int = 1
+
+    @property
+    def in_warmup(self) -> bool:
+        return self.step < self.warmup
+
+    @property
+    def searched(self) -> int:
+        """Steps of the search part before this one; 0 in the warm-up too."""
+        return max(0, self.step - self.warmup)
 
     @property
     def share(self) -> float:
-        """0 in the first epoch, 1 in the last."""
-        return self.epoch / max(1, self.epochs - 1)
+        """0 in the first step of the search part and in the warm-up, 1 in the last step."""
+        return self.searched / max(1, self.steps - self.warmup - 1)
 
     def linear(self, start: float, end: float) -> float:
-        """From `start` in the first epoch to `end` in the last, by equal steps."""
+        """From `start` in the search part's first step to `end` in its last, by equal steps."""
         return start + (end - start) * self.share
 
     def geometric(self, start: float, end: float) -> float:
-        """From `start` in the first epoch to `end` in the last, by a constant factor an epoch."""
+        """From `start` in the search part's first step to `end` in its last, by one factor."""
         return start * (end / start) ** self.share
 
 
@@ -66,6 +84,8 @@ class Stage:
     epochs: of weights and architecture after that
     level: what is trained after the warm-up
     halves: whether weights are trained on one half of the images, the rest being held out
+    half_warmup: whether the warm-up is on that half, though what follows it is on all images
+    arch_beta: first beta of the architecture's Adam
     order: of a bilevel step: 1, or 2 with the weights unrolled by a step
     cells: of the supernet; None: as configured
     """
@@ -77,10 +97,29 @@ class Stage:
     halves: bool = True
     order: int = 1
     cells: int | None = None
+    half_warmup: bool = False
+    arch_beta: float = 0.5
 
-    def moment(self, epoch: int) -> Moment:
-        """Of an epoch counted from the stage's start."""
-        return Moment(max(0, epoch - self.warmup), self.epochs)
+    def half(self, epoch: int) -> bool:
+        """Whether weights are trained on one half of the images in an epoch of the stage."""
+        return self.halves or (self.half_warmup and epoch < self.warmup)
+
+    def moment(
+        self, epoch: int, index: int = 0, steps: Callable[[int], int] = lambda _: 1
+    ) -> Moment:
+        """Step `index` of an epoch; `steps` tells how many an epoch has, both counted from 0."""
+        before, warmup, whole = (
+            sum(map(steps, range(end))) for end in (epoch, self.warmup, self.warmup + self.epochs)
+        )
+        return Moment(before + index, whole, warmup, steps(self.warmup))
+
+
+def bilevel_stage(config: SearchConfig, name: str) -> Stage:
+    """A stage of `search.epochs` after `search.warmup`, on two halves unless `search.bilevel` says
+    otherwise."""
+    return Stage(
+        name, config.warmup, config.epochs, halves=config.bilevel, arch_beta=config.arch_beta
+    )
 
 
 class Architecture(nn.Module, ABC):

@@ -17,16 +17,16 @@ class TopologyArchitecture(Architecture):
     Parameters
     ----------
     candidates: the operations retained on each edge, one of each group
-    config: its temperatures and `scale_edges`, see `nas.config.SearchConfig`
+    config: its temperatures, `arch_init` and `scale_edges`, see `nas.config.SearchConfig`
     """
 
     def __init__(self, candidates: Candidates, config: SearchConfig):
         super().__init__(candidates)
         self.config = config
-        self.alpha = nn.Parameter(1e-3 * torch.randn(self.present.shape))
+        self.alpha = nn.Parameter(config.arch_init * torch.randn(self.present.shape))
         cell = self.cell
         self.beta = nn.ParameterList(
-            nn.Parameter(1e-3 * torch.randn(2, len(cell.edge_pairs(node))))
+            nn.Parameter(config.arch_init * torch.randn(2, len(cell.edge_pairs(node))))
             for node in range(cell.nodes)
         )
         for node in range(cell.nodes):
@@ -35,7 +35,9 @@ class TopologyArchitecture(Architecture):
             self.register_buffer(f"member{node}", member, persistent=False)
 
     def temperature(self, moment: Moment) -> float:
-        """T of eq. 12: T0·theta**t."""
+        """T of eq. 12: T0·theta**t, by step; in the warm-up as the operation search's, 1."""
+        if moment.in_warmup:
+            return self.config.temperature_warmup
         return moment.geometric(self.config.temperature_start, self.config.temperature_end)
 
     def pair_weights(self, temperature: float) -> list[Tensor]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from paper_space import CELL, operation_architecture
+from plain_steps import plain_sgd
 from torch.nn import functional
 
 from hw.ir import reference
@@ -297,11 +298,12 @@ def test_equation_5_the_architecture_follows_the_held_out_loss():
     def training():
         return (w - a) ** 2
 
+    optimiser = plain_sgd(w, lr=0.5)
     # One step of 0.5 takes w to a: w' = w - 0.5·2(w - a) = a, so dL_val/da = 2(a - 3)·1.
-    second_order(held_out, training, [a], [w], 0.5)
+    second_order(held_out, training, [a], [w], optimiser)
     assert a.grad.item() == pytest.approx(-6)
     for _ in range(60):
-        second_order(held_out, training, [a], [w], 0.5)
+        second_order(held_out, training, [a], [w], optimiser)
         a.data -= 0.25 * a.grad
         w.data -= 0.5 * torch.autograd.grad(training(), w)[0]
     assert a.item() == pytest.approx(3, abs=1e-4) and w.item() == pytest.approx(3, abs=1e-4)

@@ -103,25 +103,26 @@ def test_evaluation_multiplies_by_the_powers_of_the_running_variance(channels, t
 
 @pytest.mark.parametrize("channels", [4, 40])
 @pytest.mark.parametrize("terms", [1, 2, 4])
-def test_training_multiplies_by_the_powers_of_the_batch(channels, terms):
-    """Both paths; gradients are those of a norm whose gamma carries the ratio as a constant."""
+def test_training_multiplies_gamma_by_what_the_powers_are_more(channels, terms):
+    """Both paths: a norm whose gamma carries the ratio of evaluation, a constant."""
     norm = with_statistics(channels, terms).double()
     x = torch.randn(3, channels, 5, 4, dtype=torch.float64) * 2 + 1
     x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
-    mean, variance = x.detach().mean((0, 2, 3)), x.detach().var((0, 2, 3), correction=0)
-    real = norm.weight.detach() / torch.sqrt(variance + norm.eps)
+    real = norm.weight.detach() / torch.sqrt(norm.running_var + norm.eps)
     factors = torch.tensor(
         [sum(s * 2.0**e for s, e in power_terms(value, terms)) for value in real.tolist()]
     ).double()
+    ratio = torch.where(real == 0, 1, factors / real)
     out = norm(x)
-    expected = (x.detach() - mean[:, None, None]) * factors[:, None, None]
+    mean, variance = x.detach().mean((0, 2, 3)), x.detach().var((0, 2, 3), correction=0)
+    scale = norm.weight.detach() * ratio / torch.sqrt(variance + norm.eps)
+    expected = (x.detach() - mean[:, None, None]) * scale[:, None, None]
     torch.testing.assert_close(out.detach(), expected + norm.bias.detach()[:, None, None])
 
     upstream = torch.randn_like(out)
     out.backward(upstream)
     assert x.grad is not None
     plain = with_statistics(channels, 0).double()
-    ratio = torch.where(real == 0, 1, factors / real)
     again = x.detach().clone().requires_grad_()
     torch.nn.functional.batch_norm(
         again, None, None, plain.weight * ratio, plain.bias, True, eps=plain.eps
@@ -136,3 +137,15 @@ def test_training_multiplies_by_the_powers_of_the_batch(channels, terms):
 def _tracked(x: torch.Tensor, channels: int, terms: int) -> torch.Tensor:
     before = with_statistics(channels, terms).running_var.double()
     return 0.9 * before + 0.1 * x.var((0, 2, 3), correction=1)
+
+
+@pytest.mark.parametrize("channels", [4, 40])
+def test_training_and_evaluation_agree_where_statistics_do(channels):
+    """A batch whose variance is the running one has the powers of evaluation."""
+    norm = with_statistics(channels, 1).double()
+    x = torch.randn(3, channels, 5, 4, dtype=torch.float64)
+    x = x.contiguous(memory_format=torch.channels_last)
+    norm.running_mean, norm.running_var = x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)
+    trained = norm(x)
+    norm.running_mean, norm.running_var = x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)
+    torch.testing.assert_close(trained, norm.eval()(x))

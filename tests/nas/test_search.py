@@ -9,9 +9,12 @@ from interrupted import InterruptedRun, interrupt_after, tensors_of, without_tim
 from hw.errors import InputError
 from hw.networks import genotypes
 from nas import search as searching
+from nas.batches import Augmentation
 from nas.config import load_config
+from nas.model import image_tensor
+from nas.optimise import cosine
 from nas.search import search
-from nas.strategies.registry import STRATEGIES
+from nas.strategies.registry import STRATEGIES, make_strategy
 
 TINY = (
     "search.images=64",
@@ -59,7 +62,91 @@ def test_both_stages_have_their_phases_and_schedules(whole):
     rates = [entry["lr"] for entry in log]
     assert rates[0] == rates[3] == 0.01  # the reset
     assert rates[0] > rates[1] > rates[2]
-    assert [entry.get("temperature") for entry in log] == [None, None, None, 10, 10, 0.02]
+    # Of each epoch's last step; the topology search takes two steps of all images an epoch.
+    heats = [entry.get("temperature") for entry in log]
+    assert heats == [None, None, None, 1, pytest.approx(10 * 0.002 ** (1 / 3)), 0.02]
+
+
+def test_learning_rate_and_temperature_change_at_every_step(tmp_path, monkeypatch):
+    seen = []
+    original = searching._Searcher._step
+
+    def watching(self, active, moment, *rest):
+        heat = getattr(active.architecture, "temperature", lambda _: None)(moment)
+        seen.append((active.plan.name, active.optimiser.lr, heat))
+        original(self, active, moment, *rest)
+
+    monkeypatch.setattr(searching._Searcher, "_step", watching)
+    search("digits", tmp_path / "run", load_config("tiny", TINY))
+    # 64 images in batches of 32: a step an epoch on a half of them, two on all.
+    rates = {name: [rate for stage, rate, _ in seen if stage == name] for name, *_ in seen}
+    for name, steps in (("operation", 3), ("topology", 1 + 2 * 2)):
+        assert rates[name] == [cosine(0.01, step, steps) for step in range(steps)]
+    heats = [heat for stage, _, heat in seen if stage == "topology"]
+    assert heats == pytest.approx([1, 10, 10 * 0.002 ** (1 / 3), 10 * 0.002 ** (2 / 3), 0.02])
+
+
+def test_alpha_and_beta_begin_at_zero_in_shiftnas_and_at_random_in_its_rivals():
+    for name, settings in STRATEGIES.items():
+        config = load_config(None, (f"search.strategy={name}",)).search
+        strategy = make_strategy(config)
+        first = list(strategy.architecture(0, strategy.start).parameters())
+        lineage = settings.name in ("shiftnas", "dots", "random")
+        assert all(p.any() != lineage for p in first), name
+
+
+def test_the_first_beta_of_adam_is_the_stages(tmp_path, monkeypatch):
+    seen = {}
+    original = searching._Searcher._run
+
+    def watching(self, active, bar):
+        seen[active.plan.name] = active.arch_optimiser.defaults["betas"][0]
+        original(self, active, bar)
+
+    monkeypatch.setattr(searching._Searcher, "_run", watching)
+    search("digits", tmp_path / "run", load_config("tiny", TINY))
+    assert seen == {"operation": 0.5, "topology": 0.9}
+
+
+@pytest.mark.parametrize(("half", "images"), [("true", 32), ("false", 64)])
+def test_topology_search_warms_up_on_the_half_of_the_weights(tmp_path, monkeypatch, half, images):
+    seen = []
+    original = searching._Searcher._images
+
+    def watching(self, stage, epoch):
+        found = original(self, stage, epoch)
+        seen.append((stage.name, epoch < stage.warmup, len(found[0]), found[0] is self.halves[0]))
+        return found
+
+    monkeypatch.setattr(searching._Searcher, "_images", watching)
+    settings = (*TINY, f"search.topology_warmup_half={half}")
+    search("digits", tmp_path / "run", load_config("tiny", settings))
+    assert {of for of in seen if of[0] == "topology"} == {
+        ("topology", True, images, half == "true"),
+        ("topology", False, 64, False),
+    }
+
+
+def test_images_of_a_search_are_changed_as_the_settings_say(tmp_path, monkeypatch):
+    changed, seen = {}, []
+    augmented, loss = Augmentation.__call__, searching._loss
+
+    def changing(augmentation, pixels):
+        images = augmented(augmentation, pixels)
+        changed[id(images)] = augmentation, images
+        return images
+
+    def watching(active, batch, mixture):
+        seen.append(id(batch[0]))
+        return loss(active, batch, mixture)
+
+    monkeypatch.setattr(Augmentation, "__call__", changing)
+    monkeypatch.setattr(searching, "_loss", watching)
+    settings = (*TINY, "search.crop=1", "search.flip=true", "search.cutout=3")
+    search("digits", tmp_path / "run", load_config("tiny", settings))
+    # Of the weights and of the architecture alike.
+    assert set(seen) == set(changed)
+    assert {augmentation for augmentation, _ in changed.values()} == {Augmentation(1, True, 3)}
 
 
 def test_without_reset_there_is_one_cosine(tmp_path):
@@ -137,7 +224,8 @@ def test_alpha_sees_only_the_half_that_the_weights_do_not(tmp_path):
     original = searching._Searcher._architecture_step
 
     def watching(self, active, moment, batch, held_out, meter):
-        parts[:] = [{image.numpy().tobytes() for image in part.pixels} for part in self.halves]
+        images = [image_tensor(part.pixels) for part in self.halves]
+        parts[:] = [{image.numpy().tobytes() for image in part} for part in images]
         seen.update(image.numpy().tobytes() for image in held_out[0])
         original(self, active, moment, batch, held_out, meter)
 

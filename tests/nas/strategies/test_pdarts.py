@@ -1,5 +1,7 @@
 """P-DARTS: its stages, the candidates kept, dropout behind skips, few skips in the result."""
 
+import math
+
 import pytest
 import torch
 from paper_space import CELL, EDGES
@@ -9,7 +11,6 @@ from nas.config import load_config
 from nas.search_config import PdartsConfig, SearchConfig
 from nas.strategies.derivation import derive
 from nas.strategies.pdarts import Pdarts, derive_with_few_skips, strongest_candidates
-from nas.strategies.strategy import Moment
 
 SKIP, SEP = "skip_connect", "sep_conv_3x3"
 FEW = CELL.on_every_edge((SEP, SKIP, ZERO))
@@ -49,12 +50,29 @@ def test_an_edge_keeps_its_strongest():
             assert kept[kind][edge] == tuple(sorted(ranked[:5]))
 
 
-def test_dropout_begins_at_the_stages_rate_and_ends_at_none():
-    strategy = Pdarts(SearchConfig())
+def test_dropout_fades_by_step_as_it_does_by_epoch_in_the_authors_code():
+    """There: p·(25 - e - 1)/25 in the warm-up's 10 epochs, p·exp(-0.2·(e - 10)) after them."""
+    strategy = Pdarts(load_config(None, ("search.strategy=pdarts",)).search)
     for index, first in enumerate((0.0, 0.4, 0.7)):
-        architecture = strategy.architecture(index, strategy.start)
-        rates = [architecture.skip_dropout(Moment(epoch, 5)) for epoch in range(5)]
-        assert rates == pytest.approx([first * left for left in (1, 0.75, 0.5, 0.25, 0)])
+        architecture, stage = strategy.architecture(index, strategy.start), strategy.stages[index]
+        moments = {
+            (epoch, half): stage.moment(epoch, half, lambda _: 2)
+            for epoch in (0, 9, 10, 24)
+            for half in (0, 1)
+        }
+        rates = {at: architecture.skip_dropout(moment) for at, moment in moments.items()}
+        assert rates == pytest.approx(
+            {
+                (0, 0): first,
+                (0, 1): first * 49 / 50,
+                (9, 0): first * 32 / 50,
+                (9, 1): first * 31 / 50,
+                (10, 0): first,
+                (10, 1): first * math.exp(-0.1),
+                (24, 0): first * math.exp(-2.8),
+                (24, 1): first * math.exp(-2.9),
+            }
+        )
 
 
 def hand_made(skip_at_4):
