@@ -74,6 +74,8 @@ class Core(wiring.Component):
         wiring.connect(m, wiring.flipped(self.image), loader.i)
         wiring.connect(m, output.o, wiring.flipped(self.logits))
         quiet = Signal()
+        running = Signal()
+        m.d.sync += running.eq(loader.cleared)
         about = store.about
         m.d.comb += [
             quiet.eq(sequencer.idle & loader.empty),
@@ -86,7 +88,7 @@ class Core(wiring.Component):
             loader.ready.eq(sequencer.write_ready),
             loader.took.eq(sequencer.took),
             loader.free.eq(sequencer.free),
-            sequencer.run.eq(loader.cleared),
+            sequencer.run.eq(running),
             sequencer.write.eq(loader.o),
             sequencer.write_valid.eq(loader.valid),
             sequencer.image.eq(loader.image),
@@ -98,15 +100,16 @@ class Core(wiring.Component):
             store.held.eq(sequencer.held),
             store.starved.eq(sequencer.starved),
             sequencer.written.eq(store.written),
+            sequencer.latest.eq(store.latest),
             array.i.eq(sequencer.o),
             output.i.eq(sequencer.logit),
-            output.run.eq(loader.cleared),
+            output.run.eq(running),
             output.falls.eq(array.falls),
             self.status.eq(store.status),
             self.busy.eq(~quiet),
             self.pending.eq(store.pending),
             self.crc.eq(store.crc),
-            self.running.eq(loader.cleared),
+            self.running.eq(running),
             self.waiting.eq(sequencer.waiting),
             self.batch.eq(sequencer.batch_done),
         ]

@@ -26,14 +26,17 @@ class Fetch(wiring.Component):
     -------
     go: whether words move on; the memory's registers too are enabled by it
     address: of the word that is shown three cycles later
-    written: of the first word that has not arrived; what waits for it are words that are none
+    written: of the first word that has not arrived; what waits for it are words that are none;
+        latest: of the one before it
     held: of the oldest word that may be asked for once more
     starved: the word that is looked for has not arrived
-    valid: whether the word shown is one to be done
+    valid: whether the word shown is one of the program; coming: whether the next one is, where
+        nothing leaves; leaves: the next one is none
     pass_end, last: whether it is the last of a body's pass; whether no other pass follows (outside
         of a body: yes)
     body, count: the word shown begins a body of so many words
-    passes: it is done once and so many times again, which does not change meanwhile
+    once, passes: it is done once and so many times again, one less than a power of two, which does
+        not change meanwhile; once: not again. `passes` may be a cycle late.
     begin: the program begins, at 0
     jump, onwards, target: what follows the word shown is at `target`, or with `onwards` the word
         behind it, looked for anew
@@ -50,13 +53,17 @@ class Fetch(wiring.Component):
                 "go": In(1),
                 "address": Out(address_bits + 1),
                 "written": In(address_bits + 1),
+                "latest": In(address_bits + 1),
                 "held": Out(address_bits + 1),
                 "starved": Out(1),
                 "valid": Out(1),
+                "coming": Out(1),
+                "leaves": Out(1),
                 "pass_end": Out(1),
                 "last": Out(1),
                 "body": In(1),
                 "count": In(12),
+                "once": In(1),
                 "passes": In(pass_bits),
                 "begin": In(1),
                 "jump": In(1),
@@ -81,28 +88,34 @@ class Fetch(wiring.Component):
         jumping = Signal()
         looping = Signal()
         there = Signal()
-        # In a body, the number from 1 of the word that is looked for, and that of the pass from 0.
+        # In a body, the number from 1 of the word that is looked for, and that of the pass from 0;
+        # whether it is the pass's last word, and that the last pass, is found a cycle before.
         number = Signal(12)
-        length = Signal(12)
+        but_one = Signal(12)
         again = Signal(self.pass_bits)
+        ending = Signal()
+        final = Signal()
         at_end = Signal()
         at_last = Signal()
         ends = Signal(2)
         lasts = Signal(2)
+        shortest = Signal()
         m.d.comb += [
             self.address.eq(at),
             leave.eq(self.begin | self.jump | self.again),
-            there.eq(at != self.written),
+            self.leaves.eq(leave),
             self.starved.eq(~there),
-            at_end.eq(looping & (number == length)),
-            at_last.eq(~looping | (again == self.passes)),
+            at_end.eq(looping & ending),
+            at_last.eq(~looping | final),
+            self.coming.eq(valid[2] & ~jumping),
+            shortest.eq((self.count == isa.SHORTEST_BODY) & valid[1] & valid[2] & there),
         ]
         with m.If(self.go):
             m.d.sync += [
                 first.eq(at),
                 second.eq(first),
                 valid.eq(Cat(Const(1), (valid[:2] & Cat(there, 1)) & ~jumping.replicate(2))),
-                self.valid.eq(valid[2] & ~jumping),
+                self.valid.eq(self.coming),
                 ends.eq(Cat(at_end, ends)),
                 lasts.eq(Cat(at_last, lasts)),
                 self.pass_end.eq(ends[1]),
@@ -111,24 +124,37 @@ class Fetch(wiring.Component):
             with m.If(jumping | there):
                 m.d.sync += at.eq(Mux(jumping | (at_end & ~at_last), start, at + 1))
             with m.If(there):
-                m.d.sync += [number.eq(number + 1), looping.eq(looping & ~(at_end & at_last))]
+                m.d.sync += [
+                    number.eq(number + 1),
+                    ending.eq(number == but_one),
+                    looping.eq(looping & ~(at_end & at_last)),
+                ]
                 with m.If(at_end):
-                    m.d.sync += [number.eq(1), again.eq(again + 1)]
+                    m.d.sync += [number.eq(1), ending.eq(0), again.eq(again + 1)]
+                    m.d.sync += final.eq((Cat(~again[0], again[1:]) | ~self.passes).all())
             with m.If(valid[2] & ~looping & ~leave):
                 m.d.sync += self.held.eq(second)
             with m.If(self.body):
                 # The body's first two words are behind, its third one looked for: those that have
                 # arrived.
-                only = self.passes == 0
                 m.d.sync += [
                     start.eq(second),
                     looping.eq(1),
-                    length.eq(self.count),
-                    number.eq(isa.SHORTEST_BODY - ~valid[1] - ~valid[2] - ~there),
+                    but_one.eq(self.count - 1),
+                    ending.eq(shortest),
+                    final.eq(self.once),
+                    number.eq(_more_than(valid[1], valid[2], there)),
                     again.eq(0),
-                    lasts.eq(only.replicate(2)),
-                    self.last.eq(only),
+                    lasts.eq(self.once.replicate(2)),
+                    self.last.eq(self.once),
                 ]
+        # Whether it has arrived is found a cycle before, too: for what has just come, one later.
+        with m.If(jumping):
+            m.d.sync += there.eq(start != self.written)
+        with m.Elif(there & self.go):
+            m.d.sync += there.eq((at_end & ~at_last) | (at != self.latest))
+        with m.Else():
+            m.d.sync += there.eq(at != self.written)
         m.d.sync += jumping.eq(leave | (jumping & ~self.go))
         with m.If(leave):
             m.d.sync += [valid.eq(0), self.valid.eq(0), looping.eq(0)]
@@ -137,3 +163,12 @@ class Fetch(wiring.Component):
         with m.Elif(self.jump):
             m.d.sync += start.eq(Mux(self.onwards, second, self.target))
         return m
+
+
+def _more_than(*bits: Value) -> Value:
+    """One more than the number of these three bits that are one."""
+    assert isa.SHORTEST_BODY == len(bits) + 1
+    a, b, c = bits
+    some = (a & b) | (a & c) | (b & c)
+    odd = a ^ b ^ c
+    return Cat(~odd, odd ^ some, odd & some)

@@ -104,12 +104,24 @@ class Loader(wiring.Component):
         c = Signal(12, reset_less=True)
         x = Signal(8, reset_less=True)
         y = Signal(8, reset_less=True)
+        # Between two bytes there is a cycle more, in which these are found.
+        about = self.about
+        turn = {axis: Signal(name=f"turn_{axis}", reset_less=True) for axis in "yx"}
+        last = {axis: Signal(name=f"last_{axis}", reset_less=True) for axis in "yxc"}
+        m.d.sync += [
+            turn["x"].eq(((x | ~about.wrap_x)[:7]).all()),
+            turn["y"].eq(((y | ~about.wrap_y)[:7]).all()),
+            last["c"].eq(c == about.channels),
+            last["x"].eq(x == about.width),
+            last["y"].eq(y == about.height),
+        ]
         with m.If(taken):
             m.d.sync += [moves.eq(1), fresh.eq(done)]
-            self._advance(m, step, rows, columns, buffer, done, c, x, y)
+            self._advance(m, step, rows, columns, buffer, done, c, x, y, last, turn)
+        arrives = taken & done
         m.d.sync += [
-            full.eq(full + (taken & done) - self.free),
-            waiting.eq(waiting + (taken & done) - self.took),
+            full.eq(counted(full, arrives, self.free)),
+            waiting.eq(counted(waiting, arrives, self.took)),
         ]
         with m.If(~self.run):
             m.d.sync += [
@@ -119,26 +131,29 @@ class Loader(wiring.Component):
             ]  # fmt: skip
         return m
 
-    def _advance(self, m: Module, step, rows, columns, buffer, done, c, x, y) -> None:
+    def _advance(
+        self, m: Module, step, rows, columns, buffer, done, c, x, y, last, turn
+    ) -> None:
         """Which step leads to the next byte's place, and in which lanes that is."""
-        about = self.about
-        turn = {axis: Signal(name=f"turn_{axis}") for axis in "yx"}
-        m.d.comb += [
-            turn["x"].eq(((x | ~about.wrap_x)[:7]).all()),
-            turn["y"].eq(((y | ~about.wrap_y)[:7]).all()),
-        ]
         m.d.sync += [c.eq(c + 1), step.eq(STEPS.index("to_channel"))]
-        with m.If(c == about.channels):
+        with m.If(last["c"]):
             m.d.sync += [c.eq(0), x.eq(x + 1), step.eq(STEPS.index("to_column"))]
             with m.If(turn["x"]):
                 m.d.sync += [columns.eq(columns << 1), step.eq(STEPS.index("to_lane"))]
-            with m.If(x == about.width):
+            with m.If(last["x"]):
                 m.d.sync += [x.eq(0), columns.eq(1)]
                 m.d.sync += [y.eq(y + 1), step.eq(STEPS.index("to_row"))]
                 with m.If(turn["y"]):
                     m.d.sync += [rows.eq(rows << 1), step.eq(STEPS.index("to_lane_below"))]
-                with m.If(y == about.height):
+                with m.If(last["y"]):
                     m.d.comb += done.eq(1)
                     m.d.sync += [y.eq(0), rows.eq(1), buffer.eq(~buffer)]
                     first, second = STEPS.index("to_first"), STEPS.index("to_second")
                     m.d.sync += step.eq(Mux(buffer, first, second))
+
+
+def counted(number: Value, more: Value, less: Value) -> Value:
+    """A number up to 2, one more or one less, or neither where it is both."""
+    up, down = more & ~less, less & ~more
+    zero, one, two = number == 0, number[0], number[1]
+    return Cat(Mux(up, zero, Mux(down, two, one)), Mux(up, one, Mux(down, 0, two)))

@@ -45,7 +45,7 @@ class ProgramStore(wiring.Component):
     about: of the program that is there
     step, words: one of the header's steps, see `Loader`
     address, next, word: to read it, two cycles of `next` from address to word
-    written, held, starved: see `Fetch`
+    written, latest, held, starved: see `Fetch`
 
     Throughput: a word a cycle; a CRC takes one more.
     """
@@ -69,6 +69,7 @@ class ProgramStore(wiring.Component):
                 "next": In(1),
                 "word": Out(isa.WORD_BITS),
                 "written": Out(self.address_bits + 1),
+                "latest": Out(self.address_bits + 1),
                 "held": In(self.address_bits + 1),
                 "starved": In(1),
             }
@@ -86,12 +87,15 @@ class ProgramStore(wiring.Component):
         # round.
         number = Signal(range(len(FIELDS) + 1))
         at = Signal(self.address_bits + 1)
-        following = Signal(self.address_bits + 1)
+        following = Signal(self.address_bits + 1, init=1)
         length = Signal(self.address_bits + 1)
         streamed = Signal()
         # The section that ends is a suffix: with it, the stream may end too.
         suffix = Signal()
         status = Signal(Status)
+        ready = Signal()
+        damaged = [status.eq(Status.DAMAGED), ready.eq(0)]
+        latest = Signal(self.address_bits + 1, init=-1)
         asked = Signal()
         taken = Signal()
         full = Signal()
@@ -100,12 +104,17 @@ class ProgramStore(wiring.Component):
         m.d.comb += [
             self.status.eq(status),
             self.crc.eq(~said),
-            self.ready.eq(status == Status.READY),
+            self.ready.eq(ready),
+            self.pending.eq(asked),
             self.about.streamed.eq(streamed),
             self.written.eq(at),
-            following.eq(at + 1),
-            full.eq((at ^ self.held) == 1 << self.address_bits),
+            self.latest.eq(latest),
         ]
+        # Found a cycle before: where the word that is asked for longest moves on, a cycle late.
+        with m.If(taken):
+            m.d.sync += full.eq((following ^ self.held) == 1 << self.address_bits)
+        with m.Else():
+            m.d.sync += full.eq((at ^ self.held) == 1 << self.address_bits)
         header = Signal()
         self._memory(m, at, word, taken)
         self._steps(m, number, word, header)
@@ -121,14 +130,16 @@ class ProgramStore(wiring.Component):
             with m.State("WAIT"):
                 # From a register, so that no output depends on the stream at once.
                 m.d.sync += asked.eq(self.i.valid)
-                m.d.comb += self.pending.eq(asked)
                 with m.If(asked & self.open):
                     m.d.sync += [
                         asked.eq(0),
                         status.eq(Status.LOADING),
+                        ready.eq(0),
                         crc.eq(START),
                         number.eq(0),
                         at.eq(0),
+                        following.eq(1),
+                        latest.eq(-1),
                         suffix.eq(0),
                         last.eq(0),
                     ]
@@ -144,22 +155,23 @@ class ProgramStore(wiring.Component):
                         with m.If(streamed):
                             m.next = "CRC_LOW"
                     with m.If(last):
-                        m.d.sync += status.eq(Status.DAMAGED)
+                        m.d.sync += damaged
                         m.next = "WAIT"
                     self._check(m, number, word, length, streamed, status)
             with m.State("WORDS"):
                 m.d.comb += [use.eq(there & ~full), taken.eq(use)]
                 section_ends = (word[8:] == _ENDS[0]) | (word[8:] == _ENDS[1])
                 with m.If(use):
-                    m.d.sync += [at.eq(following), suffix.eq(word[8:] == _ENDS[1])]
+                    m.d.sync += [latest.eq(at), at.eq(following), following.eq(following + 1)]
+                    m.d.sync += [suffix.eq(word[8:] == _ENDS[1])]
                     with m.If(Mux(streamed, section_ends, following == length)):
                         m.next = "CRC_LOW"
                     with m.If(last):
-                        m.d.sync += status.eq(Status.DAMAGED)
+                        m.d.sync += damaged
                         m.next = "WAIT"
                 with m.If(there & full & self.starved):
                     # A body that never ends: what comes behind it finds no room.
-                    m.d.sync += status.eq(Status.DAMAGED)
+                    m.d.sync += damaged
                     m.next = "REST"
             with m.State("CRC_LOW"):
                 m.d.comb += use.eq(there)
@@ -168,7 +180,7 @@ class ProgramStore(wiring.Component):
                     with m.If(status == Status.LOADING):
                         m.d.sync += said.eq(crc)
                     with m.If(last):
-                        m.d.sync += status.eq(Status.DAMAGED)
+                        m.d.sync += damaged
                         m.next = "WAIT"
             with m.State("CRC_HIGH"):
                 m.d.comb += use.eq(there)
@@ -177,7 +189,11 @@ class ProgramStore(wiring.Component):
             with m.State("CHECK"):
                 # A stored program ends here, one that is streamed may do so behind its suffix.
                 m.d.comb += good.eq((crc == WHOLE) & Mux(streamed, ~last | suffix, last))
-                m.d.sync += [status.eq(Mux(good, Status.READY, Status.DAMAGED)), crc.eq(START)]
+                m.d.sync += [
+                    status.eq(Mux(good, Status.READY, Status.DAMAGED)),
+                    ready.eq(good),
+                    crc.eq(START),
+                ]
                 m.next = "REST"
                 with m.If(last):
                     m.next = "WAIT"

@@ -46,7 +46,7 @@ class Sequencer(wiring.Component):
     run: whether a program is there; without it all registers are zero
     program: see `shape_of_program`; constant while `run`
     address, word, next: the program's memory: the word at an address, two cycles of `next` later
-    written, held, starved: how far the program has come, see `Fetch`
+    written, latest, held, starved: how far the program has come, see `Fetch`
     image: an image is there, in the buffer whose turn it is; took: it is being read from now on
     free: the image that was taken is not read any more
     flush: a batch that has begun and waits for an image does without it, and without all behind it
@@ -69,6 +69,7 @@ class Sequencer(wiring.Component):
                 "address": Out(self.address_bits),
                 "next": Out(1),
                 "written": In(self.address_bits + 1),
+                "latest": In(self.address_bits + 1),
                 "held": Out(self.address_bits + 1),
                 "starved": Out(1),
                 "word": In(isa.WORD_BITS),
@@ -95,7 +96,7 @@ class Sequencer(wiring.Component):
         m.submodules.issue = issue = Issue(self.overlay)
         go = Signal()
         waits = Signal()
-        shown = Signal()
+        # The word shown is to be done.
         valid = Signal()
         # The rest of a section that is not done, as there is no image for it.
         skipping = Signal()
@@ -107,27 +108,27 @@ class Sequencer(wiring.Component):
             self.address.eq(fetch.address[: self.address_bits]),
             self.next.eq(fetch.go),
             fetch.written.eq(self.written),
+            fetch.latest.eq(self.latest),
             self.held.eq(fetch.held),
             self.starved.eq(fetch.starved),
-            shown.eq(fetch.valid & self.run),
-            valid.eq(shown & ~skipping),
         ]
         # What a word is, is found before it is shown.
         word = Signal(isa.WORD_BITS, name="shown")
+        coming = Signal()
+        m.d.comb += coming.eq(fetch.coming & ~skipping)
         with m.If(go):
-            m.d.sync += word.eq(self.word)
-        operation = {op: self._kind(m, go, valid, op.name, self.word[12:] == 8 | op) for op in Op}
-        in_flow = (8 | Op.FLOW) << 4
-        flow = {
-            kind: self._kind(
-                m,
-                go,
-                shown if kind is Flow.END_PREFIX else valid,
-                kind.name,
-                self.word[8:] == in_flow | kind,
-            )
-            for kind in Flow
+            m.d.sync += [word.eq(self.word), valid.eq(coming)]
+        with m.If(fetch.leaves):
+            m.d.sync += valid.eq(0)
+        operation = {
+            op: self._kind(m, fetch, op.name, coming & (self.word[12:] == 8 | op)) for op in Op
         }
+        in_flow = (8 | Op.FLOW) << 4
+        flow = {}
+        for kind in Flow:
+            found = fetch.coming if kind is Flow.END_PREFIX else coming
+            found &= self.word[8:] == in_flow | kind
+            flow[kind] = self._kind(m, fetch, kind.name, found)
         registers = self._registers(m, go, word, operation)
         row, column, first = self._images(m, go, fetch, flow, waits, skipping)
         buffer = Signal(init=1)
@@ -136,17 +137,16 @@ class Sequencer(wiring.Component):
         with m.Elif(self.took):
             m.d.sync += buffer.eq(~buffer)
         pitch = registers[Register.OUT_PITCH]
-        passes = Signal(len(fetch.passes))
         up = {axis: Signal(3, name=f"up_{axis}") for axis in AXES}
         for axis, part in zip(AXES, (pitch[4:], pitch[:4]), strict=True):
             m.d.comb += up[axis].eq(Mux(part[3], 0, part[:3]))
         together = Signal(4)
-        m.d.comb += [together.eq(up["y"] + up["x"])]
-        m.d.comb += [passes[bit].eq(together > bit) for bit in range(len(passes))]
+        m.d.comb += together.eq(up["y"] + up["x"])
+        m.d.sync += [fetch.passes[bit].eq(together > bit) for bit in range(len(fetch.passes))]
         m.d.comb += [
             fetch.body.eq(operation[Op.BODY] & go),
             fetch.count.eq(word[:12]),
-            fetch.passes.eq(passes),
+            fetch.once.eq(~(up["y"].any() | up["x"].any())),
         ]
         asked = self._request(m, fetch, word, operation, registers, valid, buffer, row, column)
         m.d.comb += addresses.i.eq(asked)
@@ -165,13 +165,13 @@ class Sequencer(wiring.Component):
         ]
         return m
 
-    def _kind(self, m: Module, go: Value, valid: Value, name: str, found: Value) -> Signal:
-        """Whether the word shown is of a kind; `found`: whether the next one is."""
-        held = Signal(name=f"shown_{name.lower()}")
+    def _kind(self, m: Module, fetch: Fetch, name: str, found: Value) -> Signal:
+        """Whether the word shown is one of a kind; `found`: whether the next one is."""
         kind = Signal(name=f"is_{name.lower()}")
-        with m.If(go):
-            m.d.sync += held.eq(found)
-        m.d.comb += kind.eq(held & valid)
+        with m.If(fetch.go):
+            m.d.sync += kind.eq(found)
+        with m.If(fetch.leaves):
+            m.d.sync += kind.eq(0)
         return kind
 
     def _registers(self, m: Module, go: Signal, word, operation) -> dict[Register, Signal]:
@@ -205,13 +205,21 @@ class Sequencer(wiring.Component):
         failed = Signal()
         # The batch does without the images that are left.
         short = Signal()
-        m.d.comb += [
+        # Known a cycle late: what they depend on changes longer than that before they are asked for.
+        there = Signal()
+        at_end = Signal()
+        does_without = Signal()
+        m.d.sync += [
             first.eq((row == 0) & (column == 0)),
-            waits.eq(flow[Flow.WAIT_IMAGE] & ~(self.image & ~short)),
-            fails.eq(waits & go),
-            self.took.eq(flow[Flow.WAIT_IMAGE] & self.image & ~short & go),
+            there.eq(self.image & ~short),
+            at_end.eq((row == self.program.rows) & (column == self.program.columns)),
+            does_without.eq((self.flush | short) & ~first),
         ]
-        at_end = (row == self.program.rows) & (column == self.program.columns)
+        m.d.comb += [
+            waits.eq(flow[Flow.WAIT_IMAGE] & ~there),
+            fails.eq(waits & go),
+            self.took.eq(flow[Flow.WAIT_IMAGE] & there & go),
+        ]
         streamed = self.program.streamed
         begin = Signal()
         end = Signal()
@@ -221,7 +229,7 @@ class Sequencer(wiring.Component):
             begin.eq(~self.run),
             end.eq(flow[Flow.END_PREFIX] & go),
             over.eq(flow[Flow.END_SUFFIX] & go),
-            early.eq(fails & (self.flush | short) & ~first),
+            early.eq(fails & does_without),
         ]
         with m.If(fails):
             m.d.sync += failed.eq(1)

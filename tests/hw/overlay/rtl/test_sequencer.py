@@ -83,6 +83,7 @@ class Driver:
             memory[: len(words)] = words
             coming, arrived = [], len(words)
         ctx.set(dut.written, arrived)
+        ctx.set(dut.latest, (arrived - 1) % (2 * depth))
         await ctx.tick().repeat(5)
         ctx.set(dut.run, 1)
         ctx.set(dut.flush, self.flush)
@@ -111,6 +112,7 @@ class Driver:
                 behind = memory[address]
             if comes:
                 memory[arrived % depth] = coming.pop(0)
+                ctx.set(dut.latest, arrived)
                 arrived = (arrived + 1) % (2 * depth)
                 ctx.set(dut.written, arrived)
             cycle += 1
