@@ -89,7 +89,7 @@ class Addresses(wiring.Component):
 
     Members
     -------
-    go: whether words move on
+    go: whether words move on; of the early stages and of the late ones
     run: see `Sequencer`
     i: of the word in stage D
     image_step: words from the first image buffer to the second
@@ -105,7 +105,7 @@ class Addresses(wiring.Component):
         self.lanes = {"y": overlay.rows, "x": overlay.columns}
         super().__init__(
             {
-                "go": In(1),
+                "go": In(2),
                 "run": In(1),
                 "i": In(request(overlay)),
                 "image_step": In(self.address_bits),
@@ -117,7 +117,7 @@ class Addresses(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         names = [name for name, _ in request(self.overlay)]
-        p = Pipeline(m, self.go, **{name: self.i[name] for name in names})
+        p = Pipeline(m, self.go[0], **{name: self.i[name] for name in names})
 
         def both(*kinds: str) -> list[str]:
             return [f"{kind}_{axis}" for kind in kinds for axis in AXES]
@@ -157,6 +157,7 @@ class Addresses(wiring.Component):
             )
             for axis in AXES
         }
+        p.go = self.go[1]
         p.advance("f", [*late, "plane", *both("out")], **at)
         split = {}
         for axis in AXES:
@@ -226,7 +227,7 @@ class Addresses(wiring.Component):
         widest = ones(m, "widest", p.pitch_out_x.as_signed(), WORD_BITS)
         at_end = Signal()
         m.d.comb += at_end.eq(words["x"] == widest)
-        with m.If(self.go & p.pass_end):
+        with m.If(self.go[0] & p.pass_end):
             m.d.sync += [
                 words["x"].eq(words["x"] + 1),
                 positions["x"].eq(positions["x"] + p.stride_x),
@@ -263,7 +264,7 @@ class Addresses(wiring.Component):
             bounds = Bounds(self.lanes[axis], PLACE_BITS)
             m.submodules[f"{name}_bounds"] = bounds
             m.d.comb += [
-                bounds.go.eq(self.go),
+                bounds.go.eq(self.go[1]),
                 bounds.run.eq(self.run),
                 bounds.set.eq(getattr(p, f"which_{axis}")),
                 bounds.bound_lane.eq(getattr(p, f"lanes_{axis}")),
@@ -271,7 +272,7 @@ class Addresses(wiring.Component):
             ]
             for signal in ("select", "cut", "place", "spacing"):
                 late = Signal.like(getattr(bounds, signal), name=f"{name}_{signal}")
-                with m.If(self.go):
+                with m.If(self.go[1]):
                     m.d.sync += late.eq(getattr(p, f"{signal}_{axis}"))
                 m.d.comb += getattr(bounds, signal).eq(late)
             m.d.comb += [

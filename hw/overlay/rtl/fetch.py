@@ -38,10 +38,9 @@ class Fetch(wiring.Component):
     once, passes: it is done once and so many times again, one less than a power of two, which does
         not change meanwhile; once: not again. `passes` may be a cycle late.
     begin: the program begins, at 0
-    jump, onwards, target: what follows the word shown is at `target`, or with `onwards` the word
-        behind it, looked for anew
-    again: what follows it is what was jumped to last, a section's first word; where no body has
-        come since then
+    leave: what follows the word shown is looked for anew: with `jump` it is at `target`, or with
+        `onwards` the word behind it; without, what was jumped to last, a section's first word,
+        where no body has come since then
 
     Latency: a jump takes `isa.JUMP_CYCLES`, all else a cycle a word.
     """
@@ -66,9 +65,9 @@ class Fetch(wiring.Component):
                 "once": In(1),
                 "passes": In(pass_bits),
                 "begin": In(1),
+                "leave": In(1),
                 "jump": In(1),
                 "onwards": In(1),
-                "again": In(1),
                 "target": In(address_bits),
             }
         )
@@ -102,7 +101,7 @@ class Fetch(wiring.Component):
         shortest = Signal()
         m.d.comb += [
             self.address.eq(at),
-            leave.eq(self.begin | self.jump | self.again),
+            leave.eq(self.begin | self.leave),
             self.leaves.eq(leave),
             self.starved.eq(~there),
             at_end.eq(looping & ending),

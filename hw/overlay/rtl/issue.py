@@ -10,7 +10,12 @@ from amaranth.lib.wiring import In, Out
 from hw.overlay import isa
 from hw.overlay.hardware import Overlay
 from hw.overlay.isa import Direction, Mode
+from hw.overlay.rtl.broadcast import Leaf
 from hw.overlay.rtl.micro_op import OUTPUT_CONTROL, micro_op
+
+
+GO_COPIES = 5
+"""Registers that say the same: what moves on by one of them has its own, nearby."""
 
 
 def travel(lanes: int) -> int:
@@ -74,10 +79,11 @@ class Issue(wiring.Component):
 
     Members
     -------
-    i: the step; i_valid: whether there is one
+    i: the step
     next_lasts, next_waits: the step that comes next takes more than a cycle, or is an output, which
         does where there is no room
-    go: the step is done in this cycle, the next one comes
+    go: the step is done in this cycle, the next one comes: a register for each of its readers, whose
+        enables they are
     room: whether the output takes another logit
     write, write_valid, write_ready: a pixel from elsewhere, in a cycle without a capture
     o: micro-operation
@@ -91,10 +97,9 @@ class Issue(wiring.Component):
         super().__init__(
             {
                 "i": In(step(overlay)),
-                "i_valid": In(1),
                 "next_lasts": In(1),
                 "next_waits": In(1),
-                "go": Out(1),
+                "go": Out(GO_COPIES),
                 "room": In(1),
                 "write": In(write(overlay)),
                 "write_valid": In(1),
@@ -107,29 +112,28 @@ class Issue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        step, valid, op = self.i, self.i_valid, _Parts(m, self.o)
-        go = Signal(init=1)
+        step, op = self.i, _Parts(m, self.o)
+        go = Signal()
         travelling = Signal()
         reading = Signal()
         adding = Signal()
         clears = Signal()
         m.d.comb += [
-            self.go.eq(go),
-            reading.eq(valid & step.weight & ~travelling),
-            adding.eq(valid & go & (step.weight | step.immediate | (step.shift & step.add))),
+            reading.eq(step.weight & ~travelling),
+            adding.eq(go & (step.weight | step.immediate | (step.shift & step.add))),
             clears.eq(self.write_valid & self.write.clear),
         ]
-        outs = valid & step.out & go
+        outs = step.out & go
         self._go(m, go, travelling, outs)
         m.d.sync += [
-            travelling.eq(valid & step.weight & ~go),
-            op.move.eq((valid & (step.weight | step.immediate | step.shift)) | clears),
-            op.shift.eq(valid & (travelling | step.shift)),
+            travelling.eq(step.weight & ~go),
+            op.move.eq(step.weight | step.immediate | step.shift | clears),
+            op.shift.eq(travelling & step.weight | step.shift),
             op.direction.eq(Mux(travelling, self._direction(m, reading), step.direction)),
             op.add.eq(adding),
             op.halve.eq(adding & step.halve),
-            op.clear.eq((valid & step.capture & step.clear) | clears),
-            op.clear_negative.eq(valid & step.clear_negative),
+            op.clear.eq((step.capture & step.clear) | clears),
+            op.clear_negative.eq(step.clear_negative),
         ]
         self._operand(m, op, reading)
         self._capture(m, op, clears)
@@ -138,7 +142,7 @@ class Issue(wiring.Component):
             self.logit.lane.eq(step.lane),
             self.logit.out.eq(outs),
             self.logit.final.eq(step.final),
-            self.free.eq(valid & step.free),
+            self.free.eq(step.free),
         ]
         return m
 
@@ -147,18 +151,26 @@ class Issue(wiring.Component):
         step = self.i
         left = Signal.like(step.lanes)
         may = Signal()
+        following = Signal()
         m.d.comb += may.eq(self.room & ~outs)
         with m.If(travelling):
             m.d.sync += left.eq(left - 1)
         with m.Else():
             m.d.sync += left.eq(step.lanes)
         with m.If(go):
-            m.d.sync += go.eq(~(self.next_lasts | (self.next_waits & ~may)))
+            m.d.comb += following.eq(~(self.next_lasts | (self.next_waits & ~may)))
         with m.Elif(step.weight):
-            # A program that ends within a step leaves none.
-            m.d.sync += go.eq(Mux(travelling, left == 2, (step.lanes == 1) | ~self.i_valid))
+            m.d.comb += following.eq(Mux(travelling, left == 2, step.lanes == 1))
         with m.Else():
-            m.d.sync += go.eq(may)
+            m.d.comb += following.eq(may)
+        # It needs no reset: without a step it is one.
+        copies = Leaf(1 + GO_COPIES, self.overlay.fabric)
+        m.submodules.going = copies
+        m.d.comb += [
+            copies.i.eq(following.replicate(1 + GO_COPIES)),
+            go.eq(copies.o[0]),
+            self.go.eq(copies.o[1:]),
+        ]
 
     def _direction(self, m: Module, reading: Signal) -> Value:
         """Where a pixel comes from: it travels along its row, then along its column."""
@@ -180,7 +192,7 @@ class Issue(wiring.Component):
         step = self.i
         loads = Signal()
         negative = step.negative.replicate(self.overlay.data_bits)
-        m.d.comb += loads.eq(self.i_valid & Mux(step.immediate, 1, reading))
+        m.d.comb += loads.eq(step.immediate | reading)
         m.d.sync += [
             op.read.eq(step.address),
             op.flip.eq(Mux(step.immediate, step.value, negative)),
@@ -197,7 +209,7 @@ class Issue(wiring.Component):
         step, pixel = self.i, self.write
         capturing = Signal()
         m.d.comb += [
-            capturing.eq(self.i_valid & step.capture),
+            capturing.eq(step.capture),
             self.write_ready.eq(~capturing),
         ]
         rows = pixel.rows & self.write_valid.replicate(self.overlay.rows)

@@ -66,19 +66,23 @@ class Loader(wiring.Component):
         fresh = Signal(init=1, reset_less=True)
         taken = Signal()
         may = Signal()
+        may_soon = Signal(reset_less=True)
         seen = Signal()
         step = Signal(range(NO_STEP + 1), init=NO_STEP, reset_less=True)
         buffer = Signal(reset_less=True)
+        # The byte is an image's last; the image has just come.
+        done = Signal(reset_less=True)
+        arrives = Signal(reset_less=True)
         # Buffers that are full, and those of them that wait.
         full = Signal(2, reset_less=True)
         waiting = Signal(2, reset_less=True)
         m.d.comb += [
             self.step.eq(step),
             following.eq(at + self.words + clearing),
-            self.empty.eq(fresh & (full == 0)),
+            self.empty.eq(fresh & (full == 0) & ~arrives),
             self.image.eq(waiting != 0),
             self.cleared.eq(~clearing & self.run),
-            may.eq(~clearing & self.run & ~moves & (full != 2) & ~(fresh & (self.close | ~seen))),
+            may.eq(may_soon & self.run & ~(fresh & self.close)),
             self.valid.eq(Mux(clearing, self.run, self.i.valid & may)),
             self.i.ready.eq(self.ready & may),
             self.o.address.eq(at),
@@ -89,8 +93,13 @@ class Loader(wiring.Component):
             taken.eq(self.i.valid & self.i.ready),
         ]
         # An image that comes together with a program is the new program's: `close` knows of that a
-        # cycle later.
-        m.d.sync += seen.eq(self.i.valid & ~self.i.ready)
+        # cycle later. Behind each byte there is a cycle in which the address moves.
+        m.d.sync += [
+            seen.eq(self.i.valid & ~self.i.ready),
+            may_soon.eq(
+                self.cleared & ~taken & ~full[1] & ~(fresh & (self.close | ~seen | arrives))
+            ),
+        ]
         with m.If(moves | (clearing & self.ready)):
             m.d.sync += at.eq(following)
         with m.If(clearing & self.ready & at.all()):
@@ -99,7 +108,6 @@ class Loader(wiring.Component):
             m.d.sync += [clearing.eq(0), moves.eq(1), step.eq(first), rows.eq(1), columns.eq(1)]
         with m.If(moves):
             m.d.sync += moves.eq(0)
-        done = Signal()
         # Channel, column and row of the byte.
         c = Signal(12, reset_less=True)
         x = Signal(8, reset_less=True)
@@ -114,11 +122,12 @@ class Loader(wiring.Component):
             last["c"].eq(c == about.channels),
             last["x"].eq(x == about.width),
             last["y"].eq(y == about.height),
+            done.eq((c == about.channels) & (x == about.width) & (y == about.height)),
+            arrives.eq(taken & done),
         ]
         with m.If(taken):
             m.d.sync += [moves.eq(1), fresh.eq(done)]
-            self._advance(m, step, rows, columns, buffer, done, c, x, y, last, turn)
-        arrives = taken & done
+            self._advance(m, step, rows, columns, buffer, c, x, y, last, turn)
         m.d.sync += [
             full.eq(counted(full, arrives, self.free)),
             waiting.eq(counted(waiting, arrives, self.took)),
@@ -126,14 +135,12 @@ class Loader(wiring.Component):
         with m.If(~self.run):
             m.d.sync += [
                 signal.eq(signal.init)
-                for signal in (at, clearing, moves, step, rows, columns, buffer, full, waiting,
+                for signal in (at, clearing, moves, step, rows, columns, buffer, full, waiting, arrives,
                                fresh, c, x, y)
             ]  # fmt: skip
         return m
 
-    def _advance(
-        self, m: Module, step, rows, columns, buffer, done, c, x, y, last, turn
-    ) -> None:
+    def _advance(self, m: Module, step, rows, columns, buffer, c, x, y, last, turn) -> None:
         """Which step leads to the next byte's place, and in which lanes that is."""
         m.d.sync += [c.eq(c + 1), step.eq(STEPS.index("to_channel"))]
         with m.If(last["c"]):
@@ -146,7 +153,6 @@ class Loader(wiring.Component):
                 with m.If(turn["y"]):
                     m.d.sync += [rows.eq(rows << 1), step.eq(STEPS.index("to_lane_below"))]
                 with m.If(last["y"]):
-                    m.d.comb += done.eq(1)
                     m.d.sync += [y.eq(0), rows.eq(1), buffer.eq(~buffer)]
                     first, second = STEPS.index("to_first"), STEPS.index("to_second")
                     m.d.sync += step.eq(Mux(buffer, first, second))

@@ -12,11 +12,12 @@ class Pipeline:
     Parameters
     ----------
     m: the module that gets the registers
-    go: whether every word goes on to the next stage
+    go: whether every word goes on to the next stage; another register that says the same may take
+        its place for the stages that follow
     """
 
     def __init__(self, m: Module, go: Value, **known: ValueLike):
-        self._m, self._go = m, go
+        self._m, self.go = m, go
         self._known = {name: Value.cast(value) for name, value in known.items()}
 
     def __getattr__(self, name: str) -> Value:
@@ -35,6 +36,6 @@ class Pipeline:
         self._known = {}
         for name, value in following.items():
             held = Signal(value.shape(), name=f"{stage}_{name}")
-            with self._m.If(self._go):
+            with self._m.If(self.go):
                 self._m.d.sync += held.eq(value)
             self._known[name] = held

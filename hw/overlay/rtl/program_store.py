@@ -88,6 +88,12 @@ class ProgramStore(wiring.Component):
         number = Signal(range(len(FIELDS) + 1))
         at = Signal(self.address_bits + 1)
         following = Signal(self.address_bits + 1, init=1)
+        after = Signal(self.address_bits + 1)
+        # What the word under way is: by its length a stored program's last (which has two or more),
+        # the end of a section, of a suffix.
+        at_length = Signal()
+        section_ends = Signal()
+        is_suffix = Signal()
         length = Signal(self.address_bits + 1)
         streamed = Signal()
         # The section that ends is a suffix: with it, the stream may end too.
@@ -97,6 +103,8 @@ class ProgramStore(wiring.Component):
         damaged = [status.eq(Status.DAMAGED), ready.eq(0)]
         latest = Signal(self.address_bits + 1, init=-1)
         asked = Signal()
+        # Nothing has run in a cycle in which a program had asked.
+        may = Signal()
         taken = Signal()
         full = Signal()
         use = Signal()
@@ -106,6 +114,7 @@ class ProgramStore(wiring.Component):
             self.crc.eq(~said),
             self.ready.eq(ready),
             self.pending.eq(asked),
+            after.eq(following + 1),
             self.about.streamed.eq(streamed),
             self.written.eq(at),
             self.latest.eq(latest),
@@ -115,6 +124,7 @@ class ProgramStore(wiring.Component):
             m.d.sync += full.eq((following ^ self.held) == 1 << self.address_bits)
         with m.Else():
             m.d.sync += full.eq((at ^ self.held) == 1 << self.address_bits)
+        m.d.sync += may.eq(asked & self.open)
         header = Signal()
         self._memory(m, at, word, taken)
         self._steps(m, number, word, header)
@@ -125,12 +135,16 @@ class ProgramStore(wiring.Component):
                 word.eq(self.i.payload.word),
                 last.eq(self.i.payload.last),
                 there.eq(1),
+                is_suffix.eq(self.i.payload.word[8:] == _ENDS[1]),
+                section_ends.eq(
+                    (self.i.payload.word[8:] == _ENDS[0]) | (self.i.payload.word[8:] == _ENDS[1])
+                ),
             ]
         with m.FSM(init="WAIT") as state:
             with m.State("WAIT"):
                 # From a register, so that no output depends on the stream at once.
                 m.d.sync += asked.eq(self.i.valid)
-                with m.If(asked & self.open):
+                with m.If(asked & may):
                     m.d.sync += [
                         asked.eq(0),
                         status.eq(Status.LOADING),
@@ -139,6 +153,7 @@ class ProgramStore(wiring.Component):
                         number.eq(0),
                         at.eq(0),
                         following.eq(1),
+                        at_length.eq(0),
                         latest.eq(-1),
                         suffix.eq(0),
                         last.eq(0),
@@ -157,14 +172,13 @@ class ProgramStore(wiring.Component):
                     with m.If(last):
                         m.d.sync += damaged
                         m.next = "WAIT"
-                    self._check(m, number, word, length, streamed, status)
             with m.State("WORDS"):
                 m.d.comb += [use.eq(there & ~full), taken.eq(use)]
-                section_ends = (word[8:] == _ENDS[0]) | (word[8:] == _ENDS[1])
                 with m.If(use):
-                    m.d.sync += [latest.eq(at), at.eq(following), following.eq(following + 1)]
-                    m.d.sync += [suffix.eq(word[8:] == _ENDS[1])]
-                    with m.If(Mux(streamed, section_ends, following == length)):
+                    m.d.sync += [latest.eq(at), at.eq(following), following.eq(after)]
+                    m.d.sync += at_length.eq(after == length)
+                    m.d.sync += [suffix.eq(is_suffix)]
+                    with m.If(Mux(streamed, section_ends, at_length)):
                         m.next = "CRC_LOW"
                     with m.If(last):
                         m.d.sync += damaged
@@ -203,6 +217,7 @@ class ProgramStore(wiring.Component):
                 m.d.comb += use.eq(there)
                 with m.If(last):
                     m.next = "WAIT"
+        self._check(m, header & use, number, word, length, streamed, status)
         # Behind a CRC none comes before it is checked: `last` is that of the CRC.
         comes = ~there | (use & ~state.ongoing("CRC_HIGH"))
         m.d.comb += self.i.ready.eq(~state.ongoing("WAIT") & ~last & comes)
@@ -290,6 +305,7 @@ class ProgramStore(wiring.Component):
     def _check(
         self,
         m: Module,
+        use: Value,
         number: Value,
         word: Value,
         length: Signal,
@@ -305,20 +321,26 @@ class ProgramStore(wiring.Component):
             "fingerprint_high": (fingerprint >> 16, Status.OTHER_OVERLAY),
             "fingerprint_low": (fingerprint & 0xFFFF, Status.OTHER_OVERLAY),
         }
+        # What is wrong is said a cycle later.
+        wrong = {name: Signal(name=f"wrong_{name}") for name in [*wanted, "long", "none"]}
+        m.d.sync += [flag.eq(0) for flag in wrong.values()]
         for name, (value, otherwise) in wanted.items():
-            with m.If((number == FIELDS.index(name)) & (word != value)):
+            with m.If(use & (number == FIELDS.index(name))):
+                m.d.sync += wrong[name].eq(word != value)
+            with m.If(wrong[name]):
                 m.d.sync += status.eq(otherwise)
-        with m.If(number == FIELDS.index("length_high")):
+        with m.If(use & (number == FIELDS.index("length_high"))):
             m.d.sync += [length[16:].eq(word), streamed.eq(word[-1])]
-            with m.If((word > most >> 16) & ~word[-1]):
-                m.d.sync += status.eq(Status.TOO_LONG)
-        with m.If(number == FIELDS.index("length_low")):
+            m.d.sync += wrong["long"].eq((word > most >> 16) & ~word[-1])
+        with m.If(use & (number == FIELDS.index("length_low"))):
             m.d.sync += length[:16].eq(word)
             whole = Cat(word, length[16:])
-            with m.If((whole > most) & ~streamed):
-                m.d.sync += status.eq(Status.TOO_LONG)
-            with m.If(whole == 0):
-                m.d.sync += status.eq(Status.DAMAGED)
+            m.d.sync += wrong["long"].eq((whole > most) & ~streamed)
+            m.d.sync += wrong["none"].eq(whole == 0)
+        with m.If(wrong["long"]):
+            m.d.sync += status.eq(Status.TOO_LONG)
+        with m.If(wrong["none"]):
+            m.d.sync += status.eq(Status.DAMAGED)
 
 
 def _padded(address: Value, bits: int) -> Value:

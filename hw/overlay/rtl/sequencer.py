@@ -95,18 +95,19 @@ class Sequencer(wiring.Component):
         m.submodules.addresses = addresses = Addresses(self.overlay)
         m.submodules.issue = issue = Issue(self.overlay)
         go = Signal()
+        fetches, early, late, beside = (issue.go[copy] for copy in range(1, 5))
         waits = Signal()
         # The word shown is to be done.
         valid = Signal()
         # The rest of a section that is not done, as there is no image for it.
         skipping = Signal()
         m.d.comb += [
-            addresses.go.eq(go),
+            addresses.go.eq(Cat(early, late)),
             addresses.run.eq(self.run),
             addresses.image_step.eq(self.program.image_step),
             fetch.go.eq(go),
             self.address.eq(fetch.address[: self.address_bits]),
-            self.next.eq(fetch.go),
+            self.next.eq(fetches),
             fetch.written.eq(self.written),
             fetch.latest.eq(self.latest),
             self.held.eq(fetch.held),
@@ -123,14 +124,18 @@ class Sequencer(wiring.Component):
         operation = {
             op: self._kind(m, fetch, op.name, coming & (self.word[12:] == 8 | op)) for op in Op
         }
+        weight = self._kind(m, fetch, "weight", coming & ~self.word[15])
         in_flow = (8 | Op.FLOW) << 4
         flow = {}
         for kind in Flow:
             found = fetch.coming if kind is Flow.END_PREFIX else coming
             found &= self.word[8:] == in_flow | kind
             flow[kind] = self._kind(m, fetch, kind.name, found)
+        ends = (self.word[8:] == in_flow | Flow.END_PREFIX) & fetch.coming
+        ends |= (self.word[8:] == in_flow | Flow.END_SUFFIX) & coming
+        ends = self._kind(m, fetch, "end", ends)
         registers = self._registers(m, go, word, operation)
-        row, column, first = self._images(m, go, fetch, flow, waits, skipping)
+        row, column, first = self._images(m, go, fetch, flow, ends, waits, skipping)
         buffer = Signal(init=1)
         with m.If(~self.run):
             m.d.sync += buffer.eq(1)
@@ -151,9 +156,10 @@ class Sequencer(wiring.Component):
         asked = self._request(m, fetch, word, operation, registers, valid, buffer, row, column)
         m.d.comb += addresses.i.eq(asked)
         self._steps(
-            m, go, word, valid & ~waits, first, operation, flow, registers, addresses, issue
-        )
-        m.d.comb += go.eq(issue.go)
+            m, beside, word, valid & ~waits, weight, first, operation, flow, registers, addresses,
+            issue,
+        )  # fmt: skip
+        m.d.comb += go.eq(issue.go[0])
         m.d.comb += [
             self.free.eq(issue.free),
             issue.room.eq(self.room),
@@ -190,7 +196,7 @@ class Sequencer(wiring.Component):
         return registers
 
     def _images(
-        self, m: Module, go, fetch: Fetch, flow, waits, skipping
+        self, m: Module, go, fetch: Fetch, flow, ends, waits, skipping
     ) -> tuple[Signal, Signal, Signal]:
         """Which image of the batch it is, and where the program goes on; whether it is the first.
 
@@ -256,9 +262,9 @@ class Sequencer(wiring.Component):
             m.d.sync += skipping.eq(0)
         m.d.comb += [
             fetch.begin.eq(begin),
+            fetch.leave.eq(go & (ends | waits)),
             fetch.jump.eq(end | over | (early & ~streamed)),
             fetch.onwards.eq(streamed),
-            fetch.again.eq(fails & ~(early & ~streamed)),
             fetch.target.eq(Mux((end & at_end) | early, self.program.suffix, 0)),
         ]
         self._present = present
@@ -340,10 +346,20 @@ class Sequencer(wiring.Component):
         return asked
 
     def _steps(
-        self, m: Module, go, word, valid, first, operation, flow, registers, addresses, issue
+        self,
+        m: Module,
+        go,
+        word,
+        valid,
+        weight,
+        first,
+        operation,
+        flow,
+        registers,
+        addresses,
+        issue,
     ) -> None:
         """What goes beside the addresses, and the steps of both."""
-        weight = valid & ~word[15]
         image = registers[Register.OUTPUT][:4]
         # Images of a batch lie row by row in the grid's corner.
         lane = Signal(4)
@@ -375,8 +391,8 @@ class Sequencer(wiring.Component):
             batch=flow[Flow.END_SUFFIX],
             none=self._none,
         )
-        names = ["weight", "immediate", "shift", "capture", "clear_negative", "free", "out"]
-        names += ["negative", "rectify", "halve", "low", "collect", "lane"]
+        kinds = ["weight", "immediate", "shift", "capture", "clear_negative", "free", "out"]
+        names = [*kinds, "negative", "rectify", "halve", "low", "collect", "lane"]
         counted = ["batch", "none"]
         moving = valid
         under_way = []
@@ -391,7 +407,8 @@ class Sequencer(wiring.Component):
             with m.If(go):
                 m.d.sync += held.eq(moving)
             with m.If(~self.run):
-                m.d.sync += held.eq(0)
+                # None is left of a program that has ended.
+                m.d.sync += [held.eq(0), *(getattr(p, kind).eq(0) for kind in kinds)]
             moving = held
             under_way.append(held)
         m.d.comb += [self.waiting.eq(p.none), self.batch_done.eq(p.batch & go)]
@@ -408,4 +425,4 @@ class Sequencer(wiring.Component):
             ready.final.eq(p.low[0]),
             *(getattr(ready, name).eq(addresses.o[name]) for name, _ in place(self.overlay)),
         ]
-        m.d.comb += [issue.i.eq(ready), issue.i_valid.eq(moving)]
+        m.d.comb += issue.i.eq(ready)
