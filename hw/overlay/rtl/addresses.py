@@ -39,8 +39,9 @@ def request(overlay: Overlay) -> data.StructLayout:
     plane: base of it, and slot: added to it
     image, buffer: whether it lies in the image's buffer, and in which
     For each axis: tap, dilation, stride, offset (a bound's coordinate); pitch, log2, of what the
-        word means, pitch_out that of the output; cut, place; select: class of a capture; which:
+        word means; cut, place; select: class of a capture; which:
         bound that is set
+    pitch_out_x: pitch of the output
     pass_end, last: see `Fetch`
     """
     axes = {
@@ -49,7 +50,6 @@ def request(overlay: Overlay) -> data.StructLayout:
         "stride": 4,
         "offset": COORDINATE_BITS,
         "pitch": signed(PITCH_BITS),
-        "pitch_out": signed(PITCH_BITS),
         "cut": 1,
         "place": PLACE_BITS,
         "select": 2,
@@ -62,6 +62,7 @@ def request(overlay: Overlay) -> data.StructLayout:
             **dict.fromkeys(flags, 1),
             "plane": plane,
             "slot": plane,
+            "pitch_out_x": signed(PITCH_BITS),
             **{f"{name}_{axis}": shape for name, shape in axes.items() for axis in AXES},
         }
     )
@@ -124,7 +125,7 @@ class Addresses(wiring.Component):
 
         late = ["weight", "capture", "image", "buffer"]
         late += both("pitch", "cut", "place", "select", "which")
-        middle = [*late, "plane", "pass_end", "last", *both("stride", "pitch_out")]
+        middle = [*late, "plane", "pass_end", "last", "pitch_out_x", *both("stride")]
         p.advance("a", [*middle, "slot", *both("tap", "dilation", "offset")])
         del middle[middle.index("plane")]
         p.advance(
@@ -143,7 +144,9 @@ class Addresses(wiring.Component):
             )
             for axis in AXES
         }
-        p.advance("c", [*middle, "plane"], **near)
+        middle.remove("pitch_out_x")
+        widest = ones(m, "widest", p.pitch_out_x.as_signed(), WORD_BITS)
+        p.advance("c", [*middle, "plane"], widest=widest, **near)
         words, positions = self._output_word(m, p)
         p.advance(
             "e",
@@ -224,9 +227,8 @@ class Addresses(wiring.Component):
         """Word of the output plane and its coordinate times the stride, by axis, in stage C."""
         words = {axis: Signal(WORD_BITS, name=f"output_word_{axis}") for axis in AXES}
         positions = {axis: Signal(COORDINATE_BITS, name=f"position_{axis}") for axis in AXES}
-        widest = ones(m, "widest", p.pitch_out_x.as_signed(), WORD_BITS)
         at_end = Signal()
-        m.d.comb += at_end.eq(words["x"] == widest)
+        m.d.comb += at_end.eq(words["x"] == p.widest)
         with m.If(self.go[0] & p.pass_end):
             m.d.sync += [
                 words["x"].eq(words["x"] + 1),

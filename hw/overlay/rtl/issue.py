@@ -13,7 +13,6 @@ from hw.overlay.isa import Direction, Mode
 from hw.overlay.rtl.broadcast import Leaf
 from hw.overlay.rtl.micro_op import OUTPUT_CONTROL, micro_op
 
-
 GO_COPIES = 5
 """Registers that say the same: what moves on by one of them has its own, nearby."""
 
@@ -80,8 +79,8 @@ class Issue(wiring.Component):
     Members
     -------
     i: the step
-    next_lasts, next_waits: the step that comes next takes more than a cycle, or is an output, which
-        does where there is no room
+    next_lasts, next_waits: the step that comes next takes more than a cycle, or is an output, for
+        which there may be no room
     go: the step is done in this cycle, the next one comes: a register for each of its readers, whose
         enables they are
     room: whether the output takes another logit

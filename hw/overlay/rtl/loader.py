@@ -70,8 +70,7 @@ class Loader(wiring.Component):
         seen = Signal()
         step = Signal(range(NO_STEP + 1), init=NO_STEP, reset_less=True)
         buffer = Signal(reset_less=True)
-        # The byte is an image's last; the image has just come.
-        done = Signal(reset_less=True)
+        # An image has just come.
         arrives = Signal(reset_less=True)
         # Buffers that are full, and those of them that wait.
         full = Signal(2, reset_less=True)
@@ -115,18 +114,19 @@ class Loader(wiring.Component):
         # Between two bytes there is a cycle more, in which these are found.
         about = self.about
         turn = {axis: Signal(name=f"turn_{axis}", reset_less=True) for axis in "yx"}
-        last = {axis: Signal(name=f"last_{axis}", reset_less=True) for axis in "yxc"}
+        # The byte is a pixel's last one, a row's, the image's.
+        last = {axis: Signal(name=f"last_{axis}", reset_less=True) for axis in "cxy"}
+        ends = {"c": c == about.channels, "x": x == about.width, "y": y == about.height}
         m.d.sync += [
             turn["x"].eq(((x | ~about.wrap_x)[:7]).all()),
             turn["y"].eq(((y | ~about.wrap_y)[:7]).all()),
-            last["c"].eq(c == about.channels),
-            last["x"].eq(x == about.width),
-            last["y"].eq(y == about.height),
-            done.eq((c == about.channels) & (x == about.width) & (y == about.height)),
-            arrives.eq(taken & done),
+            last["c"].eq(ends["c"]),
+            last["x"].eq(ends["c"] & ends["x"]),
+            last["y"].eq(ends["c"] & ends["x"] & ends["y"]),
+            arrives.eq(taken & last["y"]),
         ]
         with m.If(taken):
-            m.d.sync += [moves.eq(1), fresh.eq(done)]
+            m.d.sync += [moves.eq(1), fresh.eq(last["y"])]
             self._advance(m, step, rows, columns, buffer, c, x, y, last, turn)
         m.d.sync += [
             full.eq(counted(full, arrives, self.free)),
@@ -135,8 +135,8 @@ class Loader(wiring.Component):
         with m.If(~self.run):
             m.d.sync += [
                 signal.eq(signal.init)
-                for signal in (at, clearing, moves, step, rows, columns, buffer, full, waiting, arrives,
-                               fresh, c, x, y)
+                for signal in (at, clearing, moves, step, rows, columns, buffer, full, waiting,
+                               arrives, fresh, c, x, y)
             ]  # fmt: skip
         return m
 
@@ -145,17 +145,16 @@ class Loader(wiring.Component):
         m.d.sync += [c.eq(c + 1), step.eq(STEPS.index("to_channel"))]
         with m.If(last["c"]):
             m.d.sync += [c.eq(0), x.eq(x + 1), step.eq(STEPS.index("to_column"))]
-            with m.If(turn["x"]):
-                m.d.sync += [columns.eq(columns << 1), step.eq(STEPS.index("to_lane"))]
-            with m.If(last["x"]):
-                m.d.sync += [x.eq(0), columns.eq(1)]
-                m.d.sync += [y.eq(y + 1), step.eq(STEPS.index("to_row"))]
-                with m.If(turn["y"]):
-                    m.d.sync += [rows.eq(rows << 1), step.eq(STEPS.index("to_lane_below"))]
-                with m.If(last["y"]):
-                    m.d.sync += [y.eq(0), rows.eq(1), buffer.eq(~buffer)]
-                    first, second = STEPS.index("to_first"), STEPS.index("to_second")
-                    m.d.sync += step.eq(Mux(buffer, first, second))
+        with m.If(last["c"] & turn["x"]):
+            m.d.sync += [columns.eq(columns << 1), step.eq(STEPS.index("to_lane"))]
+        with m.If(last["x"]):
+            m.d.sync += [x.eq(0), columns.eq(1), y.eq(y + 1), step.eq(STEPS.index("to_row"))]
+        with m.If(last["x"] & turn["y"]):
+            m.d.sync += [rows.eq(rows << 1), step.eq(STEPS.index("to_lane_below"))]
+        with m.If(last["y"]):
+            m.d.sync += [y.eq(0), rows.eq(1), buffer.eq(~buffer)]
+            first, second = STEPS.index("to_first"), STEPS.index("to_second")
+            m.d.sync += step.eq(Mux(buffer, first, second))
 
 
 def counted(number: Value, more: Value, less: Value) -> Value:

@@ -107,6 +107,7 @@ class ProgramStore(wiring.Component):
         may = Signal()
         taken = Signal()
         full = Signal()
+        stuck = Signal()
         use = Signal()
         good = Signal()
         m.d.comb += [
@@ -115,6 +116,8 @@ class ProgramStore(wiring.Component):
             self.ready.eq(ready),
             self.pending.eq(asked),
             after.eq(following + 1),
+            # Before a program, and while a CRC is checked, there is none.
+            use.eq(there & ~stuck),
             self.about.streamed.eq(streamed),
             self.written.eq(at),
             self.latest.eq(latest),
@@ -160,7 +163,7 @@ class ProgramStore(wiring.Component):
                     ]
                     m.next = "HEADER"
             with m.State("HEADER"):
-                m.d.comb += [use.eq(there), header.eq(there)]
+                m.d.comb += header.eq(there)
                 with m.If(status != Status.LOADING):
                     m.next = "REST"
                 with m.Elif(use):
@@ -173,7 +176,7 @@ class ProgramStore(wiring.Component):
                         m.d.sync += damaged
                         m.next = "WAIT"
             with m.State("WORDS"):
-                m.d.comb += [use.eq(there & ~full), taken.eq(use)]
+                m.d.comb += [stuck.eq(full), taken.eq(there & ~full)]
                 with m.If(use):
                     m.d.sync += [latest.eq(at), at.eq(following), following.eq(after)]
                     m.d.sync += at_length.eq(after == length)
@@ -188,7 +191,6 @@ class ProgramStore(wiring.Component):
                     m.d.sync += damaged
                     m.next = "REST"
             with m.State("CRC_LOW"):
-                m.d.comb += use.eq(there)
                 with m.If(use):
                     m.next = "CRC_HIGH"
                     with m.If(status == Status.LOADING):
@@ -197,7 +199,6 @@ class ProgramStore(wiring.Component):
                         m.d.sync += damaged
                         m.next = "WAIT"
             with m.State("CRC_HIGH"):
-                m.d.comb += use.eq(there)
                 with m.If(use):
                     m.next = "CHECK"
             with m.State("CHECK"):
@@ -214,12 +215,11 @@ class ProgramStore(wiring.Component):
                 with m.Elif(good):
                     m.next = "WORDS"
             with m.State("REST"):
-                m.d.comb += use.eq(there)
                 with m.If(last):
                     m.next = "WAIT"
         self._check(m, header & use, number, word, length, streamed, status)
         # Behind a CRC none comes before it is checked: `last` is that of the CRC.
-        comes = ~there | (use & ~state.ongoing("CRC_HIGH"))
+        comes = ~(there & (stuck | state.ongoing("CRC_HIGH")))
         m.d.comb += self.i.ready.eq(~state.ongoing("WAIT") & ~last & comes)
         return m
 
@@ -321,13 +321,15 @@ class ProgramStore(wiring.Component):
             "fingerprint_high": (fingerprint >> 16, Status.OTHER_OVERLAY),
             "fingerprint_low": (fingerprint & 0xFFFF, Status.OTHER_OVERLAY),
         }
-        # What is wrong is said a cycle later.
+        # What is wrong is said a cycle later: what was wrong first, or of the packet's last word.
+        open_yet = Signal()
+        m.d.comb += open_yet.eq((status == Status.LOADING) | (status == Status.DAMAGED))
         wrong = {name: Signal(name=f"wrong_{name}") for name in [*wanted, "long", "none"]}
         m.d.sync += [flag.eq(0) for flag in wrong.values()]
         for name, (value, otherwise) in wanted.items():
             with m.If(use & (number == FIELDS.index(name))):
                 m.d.sync += wrong[name].eq(word != value)
-            with m.If(wrong[name]):
+            with m.If(wrong[name] & open_yet):
                 m.d.sync += status.eq(otherwise)
         with m.If(use & (number == FIELDS.index("length_high"))):
             m.d.sync += [length[16:].eq(word), streamed.eq(word[-1])]
@@ -337,9 +339,9 @@ class ProgramStore(wiring.Component):
             whole = Cat(word, length[16:])
             m.d.sync += wrong["long"].eq((whole > most) & ~streamed)
             m.d.sync += wrong["none"].eq(whole == 0)
-        with m.If(wrong["long"]):
+        with m.If(wrong["long"] & open_yet):
             m.d.sync += status.eq(Status.TOO_LONG)
-        with m.If(wrong["none"]):
+        with m.If(wrong["none"] & open_yet):
             m.d.sync += status.eq(Status.DAMAGED)
 
 

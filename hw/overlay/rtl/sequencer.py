@@ -205,28 +205,30 @@ class Sequencer(wiring.Component):
         row = Signal(PLACE_BITS)
         column = Signal(PLACE_BITS)
         present = Signal(range(PLACES + 1))
-        first = Signal()
+        first = Signal(init=1)
         # Without an image the prefix's first word is done again, until there is one.
         fails = Signal()
         failed = Signal()
         # The batch does without the images that are left.
         short = Signal()
-        # Known a cycle late: what they depend on changes longer than that before they are asked for.
+        streamed = self.program.streamed
+        # Known a cycle late; what they depend on changes longer than that before it matters.
         there = Signal()
         at_end = Signal()
         does_without = Signal()
+        restarts = Signal()
         m.d.sync += [
             first.eq((row == 0) & (column == 0)),
             there.eq(self.image & ~short),
             at_end.eq((row == self.program.rows) & (column == self.program.columns)),
             does_without.eq((self.flush | short) & ~first),
+            restarts.eq((self.flush | short) & ~first & ~streamed),
         ]
         m.d.comb += [
             waits.eq(flow[Flow.WAIT_IMAGE] & ~there),
             fails.eq(waits & go),
             self.took.eq(flow[Flow.WAIT_IMAGE] & there & go),
         ]
-        streamed = self.program.streamed
         begin = Signal()
         end = Signal()
         over = Signal()
@@ -251,21 +253,27 @@ class Sequencer(wiring.Component):
                 m.d.sync += [row.eq(row + 1), column.eq(0)]
             with m.Else():
                 m.d.sync += column.eq(column + 1)
-        with m.If(early & streamed):
+        with m.If(early & ~restarts):
             # The words come nevertheless.
             m.d.sync += [short.eq(1), skipping.eq(1)]
         with m.If(begin | over):
             m.d.sync += [present.eq(0), short.eq(0)]
-        with m.If(begin | over | (early & ~streamed)):
+        with m.If(begin | over | (fails & restarts)):
             m.d.sync += [row.eq(0), column.eq(0)]
         with m.If(begin):
             m.d.sync += skipping.eq(0)
         m.d.comb += [
             fetch.begin.eq(begin),
             fetch.leave.eq(go & (ends | waits)),
-            fetch.jump.eq(end | over | (early & ~streamed)),
+            fetch.jump.eq(go & (ends | (waits & restarts))),
             fetch.onwards.eq(streamed),
-            fetch.target.eq(Mux((end & at_end) | early, self.program.suffix, 0)),
+            fetch.target.eq(
+                Mux(
+                    flow[Flow.END_SUFFIX] | (flow[Flow.END_PREFIX] & ~at_end),
+                    0,
+                    self.program.suffix,
+                )
+            ),
         ]
         self._present = present
         self._none = begin | fails | (failed & ~self.took)
@@ -315,6 +323,7 @@ class Sequencer(wiring.Component):
             asked.buffer.eq(buffer),
             asked.pass_end.eq(valid & fetch.pass_end),
             asked.last.eq(last),
+            asked.pitch_out_x.eq(registers[Register.OUT_PITCH][:4]),
         ]
         pitches = {
             name: dict(zip(AXES, (registers[r][4:], registers[r][:4]), strict=True))
@@ -336,7 +345,6 @@ class Sequencer(wiring.Component):
                 "tap": taps[axis],
                 "offset": Mux(bound, value, registers[offset].as_signed()),
                 "pitch": pitch,
-                "pitch_out": pitches["out"][axis],
                 "cut": cut,
                 "place": own,
                 "select": select,
