@@ -17,6 +17,7 @@ from hw.networks import parts
 from nas import checkpoint
 from nas.checkpoint import CHECKPOINT
 from nas.model import GraphModel, bias_of, weight_of
+from nas.norm import BatchNorm2d
 from nas.shift import IncrementalWeight, RealWeight, ShiftWeight
 from nas.task import Task, task_of
 
@@ -139,7 +140,10 @@ def take_over(model: GraphModel, source: GraphModel, place: str | Path) -> Conve
             bias.copy_(given)
         norm = getattr(unit, "norm", None)
         if norm is not None:
-            norm.load_state_dict(theirs.norm.state_dict())
+            # What few terms hold is a norm's own.
+            norm.load_state_dict(theirs.norm.state_dict(), strict=False)
+            if isinstance(norm, BatchNorm2d) and norm.terms not in (0, theirs.norm.terms):
+                norm.get_buffer("held").zero_()
     weights, larger, lost = counts
     return Conversion(weights, larger, lost, tuple(new))
 

@@ -26,6 +26,10 @@ LANES = 32
 MOST_CHANNELS = 8
 """Up to so many channels this beats the library's kernel."""
 
+HOLD = 0.8
+"""Octaves by which a channel's real factor may leave the power of two that stands for it before
+another one does. The nearest is 0.58 away at the most. With each further term a third of it."""
+
 library_only = False
 """Whether the library's kernel is taken everywhere; see `twice_differentiable`."""
 
@@ -177,6 +181,10 @@ def average_running_statistics(module: nn.Module) -> None:
     for value, average in zip(values, distributed.averages(values), strict=True):
         assert average is not None
         value.copy_(average)
+    for norm in apart:
+        if norm.terms and distributed.world() > 1:
+            held = norm.get_buffer("held")
+            held.copy_(distributed.gathered(held)[distributed.MAIN])
 
 
 def _norms(module: nn.Module) -> "list[BatchNorm2d]":
@@ -186,11 +194,12 @@ def _norms(module: nn.Module) -> "list[BatchNorm2d]":
 class BatchNorm2d(nn.BatchNorm2d):
     """`torch.nn.BatchNorm2d`, the same numbers up to float rounding, quicker for few channels.
 
-    With `terms`, the factor gamma / sqrt(variance + eps) of each channel is in evaluation the
-    nearest greedy sum of at most so many signed powers of two. What a training step sees of it is
-    the ratio of that sum to the real factor, of the running variance too: a constant that
-    multiplies gamma, through which gradients pass straight. Of the batch's own variance the sum
-    would be another one at many steps: its powers would be on no batch what they are in the end.
+    With `terms`, the factor gamma / sqrt(variance + eps) of each channel is in evaluation a greedy
+    sum of at most so many signed powers of two near it: the one that training held last (`held`),
+    while the real factor is no farther from it than `HOLD`, else the nearest. What a training step
+    sees of it is its ratio to the real factor, both of the running variance: a constant that
+    multiplies gamma, through which gradients pass straight. By the batch's own variance, and
+    without holding, a factor between two sums would flip at many steps.
 
     Parameters
     ----------
@@ -212,6 +221,9 @@ class BatchNorm2d(nn.BatchNorm2d):
         super().__init__(channels, affine=affine, track_running_stats=track_running_stats)
         assert not terms or (affine and track_running_stats)
         self.terms = terms
+        if terms:
+            # Zeros: none is held yet.
+            self.register_buffer("held", torch.zeros(channels, dtype=torch.float64))
         self.synchronised = True
 
     def forward(self, input: Tensor, scale: Tensor | None = None) -> Tensor:
@@ -256,7 +268,12 @@ class BatchNorm2d(nn.BatchNorm2d):
     def factor(self) -> Tensor:
         """What each channel is multiplied by in evaluation, as an export folds it; float64."""
         real = self._real_factor()
-        return sum_of_powers(real, self.terms) if self.terms else real
+        if not self.terms:
+            return real
+        held, room = self.get_buffer("held"), 2 ** (HOLD / 3 ** (self.terms - 1))
+        ratio = held / real
+        near = (ratio >= 1 / room) & (ratio <= room)
+        return torch.where(near, held, sum_of_powers(real, self.terms))
 
     def _real_factor(self) -> Tensor:
         assert self.running_var is not None
@@ -264,10 +281,10 @@ class BatchNorm2d(nn.BatchNorm2d):
 
     @torch.no_grad()
     def _ratio(self) -> Tensor:
-        """By how much a channel's sum of powers is more than its real factor; 1 where that is 0."""
-        real = self._real_factor()
-        ratio = torch.where(real == 0, 1, sum_of_powers(real, self.terms) / real)
-        return ratio.to(self.weight.dtype)
+        """By how much a channel's factor is more than the real one, held from now on; 1 at 0."""
+        real, factor = self._real_factor(), self.factor()
+        self.get_buffer("held").copy_(factor)
+        return torch.where(real == 0, 1, factor / real).to(self.weight.dtype)
 
     def _evaluated(self, input: Tensor) -> Tensor:
         assert self.running_mean is not None

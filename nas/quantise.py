@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hw.errors import InputError
 from hw.ir.arithmetic import accumulation
@@ -29,6 +29,7 @@ from hw.ir.network import Network
 from hw.ir.parameters import Arithmetic, LayerParams
 from hw.ir.weights import encode
 from nas.model import ConvUnit, GraphModel, LinearUnit, ReduceUnit
+from nas.norm import BatchNorm2d
 
 CALIBRATION_IMAGES = 512
 """Training images on which formats are chosen."""
@@ -116,17 +117,15 @@ def _fold_layer(model: GraphModel, network: Network, node: Node) -> LayerParams:
         return LayerParams(codes, none.astype(np.int8), none.astype(np.int16), bias)
     assert isinstance(unit, ConvUnit | ReduceUnit)
     norm = unit.norm
-    if not isinstance(norm, nn.BatchNorm2d):
+    if not isinstance(norm, BatchNorm2d):
         bias = unit.conv.bias
         values = () if bias is None else bias.tolist()
         return _layer(codes, unit_scales(len(codes), values, acc.frac))
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
     scales = fold(
-        norm.weight.tolist(),
+        norm.factor().tolist(),
         norm.bias.tolist(),
         norm.running_mean.tolist(),
-        norm.running_var.tolist(),
-        norm.eps,
         acc=acc,
         out=network.formats[node.name],
         terms=network.arithmetic.scale_terms,

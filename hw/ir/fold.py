@@ -60,21 +60,20 @@ def fixed_point(value: Fraction | float, frac: int) -> int:
 
 
 def fold(
-    gamma: Sequence[float] | np.ndarray,
+    factor: Sequence[float] | np.ndarray,
     beta: Sequence[float] | np.ndarray,
     mean: Sequence[float] | np.ndarray,
-    var: Sequence[float] | np.ndarray,
-    eps: float,
     *,
     acc: Accumulation,
     out: Format,
     terms: int,
 ) -> Scales:
-    """Requantisation that stands for gamma·(x - mean) / sqrt(var + eps) + beta, x the accumulator.
+    """Requantisation that stands for factor·(x - mean) + beta, x the accumulator.
 
     Parameters
     ----------
-    gamma, beta, mean, var: one value a channel; mean and var in real units, not accumulator steps
+    factor, beta, mean: one value a channel, in real units, not accumulator steps; of a batch norm
+        the factor is gamma / sqrt(var + eps)
     acc: of the layer, see `hw.ir.arithmetic.accumulation`
     out: format of the layer's output
     terms: K, the most terms a scale may have
@@ -88,11 +87,10 @@ def fold(
     biases: list[Fraction] = []
     step = Fraction(2) ** (acc.frac - out.frac)
     for c in range(channels):
-        scale = float(gamma[c]) / math.sqrt(float(var[c]) + eps)
         largest = max(abs(acc.low[c]), abs(acc.high[c]))
         found = tuple(
             (sign, exp)
-            for sign, exp in power_terms(scale, terms)
+            for sign, exp in power_terms(float(factor[c]), terms)
             if largest * Fraction(2) ** exp >= SMALLEST_EFFECT * step
         )
         quantised = sum((sign * Fraction(2) ** exp for sign, exp in found), Fraction(0))

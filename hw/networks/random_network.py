@@ -285,13 +285,13 @@ class _Maker:
         gamma = np.where(var > 0, self.rng.uniform(0.5, 1.5, channels), 0.0)
         beta = self.rng.uniform(-0.5, 0.5, channels)
         terms = self.network.arithmetic.scale_terms
+        factor = (gamma / np.sqrt(var + EPS)).tolist()
         scale = [
-            sum(sign * 2.0**exp for sign, exp in power_terms(value, terms))
-            for value in (gamma / np.sqrt(var + EPS)).tolist()
+            sum(sign * 2.0**exp for sign, exp in power_terms(value, terms)) for value in factor
         ]
         target = self.choose(node, (real - mean) * scale + beta)
         self.network.formats[node.name] = target
-        self.fix(node, fold(gamma, beta, mean, var, EPS, acc=acc, out=target, terms=terms))
+        self.fix(node, fold(factor, beta, mean, acc=acc, out=target, terms=terms))
 
     def fix(self, node: Node, scales: Scales) -> None:
         self.network.params[node.name] = replace(

@@ -140,6 +140,26 @@ def _tracked(x: torch.Tensor, channels: int, terms: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("channels", [4, 40])
+@pytest.mark.parametrize(("terms", "room"), [(1, 0.8), (2, 0.8 / 3), (3, 0.8 / 9)])
+def test_a_factor_is_held_while_the_real_one_is_near(channels, terms, room):
+    norm = BatchNorm2d(channels, terms=terms).double()
+    x = torch.randn(2, channels, 4, 4).double().contiguous(memory_format=torch.channels_last)
+    norm.running_var = torch.ones(channels).double() - norm.eps
+    norm.momentum = 0.0
+    for octaves, expected in ((0, 1), (room - 0.01, 1), (0.01 - room, 1), (room + 0.01, None)):
+        norm.weight.data.fill_(2.0**octaves)
+        norm.train()(x)
+        nearest = sum_of_powers(norm.weight[:1], terms).item()
+        assert norm.eval().factor().tolist() == [expected or nearest] * channels
+    # Now that one is held; a sign that turns is another factor at once, and zero is zero.
+    norm.weight.data.neg_()
+    assert (norm.factor() < 0).all()
+    norm.weight.data.zero_()
+    norm.train()(x)
+    assert not norm.factor().any()
+
+
+@pytest.mark.parametrize("channels", [4, 40])
 def test_training_and_evaluation_agree_where_statistics_do(channels):
     """A batch whose variance is the running one has the powers of evaluation."""
     norm = with_statistics(channels, 1).double()

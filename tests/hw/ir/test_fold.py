@@ -66,9 +66,7 @@ def test_fixed_point_rounds_half_up_at_any_size():
 
 def test_fold():
     acc = acc_of((-4096, 4096), (-4096, 4096))
-    scales = fold(
-        [0.75, -2.0], [1.0, 0.0], [0.5, -0.25], [1.0, 0.25], 0.0, acc=acc, out=OUT, terms=3
-    )
+    scales = fold([0.75, -4.0], [1.0, 0.0], [0.5, -0.25], acc=acc, out=OUT, terms=3)
     assert scales.sign.tolist() == [[1, 1, 0], [-1, 0, 0]]
     assert scales.exp.tolist() == [[-1, -2, 0], [2, 0, 0]]
     assert scales.sign.dtype == np.int8 and scales.exp.dtype == np.int16
@@ -78,7 +76,7 @@ def test_fold():
 
 def test_bias_uses_the_quantised_scale():
     acc = acc_of((-(1 << 20), 1 << 20))
-    scales = fold([0.7], [0.0], [1.0], [1.0], 0.0, acc=acc, out=OUT, terms=1)
+    scales = fold([0.7], [0.0], [1.0], acc=acc, out=OUT, terms=1)
     assert scales.exp.tolist() == [[-1]]
     assert scales.bias == (-(1 << 12),)  # -0.5, not -0.7
 
@@ -86,13 +84,13 @@ def test_bias_uses_the_quantised_scale():
 def test_terms_without_effect_are_dropped_before_e_min_is_taken():
     # One step of the output is 2**8 of the accumulator: effect = 16·|acc|·2**e / 256.
     bound = 64
-    kept = fold([2.0**-2], [0.0], [0.0], [1.0], 0.0, acc=acc_of((0, bound)), out=OUT, terms=3)
+    kept = fold([2.0**-2], [0.0], [0.0], acc=acc_of((0, bound)), out=OUT, terms=3)
     assert kept.exp.tolist()[0][0] == -2  # 64·2**-2 / 256 = 1/16: not below
-    gone = fold([2.0**-3], [0.5], [9.0], [1.0], 0.0, acc=acc_of((0, bound)), out=OUT, terms=3)
+    gone = fold([2.0**-3], [0.5], [9.0], acc=acc_of((0, bound)), out=OUT, terms=3)
     assert gone.sign.tolist() == [[0, 0, 0]]
     assert gone.bias == (1 << 11,)  # beta alone: a dead channel
     both = fold(
-        [2.0**-20, 1.0], [0.0, 0.0], [0.0, 0.0], [1.0, 1.0], 0.0,
+        [2.0**-20, 1.0], [0.0, 0.0], [0.0, 0.0],
         acc=acc_of((-512, 0), (0, 512)), out=OUT, terms=3,
     )  # fmt: skip
     assert both.sign.tolist() == [[0, 0, 0], [1, 0, 0]]
