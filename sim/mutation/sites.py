@@ -92,7 +92,7 @@ class Place:
     @property
     def width(self) -> int:
         """Bits of the target, or of the part of it that is assigned."""
-        if match := re.fullmatch(r"\[(\d+):(\d+)\]", self.statement.part):
+        if match := re.search(r"\[(\d+):(\d+)\]$", self.statement.part):
             return int(match[1]) - int(match[2]) + 1
         if self.statement.part and self.statement.target not in self.module.words:
             return 1

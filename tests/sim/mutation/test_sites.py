@@ -95,6 +95,9 @@ def forms(line: str, kind: str, module: str = "top") -> list[str]:
      ["rom[0] = 4'h7;", "rom[0] = 4'h4;", "rom[0] = 4'h2;", "rom[0] = 4'he;"]),
     ("wrong bits", "assign net1 = i__payload[2:1];",
      ["assign net1 = i__payload[3:2];", "assign net1 = i__payload[1:0];"]),
+    ("stuck bit", "ram[beat][1:0] <= i__payload[1:0];",
+     [f"ram[beat][1:0] <= (i__payload[1:0]) {how}2'h{b};"
+      for b in (1, 2) for how in ("| ", "& ~")]),
     ("stuck bit", "beat[1] <= i__valid;",
      ["beat[1] <= (i__valid) | 1'h1;", "beat[1] <= (i__valid) & ~1'h1;"]),
     ("mux arms swapped", "assign net1 = beat ? i__payload : 4'h0;",
