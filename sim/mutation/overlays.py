@@ -101,10 +101,17 @@ def session(network: Network, overlay: Overlay, seed: int, *, again: bool) -> Se
         for n, program in enumerate(programs)
     ]
     compiled = fitted(compile_network(network, overlay))
-    images = [bytes_for(program, program.images + 1, seed) for program in programs]
+    timed = [not again and n not in bursts for n in range(count)]
+    images = [
+        bytes_for(program, 2 * program.images if whole else program.images + 1, seed)
+        for program, whole in zip(programs, timed, strict=True)
+    ]
     whole = compiled.program.images
     own = random_images(network, whole + 1 if again else 2 * whole, seed)
-    phases = [Phase.of(p, some) for p, some in zip(programs, images, strict=True)]
+    phases = [
+        Phase.of(p, some, timed=whole)
+        for p, some, whole in zip(programs, images, timed, strict=True)
+    ]
     phases.append(Phase.of(compiled.program, own))
     calm = 0 if again else sum(len(phase.images) for phase in phases)
     script = Script([*refusals(compiled.program), *phases], timed=not again, calm=calm)

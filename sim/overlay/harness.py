@@ -184,15 +184,16 @@ module {top};
   bit broken, unknown;
 
   // Before the run proper, `resets` others are cut off; each is told when by a line of a file:
-  // the cycle, what is held back from then on (1 logits, 2 programs and images), whether it stalls,
-  // and whether the reset is by the register. Then it is applied `aside` from the script, agents
-  // are `halted` meanwhile, and `pushed` streams must stand still.
-  int moments, log, code, cut_at, hold, stalled, by_register;
+  // the cycle since the first program was granted, what is held back from then on (1 logits,
+  // 2 programs and images), whether it stalls, and whether the reset is by the register. Then it is
+  // applied `aside` from the script, agents are `halted` meanwhile, and `pushed` streams must stand
+  // still.
+  int moments, log, code, cut_at, hold, stalled, by_register, since;
   bit read, aside, halted, pushed;
   wire applied, returned, failed;
   wire off = rst || halted;
   wire cutting = resets_done < resets;
-  wire due = cutting && cycle >= {{32'd0, cut_at}};
+  wire due = cutting && since != 0 && since >= cut_at;
   wire again = !off && !aside && due && (hold == 0 || idle >= {still});
   wire ends = aside ? applied && !halted : again && by_register == 0;
   wire [31:0] stalls = !cutting ? stall_from : stalled != 0 ? 0 : 32'h7FFFFFFF;
@@ -333,6 +334,7 @@ module {top};
 
   always @(posedge clk) begin
     flush <= 0;
+    since <= off || since == 0 && program_granted == 0 ? 0 : since + 1;
     if (off) begin
       cycle <= 0;
       idle <= 0;

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from hw.ir.graph import Pair
 from hw.overlay import isa
 from hw.overlay.hardware import Overlay
 from hw.overlay.isa import Class, Direction, Flow, Mode, Register
@@ -42,8 +43,9 @@ class Careful(Machine):
         return 1 + self.body_steps % self.body_words if self.body_words else 0
 
     def _read(self, address):
-        mine = self.program.image_slot + self.buffer * self.program.image_step
-        if address >= self.program.image_slot and (self.section, address) != ("prefix", mine):
+        first = self.program.image_slot + self.buffer * self.program.image_step
+        mine = range(first, first + self.program.image_step) if self.section == "prefix" else ()
+        if address >= self.program.image_slot and address not in mine:
             raise Fault(f"word {address} is read, and is the loader's")
         return super()._read(address)
 
@@ -66,11 +68,17 @@ def random_program(
     batch = rng.choice([(1, 1), (1, 2), (2, 2)])
     outputs = batch[0] * batch[1]
     far = random.Random(f"{seed}/pages") if pages else None
+    # The memory's last words are two images'.
+    reads = random.Random(f"{seed}/image")
+    channels = reads.randint(1, 3)
+    slot = overlay.words - 2 * channels
     sections = {
         "prefix": [
             isa.Jump(Flow.WAIT_IMAGE),
             *_at_first(random.Random(f"{seed}/at first"), overlay),
+            *_image(reads, slot, channels),
             *_section(rng, overlay, views, True, far),
+            *_image(reads, slot, channels),
         ],
         "suffix": [
             *_section(rng, overlay, views, False, far),
@@ -83,10 +91,10 @@ def random_program(
         hardware=overlay,
         prefix=np.zeros(0, np.uint16),
         suffix=np.zeros(0, np.uint16),
-        image=(2, 2, 1),
+        image=(2, 2, channels),
         image_pitch=(0, 0),
-        image_slot=overlay.words - 3,
-        image_step=1,
+        image_slot=slot,
+        image_step=channels,
         batch=batch,
         logits=2 + burst,
     )
@@ -117,15 +125,20 @@ def _section(
     # Every bit of every register; the first view sets what it needs again.
     wild = random.Random(f"{rng.random()}/wild")
     found: list[isa.Word] = [isa.Set(register, wild.randrange(256)) for register in Register]
+    turns = random.Random(f"{rng.random()}/turns")
+    out = (0, 0)
     for _ in range(views):
-        found += _view(rng, overlay, cut, far)
+        view, out = _view(rng, overlay, cut, far)
+        found += view
         body = [_word(rng) for _ in range(rng.randint(3, 9))]
         body.append(_capture(rng))
         found.append(isa.Body(len(body)))
         found += body
         found += [_word(rng) for _ in range(rng.randint(0, 6))]
         found += [NOP] * rng.choice([0, 0, isa.HAZARD])
+    found += _turns(turns, overlay, cut, out)
     found += _edge(rng, overlay)
+    found += _far_edge(turns, overlay)
     return found
 
 
@@ -142,11 +155,43 @@ def _at_first(rng: random.Random, overlay: Overlay) -> list[isa.Word]:
     return found
 
 
+def _image(rng: random.Random, slot: int, channels: int) -> list[isa.Word]:
+    """Each channel of the image is captured, by the bounds and to the planes as they are."""
+    values = {
+        Register.MODE: isa.IMAGE | rng.choice([0, isa.RELU]),
+        Register.BASE_LOW: slot & 0xFF,
+        Register.BASE_HIGH: slot >> 8,
+        Register.IN_PITCH: isa.pitches(0, 0),
+        Register.OFFSET_Y: isa.offset(rng.randint(-1, 1)),
+        Register.OFFSET_X: isa.offset(rng.randint(-1, 1)),
+    }
+    found: list[isa.Word] = [isa.Set(register, value) for register, value in values.items()]
+    for channel in range(channels):
+        found += [isa.Weight(channel, rng.random() < 0.5, False), _capture(rng)]
+    return found
+
+
 def _view(
     rng: random.Random, overlay: Overlay, cut: bool, far: random.Random | None
-) -> list[isa.Word]:
-    """Registers, all of them, and a destination; `cut`: an image of a batch may be meant."""
+) -> tuple[list[isa.Word], Pair]:
+    """Registers, all of them, and a destination; and the output's pitch. `cut`: an image of a batch
+    may be meant."""
     out = rng.choice([-2, -1, 0, 1, 1, 2]), rng.choice([-2, -1, 0, 0, 1, 2])
+    words = [isa.Set(register, value) for register, value in _values(rng, overlay, cut, out)]
+    planes = overlay.words >> sum(max(p, 0) for p in out)
+    dest = rng.randrange(1, max(2, planes - 4))
+    if far is not None:
+        page = far.randrange(max(1, overlay.words >> 8))
+        size = overlay.words // planes
+        dest = max(1, (page << 8) // size + far.randrange(6))
+        words += [isa.Set(Register.BASE_HIGH, far.choice([page, page, 0]))]
+    return [*words, isa.Dest(dest)], out
+
+
+def _values(
+    rng: random.Random, overlay: Overlay, cut: bool, out: Pair
+) -> list[tuple[Register, int]]:
+    """What registers are set to, the output's pitch before the bounds."""
     mode = rng.randrange(5) | rng.choice([0, isa.RELU]) | rng.choice([0, 0, 0, isa.IMAGE])
     if cut:
         mode |= rng.choice([0, 0, isa.CUT_Y, isa.CUT_X, isa.CUT_X | isa.CUT_Y])
@@ -170,15 +215,19 @@ def _view(
         most = min(256, max(1, beyond - 1))
         values[register] = rng.choice([rng.randrange(min(12, most)), rng.randrange(most)])
     values[Register.OUTPUT] = rng.choice([0, isa.COLLECT])
-    words = [isa.Set(register, value) for register, value in values.items()]
-    planes = overlay.words >> sum(max(p, 0) for p in out)
-    dest = rng.randrange(1, max(2, planes - 4))
-    if far is not None:
-        page = far.randrange(max(1, overlay.words >> 8))
-        size = overlay.words // planes
-        dest = max(1, (page << 8) // size + far.randrange(6))
-        words += [isa.Set(Register.BASE_HIGH, far.choice([page, page, 0]))]
-    return [*words, isa.Dest(dest)]
+    return list(values.items())
+
+
+def _turns(rng: random.Random, overlay: Overlay, cut: bool, out: Pair) -> list[isa.Word]:
+    """Each register is set anew right behind words that go by its old value, some of which are held
+    up by pixels that travel."""
+    found: list[isa.Word] = []
+    values = [one for one in _values(rng, overlay, cut, out) if one[0] is not Register.OUT_PITCH]
+    rng.shuffle(values)
+    for register, value in values:
+        found += [_weight(rng) for _ in range(rng.randint(2, 5))]
+        found += [_capture(rng), isa.Set(register, value)]
+    return found
 
 
 def _edge(rng: random.Random, overlay: Overlay) -> list[isa.Word]:
@@ -195,6 +244,26 @@ def _edge(rng: random.Random, overlay: Overlay) -> list[isa.Word]:
     return [*found, isa.Capture(mode)]
 
 
+def _far_edge(rng: random.Random, overlay: Overlay) -> list[isa.Word]:
+    """Sums in the accumulator's outermost quarters are captured, if a body gets there."""
+    step = rng.choice([-256, 255])
+    count = 3 * (1 << (overlay.acc_bits - 1)) // 4 // (_PASSES * abs(step))
+    if not isa.SHORTEST_BODY <= count < MOST_STEPS:
+        return []
+    found: list[isa.Word] = [isa.Set(Register.OUT_PITCH, isa.pitches(2, 2))]
+    found += [isa.Set(register, 7) for register in BOUNDS]
+    found += [isa.Dest(1), isa.Capture(Mode.RAW), isa.Body(count + 1), *[isa.Imm(step)] * count]
+    found.append(isa.Capture(rng.choice(list(Mode)), False, False))
+    return [*found, isa.Capture(rng.choice([Mode.SIGNED, Mode.UNSIGNED, Mode.WIDE]))]
+
+
+_PASSES = 16
+"""Of a body where each axis of a plane has four words."""
+
+MOST_STEPS = 100
+"""Words of a body that fills an accumulator, at most."""
+
+
 def _capture(rng: random.Random) -> isa.Capture:
     classes = [rng.choice(list(Class)) for _ in range(2)]
     clear, advance = rng.random() < 0.7, rng.random() < 0.7
@@ -204,14 +273,18 @@ def _capture(rng: random.Random) -> isa.Capture:
 def _word(rng: random.Random) -> isa.Word:
     kind = rng.randrange(12)
     if kind < 7:
-        return isa.Weight(rng.randrange(1 << isa.OPERAND_BITS) & rng.choice([0x1807, 0x1603, 7]),
-                          rng.random() < 0.5, rng.random() < 0.3)  # fmt: skip
+        return _weight(rng)
     if kind < 9:
         return isa.Imm(rng.randint(-256, 255), rng.random() < 0.5, rng.random() < 0.5)
     if kind == 9:
         add = rng.random() < 0.7
         return isa.Shift(rng.choice(list(Direction)), add, add and rng.random() < 0.5)
     return isa.Jump(Flow.CLEAR_NEGATIVE) if kind == 10 else NOP
+
+
+def _weight(rng: random.Random) -> isa.Weight:
+    operand = rng.randrange(1 << isa.OPERAND_BITS) & rng.choice([0x1807, 0x1603, 7])
+    return isa.Weight(operand, rng.random() < 0.5, rng.random() < 0.3)
 
 
 def _outputs(rng: random.Random, images: int, burst: int) -> list[isa.Word]:

@@ -35,7 +35,8 @@ class Moment:
 
     Parameters
     ----------
-    cycle: from which on something is held back, or the reset comes
+    cycle: since the first program was let in, from which on something is held back, or the reset
+        comes
     hold: 0: nothing; 1: logits; 2: programs and images; then the reset comes when no stream moves
     stalled: the streams pause in that run
     register: the reset is that of CONTROL, which leaves the registers' port as it is

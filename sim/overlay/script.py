@@ -43,20 +43,24 @@ class Phase:
     words: its packet, whole or damaged, of one that is streamed with the sections of all batches;
         None: the program is there already, and stored
     status: what is to become of the packet; it has images only where that is READY
+    timed: its last batch is whole, and its logits are taken at once: CYCLES is read before another
+        program comes
     """
 
     program: Program
     images: np.ndarray
     words: np.ndarray | None = None
     status: Status = Status.READY
+    timed: bool = False
 
     @classmethod
-    def of(cls, program: Program, images: np.ndarray) -> "Phase":
+    def of(cls, program: Program, images: np.ndarray, *, timed: bool = False) -> "Phase":
         """A whole program and its images."""
-        if not program.streamed:
-            return cls(program, images, packet(program))
-        sections = [batch(program, count) for count in _batches(program, images)]
-        return cls(program, images, np.concatenate([opening(program), *sections]))
+        words = [packet(program)]
+        if program.streamed:
+            sections = [batch(program, count) for count in _batches(program, images)]
+            words = [opening(program), *sections]
+        return cls(program, images, np.concatenate(words), timed=timed)
 
     @classmethod
     def refused(cls, program: Program, words: np.ndarray, status: Status) -> "Phase":
@@ -196,6 +200,8 @@ class Script:
             yield Access(WRITE, 4 * Register.STATUS, data, SLVERR)
         for strobes in (0, 1, 2, 4, 8, 14):
             yield Access(BYTES + strobes, 4 * Register.CONTROL, RESET | FLUSH, SLVERR)
+        # Behind a write it is the read's turn.
+        yield Access(TOGETHER, 4 * Register.CONTROL, 0)
         yield Access(READ, 4 * Register.CONTROL, 0)
         logits = frames = 0
         calm = self.calm
@@ -204,7 +210,8 @@ class Script:
                 yield Access(harness.PROGRAM, 0, phase.opening)
                 yield Access(harness.PROGRAM_SENT, 0, 0)
                 yield Access(harness.PAUSE, 0, SETTLED)
-                yield Access(POLL, 4 * Register.STATUS, int(phase.status))
+                # Not polled: a run that a reset cuts off might end before that fails.
+                yield Access(READ, 4 * Register.STATUS, int(phase.status))
                 if phase.status is Status.READY:
                     content = phase.words[: phase.opening - CRC_WORDS].astype("<u2").tobytes()
                     yield Access(READ, 4 * Register.PROGRAM, zlib.crc32(content))
@@ -213,6 +220,9 @@ class Script:
             if len(phase.images):
                 yield from _sections(phase, calm - frames + len(phase.images))
                 yield Access(harness.IMAGES_SENT, 0, 0)
+            if phase.timed:
+                yield Access(harness.LOGITS, 0, logits)
+                yield Access(READ, 4 * Register.CYCLES, cycles(phase.program).batch)
             if following is not None and following.words is not None:
                 continue
             # The sections of a program that is streamed say themselves how short a batch is.

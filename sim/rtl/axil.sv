@@ -67,6 +67,8 @@ module axil_master #(
   int file, aside_file, result, kind, number, response, fields;
   bit [31:0] address, data, random, polled;
   bit address_sent, data_sent, asked, away;
+  // The last access was a write: of two at once it is the read's turn.
+  bit wrote;
   // A response that was on offer in the last cycle and not taken, and what it said.
   bit answer_waits, read_waits;
   bit [1:0] answered;
@@ -204,6 +206,7 @@ module axil_master #(
           bready <= !pause;
           if (bvalid && bready) begin
             bready <= 0;
+            wrote <= 1;
             if (int'(bresp) != response) finish("bad", 0, bresp);
             number <= number + 1;
             state <= NEXT;
@@ -223,6 +226,7 @@ module axil_master #(
               asked <= 0;
             end else begin
               if (rdata != data || int'(rresp) != response) finish("bad", rdata, rresp);
+              wrote <= 0;
               number <= number + 1;
               state <= NEXT;
             end
@@ -257,7 +261,9 @@ module axil_master #(
             asked <= 0;
             arvalid <= reads + 1 < ROUNDS;
           end
-          if (writes > reads + 1 || reads > writes + 1) breach("starved");
+          // They take turns, and whose turn it is depends on the access before.
+          if (wrote ? writes > reads || reads > writes + 1 : reads > writes || writes > reads + 1)
+            breach("starved");
           else if (writes == ROUNDS && reads == ROUNDS) begin
             number <= number + 1;
             state <= NEXT;
