@@ -91,7 +91,12 @@ def session(network: Network, overlay: Overlay, seed: int, *, again: bool) -> Se
     bursts = frozenset(range(0, count, 3))
     programs = [
         random_program(
-            overlay, 1000 * seed + n, VIEWS, burst=BURST * (n in bursts), pages=n % 2 == 1
+            overlay,
+            1000 * seed + n,
+            VIEWS,
+            burst=BURST * (n in bursts),
+            pages=n % 2 == 1,
+            long=True,
         )
         for n in range(count)
     ]
@@ -128,7 +133,7 @@ def session(network: Network, overlay: Overlay, seed: int, *, again: bool) -> Se
 def cut_session(overlay: Overlay, seed: int) -> Session:
     """One random program of many logits, cut off again and again: each reset finds registers in one
     state of many."""
-    program = random_program(overlay, 1000 * seed, VIEWS, burst=BURST)
+    program = random_program(overlay, 1000 * seed, VIEWS, burst=BURST, long=True)
     images = bytes_for(program, 2 * program.images, seed)
     script = Script([Phase.of(program, images)])
     expected: list[list[Expected]] = [[Recorded(program, images, script.batches)]]
@@ -154,7 +159,10 @@ def slow_session(overlay: Overlay, seed: int) -> Session:
     """Random programs, streamed, whose words come later than they could be done: each of them is
     waited for, in every state."""
     most = overlay.streamed_body
-    programs = [random_program(overlay, 1000 * seed + 500 + n, VIEWS) for n in range(SLOW_STREAMS)]
+    programs = [
+        random_program(overlay, 1000 * seed + 500 + n, VIEWS, long=True)
+        for n in range(SLOW_STREAMS)
+    ]
     programs = [replace(one, streamed=one.longest_body <= most) for one in programs]
     images = [bytes_for(program, program.images + 1, seed) for program in programs]
     phases = [Phase.of(p, some) for p, some in zip(programs, images, strict=True)]

@@ -286,7 +286,7 @@ def _random(overlay: Overlay, count: int, seed: int) -> list[tuple[Program, np.n
     """Programs and their images, a batch and one more."""
     found = []
     for number in range(count):
-        program = random_program(overlay, 1000 * seed + number, pages=number % 2 == 0)
+        program = random_program(overlay, 1000 * seed + number, pages=number % 2 == 0, long=True)
         fits = program.longest_body <= overlay.streamed_body
         program = replace(program, streamed=number % 2 == 1 and fits)
         found.append((program, random_bytes(program, program.images + 1, seed)))

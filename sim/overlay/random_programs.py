@@ -56,13 +56,20 @@ class Careful(Machine):
 
 
 def random_program(
-    overlay: Overlay, seed: int, views: int = 6, *, burst: int = 0, pages: bool = False
+    overlay: Overlay,
+    seed: int,
+    views: int = 6,
+    *,
+    burst: int = 0,
+    pages: bool = False,
+    long: bool = False,
 ) -> Program:
     """A program of so many views and bodies in each section, which the executable model accepts.
 
     Words that it does not accept become one that does nothing. `burst`: so many logits more of each
     image, one in every cycle. `pages`: planes are written and read in a few places of a
-    large memory, so that what one view writes others read.
+    large memory, so that what one view writes others read. `long`: registers are set anew right
+    behind those who go by them, and accumulators are filled.
     """
     rng = random.Random(seed)
     batch = rng.choice([(1, 1), (1, 2), (2, 2)])
@@ -77,11 +84,11 @@ def random_program(
             isa.Jump(Flow.WAIT_IMAGE),
             *_at_first(random.Random(f"{seed}/at first"), overlay),
             *_image(reads, slot, channels),
-            *_section(rng, overlay, views, True, far),
+            *_section(rng, overlay, views, True, far, long),
             *_image(reads, slot, channels),
         ],
         "suffix": [
-            *_section(rng, overlay, views, False, far),
+            *_section(rng, overlay, views, False, far, long),
             *_outputs(rng, outputs, burst),
         ],
     }
@@ -120,7 +127,12 @@ def random_images(program: Program, count: int, seed: int) -> np.ndarray:
 
 
 def _section(
-    rng: random.Random, overlay: Overlay, views: int, cut: bool, far: random.Random | None
+    rng: random.Random,
+    overlay: Overlay,
+    views: int,
+    cut: bool,
+    far: random.Random | None,
+    long: bool,
 ) -> list[isa.Word]:
     # Every bit of every register; the first view sets what it needs again.
     wild = random.Random(f"{rng.random()}/wild")
@@ -136,9 +148,11 @@ def _section(
         found += body
         found += [_word(rng) for _ in range(rng.randint(0, 6))]
         found += [NOP] * rng.choice([0, 0, isa.HAZARD])
-    found += _turns(turns, overlay, cut, out)
+    if long:
+        found += _turns(turns, overlay, cut, out)
     found += _edge(rng, overlay)
-    found += _far_edge(turns, overlay)
+    if long:
+        found += _far_edge(turns, overlay)
     return found
 
 
