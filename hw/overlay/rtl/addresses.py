@@ -118,7 +118,7 @@ class Addresses(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         names = [name for name, _ in request(self.overlay)]
-        p = Pipeline(m, self.go[0], **{name: self.i[name] for name in names})
+        p = Pipeline(m, self.go[0], ["pass_end"], **{name: self.i[name] for name in names})
 
         def both(*kinds: str) -> list[str]:
             return [f"{kind}_{axis}" for kind in kinds for axis in AXES]
@@ -273,7 +273,9 @@ class Addresses(wiring.Component):
                 bounds.word.eq(getattr(p, f"word_{axis}")),
             ]
             for signal in ("select", "cut", "place", "spacing"):
-                late = Signal.like(getattr(bounds, signal), name=f"{name}_{signal}")
+                late = Signal.like(
+                    getattr(bounds, signal), name=f"{name}_{signal}", reset_less=True
+                )
                 with m.If(self.go[1]):
                     m.d.sync += late.eq(getattr(p, f"{signal}_{axis}"))
                 m.d.comb += getattr(bounds, signal).eq(late)

@@ -63,7 +63,7 @@ class Bounds(wiring.Component):
         before = Signal(self.lanes)
         m.d.comb += [before[lane].eq(lane < self.bound_lane) for lane in every]
         below = []
-        word = Signal(WORD_BITS)
+        word = Signal(WORD_BITS, reset_less=True)
         with m.If(self.go):
             m.d.sync += word.eq(self.word)
         for number, name in enumerate(("image", "first", "last")):
@@ -73,7 +73,7 @@ class Bounds(wiring.Component):
             )
             at_word = Signal(WORD_BITS, name=f"{name}_word", reset_less=True)
             further = Signal(name=f"{name}_further")
-            within = Signal(self.lanes, name=f"{name}_within")
+            within = Signal(self.lanes, name=f"{name}_within", reset_less=True)
             m.d.comb += further.eq(word < at_word)
             with m.If(self.go & self.set[number]):
                 m.d.sync += [lanes.eq(before), at_word.eq(self.word)]
@@ -86,7 +86,7 @@ class Bounds(wiring.Component):
         return m
 
     def _lanes(self, m: Module, below: list[Signal]) -> None:
-        select = Signal(2)
+        select = Signal(2, reset_less=True)
         mine = Signal(self.lanes)
         # Images lie as far apart as a power of two: lanes of one remainder are alike.
         alike = {}
@@ -95,12 +95,12 @@ class Bounds(wiring.Component):
         for lane in range(self.lanes):
             remainder = lane & ((1 << len(self.spacing)) - 1)
             if remainder not in alike:
-                alike[remainder] = held = Signal(name=f"mine{lane}")
+                alike[remainder] = held = Signal(name=f"mine{lane}", reset_less=True)
                 with m.If(self.go):
                     m.d.sync += held.eq(((remainder & self.spacing) == self.place) | ~self.cut)
             m.d.comb += mine[lane].eq(alike[remainder])
-        written = Signal(self.lanes)
-        beyond = Signal(self.lanes)
+        written = Signal(self.lanes, reset_less=True)
+        beyond = Signal(self.lanes, reset_less=True)
         image, first, last = below
         chosen = Signal(self.lanes)
         with m.Switch(select):

@@ -229,7 +229,8 @@ class Issue(wiring.Component):
 
 class _Parts:
     """The registers of a micro-operation: a signal for each part, those of the operand among them.
-    The Verilog then has a choice for each part.
+    The Verilog then has a choice for each part. None has a reset: the array's have none either, and
+    what is under way is done before the memory is cleared.
     """
 
     def __init__(self, m: Module, whole: data.View):
@@ -238,7 +239,7 @@ class _Parts:
         for view in (whole, operand):
             for name, field in view.shape():
                 if name != "operand":
-                    part = Signal(field.shape, name=f"op_{name}")
+                    part = Signal(field.shape, name=f"op_{name}", reset_less=True)
                     self._parts[name] = part
                     m.d.comb += view[name].eq(part)
 

@@ -58,12 +58,13 @@ class Output(wiring.Component):
             for column in range(min(corner, self.overlay.columns)):
                 lane = row * self.overlay.columns + column
                 m.d.comb += falls[4 * row + column].eq(self.falls[lane])
-        bit = Signal()
-        collect = Signal(name="collects")
+        bit = Signal(reset_less=True)
+        collect = Signal(name="collects", reset_less=True)
         # A program ends with its last logits still under way: its end goes through behind them.
         run = delayed(m, "runs", self.run, LaneArray.ADD_LATENCY + 1)
         m.d.sync += [bit.eq(falls.bit_select(told.lane, 1)), collect.eq(told.collect)]
-        collected = Signal(bits)
+        # Behind a reset there is no program: zero as well.
+        collected = Signal(bits, reset_less=True)
         with m.If(collect):
             m.d.sync += collected.eq(Cat(collected[1:], bit))
         with m.If(~run):
@@ -71,15 +72,17 @@ class Output(wiring.Component):
         # An output comes here with what was collected before it.
         under_way = Signal(self.LATENCY - 1)
         m.d.sync += under_way.eq(Cat(self.i.out, under_way))
-        last = Signal()
+        last = Signal(reset_less=True)
+        held = Signal(logit(self.overlay), reset_less=True)
         m.d.sync += last.eq(told.final)
         with m.If(under_way[-1]):
             m.d.sync += [
                 self.o.valid.eq(1),
-                self.o.payload.value.eq(collected),
-                self.o.payload.last.eq(last),
+                held.value.eq(collected),
+                held.last.eq(last),
             ]
         with m.Elif(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
+        m.d.comb += self.o.payload.eq(held)
         m.d.comb += self.room.eq(~(self.i.out | under_way.any() | self.o.valid))
         return m

@@ -1,6 +1,6 @@
 """Registers that words of a program go through, all at the same pace."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from amaranth import *
 from amaranth.hdl import ValueLike
@@ -14,10 +14,12 @@ class Pipeline:
     m: the module that gets the registers
     go: whether every word goes on to the next stage; another register that says the same may take
         its place for the stages that follow
+    resets: names of what does something by itself: their registers have a reset. What they say is
+        whether the others count
     """
 
-    def __init__(self, m: Module, go: Value, **known: ValueLike):
-        self._m, self.go = m, go
+    def __init__(self, m: Module, go: Value, resets: Collection[str], **known: ValueLike):
+        self._m, self.go, self._resets = m, go, resets
         self._known = {name: Value.cast(value) for name, value in known.items()}
 
     def __getattr__(self, name: str) -> Value:
@@ -35,7 +37,8 @@ class Pipeline:
         }
         self._known = {}
         for name, value in following.items():
-            held = Signal(value.shape(), name=f"{stage}_{name}")
+            reset_less = name not in self._resets
+            held = Signal(value.shape(), name=f"{stage}_{name}", reset_less=reset_less)
             with self._m.If(self.go):
                 self._m.d.sync += held.eq(value)
             self._known[name] = held

@@ -380,9 +380,12 @@ class Sequencer(wiring.Component):
                 m.d.comb += lane.eq(image)
         output = flow[Flow.OUT] & (image < self._present)
         control = operation[Op.IMM] | operation[Op.SHIFT]
+        kinds = ["weight", "immediate", "shift", "capture", "clear_negative", "free", "out"]
+        counted = ["batch", "none"]
         p = Pipeline(
             m,
             go,
+            [*kinds, *counted],
             weight=weight,
             immediate=operation[Op.IMM],
             shift=operation[Op.SHIFT],
@@ -399,9 +402,7 @@ class Sequencer(wiring.Component):
             batch=flow[Flow.END_SUFFIX],
             none=self._none,
         )
-        kinds = ["weight", "immediate", "shift", "capture", "clear_negative", "free", "out"]
         names = [*kinds, "negative", "rectify", "halve", "low", "collect", "lane"]
-        counted = ["batch", "none"]
         moving = valid
         under_way = []
         for stage in range(Addresses.LATENCY):
