@@ -81,8 +81,8 @@ class Issue(wiring.Component):
     i: the step
     next_lasts, next_waits: the step that comes next takes more than a cycle, or is an output, for
         which there may be no room
-    go: the step is done in this cycle, the next one comes: a register for each of its readers, whose
-        enables they are
+    go: the step is done in this cycle, the next one comes: a register for each of its readers,
+        whose enables they are
     room: whether the output takes another logit
     write, write_valid, write_ready: a pixel from elsewhere, in a cycle without a capture
     o: micro-operation
