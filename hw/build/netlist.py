@@ -1,5 +1,6 @@
 """A synthesised netlist: what it is made of, and which layer each cell belongs to."""
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ class Netlist:
                 name: value for name, value in item["attributes"].items() if name not in _NEEDLESS
             }
         module["attributes"] = {"top": "1"}
+        _end_carries(module)
         return cls(top, module, family)
 
     def dump(self) -> str:
@@ -85,6 +87,47 @@ class Netlist:
             if signal in ("o__payload", "o__valid") and parent in places:
                 makers |= {bit: parent for bit in net["bits"] if isinstance(bit, int)}
         return makers
+
+
+def _end_carries(module: Mapping[str, Any]) -> None:
+    """Leave out what an ECP5's carry chains have no use for: carries that nobody reads, and those
+    into chains whose first half cell makes its own. For each, nextpnr would have a cell more."""
+    cells = module["cells"].values()
+    read = {bit for port in module["ports"].values() for bit in port["bits"]}
+    read |= {
+        bit
+        for cell in cells
+        for port, bits in cell["connections"].items()
+        if cell["port_directions"].get(port) == "input"
+        for bit in bits
+    }
+    for cell in cells:
+        if cell["type"] != "CCU2C":
+            continue
+        unread = {port for port in ("COUT", "S0") if read.isdisjoint(_bits(cell, port))}
+        needless = unread & {"COUT"}
+        if "S0" in unread and not _hands_on(cell):
+            needless.add("CIN")
+        for port in needless:
+            cell["connections"].pop(port, None)
+            cell["port_directions"].pop(port, None)
+
+
+def _bits(cell: Mapping[str, Any], port: str) -> Iterable[Any]:
+    return cell["connections"].get(port, ())
+
+
+def _hands_on(cell: Mapping[str, Any]) -> bool:
+    """Whether the first half of a carry cell may hand its carry on: its table is one somewhere."""
+    choices = [(bit,) if bit in "01" else "01" for bit in _constants(cell)]
+    table = cell["parameters"]["INIT0"][::-1]
+    return any(table[int("".join(inputs), 2)] == "1" for inputs in itertools.product(*choices))
+
+
+def _constants(cell: Mapping[str, Any]) -> list[str]:
+    """Inputs of a carry cell's first half, highest first: "0" or "1" where they are constants."""
+    inputs = [next(iter(_bits(cell, f"{pin}0")), "x") for pin in "DCBA"]
+    return [bit if bit in ("0", "1") else "x" for bit in inputs]
 
 
 def _outputs(cell: Mapping[str, Any]) -> Iterator[int]:

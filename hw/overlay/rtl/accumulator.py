@@ -13,6 +13,11 @@ _ADD_OR_HALVE = 0x663C
 """LUT4 of (A, B, C, D): B exclusive or (D ? A : C)."""
 
 
+_CARRY = 0x000A
+"""LUT4 of (A, B, C, D): A while neither C nor D. With C, as here, zero: no carry is handed on, A is
+one."""
+
+
 class Accumulator(wiring.Component):
     """total' = (whole ? total : total >> 1) + value + carry, in two's complement, floored.
 
@@ -29,8 +34,8 @@ class Accumulator(wiring.Component):
     clear, clear_negative: zero; zero where the sum is negative. Before anything else.
     total: the sum
 
-    Resources: on ECP5 a LUT site a bit, rounded up to two, and one for the reset; placing adds two
-    at each end of the chain.
+    Resources: on ECP5 a LUT site a bit and one for the carry, rounded up to two, and one for the
+    reset.
     """
 
     def __init__(self, bits: int, operand_bits: int, fabric: str):
@@ -70,8 +75,11 @@ class Accumulator(wiring.Component):
 
     def _chain(self, m: Module, total: Value, following: Value, operand: Value, carry: Value):
         high = self.operand_bits - 1
-        # A last half cell may be left over.
-        functions, inputs, sums = [], [], []
+        # A carry from elsewhere would take a pair more: half a cell makes it. A last half may be
+        # left.
+        functions = [_CARRY]
+        inputs = [[carry, carry, Const(1), Const(0)]]
+        sums: list[Value] = [Signal(name="beside_carry")]
         for bit in range(self.bits):
             functions.append(_ADD_OR_HALVE)
             above = total[min(bit + 1, self.bits - 1)]
@@ -81,8 +89,7 @@ class Accumulator(wiring.Component):
             functions.append(0)
             inputs.append([Const(0)] * 4)
             sums.append(Signal(name="unused"))
-        # A carry from elsewhere takes no more than a constant: both enter by a cell of their own.
-        carried = carry
+        carried = None
         pairs = len(sums) // 2
         for pair in range(pairs):
             part = slice(2 * pair, 2 * pair + 2)

@@ -225,8 +225,12 @@ class Addresses(wiring.Component):
 
     def _output_word(self, m: Module, p: Pipeline) -> tuple[dict, dict]:
         """Word of the output plane and its coordinate times the stride, by axis, in stage C."""
-        words = {axis: Signal(WORD_BITS, name=f"output_word_{axis}") for axis in AXES}
-        positions = {axis: Signal(COORDINATE_BITS, name=f"position_{axis}") for axis in AXES}
+        words = {
+            axis: Signal(WORD_BITS, name=f"output_word_{axis}", reset_less=True) for axis in AXES
+        }
+        positions = {
+            axis: Signal(COORDINATE_BITS, name=f"position_{axis}", reset_less=True) for axis in AXES
+        }
         at_end = Signal()
         m.d.comb += at_end.eq(words["x"] == p.widest)
         with m.If(self.go[0] & p.pass_end):
@@ -241,9 +245,10 @@ class Addresses(wiring.Component):
                     words["y"].eq(words["y"] + 1),
                     positions["y"].eq(positions["y"] + p.stride_y),
                 ]
-            with m.If(p.last):
-                for axis in AXES:
-                    m.d.sync += [words[axis].eq(0), positions[axis].eq(0)]
+        # A program may end within a body.
+        with m.If((self.go[0] & p.pass_end & p.last) | ~self.run):
+            for axis in AXES:
+                m.d.sync += [words[axis].eq(0), positions[axis].eq(0)]
         return words, positions
 
     def _split(self, m: Module, axis: str, p: Pipeline, pitch: Value) -> tuple[Value, Value]:

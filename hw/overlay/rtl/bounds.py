@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.overlay import isa
 from hw.overlay.isa import Class
+from hw.overlay.rtl.small import exceeds
 
 WORD_BITS = 7
 """Of a coordinate's word, as the address stages split it."""
@@ -61,7 +62,7 @@ class Bounds(wiring.Component):
         every = range(self.lanes)
         # A bound's lane as those before it.
         before = Signal(self.lanes)
-        m.d.comb += [before[lane].eq(lane < self.bound_lane) for lane in every]
+        m.d.comb += [before[lane].eq(exceeds(self.bound_lane, lane)) for lane in every]
         below = []
         word = Signal(WORD_BITS, reset_less=True)
         with m.If(self.go):

@@ -80,27 +80,36 @@ class Fetch(wiring.Component):
         at = Signal(self.address_bits + 1, reset_less=True)
         first = Signal(self.address_bits + 1, reset_less=True)
         second = Signal(self.address_bits + 1, reset_less=True)
-        valid = Signal(3)
+        valid = Signal(3, reset_less=True)
+        shown = Signal(reset_less=True)
+        held = Signal(self.address_bits + 1, reset_less=True)
+        pass_end = Signal(reset_less=True)
+        last = Signal(reset_less=True)
         # Where a body's next pass begins, or what a jump leads to.
         start = Signal(self.address_bits + 1, reset_less=True)
         leave = Signal()
         jumping = Signal()
-        looping = Signal()
+        looping = Signal(reset_less=True)
         there = Signal()
-        # In a body, the number from 1 of the word that is looked for, and that of the pass from 0;
-        # whether it is the pass's last word, and that the last pass, is found a cycle before.
-        number = Signal(12)
-        but_one = Signal(12)
-        again = Signal(self.pass_bits)
-        ending = Signal()
-        final = Signal()
+        # In a body, the number from 1 of the word behind that which is looked for, and that of the
+        # pass from 0; whether it is the pass's last word, and that the last pass, is found a cycle
+        # before.
+        number = Signal(12, reset_less=True)
+        length = Signal(12, reset_less=True)
+        again = Signal(self.pass_bits, reset_less=True)
+        ending = Signal(reset_less=True)
+        final = Signal(reset_less=True)
         at_end = Signal()
         at_last = Signal()
-        ends = Signal(2)
-        lasts = Signal(2)
+        ends = Signal(2, reset_less=True)
+        lasts = Signal(2, reset_less=True)
         shortest = Signal()
         m.d.comb += [
             self.address.eq(at),
+            self.held.eq(held),
+            self.valid.eq(shown),
+            self.pass_end.eq(pass_end),
+            self.last.eq(last),
             leave.eq(self.begin | self.leave),
             self.leaves.eq(leave),
             self.starved.eq(~there),
@@ -114,38 +123,38 @@ class Fetch(wiring.Component):
                 first.eq(at),
                 second.eq(first),
                 valid.eq(Cat(Const(1), (valid[:2] & Cat(there, 1)) & ~jumping.replicate(2))),
-                self.valid.eq(self.coming),
+                shown.eq(self.coming),
                 ends.eq(Cat(at_end, ends)),
                 lasts.eq(Cat(at_last, lasts)),
-                self.pass_end.eq(ends[1]),
-                self.last.eq(lasts[1]),
+                pass_end.eq(ends[1]),
+                last.eq(lasts[1]),
             ]
             with m.If(jumping | there):
                 m.d.sync += at.eq(Mux(jumping | (at_end & ~at_last), start, at + 1))
             with m.If(there):
                 m.d.sync += [
                     number.eq(number + 1),
-                    ending.eq(number == but_one),
+                    ending.eq(number == length),
                     looping.eq(looping & ~(at_end & at_last)),
                 ]
                 with m.If(at_end):
-                    m.d.sync += [number.eq(1), ending.eq(0), again.eq(again + 1)]
+                    m.d.sync += [number.eq(2), ending.eq(0), again.eq(again + 1)]
                     m.d.sync += final.eq((Cat(~again[0], again[1:]) | ~self.passes).all())
             with m.If(valid[2] & ~looping & ~leave):
-                m.d.sync += self.held.eq(second)
+                m.d.sync += held.eq(second)
             with m.If(self.body):
                 # The body's first two words are behind, its third one looked for: those that have
                 # arrived.
                 m.d.sync += [
                     start.eq(second),
                     looping.eq(1),
-                    but_one.eq(self.count - 1),
+                    length.eq(self.count),
                     ending.eq(shortest),
                     final.eq(self.once),
-                    number.eq(_more_than(valid[1], valid[2], there)),
+                    number.eq(_two_more(valid[1], valid[2], there)),
                     again.eq(0),
                     lasts.eq(self.once.replicate(2)),
-                    self.last.eq(self.once),
+                    last.eq(self.once),
                 ]
         # Whether it has arrived is found a cycle before, too: for what has just come, one later.
         with m.If(jumping):
@@ -156,18 +165,17 @@ class Fetch(wiring.Component):
             m.d.sync += there.eq(at != self.written)
         m.d.sync += jumping.eq(leave | (jumping & ~self.go))
         with m.If(leave):
-            m.d.sync += [valid.eq(0), self.valid.eq(0), looping.eq(0)]
+            m.d.sync += [valid.eq(0), shown.eq(0), looping.eq(0)]
         with m.If(self.begin):
-            m.d.sync += [start.eq(0), self.held.eq(0)]
+            m.d.sync += [start.eq(0), held.eq(0)]
         with m.Elif(self.jump):
             m.d.sync += start.eq(Mux(self.onwards, second, self.target))
         return m
 
 
-def _more_than(*bits: Value) -> Value:
-    """One more than the number of these three bits that are one."""
+def _two_more(*bits: Value) -> Value:
+    """Two more than the number of these three bits that are one."""
     assert isa.SHORTEST_BODY == len(bits) + 1
     a, b, c = bits
     some = (a & b) | (a & c) | (b & c)
-    odd = a ^ b ^ c
-    return Cat(~odd, odd ^ some, odd & some)
+    return Cat(a ^ b ^ c, ~some, some)

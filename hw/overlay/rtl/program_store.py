@@ -16,6 +16,7 @@ from hw.overlay.isa import Flow
 from hw.overlay.rtl import cells
 from hw.overlay.rtl.about import about
 from hw.overlay.rtl.crc import START, WHOLE, digested
+from hw.overlay.rtl.small import incremented
 
 _ENDS = tuple(isa.Jump(flow).pack() >> 8 for flow in (Flow.END_PREFIX, Flow.END_SUFFIX))
 """Upper bytes of the words that sections end with."""
@@ -167,7 +168,7 @@ class ProgramStore(wiring.Component):
                 with m.If(status != Status.LOADING):
                     m.next = "REST"
                 with m.Elif(use):
-                    m.d.sync += number.eq(number + 1)
+                    m.d.sync += number.eq(incremented(number))
                     with m.If(number == len(FIELDS) - 1):
                         m.next = "WORDS"
                         with m.If(streamed):

@@ -15,6 +15,7 @@ from hw.overlay.rtl.fetch import Fetch
 from hw.overlay.rtl.issue import Issue, step, write
 from hw.overlay.rtl.micro_op import OUTPUT_CONTROL, micro_op
 from hw.overlay.rtl.pipeline import Pipeline
+from hw.overlay.rtl.small import incremented, less
 
 PLACES = 1 << (2 * PLACE_BITS)
 
@@ -98,9 +99,9 @@ class Sequencer(wiring.Component):
         fetches, early, late, beside = (issue.go[copy] for copy in range(1, 5))
         waits = Signal()
         # The word shown is to be done.
-        valid = Signal()
+        valid = Signal(reset_less=True)
         # The rest of a section that is not done, as there is no image for it.
-        skipping = Signal()
+        skipping = Signal(reset_less=True)
         m.d.comb += [
             addresses.go.eq(Cat(early, late)),
             addresses.run.eq(self.run),
@@ -173,7 +174,7 @@ class Sequencer(wiring.Component):
 
     def _kind(self, m: Module, fetch: Fetch, name: str, found: Value) -> Signal:
         """Whether the word shown is one of a kind; `found`: whether the next one is."""
-        kind = Signal(name=f"is_{name.lower()}")
+        kind = Signal(name=f"is_{name.lower()}", reset_less=True)
         with m.If(fetch.go):
             m.d.sync += kind.eq(found)
         with m.If(fetch.leaves):
@@ -202,15 +203,15 @@ class Sequencer(wiring.Component):
 
         Returns its row and column in the batch.
         """
-        row = Signal(PLACE_BITS)
-        column = Signal(PLACE_BITS)
-        present = Signal(range(PLACES + 1))
+        row = Signal(PLACE_BITS, reset_less=True)
+        column = Signal(PLACE_BITS, reset_less=True)
+        present = Signal(range(PLACES + 1), reset_less=True)
         first = Signal(init=1)
         # Without an image the prefix's first word is done again, until there is one.
         fails = Signal()
-        failed = Signal()
+        failed = Signal(reset_less=True)
         # The batch does without the images that are left.
-        short = Signal()
+        short = Signal(reset_less=True)
         streamed = self.program.streamed
         # Known a cycle late; what they depend on changes longer than that before it matters.
         there = Signal()
@@ -244,7 +245,7 @@ class Sequencer(wiring.Component):
         with m.If(self.took | early | begin):
             m.d.sync += failed.eq(0)
         with m.If(self.took):
-            m.d.sync += present.eq(present + 1)
+            m.d.sync += present.eq(incremented(present))
         with m.If(end):
             m.d.sync += skipping.eq(0)
             with m.If(at_end):
@@ -378,7 +379,7 @@ class Sequencer(wiring.Component):
                 m.d.comb += lane.eq(Cat(image[0], Const(0, 1), image[1:3]))
             with m.Default():
                 m.d.comb += lane.eq(image)
-        output = flow[Flow.OUT] & (image < self._present)
+        output = flow[Flow.OUT] & less(Cat(image, Const(0, 1)), self._present)
         control = operation[Op.IMM] | operation[Op.SHIFT]
         kinds = ["weight", "immediate", "shift", "capture", "clear_negative", "free", "out"]
         counted = ["batch", "none"]
@@ -417,7 +418,7 @@ class Sequencer(wiring.Component):
                 m.d.sync += held.eq(moving)
             with m.If(~self.run):
                 # None is left of a program that has ended.
-                m.d.sync += [held.eq(0), *(getattr(p, kind).eq(0) for kind in kinds)]
+                m.d.sync += [held.eq(0), *(getattr(p, kind).eq(0) for kind in [*kinds, "batch"])]
             moving = held
             under_way.append(held)
         m.d.comb += [self.waiting.eq(p.none), self.batch_done.eq(p.batch & go)]
