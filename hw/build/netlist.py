@@ -93,12 +93,12 @@ def _end_carries(module: Mapping[str, Any]) -> None:
     """Leave out what an ECP5's carry chains have no use for: carries that nobody reads, and those
     into chains whose first half cell makes its own. For each, nextpnr would have a cell more."""
     cells = module["cells"].values()
-    read = {bit for port in module["ports"].values() for bit in port["bits"]}
+    read = {bit for port in module.get("ports", {}).values() for bit in port["bits"]}
     read |= {
         bit
         for cell in cells
         for port, bits in cell["connections"].items()
-        if cell["port_directions"].get(port) == "input"
+        if cell.get("port_directions", {}).get(port) == "input"
         for bit in bits
     }
     for cell in cells:
@@ -108,9 +108,9 @@ def _end_carries(module: Mapping[str, Any]) -> None:
         needless = unread & {"COUT"}
         if "S0" in unread and not _hands_on(cell):
             needless.add("CIN")
-        for port in needless:
-            cell["connections"].pop(port, None)
-            cell["port_directions"].pop(port, None)
+        for port in needless & cell["connections"].keys():
+            # Without a net; nextpnr wants the port.
+            cell["connections"][port] = ["x"]
 
 
 def _bits(cell: Mapping[str, Any], port: str) -> Iterable[Any]:
@@ -120,14 +120,14 @@ def _bits(cell: Mapping[str, Any], port: str) -> Iterable[Any]:
 def _hands_on(cell: Mapping[str, Any]) -> bool:
     """Whether the first half of a carry cell may hand its carry on: its table is one somewhere."""
     choices = [(bit,) if bit in "01" else "01" for bit in _constants(cell)]
-    table = cell["parameters"]["INIT0"][::-1]
+    table = cell.get("parameters", {}).get("INIT0", "1" * 16)[::-1]
     return any(table[int("".join(inputs), 2)] == "1" for inputs in itertools.product(*choices))
 
 
 def _constants(cell: Mapping[str, Any]) -> list[str]:
-    """Inputs of a carry cell's first half, highest first: "0" or "1" where they are constants."""
+    """Inputs of a carry cell's first half, highest first: "0" or "1" for constants, else "?"."""
     inputs = [next(iter(_bits(cell, f"{pin}0")), "x") for pin in "DCBA"]
-    return [bit if bit in ("0", "1") else "x" for bit in inputs]
+    return [bit if bit in ("0", "1") else "?" for bit in inputs]
 
 
 def _outputs(cell: Mapping[str, Any]) -> Iterator[int]:

@@ -65,6 +65,7 @@ class Loader(wiring.Component):
         moves = Signal(reset_less=True)
         fresh = Signal(init=1, reset_less=True)
         taken = Signal()
+        moved = Signal(reset_less=True)
         may = Signal()
         may_soon = Signal(reset_less=True)
         seen = Signal()
@@ -81,7 +82,7 @@ class Loader(wiring.Component):
             self.empty.eq(fresh & (full == 0) & ~arrives),
             self.image.eq(waiting != 0),
             self.cleared.eq(~clearing & self.run),
-            may.eq(may_soon & self.run & ~(fresh & self.close)),
+            may.eq(may_soon & ~(fresh & self.close)),
             self.valid.eq(Mux(clearing, self.run, self.i.valid & may)),
             self.i.ready.eq(self.ready & may),
             self.o.address.eq(at),
@@ -127,7 +128,17 @@ class Loader(wiring.Component):
         ]
         with m.If(taken):
             m.d.sync += [moves.eq(1), fresh.eq(last["y"])]
-            self._advance(m, step, rows, columns, buffer, c, x, y, last, turn)
+            self._advance(m, step, buffer, c, x, y, last, turn)
+        # The lanes follow a cycle later.
+        m.d.sync += moved.eq(taken)
+        with m.If(moved & last["c"] & turn["x"]):
+            m.d.sync += columns.eq(columns << 1)
+        with m.If(moved & last["x"]):
+            m.d.sync += columns.eq(1)
+            with m.If(turn["y"]):
+                m.d.sync += rows.eq(rows << 1)
+        with m.If(moved & last["y"]):
+            m.d.sync += rows.eq(1)
         m.d.sync += [
             full.eq(counted(full, arrives, self.free)),
             waiting.eq(counted(waiting, arrives, self.took)),
@@ -136,23 +147,23 @@ class Loader(wiring.Component):
             m.d.sync += [
                 signal.eq(signal.init)
                 for signal in (at, clearing, moves, step, rows, columns, buffer, full, waiting,
-                               arrives, fresh, c, x, y)
+                               arrives, moved, fresh, c, x, y)
             ]  # fmt: skip
         return m
 
-    def _advance(self, m: Module, step, rows, columns, buffer, c, x, y, last, turn) -> None:
-        """Which step leads to the next byte's place, and in which lanes that is."""
+    def _advance(self, m: Module, step, buffer, c, x, y, last, turn) -> None:
+        """Which step leads to the next byte's place."""
         m.d.sync += [c.eq(c + 1), step.eq(STEPS.index("to_channel"))]
         with m.If(last["c"]):
             m.d.sync += [c.eq(0), x.eq(x + 1), step.eq(STEPS.index("to_column"))]
         with m.If(last["c"] & turn["x"]):
-            m.d.sync += [columns.eq(columns << 1), step.eq(STEPS.index("to_lane"))]
+            m.d.sync += step.eq(STEPS.index("to_lane"))
         with m.If(last["x"]):
-            m.d.sync += [x.eq(0), columns.eq(1), y.eq(y + 1), step.eq(STEPS.index("to_row"))]
+            m.d.sync += [x.eq(0), y.eq(y + 1), step.eq(STEPS.index("to_row"))]
         with m.If(last["x"] & turn["y"]):
-            m.d.sync += [rows.eq(rows << 1), step.eq(STEPS.index("to_lane_below"))]
+            m.d.sync += step.eq(STEPS.index("to_lane_below"))
         with m.If(last["y"]):
-            m.d.sync += [y.eq(0), rows.eq(1), buffer.eq(~buffer)]
+            m.d.sync += [y.eq(0), buffer.eq(~buffer)]
             first, second = STEPS.index("to_first"), STEPS.index("to_second")
             m.d.sync += step.eq(Mux(buffer, first, second))
 
