@@ -116,3 +116,42 @@ def test_dump_has_no_positions_and_reads_back():
     assert "somewhere" not in text
     assert Netlist.parse(text, "t", FAMILIES["ecp5"]) == first
     assert json.loads(text)["modules"]["t"]["cells"]["c"]["attributes"] == {"keep": "1"}
+
+
+def carry(cin, cout, table="1111000000001010", low=("2", "2", "1", "0"), s0=()):
+    """A carry cell whose first half has these inputs, A to D, and this table."""
+    inputs = {f"{pin}0": [int(bit) if bit == "2" else bit] for pin, bit in zip("ABCD", low)}
+    return {
+        "type": "CCU2C",
+        "attributes": {},
+        "parameters": {"INIT0": table},
+        "port_directions": {**dict.fromkeys([*inputs, "CIN"], "input"), "S0": "output",
+                            "COUT": "output"},
+        "connections": {**inputs, "CIN": cin, "S0": list(s0), "COUT": cout},
+    }  # fmt: skip
+
+
+def test_ends_of_carry_chains():
+    """A carry that nobody reads has no net, nor has one into a half cell that hands none on."""
+    makes = "0000000000001010"
+    cells = {
+        "makes": carry(["0"], [5], makes),
+        "last": carry([5], [6]),
+        "hands on": carry(["0"], [7], "0000000000011010", low=("2", "2", "2", "0")),
+        "is summed": carry(["0"], [8], makes, s0=[9]),
+        "reader": {
+            "type": "LUT4",
+            "attributes": {},
+            "port_directions": {"A": "input", "B": "input", "C": "input"},
+            "connections": {"A": [7], "B": [8], "C": [9]},
+        },
+    }
+    found = netlist(cells).module["cells"]
+    ends = {name: (c["connections"]["CIN"], c["connections"]["COUT"])
+            for name, c in found.items() if name != "reader"}  # fmt: skip
+    assert ends == {
+        "makes": (["x"], [5]),
+        "last": ([5], ["x"]),
+        "hands on": (["0"], [7]),
+        "is summed": (["0"], [8]),
+    }
