@@ -118,9 +118,11 @@ def test_dump_has_no_positions_and_reads_back():
     assert json.loads(text)["modules"]["t"]["cells"]["c"]["attributes"] == {"keep": "1"}
 
 
-def carry(cin, cout, table="1111000000001010", low=("2", "2", "1", "0"), s0=()):
+def carry(cin, cout, table="0110011000111100", low=("2", "2", "1", "0"), s0=()):
     """A carry cell whose first half has these inputs, A to D, and this table."""
-    inputs = {f"{pin}0": [int(bit) if bit == "2" else bit] for pin, bit in zip("ABCD", low)}
+    inputs = {
+        f"{pin}0": [int(bit) if bit == "2" else bit] for pin, bit in zip("ABCD", low, strict=True)
+    }
     return {
         "type": "CCU2C",
         "attributes": {},

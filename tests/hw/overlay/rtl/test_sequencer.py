@@ -142,8 +142,12 @@ class Driver:
 
     def load(self, image) -> None:
         self.buffer ^= 1
-        at = self.program.image_slot + self.buffer * self.program.image_step
-        self.lanes.memory[at, : image.shape[0], : image.shape[1]] = image[:, :, 0]
+        machine = Machine(self.program)
+        machine.buffer = 1 - self.buffer
+        machine.load(image)
+        first = self.program.image_slot + self.buffer * self.program.image_step
+        planes = slice(first, first + (image.shape[2] << sum(self.program.image_pitch)))
+        self.lanes.memory[planes] = machine.memory[planes]
 
 
 def compare(program: Program, images: np.ndarray, driver: Driver) -> Machine:
