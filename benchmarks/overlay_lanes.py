@@ -19,7 +19,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from amaranth import Module, Signal, signed
+from amaranth import Const, Module, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -81,7 +81,13 @@ class BarrelLane(Lane):
 
     def elaborate(self, platform):
         m = super().elaborate(platform)
-        m.d.comb += m.submodules.accumulator.factor.eq(self.operand.flip)
+        # What the word of an immediate tells: how far, and whether it is negative; or the factor.
+        told = self.operand.flip
+        negative = told[-1] if self.barrel else Const(0)
+        m.d.comb += [
+            m.submodules.accumulator.factor.eq(told),
+            m.submodules.addend.flip.eq(negative.replicate(self.bits)),
+        ]
         return m
 
 

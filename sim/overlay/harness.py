@@ -192,6 +192,8 @@ module {top};
   bit read, aside, halted, pushed;
   wire applied, returned, failed;
   wire off = rst || halted;
+  // From before the reset begins: its first cycle counts as well, in which the write is answered.
+  wire pushing = pushed || halted && applied;
   wire cutting = resets_done < resets;
   wire due = cutting && since != 0 && since >= cut_at;
   wire again = !off && !aside && due && (hold == 0 || idle >= {still});
@@ -212,11 +214,11 @@ module {top};
 
   {module} dut (
       .clk(clk), .rst(rst),
-      .s_axis_program_tvalid(program_valid | pushed), .s_axis_program_tready(program_ready),
+      .s_axis_program_tvalid(program_valid | pushing), .s_axis_program_tready(program_ready),
       .s_axis_program_tdata(program_payload[15:0]), .s_axis_program_tlast(program_payload[16]),
-      .s_axis_tvalid(image_valid | pushed), .s_axis_tready(image_ready),
+      .s_axis_tvalid(image_valid | pushing), .s_axis_tready(image_ready),
       .s_axis_tdata(image_payload[7:0]), .s_axis_tlast(image_payload[8]),
-      .m_axis_tvalid(logit_valid), .m_axis_tready(logit_ready | pushed), .m_axis_tdata(logit_data),
+      .m_axis_tvalid(logit_valid), .m_axis_tready(logit_ready | pushing), .m_axis_tdata(logit_data),
       .m_axis_tlast(logit_last),
       {ports});
 
@@ -344,7 +346,8 @@ module {top};
     else if (stop == 0 && failed) begin
       stop <= {REFUSED};
       flush <= 1;
-    end else if (stop == 0 && pushed && (program_ready || image_ready || logit_valid)) begin
+    end else if (stop == 0 && (pushed || pushing && axil_bvalid)
+        && (program_ready || image_ready || logit_valid)) begin
       stop <= {LEAKED};
       flush <= 1;
     end else if (!off) begin

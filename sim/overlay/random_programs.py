@@ -259,17 +259,23 @@ def _edge(rng: random.Random, overlay: Overlay) -> list[isa.Word]:
 
 
 def _far_edge(rng: random.Random, overlay: Overlay) -> list[isa.Word]:
-    """Sums in the accumulator's outermost quarters are captured, if a body gets there."""
-    step = rng.choice([-256, 255])
-    count = 3 * (1 << (overlay.acc_bits - 1)) // 4 // (_PASSES * abs(step))
+    """Sums of one bit that differs from the sign, up to the accumulator's highest, are captured:
+    a body adds a power of two in each of its passes."""
+    count = (1 << (overlay.acc_bits - 2)) // (_PASSES * -_STEP.value)
     if not isa.SHORTEST_BODY <= count < MOST_STEPS:
         return []
     found: list[isa.Word] = [isa.Set(Register.OUT_PITCH, isa.pitches(2, 2))]
     found += [isa.Set(register, 7) for register in BOUNDS]
-    found += [isa.Dest(1), isa.Capture(Mode.RAW), isa.Body(count + 1), *[isa.Imm(step)] * count]
-    found.append(isa.Capture(rng.choice(list(Mode)), False, False))
-    return [*found, isa.Capture(rng.choice([Mode.SIGNED, Mode.UNSIGNED, Mode.WIDE]))]
+    for positive in (False, True):
+        step = isa.Imm(255, carry=True) if positive else _STEP
+        first = [] if positive else [isa.Imm(-1)]
+        found += [isa.Dest(1), isa.Capture(Mode.RAW), *first, isa.Body(count + 1)]
+        mode = rng.choice([Mode.SIGNED, Mode.UNSIGNED, Mode.WIDE])
+        found += [*[step] * count, isa.Capture(mode, False, False)]
+    return found
 
+
+_STEP = isa.Imm(-256)
 
 _PASSES = 16
 """Of a body where each axis of a plane has four words."""
