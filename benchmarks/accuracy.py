@@ -101,7 +101,7 @@ def carry_out(run: Run) -> dict:
         command += ["--config", "fashion-small", "--domain", arm.domain, "--seed", str(run.seed)]
         shiftnas(*command, *(f"--set={setting}" for setting in settings))
         metrics = json.loads((out / "metrics.json").read_text())
-        calls = json.loads((out / "provenance.json").read_text())
+        provenance = json.loads((out / "provenance.json").read_text())
         integers = None
         if arm.domain == "shift":
             exported = shiftnas("export", str(out), "--out", str(Path(folder) / "net"))
@@ -112,7 +112,7 @@ def carry_out(run: Run) -> dict:
         "test": metrics["accuracy"],
         "integers": integers,
         "seconds": metrics["seconds"],
-        "source": calls[-1]["source"][:12],
+        "source": provenance["calls"][-1]["source"][:12],
     }
 
 

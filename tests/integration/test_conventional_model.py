@@ -4,6 +4,7 @@ of the reference in every bit."""
 import numpy as np
 import pytest
 import torch
+from exact_model import ExactModel
 from torch.nn import functional
 
 from hw.ir import reference
@@ -14,7 +15,6 @@ from hw.ir.validate import validate
 from hw.networks.conventional import MODELS, model
 from hw.networks.conventional.sizes import Sizes
 from hw.networks.counts import count
-from nas.exact import ExactModel
 from nas.fake_quantise import paper_formats
 from nas.model import GraphModel, bias_of, count_weights, image_tensor
 from nas.quantise import calibrate, quantise

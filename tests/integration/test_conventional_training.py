@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
+from exact_model import ExactModel
 from interrupted import InterruptedRun, interrupt_after, tensors_of, without_times
 
 from hw import data
@@ -22,7 +23,6 @@ from nas import train as training
 from nas.cli import COMMANDS
 from nas.compare.command import compare
 from nas.config import load_config
-from nas.exact import ExactModel
 from nas.model import weight_of
 from nas.runs import Run
 from nas.train import load_trained, train

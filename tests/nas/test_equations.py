@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from exact_model import ExactModel
 from paper_space import CELL, operation_architecture
 from plain_steps import plain_sgd
 from torch.nn import functional
@@ -19,7 +20,6 @@ from hw.ir.graph import Conv, Graph, Input
 from hw.ir.parameters import Arithmetic, Rounding
 from hw.networks.cells import skeleton
 from nas.bilevel import first_order, second_order
-from nas.exact import ExactModel
 from nas.model import GraphModel
 from nas.optimise import ShiftOptimiser, StepSettings
 from nas.quantise import quantise

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from exact_model import ExactModel
 
 from hw import data
 from hw.errors import InputError
@@ -14,7 +15,6 @@ from hw.ir.parameters import Arithmetic, Rounding
 from hw.networks import genotypes
 from nas.cli import COMMANDS
 from nas.config import load_config
-from nas.exact import ExactModel
 from nas.export import export
 from nas.search import search
 from nas.train import load_trained, train

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from exact_model import ExactModel
 
 from hw import data
 from hw.errors import InputError
@@ -14,7 +15,6 @@ from hw.ir.validate import validate
 from hw.ir.weights import decode
 from hw.networks import genotypes
 from hw.networks.cells import build
-from nas.exact import ExactModel
 from nas.model import GraphModel, image_tensor
 from nas.norm import BatchNorm2d
 from nas.quantise import calibrate, quantise

@@ -3,10 +3,12 @@ numbers of any width."""
 
 from dataclasses import replace
 
+import exact_model as exact
 import numpy as np
 import pytest
 import torch
 from any_networks import networks
+from exact_model import ExactModel
 from hypothesis import given, settings
 
 from hw import data
@@ -23,8 +25,6 @@ from hw.networks import genotypes
 from hw.networks.cells import build
 from hw.networks.random_network import random_network
 from hw.networks.space import Genotype
-from nas import exact
-from nas.exact import ExactModel
 from nas.model import GraphModel, image_tensor
 from nas.quantise import calibrate, quantise
 from nas.shift import ShiftSettings
