@@ -7,7 +7,8 @@ from hw.overlay.rtl import accumulator, capture, operand, output, registers
 
 MUTANTS = [
     ("lane-ecp5", accumulator.Accumulator._chain, "above, self.whole]", "above, Const(1)]"),
-    ("lane-ecp5", accumulator.Accumulator._chain, "[carry, carry, Const(1)", "[Const(0), carry, Const(1)"),
+    ("lane-ecp5", accumulator.Accumulator._chain, "[carry, carry, Const(1)",
+     "[Const(0), carry, Const(1)"),
     ("lane-small", accumulator.Accumulator.elaborate, "total >> 1", "(total + 1) >> 1"),
     ("lane-small", accumulator.Accumulator.elaborate, "self.clear_negative & total[-1]",
      "self.clear_negative & total[-2]"),
