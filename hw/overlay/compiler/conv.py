@@ -1,5 +1,6 @@
 """Convolutions and FactorizedReduce: every output channel a group."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from hw.ir.weights import decode
 from hw.overlay import isa
 from hw.overlay.compiler.builder import Builder
 from hw.overlay.compiler.chain import chained
+from hw.overlay.compiler.common import captured, fitting, pairs
 from hw.overlay.compiler.emitter import Group, View
 from hw.overlay.compiler.halo import with_halo
 from hw.overlay.compiler.in_place import (
@@ -61,6 +63,7 @@ class Layer:
     uses: how often each tap is read, for every output channel: channels × kernel
     above: levels of the highest term above the last one
     ending: of every channel
+    common: planes of sums of two channels, see `shared`
     """
 
     def __init__(self, builder: Builder, node: Conv | FactorizedReduce):
@@ -81,6 +84,7 @@ class Layer:
         self.channels, self.inside, *self.kernel = self.sign.shape
         self.codes = known(builder.ranges, node.name)
         self.groups = node.groups if isinstance(node, Conv) else 1
+        self.common = np.zeros(0, np.int64)
         groups = np.arange(self.channels) * self.groups // self.channels
         constant = met.constant.reshape(self.groups, self.inside)[groups]
         self.sign = np.where(constant[:, :, None, None], 0, self.sign)
@@ -132,7 +136,55 @@ class Layer:
         constant = self.bias[channel] + self.derived.rounding
         wanted = without_idle(Wanted.of(terms, constant, self.derived.shift))
         # Lanes between those of the image may have pixels of any code.
-        return replace(wanted, terms=wanted.terms.bounded(self.bounds))
+        terms = wanted.terms.bounded(self.bounds)
+        of_two = np.isin(terms.plane, self.common)
+        low = np.where(of_two, min(2 * self.bounds[0], -self.bounds[1]), terms.low)
+        high = np.where(of_two, max(2 * self.bounds[1], -self.bounds[0]), terms.high)
+        return replace(wanted, terms=replace(terms, low=low, high=high))
+
+    def shared(
+        self, view: View, sources: Sequence[int], mine: range, spare: int
+    ) -> tuple["Layer", tuple[int, ...]]:
+        """The layer with common sums as further inputs, and all planes that it reads then.
+
+        Those sums have been emitted; their planes stand behind the sources.
+
+        mine: channels that are to be computed
+        spare: planes that are left free
+        """
+        builder, chosen = self.builder, slice(mine.start, mine.stop)
+        pixelwise = view.pitch_in == view.pitch_out and view.stride == (1, 1) and self.groups == 1
+        alone = self.kernel == [1, 1] and view.offset == (0, 0)
+        if builder.dry or not (pixelwise and alone) or view.image or any(view.cut):
+            return self, tuple(sources)
+        room = builder.memory.room(view.pitch_in) - spare
+        sign, level = self.sign[chosen, :, 0, 0].astype(np.int64), self.level[chosen, :, 0, 0]
+        levels = np.unique(level[sign != 0])
+        rows = np.where(level == levels[:, None, None], sign, 0).reshape(-1, self.inside)
+        saves = np.tile([len(self.scales[channel]) for channel in mine], len(levels))
+        bits = builder.hardware.data_bits
+        fit = fitting(self.met, bits, differences=not view.relu)
+        found = list(pairs(rows, saves, *fit, room))
+        planes = captured(builder, view, sources, found, self.node.name) if found else ()
+        if not planes:
+            return self, tuple(sources)
+        # What is left of the weights, and the sums: at one level of a channel each.
+        more = np.zeros((len(rows), len(found)), np.int64)
+        for n, pair in enumerate(found):
+            more[pair.rows, n] = pair.signs
+        left = np.concatenate([rows, more], 1).reshape(len(levels), len(mine), -1)
+        made = copy.copy(self)
+        made.common, made.inside = np.array(planes), left.shape[2]
+        shape = self.channels, made.inside, 1, 1
+        made.sign, made.level = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        made.sign[chosen, :, 0, 0] = left.sum(0)
+        made.level[chosen, :, 0, 0] = (np.abs(left) * levels[:, None, None]).sum(0)
+        sums = [pair.bounds(self.met) for pair in found]
+        made.met = Range(
+            np.append(self.met.low, [low for low, _ in sums]),
+            np.append(self.met.high, [high for _, high in sums]),
+        )
+        return made, tuple(sources) + planes
 
 
 def convolution(builder: Builder, node: Conv | FactorizedReduce) -> None:
@@ -181,11 +233,12 @@ def _part(
     if halo:
         view, sources = halo
     ladder = ladder_of(builder, node, view, layer.above)
-    read = np.array(sources, np.int64)
+    layer, reads = layer.shared(view, sources, mine, len(mine) if moved else 0)
+    read = np.array(reads, np.int64)
     indices: list[int] = []
     for chunk in chunks(builder, len(mine), [view.pitch_out] if moved else []):
         builder.emitter.configure(view)
-        builder.aim([*sources, *(ladder.planes if ladder else ())])
+        builder.aim([*reads, *(ladder.planes if ladder else ())])
         if halo and not indices:
             builder.emitter.settle()
         chosen = mine[chunk.start : chunk.stop]
@@ -198,6 +251,7 @@ def _part(
         indices += found
     if halo and sources != builder.source(node).planes:
         builder.memory.drop(sources)
+    builder.memory.drop(reads[len(sources) :])
     if ladder:
         builder.memory.drop(ladder.planes)
     return indices
