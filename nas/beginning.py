@@ -17,7 +17,6 @@ from hw.networks import parts
 from nas import checkpoint
 from nas.checkpoint import CHECKPOINT
 from nas.model import GraphModel, bias_of, weight_of
-from nas.norm import BatchNorm2d
 from nas.shift import IncrementalWeight, RealWeight, ShiftWeight
 from nas.task import Task, task_of
 
@@ -138,14 +137,22 @@ def take_over(model: GraphModel, source: GraphModel, place: str | Path) -> Conve
         bias, given = bias_of(unit), bias_of(theirs)
         if bias is not None and given is not None:
             bias.copy_(given)
-        norm = getattr(unit, "norm", None)
+        norm, given = (getattr(one, "norm", None) for one in (unit, theirs))
         if norm is not None:
-            # What few terms hold is a norm's own.
-            norm.load_state_dict(theirs.norm.state_dict(), strict=False)
-            if isinstance(norm, BatchNorm2d) and norm.terms not in (0, theirs.norm.terms):
-                norm.get_buffer("held").zero_()
+            assert given is not None
+            norm.load_state_dict(_norm_state(norm, given))
     weights, larger, lost = counts
     return Conversion(weights, larger, lost, tuple(new))
+
+
+def _norm_state(ours: nn.Module, theirs: nn.Module) -> dict[str, torch.Tensor]:
+    """What a norm takes over: all but the factors held, where they are sums of other numbers of
+    terms."""
+    state = theirs.state_dict()
+    if getattr(ours, "terms", 0) == getattr(theirs, "terms", 0):
+        return state
+    state.pop("held", None)
+    return {name: torch.zeros_like(b) for name, b in ours.named_buffers() if name == "held"} | state
 
 
 def _take_weights(

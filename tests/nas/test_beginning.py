@@ -45,6 +45,18 @@ def nearest(w: float, least: int) -> float:
     return size if w > 0 else -size
 
 
+@pytest.mark.parametrize(("there", "here"), [(1, 1), (3, 1), (0, 1), (1, 0)])
+def test_factors_held_are_taken_over_where_they_are_of_as_many_terms(real, there, here):
+    source, model = (model_of(real, f"shift.scale_terms={terms}") for terms in (there, here))
+    for name, buffer in source.named_buffers():
+        if name.endswith("held"):
+            buffer.fill_(4.0)
+    beginning.take_over(model, source, "there")
+    held = [buffer for name, buffer in model.named_buffers() if name.endswith("held")]
+    assert bool(held) == bool(here)
+    assert all(bool((one == (4.0 if there == here else 0.0)).all()) for one in held)
+
+
 @pytest.mark.parametrize("kind", [Layer.PS, Layer.Q])
 def test_real_weights_become_the_nearest_powers_of_two(real, kind):
     source = load_trained(real)
