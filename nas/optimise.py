@@ -166,7 +166,7 @@ class ShiftOptimiser(torch.optim.Optimizer):
         before = [value.detach().clone() for value in flat]
         with torch.no_grad():
             for value in flat:
-                inertia = self.state[value].get("momentum_buffer") if value in self.state else None
+                inertia = self.state.get(value, {}).get("momentum_buffer")
                 if inertia is not None:
                     value.grad.add_(inertia, alpha=self.settings.momentum)
                 value.sub_(value.grad, alpha=self.lr)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
@@ -231,8 +231,9 @@ class _Searcher:
             case _:
                 assert_never(plan.level)
         held_out_batches = self._endless(held_out_images)
+        first = self._moment(plan, epoch, 0)
         for index, batch in enumerate(self._batches(images)):
-            moment = self._moment(plan, epoch, index)
+            moment = replace(first, step=first.step + index)
             active.net.skip_dropout = active.architecture.skip_dropout(moment)
             active.optimiser.set_lr(self._lr(active, moment))
             if held_out is not None:
@@ -316,9 +317,8 @@ class _Searcher:
         """Accuracy of a mixture on the held-out images, batch norms of each batch's statistics."""
         meter = Meter(self.device)
         active.net.train()
-        for pixels, labels in self._images(active.plan, active.plan.warmup)[1].batches(
-            self.config.batch
-        ):
+        _, held_out = self._images(active.plan, active.plan.warmup)
+        for pixels, labels in held_out.batches(self.config.batch):
             logits = active.net(image_tensor(pixels), coefficients, chosen)
             meter.update(functional.cross_entropy(logits, labels), logits, labels)
         return meter.accuracy
