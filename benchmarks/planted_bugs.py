@@ -177,9 +177,11 @@ BUGS = (
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`shiftnas` with these arguments, and a cache of its own."""
+    """`shiftnas` with these arguments, of the sources that lie in the folder if any do, and a cache
+    of its own."""
     command = [sys.executable, "-m", "shiftnas", *arguments]
-    environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
+    own = {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(folder)}
+    environment = os.environ | own
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

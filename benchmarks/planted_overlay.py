@@ -17,15 +17,15 @@ does not make its network smaller.
 
 import argparse
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from planted_bugs import must, run
 
 from sim.fuzz import case as cases
 
@@ -115,25 +115,6 @@ BUGS = (
         "flow[Flow.OUT]",
     ),
 )
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`shiftnas` of the sources that lie in the folder."""
-    return subprocess.run(
-        [sys.executable, "-m", "shiftnas", *arguments],
-        cwd=folder,
-        env=os.environ | {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def must(folder: Path, *arguments: str) -> None:
-    """`run`, which ends this program where it fails."""
-    done = run(folder, *arguments)
-    if done.returncode:
-        sys.exit(f"shiftnas {' '.join(arguments)}: {done.stderr}")
 
 
 def hunt(bug: Bug, folder: Path) -> dict:
