@@ -226,19 +226,8 @@ class ProgramStore(wiring.Component):
 
     def _memory(self, m: Module, at: Value, word: Value, taken: Value) -> None:
         """The program's words."""
-        bits = [n for n, depth in cells.NARROW_DEPTHS.items() if depth >= 1 << self.address_bits]
-        if self.overlay.fabric == "ecp5" and bits:
-            for low in range(0, isa.WORD_BITS, bits[-1]):
-                part = slice(low, low + bits[-1])
-                m.submodules[f"block{low}"] = cells.narrow_ram(
-                    bits[-1],
-                    write_address=_padded(at[: self.address_bits], bits[-1]),
-                    write=taken,
-                    write_data=word[part],
-                    read_address=_padded(self.address, bits[-1]),
-                    enable=self.next,
-                    read_data=self.word[part],
-                )
+        if self.overlay.fabric == "ecp5":
+            self._blocks(m, at, word, taken)
             return
         m.submodules.memory = memory = Memory(  # pyright: ignore[reportCallIssue]
             shape=unsigned(isa.WORD_BITS),
@@ -264,6 +253,40 @@ class ProgramStore(wiring.Component):
             writer.data.eq(word),
             writer.en.eq(taken),
         ]
+
+    def _blocks(self, m: Module, at: Value, word: Value, taken: Value) -> None:
+        """The program's words in block RAMs with their output registers: each holds as few bits of
+        a word as its depth asks for, and where none is deep enough there are banks of them."""
+        deepest = max(cells.NARROW_DEPTHS.values())
+        depth = min(1 << self.address_bits, deepest)
+        bits = max(n for n, words in cells.NARROW_DEPTHS.items() if words >= depth)
+        inside = (depth - 1).bit_length()
+        chosen = [self.address[inside:]]
+        for stage in range(2):
+            # As late as the word.
+            held = Signal(self.address_bits - inside, name=f"bank{stage}", reset_less=True)
+            with m.If(self.next):
+                m.d.sync += held.eq(chosen[-1])
+            chosen.append(held)
+        words = []
+        for bank in range(1 << (self.address_bits - inside)):
+            read = Signal(isa.WORD_BITS, name=f"word{bank}")
+            words.append(read)
+            for low in range(0, isa.WORD_BITS, bits):
+                part = slice(low, low + bits)
+                m.submodules[f"bank{bank}_block{low}"] = cells.narrow_ram(
+                    bits,
+                    write_address=_padded(at[:inside], bits),
+                    write=taken & (at[inside : self.address_bits] == bank),
+                    write_data=word[part],
+                    read_address=_padded(self.address[:inside], bits),
+                    enable=self.next,
+                    read_data=read[part],
+                )
+        with m.Switch(chosen[-1]):
+            for bank, read in enumerate(words):
+                with m.Case(bank) if bank < len(words) - 1 else m.Default():
+                    m.d.comb += self.word.eq(read)
 
     def _steps(self, m: Module, number: Value, word: Value, use: Value) -> None:
         """The header's steps, and what comes behind them: a chain, in which each finds its place.

@@ -14,6 +14,8 @@ from hw.overlay.model import Machine
 from hw.overlay.packet import batch, opening, packet
 from hw.overlay.program import Program
 from hw.overlay.registers import BUSY, FLUSH, PENDING, RESET, Register
+from hw.overlay.rtl.program_store import ProgramStore
+from hw.verilog.convert import to_rtlil
 from sim.overlay.random_programs import random_images, random_program
 from tests.support.overlay_host import Host, logits_of
 
@@ -48,6 +50,15 @@ async def taken(ctx, host) -> None:
     """All images have been taken."""
     while host.pixels:
         await ctx.tick()
+
+
+@pytest.mark.parametrize(("words", "blocks"), [(512, 1), (2048, 2), (16384, 16), (65536, 64)])
+def test_words_lie_in_block_rams_with_output_registers(words, blocks):
+    """However many there are: without the register a block RAM takes half of a cycle at 100 MHz."""
+    store = ProgramStore(replace(OVERLAY, program_words=words, fabric="ecp5"))
+    text = to_rtlil(store, "store").text
+    assert text.count("cell \\DP16KD ") == blocks
+    assert text.count('parameter \\REGMODE_B "OUTREG"') == blocks
 
 
 @pytest.mark.parametrize("stall", [pytest.param(0.0, marks=pytest.mark.thorough), 0.5])
